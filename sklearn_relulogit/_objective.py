@@ -1,0 +1,116 @@
+"""What is minimised: the penalised negative log-likelihood and its gradient.
+
+    F(theta) = sum_i s_i nll_i + alpha / 2 sum_l ||W_l||_F^2
+
+divided by sum_i s_i, so that tolerances mean the same for any number of rows.
+The sum over i is a sum over row blocks of a pure function, taken through an
+ordered map: other ways to evaluate it (threads, a cluster) are other maps.
+"""
+
+import threading
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ._blocks import Block
+from ._likelihood import Likelihood
+from ._network import backward, forward
+from ._parameters import Layers, Shapes, n_parameters, unpack
+
+
+class Buffers(threading.local):
+    """Memory for the activations of one row block, reused, one set for each thread."""
+
+    def __init__(self, n_rows: int, widths: list[int], dtype: np.dtype) -> None:
+        self._arrays = [np.empty((n_rows, width), dtype) for width in widths]
+
+    def first(self, n_rows: int) -> list[np.ndarray]:
+        """The first rows of every array."""
+        return [array[:n_rows] for array in self._arrays]
+
+
+class Objective:
+    """F / sum_i s_i, a callable of theta that returns its value and gradient.
+
+    Parameters
+    ----------
+    blocks : list of Block
+        The training data. All hold arrays of ``dtype``.
+    shapes : list of (n_l, m_l)
+        The layers.
+    likelihood : Likelihood
+    alpha : float
+        Strength of the L2 penalty.
+    dtype : numpy dtype
+        What the network is evaluated in. Sums over blocks, the penalty and the
+        result are float64.
+    ordered_map : callable, default=map
+        ``ordered_map(function, blocks)`` yields the results in the order of the blocks.
+    """
+
+    def __init__(
+        self,
+        blocks: list[Block],
+        shapes: Shapes,
+        likelihood: Likelihood,
+        alpha: float,
+        dtype: np.dtype,
+        ordered_map: Callable[..., Iterable[Any]] = map,
+    ) -> None:
+        self.blocks = blocks
+        self.shapes = shapes
+        self.likelihood = likelihood
+        self.alpha = alpha
+        self.dtype = dtype
+        self.ordered_map = ordered_map
+        self.weight_sum = float(
+            sum(block.sample_weight.sum(dtype=np.float64) for block in blocks)
+        )
+        self._buffers = Buffers(
+            max(block.X.shape[0] for block in blocks), [m for _, m in shapes], dtype
+        )
+
+    def nll_and_gradient(
+        self, layers: Layers, block: Block
+    ) -> tuple[float, np.ndarray]:
+        """sum_i s_i nll_i over one block, and its gradient by theta."""
+        gradient = np.empty(n_parameters(self.shapes), self.dtype)
+        # A pool's threads do not inherit the caller's error state.
+        with np.errstate(over="ignore", invalid="ignore"):
+            activations, logits = forward(
+                layers, block.X, out=self._buffers.first(block.X.shape[0])
+            )
+            nll, residual = self.likelihood.nll_and_residual(logits, block.y)
+            nll *= block.sample_weight
+            residual *= block.sample_weight[:, np.newaxis]
+            backward(layers, activations, residual, out=unpack(gradient, self.shapes))
+        return float(nll.sum(dtype=np.float64)), gradient
+
+    def __call__(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
+        """Value and gradient at theta, (n_parameters,) float64.
+
+        Raises
+        ------
+        FloatingPointError
+            If the value or the square of the gradient's norm overflows.
+        """
+        layers = unpack(theta.astype(self.dtype, copy=False), self.shapes)
+        value, gradient = 0.0, np.zeros_like(theta)
+        with np.errstate(over="ignore", invalid="ignore"):
+            for nll_sum, block_gradient in self.ordered_map(
+                partial(self.nll_and_gradient, layers), self.blocks
+            ):
+                value += nll_sum
+                gradient += block_gradient
+            for (W_T, _), (grad_W_T, _) in zip(
+                unpack(theta, self.shapes), unpack(gradient, self.shapes), strict=True
+            ):
+                value += self.alpha / 2 * np.vdot(W_T, W_T)
+                grad_W_T += self.alpha * W_T
+            value /= self.weight_sum
+            gradient /= self.weight_sum
+            if not np.isfinite(value) or not np.isfinite(gradient @ gradient):
+                raise FloatingPointError("the loss or its gradient overflows")
+        return float(value), gradient

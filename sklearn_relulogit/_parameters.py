@@ -1,0 +1,61 @@
+"""The parameters: one flat vector theta, seen as the layers (W_l, b_l), l = 1..L.
+
+Rows of X are samples, so the code keeps the transpose of the W_l of the
+formulas and calls it ``W_T``: shape (n_l, m_l), as in scikit-learn's
+``coefs_``. ``theta`` is W_1^T, b_1, ..., W_L^T, b_L, each in C order.
+"""
+
+from itertools import pairwise
+from typing import TypeAlias
+
+import numpy as np
+
+Layers: TypeAlias = list[tuple[np.ndarray, np.ndarray]]
+Shapes: TypeAlias = list[tuple[int, int]]
+
+
+def layer_shapes(
+    n_features: int, hidden_layer_sizes: tuple[int, ...], n_outputs: int
+) -> Shapes:
+    """(n_l, m_l) for l = 1..L, with n_1 = n_features and n_(l+1) = m_l."""
+    return list(pairwise((n_features, *hidden_layer_sizes, n_outputs)))
+
+
+def n_parameters(shapes: Shapes) -> int:
+    """Length of theta: the sum over the layers of (n_l + 1) m_l."""
+    return sum((n + 1) * m for n, m in shapes)
+
+
+def unpack(theta: np.ndarray, shapes: Shapes) -> Layers:
+    """View theta as [(W_1^T, b_1), ..., (W_L^T, b_L)]; nothing is copied."""
+    layers = []
+    start = 0
+    for n, m in shapes:
+        middle, end = start + n * m, start + (n + 1) * m
+        layers.append((theta[start:middle].reshape(n, m), theta[middle:end]))
+        start = end
+    return layers
+
+
+def pack(layers: Layers) -> np.ndarray:
+    """The inverse of `unpack`: a new float64 vector theta."""
+    arrays = [array.ravel() for layer in layers for array in layer]
+    return np.concatenate(arrays, dtype=np.float64)
+
+
+def initial_theta(shapes: Shapes, rng: np.random.RandomState) -> np.ndarray:
+    """Draw initial values: biases zero, weights by He et al. (2015).
+
+    Entries of W_l are normal with variance 2 / n_l in front of a ReLU, which
+    keeps the second moment of the activations from layer to layer, and 1 / n_L
+    in the last layer, which has no ReLU behind it. Without hidden layers the
+    objective is convex, and zero is as good a start as any and not random.
+    """
+    theta = np.zeros(n_parameters(shapes))
+    if len(shapes) == 1:
+        return theta
+    layers = unpack(theta, shapes)
+    for index, (W_T, _) in enumerate(layers, start=1):
+        gain = 1.0 if index == len(layers) else 2.0
+        W_T[:] = np.sqrt(gain / W_T.shape[0]) * rng.standard_normal(W_T.shape)
+    return theta
