@@ -9,14 +9,14 @@ dot products included), so a fit gives the same bits under any thread setting.
 
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils import gen_even_slices
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import LibController, ThreadpoolController
 
 from ._products import Matrix
 
@@ -61,34 +61,56 @@ def take_rows(X: Matrix, rows: slice, dtype: np.dtype) -> Matrix:
 
 
 _lock = threading.Lock()
-_limit = ExitStack()
 _n_users = 0
+_shared_before: list[int] = []
 
 
 @cache
-def _threadpool_controller() -> ThreadpoolController:
-    # Looking for the loaded libraries takes milliseconds, so it is done once.
-    return ThreadpoolController()
+def _blas_libraries() -> tuple[list[LibController], list[LibController]]:
+    """The loaded BLAS libraries: thread number of the process, or of each thread.
+
+    Looking for them takes milliseconds, so it is done once.
+    """
+    libraries = ThreadpoolController().select(user_api="blas").lib_controllers
+    of_thread = [
+        library
+        for library in libraries
+        if getattr(library, "threading_layer", None) == "openmp"
+    ]
+    return [library for library in libraries if library not in of_thread], of_thread
+
+
+def _set_num_threads(libraries: list[LibController], numbers: list[int]) -> None:
+    for library, number in zip(libraries, numbers, strict=True):
+        # From threadpoolctl 3.8 on, one Python thread owns the number and the
+        # setting by any other is ignored without a word.
+        release = getattr(library, "clear_controlling_thread", lambda force: None)
+        release(force=True)
+        library.set_num_threads(number)
+        release(force=True)
 
 
 @contextmanager
 def single_threaded_blas() -> Iterator[None]:
-    """Hold BLAS at one thread, as long as any thread of the process is inside.
+    """Hold BLAS at one thread for the body.
 
-    The limit is the whole process's, so the first to enter sets it and the last
-    to leave restores what was there before.
+    Where the number of BLAS threads belongs to the whole process, the first
+    Python thread to enter sets it and the last to leave gives it back.
     """
-    global _n_users
+    global _n_users, _shared_before
+    shared, of_thread = _blas_libraries()
+    of_thread_before = [library.num_threads for library in of_thread]
+    _set_num_threads(of_thread, [1] * len(of_thread))
     with _lock:
         if _n_users == 0:
-            _limit.enter_context(
-                _threadpool_controller().limit(limits=1, user_api="blas")
-            )
+            _shared_before = [library.num_threads for library in shared]
+            _set_num_threads(shared, [1] * len(shared))
         _n_users += 1
     try:
         yield
     finally:
+        _set_num_threads(of_thread, of_thread_before)
         with _lock:
             _n_users -= 1
             if _n_users == 0:
-                _limit.close()
+                _set_num_threads(shared, _shared_before)

@@ -280,11 +280,7 @@ class ReLULogisticClassifier(ClassifierMixin, BaseEstimator):
                 # Without hidden layers the objective is smooth and the gradient
                 # tells all.
                 loss_tol=self.tol if len(objective.shapes) > 1 else 0.0,
-                # float64: LogisticRegression's figure. float32: below it, the
-                # steps of the line search no longer tell up from down.
-                rounding=max(
-                    64 * np.finfo(np.float64).eps, np.finfo(objective.dtype).eps
-                ),
+                rounding=float(np.finfo(objective.dtype).eps),
                 max_iter=self.max_iter,
                 max_fun=self.max_fun,
                 history_size=self.history_size,
@@ -411,7 +407,7 @@ def encode_classes(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if len(classes) < 2:
         raise ValueError(
             "A classifier needs samples of at least 2 classes; y holds only one "
-            f"class: {classes[0]!r}."
+            f"class: {classes.tolist()[0]!r}."
         )
     return classes, codes
 

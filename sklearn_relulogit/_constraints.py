@@ -5,7 +5,7 @@ Here stands all that is imported from private modules of scikit-learn:
 and give the messages that its users know.
 """
 
-from numbers import Integral
+from numbers import Integral, Number
 from typing import Any
 
 import numpy as np
@@ -56,12 +56,17 @@ def check_sample_weight(
         # One number seen n_samples times.
         return np.broadcast_to(X.dtype.type(1), X.shape[0])
     weights: np.ndarray = check_array(
-        sample_weight, dtype=X.dtype, ensure_2d=False, input_name=name
+        # A number has no shape to complain of.
+        [[sample_weight]] if isinstance(sample_weight, Number) else sample_weight,
+        dtype=X.dtype,
+        ensure_2d=False,
+        allow_nd=True,
+        input_name=name,
     )
     if weights.ndim != 1:
         raise ValueError(
-            f"{name} must be a 1-dimensional array, of shape (n_samples,). Got shape "
-            f"{weights.shape} instead."
+            f"{name} must be a 1-dimensional array, of shape (n_samples,). Got "
+            f"{sample_weight!r} instead."
         )
     check_consistent_length(X, weights)
     if (weights < 0).any():

@@ -78,6 +78,10 @@ class _Run:
         # The accepted point is always the one evaluated last. scipy goes on to
         # write to the array x, so it is copied.
         loss = float(intermediate_result.fun)
+        assert self.iterate is not None
+        if loss > self.iterate.loss:
+            # A line search that rounding errors ended may return such a point.
+            raise _Stop(LINE_SEARCH)
         self.loss_curve.append(loss)
         self.iterate = Iterate(
             intermediate_result.x.copy(),

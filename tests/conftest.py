@@ -1,0 +1,60 @@
+"""What several test modules share."""
+
+import numpy as np
+import pytest
+
+from sklearn_relulogit._blocks import Block
+from sklearn_relulogit._likelihood import Logistic, Softmax
+from sklearn_relulogit._objective import Objective
+from sklearn_relulogit._parameters import layer_shapes, n_parameters
+
+HIDDEN = [(), (5,), (4, 3), (6, 5, 4), (3, 4, 5, 3)]
+
+
+def assert_gradient(function, theta, gradient, rtol=1e-5):
+    """Check a gradient by central differences, to ``rtol`` of its largest entry."""
+    step = 1e-6
+    differences = np.array(
+        [
+            (function(theta + step * e) - function(theta - step * e)) / (2 * step)
+            for e in np.eye(len(theta))
+        ]
+    )
+    np.testing.assert_allclose(
+        gradient, differences, rtol=0, atol=rtol * np.abs(differences).max()
+    )
+
+
+class Problem:
+    """Random data and parameters, and objectives over them."""
+
+    def __init__(self, hidden, *, n_classes=2, n_samples=23, n_features=4, seed=0):
+        self.rng = np.random.RandomState(seed)
+        self.X = self.rng.standard_normal((n_samples, n_features))
+        self.y = self.rng.randint(0, n_classes, n_samples)
+        self.s = np.ones(n_samples)
+        self.likelihood = Logistic() if n_classes == 2 else Softmax()
+        n_outputs = 1 if n_classes == 2 else n_classes
+        self.shapes = layer_shapes(n_features, hidden, n_outputs)
+        # Biases too are random, so that no ReLU sits on its kink.
+        self.theta = self.rng.standard_normal(n_parameters(self.shapes))
+
+    def objective(self, *, alpha=0.0, rows=None, dtype=np.float64, **kwargs):
+        n = len(self.y)
+        starts = range(0, n, rows or n)
+        blocks = [
+            Block(
+                self.X[i : i + (rows or n)].astype(dtype),
+                self.y[i : i + (rows or n)],
+                self.s[i : i + (rows or n)].astype(dtype),
+            )
+            for i in starts
+        ]
+        return Objective(
+            blocks, self.shapes, self.likelihood, alpha, np.dtype(dtype), **kwargs
+        )
+
+
+@pytest.fixture(params=HIDDEN, ids=str)
+def hidden(request):
+    return request.param

@@ -1,0 +1,414 @@
+"""The estimator: attributes, floating types, weights, labels, sparse data, warnings."""
+
+import copy
+import pickle
+import warnings
+from itertools import pairwise
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer, load_iris, make_moons
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_relulogit import ReLULogisticClassifier
+from sklearn_relulogit._objective import Objective
+
+
+@pytest.fixture(scope="module")
+def cancer():
+    X, y = load_breast_cancer(return_X_y=True)
+    return StandardScaler().fit_transform(X), y
+
+
+@pytest.fixture(scope="module")
+def iris():
+    X, y = load_iris(return_X_y=True)
+    return StandardScaler().fit_transform(X), y
+
+
+def make(hidden_layer_sizes=(8,), **kwargs):
+    return ReLULogisticClassifier(hidden_layer_sizes, random_state=0, **kwargs)
+
+
+def assert_same_fit(a, b):
+    """The same bits."""
+    assert a.loss_curve_ == b.loss_curve_
+    for p, q in zip(a.coefs_ + a.intercepts_, b.coefs_ + b.intercepts_, strict=True):
+        assert_array_equal(p, q)
+
+
+@pytest.mark.parametrize(
+    ("hidden", "widths"),
+    [((), []), (7, [7]), ([6, 3], [6, 3]), (np.array([4, 3, 2]), [4, 3, 2])],
+)
+def test_fitted_attributes(cancer, hidden, widths):
+    X, y = cancer
+    clf = make(hidden).fit(X, y)
+    sizes = [30, *widths, 1]
+    assert [c.shape for c in clf.coefs_] == list(pairwise(sizes))
+    assert [b.shape for b in clf.intercepts_] == [(m,) for m in sizes[1:]]
+    assert clf.n_layers_ == len(sizes)
+    assert clf.n_outputs_ == 1
+    assert clf.out_activation_ == "logistic"
+    assert clf.n_features_in_ == 30
+    assert not hasattr(clf, "feature_names_in_")
+    assert_array_equal(clf.classes_, [0, 1])
+    assert clf.stop_reason_ in ("gradient tolerance", "loss tolerance")
+    assert clf.n_iter_ == len(clf.loss_curve_) <= clf.n_evaluations_
+    assert clf.loss_ == clf.loss_curve_[-1]
+    assert (np.diff(clf.loss_curve_) <= 0).all()
+    assert clf.score(X, y) > 0.97
+
+
+def test_the_loss_is_the_penalised_mean_negative_log_likelihood(cancer):
+    X, y = cancer
+    s = np.random.RandomState(0).uniform(0, 2, len(y))
+    clf = make((6, 4), alpha=3.0).fit(X, y, sample_weight=s)
+    log_proba = clf.predict_log_proba(X)[np.arange(len(y)), y]
+    penalty = 3.0 / 2 * sum((W**2).sum() for W in clf.coefs_)
+    assert_allclose(clf.loss_, (-s @ log_proba + penalty) / s.sum(), rtol=1e-10)
+
+
+def test_multiclass(iris):
+    X, y = iris
+    clf = make((8,)).fit(X, y)
+    assert clf.n_outputs_ == 3
+    assert clf.out_activation_ == "softmax"
+    Z = clf.decision_function(X)
+    assert Z.shape == (150, 3)
+    proba = np.exp(Z) / np.exp(Z).sum(axis=1, keepdims=True)
+    assert_allclose(clf.predict_proba(X), proba, rtol=1e-10)
+    assert_allclose(clf.predict_log_proba(X), np.log(proba), rtol=1e-9, atol=1e-12)
+    assert_array_equal(clf.predict(X), Z.argmax(axis=1))
+    assert clf.score(X, y) > 0.94
+
+
+def test_the_outputs_agree_with_each_other(cancer):
+    X, y = cancer
+    clf = make().fit(X, y)
+    f = clf.decision_function(X)
+    assert f.shape == (len(y),)
+    assert_allclose(clf.predict_proba(X)[:, 1], 1 / (1 + np.exp(-f)), rtol=1e-12)
+    assert_allclose(clf.predict_proba(X).sum(axis=1), 1, rtol=1e-15)
+    assert_allclose(np.exp(clf.predict_log_proba(X)), clf.predict_proba(X), rtol=1e-12)
+    assert_array_equal(clf.predict(X), clf.classes_[(f > 0).astype(int)])
+
+
+def test_decision_function_is_the_network_written_out(cancer):
+    X, y = cancer
+    clf = make((5, 4)).fit(X, y)
+    Z = X
+    for W, b in zip(clf.coefs_[:-1], clf.intercepts_[:-1], strict=True):
+        Z = np.maximum(Z @ W + b, 0)
+    expected = (Z @ clf.coefs_[-1] + clf.intercepts_[-1]).ravel()
+    assert_allclose(clf.decision_function(X), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "labels", [["no", "yes"], [5, -3], [True, False], [2.0, 1.0], ["b", "a", "c"]]
+)
+def test_labels_of_any_type_and_order(labels, iris):
+    X, codes = iris
+    X, codes = X[codes < len(labels)], codes[codes < len(labels)]
+    clf = make().fit(X, np.array(labels)[codes])
+    assert_array_equal(clf.classes_, np.unique(labels))
+    predicted = clf.predict(X)
+    assert predicted.dtype == np.array(labels).dtype
+    assert (predicted == np.array(labels)[codes]).mean() > 0.94
+    # The columns of the probabilities are in the order of classes_.
+    assert_array_equal(predicted, clf.classes_[clf.predict_proba(X).argmax(axis=1)])
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_float32_in_float32_out(iris, n_classes):
+    X, y = iris
+    X, y = X[y < n_classes], y[y < n_classes]
+    clf = make().fit(X, y)
+    clf_32 = make().fit(X.astype(np.float32), y)
+    for array in clf_32.coefs_ + clf_32.intercepts_:
+        assert array.dtype == np.float32
+    for method in ("decision_function", "predict_proba", "predict_log_proba"):
+        result = getattr(clf_32, method)(X.astype(np.float32))
+        assert result.dtype == np.float32
+        # Either side in float64 gives float64.
+        assert getattr(clf_32, method)(X).dtype == np.float64
+        assert getattr(clf, method)(X.astype(np.float32)).dtype == np.float64
+    assert_allclose(
+        clf_32.predict_proba(X), clf.predict_proba(X), atol=0.01 * n_classes
+    )
+    assert clf_32.loss_ == pytest.approx(clf.loss_, rel=1e-3)
+
+
+@pytest.mark.parametrize("dtype", [int, np.float16, np.uint8, bool, object])
+def test_other_types_are_fitted_in_float64(dtype):
+    X = np.random.RandomState(0).randint(0, 2, (60, 4)).astype(dtype)
+    y = X[:, 0].astype(bool) ^ X[:, 1].astype(bool)
+    clf = make(alpha=0.1).fit(X, y)
+    assert clf.coefs_[0].dtype == np.float64
+    assert clf.score(X, y) == 1
+
+
+@pytest.mark.parametrize(
+    "container",
+    [
+        scipy.sparse.csr_array,
+        scipy.sparse.csr_matrix,
+        scipy.sparse.csc_array,
+        scipy.sparse.csc_matrix,
+        scipy.sparse.coo_array,
+    ],
+)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_sparse_data_fit_like_dense(container, dtype, iris):
+    X, y = iris
+    X = np.maximum(X, 0).astype(dtype)
+    # From float32 on, different sums part ways at different iterations.
+    rtol = 1e-6 if dtype == np.float64 else 0.02
+    dense = make(max_iter=300).fit(X, y)
+    sparse = make(max_iter=300).fit(container(X), y)
+    assert sparse.coefs_[0].dtype == dtype
+    assert sparse.loss_ == pytest.approx(dense.loss_, rel=1e-4)
+    assert_allclose(
+        sparse.predict_proba(container(X)), dense.predict_proba(X), atol=rtol
+    )
+    assert_allclose(
+        sparse.predict_proba(X), sparse.predict_proba(container(X)), atol=1e-6
+    )
+
+
+def test_sparse_data_are_never_made_dense():
+    """A dense copy would take 80 GB."""
+    rng = np.random.default_rng(0)
+    X = scipy.sparse.random_array(
+        (10_000, 1_000_000), density=2e-6, rng=rng, format="csr"
+    )
+    y = rng.integers(0, 2, 10_000)
+    clf = make((2,), max_iter=2)
+    with pytest.warns(ConvergenceWarning):
+        clf.fit(X, y)
+    assert clf.predict_proba(X).shape == (10_000, 2)
+
+
+def test_integer_weights_are_repeats_and_zero_is_removal(iris):
+    X, y = iris
+    s = np.random.RandomState(0).randint(0, 3, len(y))
+    weighted = make().fit(X, y, sample_weight=s)
+    repeated = make().fit(np.repeat(X, s, axis=0), np.repeat(y, s))
+    assert_allclose(weighted.predict_proba(X), repeated.predict_proba(X), rtol=1e-6)
+    assert weighted.loss_ == pytest.approx(repeated.loss_)
+    assert (
+        np.abs(make().fit(X, y).predict_proba(X) - weighted.predict_proba(X)).max()
+        > 0.01
+    )
+
+
+def test_alpha_scales_with_the_weights(iris):
+    """Twice the weights and twice the penalty are the same problem."""
+    X, y = iris
+    a = make(alpha=1.0).fit(X, y)
+    b = make(alpha=2.0).fit(X, y, sample_weight=np.full(len(y), 2.0))
+    assert_allclose(b.predict_proba(X), a.predict_proba(X), rtol=1e-6)
+
+
+@pytest.mark.parametrize("hidden", [(), (6,)])
+def test_refit_gives_the_same_bits(cancer, hidden):
+    X, y = cancer
+    assert_same_fit(make(hidden).fit(X, y), make(hidden).fit(X, y))
+
+
+def test_random_state(cancer):
+    X, y = cancer
+    a = ReLULogisticClassifier((4,), random_state=0).fit(X, y)
+    b = ReLULogisticClassifier((4,), random_state=1).fit(X, y)
+    assert a.loss_ != b.loss_
+    # No hidden layer: a convex problem, started from zero.
+    assert_same_fit(
+        ReLULogisticClassifier(()).fit(X, y), ReLULogisticClassifier(()).fit(X, y)
+    )
+
+
+def test_initial_weights_do_not_depend_on_the_number_of_rows(cancer, monkeypatch):
+    X, y = cancer
+    starts = []
+    call = Objective.__call__
+
+    def spy(self, theta):
+        starts.append(theta.copy())
+        return call(self, theta)
+
+    monkeypatch.setattr(Objective, "__call__", spy)
+    for n, dtype in [(569, np.float64), (300, np.float64), (300, np.float32)]:
+        with pytest.warns(ConvergenceWarning):
+            make(max_fun=1).fit(X[:n].astype(dtype), y[:n])
+    assert len(starts) == 3
+    assert_array_equal(starts[1], starts[0])
+    assert_array_equal(starts[2], starts[0])
+
+
+def test_inputs_are_left_alone(cancer):
+    X, y = cancer
+    s = np.linspace(0, 1, len(y))
+    for array in (X, y, s):
+        array.flags.writeable = False
+    before = X.copy(), y.copy(), s.copy()
+    make().fit(X, y, sample_weight=s).predict(X)
+    for array, copy_of in zip((X, y, s), before, strict=True):
+        assert_array_equal(array, copy_of)
+        array.flags.writeable = True
+
+
+@pytest.mark.parametrize("n_columns", [30, 15])
+def test_memory_order_changes_nothing_beyond_rounding(cancer, n_columns):
+    X, y = cancer
+    X = X[:, :: 30 // n_columns]
+    expected = make().fit(np.ascontiguousarray(X), y).predict_proba(X)
+    for array in (np.asfortranarray(X), X, np.repeat(X, 2, axis=0)[::2]):
+        assert_allclose(make().fit(array, y).predict_proba(array), expected, rtol=1e-5)
+
+
+def test_fitted_arrays_own_their_memory_and_the_pickle_is_small(cancer):
+    X, y = cancer
+    clf = make((50, 20)).fit(X, y)
+    arrays = clf.coefs_ + clf.intercepts_
+    assert all(array.base is None and array.flags.owndata for array in arrays)
+    size = sum(array.nbytes for array in arrays)
+    assert len(pickle.dumps(clf)) < size + 6000
+
+
+@pytest.mark.parametrize("how", ["pickle", "deepcopy", "joblib"])
+def test_round_trips(how, iris, tmp_path):
+    X, y = iris
+    clf = make().fit(X, y)
+    if how == "pickle":
+        again = pickle.loads(pickle.dumps(clf))
+    elif how == "deepcopy":
+        again = copy.deepcopy(clf)
+    else:
+        joblib.dump(clf, tmp_path / "clf.joblib")
+        again = joblib.load(tmp_path / "clf.joblib")
+    assert_same_fit(again, clf)
+    assert_array_equal(again.predict_proba(X), clf.predict_proba(X))
+
+
+def test_clone_and_params(cancer):
+    clf = make((3, 2), alpha=0.5)
+    twin = clone(clf)
+    assert twin.get_params() == clf.get_params()
+    assert twin.set_params(alpha=1.0, hidden_layer_sizes=4).alpha == 1.0
+    with pytest.raises(NotFittedError):
+        twin.predict(cancer[0])
+
+
+def test_data_frames(cancer):
+    data = load_breast_cancer(as_frame=True)
+    frame = pd.DataFrame(cancer[0], columns=data.data.columns)
+    target = data.target.map({0: "malignant", 1: "benign"})
+    clf = make().fit(frame, target)
+    assert_array_equal(clf.feature_names_in_, frame.columns)
+    assert_same_fit(clf, make().fit(cancer[0], cancer[1] == 0))
+    with pytest.raises(ValueError, match="feature names should match"):
+        clf.predict(frame.rename(columns=str.upper))
+    with pytest.warns(UserWarning, match="does not have valid feature names"):
+        clf.predict(cancer[0])
+
+
+def test_a_failed_fit_changes_nothing(cancer, iris):
+    X, y = cancer
+    clf = make().fit(X, y)
+    before = copy.deepcopy(vars(clf))
+    for bad_X, bad_y, match in [
+        (iris[0] * 1e300, iris[1], "overflows"),
+        (X, np.zeros_like(y), "at least 2 classes"),
+    ]:
+        with pytest.raises(ValueError, match=match):
+            clf.fit(bad_X, bad_y)
+        assert vars(clf).keys() == before.keys()
+        assert clf.n_features_in_ == 30
+        assert_array_equal(clf.coefs_[0], before["coefs_"][0])
+    new = make()
+    with pytest.raises(ValueError, match="at least 2 classes"):
+        new.fit(X, np.zeros_like(y))
+    assert vars(new).keys() == make().get_params().keys()
+
+
+def test_iteration_limit_warns_and_says_what_to_do(cancer):
+    X, y = cancer
+    with pytest.warns(
+        ConvergenceWarning, match=r"increase max_iter \(now 3\)"
+    ) as record:
+        clf = make(max_iter=3).fit(X, y)
+    assert clf.stop_reason_ == "iteration limit"
+    assert clf.n_iter_ == 3
+    assert "different scales" not in str(record[0].message)
+    assert record[0].filename == __file__
+
+
+def test_evaluation_limit_warns_and_says_what_to_do(cancer):
+    X, y = cancer
+    with pytest.warns(ConvergenceWarning, match=r"increase max_fun \(now 4\)"):
+        clf = make(max_fun=4).fit(X, y)
+    assert clf.stop_reason_ == "evaluation limit"
+    assert clf.n_evaluations_ == 4
+
+
+@pytest.mark.parametrize("container", [np.array, scipy.sparse.csr_array, pd.DataFrame])
+def test_the_warning_names_unscaled_features(container):
+    X, y = make_moons(200, noise=0.2, random_state=0)
+    X = np.hstack([X * [1, 2000], np.ones((200, 1))])
+    X = container(X)
+    names = "feature 0", "feature 1"
+    if container is pd.DataFrame:
+        X.columns = ["width", "income", "one"]
+        names = "feature 'width'", "feature 'income'"
+    with pytest.warns(ConvergenceWarning) as record:
+        make(max_iter=2).fit(X, y)
+    message = str(record[0].message)
+    assert f"standard deviation of {names[0]} is 0.9" in message
+    assert f"that of {names[1]} 1.1e+03" in message
+    assert "StandardScaler" in message
+
+
+def test_a_converged_fit_does_not_warn(iris):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for hidden in [(), (10,), (10, 10)]:
+            make(hidden).fit(*iris)
+
+
+def test_separable_data_without_penalty_stop_finite(iris):
+    X, y = iris
+    X, y = X[y < 2], y[y < 2]
+    for hidden in [(), (5,)]:
+        clf = make(hidden, alpha=0.0, tol=0.0, max_iter=200)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            clf.fit(X, y)
+        assert np.isfinite(clf.decision_function(X)).all()
+        assert clf.loss_ < 1e-10
+        assert np.isfinite(clf.predict_log_proba(X)).all()
+
+
+def test_extreme_logits_stay_stable():
+    """Unscaled data whose logits reach hundreds: the line search never fails."""
+    X, y = load_breast_cancer(return_X_y=True)
+    for seed in range(5):
+        clf = ReLULogisticClassifier((50,), alpha=0.01, max_iter=100, random_state=seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            clf.fit(X, y)
+        assert clf.stop_reason_ != "line search"
+        assert clf.loss_ < 0.3
+
+
+def test_constant_and_tiny_features():
+    X, y = make_moons(100, noise=0.1, random_state=0)
+    clf = make((20,), alpha=0.01).fit(np.hstack([X, np.zeros((100, 2)), X * 1e-300]), y)
+    assert clf.score(X=np.hstack([X, np.zeros((100, 2)), X * 1e-300]), y=y) > 0.95
+    flat = make().fit(np.zeros((100, 3)), y)
+    assert_allclose(flat.predict_proba(np.zeros((1, 3)))[0, 1], y.mean(), atol=1e-3)

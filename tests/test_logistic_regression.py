@@ -1,0 +1,47 @@
+"""Without hidden layers it is logistic regression."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_relulogit import ReLULogisticClassifier
+
+
+def load(name):
+    loader, classes = {
+        "breast cancer": (load_breast_cancer, (0, 1)),
+        "digits 3 and 8": (load_digits, (3, 8)),
+        "iris 1 and 2": (load_iris, (1, 2)),
+        "iris": (load_iris, range(3)),
+        "wine": (load_wine, range(3)),
+        "digits": (load_digits, range(10)),
+    }[name]
+    X, y = loader(return_X_y=True)
+    chosen = np.isin(y, classes)
+    return StandardScaler().fit_transform(X[chosen]), y[chosen]
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("alpha", [0.5, 10.0])
+@pytest.mark.parametrize(
+    "name",
+    ["breast cancer", "digits 3 and 8", "iris 1 and 2", "iris", "wine", "digits"],
+)
+def test_probabilities_equal_those_of_logistic_regression(name, alpha, weighted):
+    X, y = load(name)
+    s = np.random.RandomState(0).uniform(0, 3, len(y)) if weighted else None
+    ours = ReLULogisticClassifier((), alpha=alpha, tol=1e-9, max_iter=5000)
+    ours.fit(X, y, sample_weight=s)
+    exactly = {"solver": "newton-cholesky", "tol": 1e-12, "max_iter": 500}
+    theirs = LogisticRegression(C=1 / alpha, **exactly)
+    theirs.fit(X, y, sample_weight=s)
+    assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), rtol=0, atol=1e-6)
+
+    # A penalty wrong by one part in a thousand would be seen.
+    wrong = LogisticRegression(C=1.001 / alpha, **exactly)
+    wrong.fit(X, y, sample_weight=s)
+    difference = wrong.predict_proba(X) - ours.predict_proba(X)
+    assert np.abs(difference).max() > 5e-6

@@ -1,0 +1,129 @@
+"""Loss and gradients against the formulas, differences and another autograd."""
+
+import autograd
+import autograd.numpy as anp
+import literal
+import numpy as np
+import pytest
+import scipy.sparse
+from conftest import Problem, assert_gradient
+from numpy.testing import assert_allclose, assert_array_equal
+
+from sklearn_relulogit._network import backward, forward
+from sklearn_relulogit._parameters import unpack
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_loss_and_gradients_are_the_literal_formulas(hidden, seed):
+    p = Problem(hidden, seed=seed)
+    objective = p.objective()
+    value, gradient = objective(p.theta)
+    layers = unpack(p.theta, p.shapes)
+    W, b = [W_T.T for W_T, _ in layers], [b for _, b in layers]
+    y = 2 * p.y - 1
+
+    n = len(y)
+    assert_allclose(value * n, literal.loss(W, b, p.X, y), rtol=1e-12)
+    expected = literal.gradients(W, b, p.X, y)
+    for (g_W_T, g_b), (e_W, e_b) in zip(
+        unpack(gradient, p.shapes), expected, strict=True
+    ):
+        assert_allclose(g_W_T.T * n, e_W, rtol=1e-10, atol=1e-12)
+        assert_allclose(g_b * n, e_b, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("alpha", [0.0, 2.5])
+def test_gradient_against_central_differences(hidden, n_classes, alpha):
+    p = Problem(hidden, n_classes=n_classes)
+    p.s = p.rng.uniform(0, 3, len(p.y))
+    objective = p.objective(alpha=alpha)
+    _, gradient = objective(p.theta)
+    assert_gradient(lambda theta: objective(theta)[0], p.theta, gradient)
+
+
+def test_the_difference_check_rejects_a_gradient_wrong_by_a_thousandth():
+    p = Problem((4, 3))
+    objective = p.objective()
+    _, gradient = objective(p.theta)
+    wrong = gradient.copy()
+    wrong[np.abs(gradient).argmax()] *= 1.001
+    with pytest.raises(AssertionError):
+        assert_gradient(lambda theta: objective(theta)[0], p.theta, wrong)
+
+
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_gradient_against_autograd(hidden, n_classes):
+    p = Problem(hidden, n_classes=n_classes)
+    p.s = p.rng.uniform(0, 3, len(p.y))
+    alpha = 0.7
+
+    def objective(layers):
+        Z = p.X
+        for W_T, b in layers[:-1]:
+            Z = anp.maximum(Z @ W_T + b, 0.0)
+        W_T, b = layers[-1]
+        logits = Z @ W_T + b
+        if n_classes == 2:
+            logits = anp.hstack([anp.zeros_like(logits), logits])
+        nll = anp.log(anp.exp(logits).sum(axis=1)) - logits[np.arange(len(p.y)), p.y]
+        penalty = alpha / 2 * sum((W_T**2).sum() for W_T, _ in layers)
+        return (anp.dot(p.s, nll) + penalty) / p.s.sum()
+
+    expected = autograd.grad(objective)(unpack(p.theta, p.shapes))
+    value, gradient = p.objective(alpha=alpha)(p.theta)
+    assert_allclose(value, objective(unpack(p.theta, p.shapes)), rtol=1e-12)
+    for actual, desired in zip(unpack(gradient, p.shapes), expected, strict=True):
+        for a, d in zip(actual, desired, strict=True):
+            assert_allclose(a, d, rtol=1e-9, atol=1e-12)
+
+
+def test_the_derivative_of_relu_at_zero_is_zero():
+    """A hidden unit whose input is exactly 0 passes nothing back."""
+    p = Problem((3,), n_samples=6)
+    layers = unpack(p.theta, p.shapes)
+    layers[0][0][:, 1] = 0
+    layers[0][1][1] = 0
+    _, gradient = p.objective()(p.theta)
+    (grad_W_T, grad_b), (grad_V_T, _) = unpack(gradient, p.shapes)
+    assert_array_equal(grad_W_T[:, 1], 0)
+    assert grad_b[1] == 0
+    assert grad_V_T[1] == 0  # its activation is 0
+    assert (grad_b[[0, 2]] != 0).all()
+
+    # Just above zero it passes on all of the residual.
+    layers[0][1][1] = 1e-12
+    _, gradient = p.objective()(p.theta)
+    assert unpack(gradient, p.shapes)[0][1][1] != 0
+
+
+@pytest.mark.parametrize("sparse", [scipy.sparse.csr_array, scipy.sparse.csr_matrix])
+def test_sparse_rows_go_through_the_same_functions(hidden, sparse):
+    p = Problem(hidden)
+    p.X[p.rng.uniform(size=p.X.shape) < 0.6] = 0
+    layers = unpack(p.theta, p.shapes)
+    results = []
+    for X in (p.X, sparse(p.X)):
+        out = [np.empty((len(p.y), m)) for _, m in p.shapes]
+        activations, logits = forward(layers, X, out=out)
+        gradient = np.empty_like(p.theta)
+        residual = logits.copy()
+        backward(layers, activations, residual, out=unpack(gradient, p.shapes))
+        results.append((logits.copy(), gradient))
+    assert_allclose(results[1][0], results[0][0], rtol=1e-12)
+    assert_allclose(results[1][1], results[0][1], rtol=1e-10, atol=1e-12)
+
+
+def test_backward_leaves_the_data_and_the_residual_alone():
+    p = Problem((4, 3))
+    layers = unpack(p.theta, p.shapes)
+    X = p.X.copy()
+    activations, logits = forward(
+        layers, X, out=[np.empty((len(p.y), m)) for _, m in p.shapes]
+    )
+    residual = logits.copy()
+    backward(
+        layers, activations, residual, out=unpack(np.empty_like(p.theta), p.shapes)
+    )
+    assert_array_equal(X, p.X)
+    assert_array_equal(residual, logits)

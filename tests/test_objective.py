@@ -1,0 +1,71 @@
+"""The objective as a sum over row blocks."""
+
+import numpy as np
+import pytest
+from conftest import Problem
+from numpy.testing import assert_allclose, assert_array_equal
+
+
+@pytest.mark.parametrize("rows", [1, 5, 22, 23])
+def test_blocks_change_nothing_beyond_rounding(hidden, rows):
+    p = Problem(hidden, n_classes=3)
+    value, gradient = p.objective(alpha=0.3)(p.theta)
+    blocked_value, blocked_gradient = p.objective(alpha=0.3, rows=rows)(p.theta)
+    assert_allclose(blocked_value, value, rtol=1e-14)
+    assert_allclose(blocked_gradient, gradient, rtol=1e-11, atol=1e-14)
+
+
+def test_any_ordered_map_gives_the_same_bits():
+    p = Problem((5, 4))
+
+    def reversed_map(function, blocks):
+        return reversed([function(block) for block in reversed(blocks)])
+
+    value, gradient = p.objective(rows=4)(p.theta)
+    other_value, other_gradient = p.objective(rows=4, ordered_map=reversed_map)(p.theta)
+    assert other_value == value
+    assert_array_equal(other_gradient, gradient)
+
+
+def test_weights_are_repeats():
+    p = Problem((4,))
+    p.s = p.rng.randint(0, 4, len(p.y)).astype(float)
+    weighted = p.objective(alpha=0.5)(p.theta)
+    repeats = p.s.astype(int)
+    p.X, p.y = np.repeat(p.X, repeats, axis=0), np.repeat(p.y, repeats)
+    p.s = np.ones(len(p.y))
+    repeated = p.objective(alpha=0.5)(p.theta)
+    assert_allclose(weighted[0], repeated[0], rtol=1e-13)
+    assert_allclose(weighted[1], repeated[1], rtol=1e-11, atol=1e-14)
+
+
+def test_the_penalty_leaves_biases_free():
+    p = Problem((3,))
+    p.s[:] = 2.0
+    plain = p.objective()(p.theta)
+    penalised = p.objective(alpha=4.0)(p.theta)
+    W_mask = np.ones_like(p.theta, bool)
+    W_mask[[12, 13, 14, 18]] = False  # (4, 3) weights, 3 biases, (3, 1) weights, 1 bias
+    W = p.theta[W_mask]
+    n = p.s.sum()
+    assert_allclose(penalised[0] - plain[0], 4.0 / 2 * (W @ W) / n, rtol=1e-12)
+    difference = penalised[1] - plain[1]
+    assert_allclose(difference[W_mask], 4.0 * W / n, rtol=1e-10)
+    assert_allclose(difference[~W_mask], 0, atol=1e-16)
+
+
+def test_float32_evaluates_close_to_float64_and_sums_in_float64(hidden):
+    p = Problem(hidden, n_classes=3)
+    value, gradient = p.objective(alpha=0.1)(p.theta)
+    value_32, gradient_32 = p.objective(alpha=0.1, dtype=np.float32)(p.theta)
+    assert gradient_32.dtype == np.float64
+    assert_allclose(value_32, value, rtol=1e-5)
+    assert_allclose(gradient_32, gradient, atol=1e-5 * np.abs(gradient).max())
+
+
+@pytest.mark.parametrize("scale", [1e160, 1e300])
+def test_overflow_is_an_error_not_a_nan(scale):
+    p = Problem((5,))
+    p.X *= scale
+    with pytest.raises(FloatingPointError, match="overflows"):
+        p.objective()(p.theta)

@@ -1,0 +1,57 @@
+"""The flat vector and the layers."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from sklearn_relulogit._parameters import (
+    initial_theta,
+    layer_shapes,
+    n_parameters,
+    pack,
+    unpack,
+)
+
+
+def test_shapes_follow_the_layers():
+    assert layer_shapes(7, (), 1) == [(7, 1)]
+    assert layer_shapes(7, (5, 3), 4) == [(7, 5), (5, 3), (3, 4)]
+    assert n_parameters([(7, 5), (5, 3), (3, 4)]) == 40 + 18 + 16
+
+
+def test_pack_and_unpack_are_inverse_and_unpack_gives_views(hidden):
+    shapes = layer_shapes(3, hidden, 2)
+    theta = np.arange(float(n_parameters(shapes)))
+    layers = unpack(theta, shapes)
+    assert [W_T.shape for W_T, _ in layers] == shapes
+    assert [b.shape for _, b in layers] == [(m,) for _, m in shapes]
+    assert_array_equal(pack(layers), theta)
+    for W_T, b in layers:
+        W_T += 1
+        b -= 1
+    assert_array_equal(pack(layers), theta)
+    assert not np.shares_memory(pack(layers), theta)
+
+
+def test_initial_weights_have_the_variances_of_he_and_biases_are_zero():
+    shapes = layer_shapes(200, (300, 400), 50)
+    layers = unpack(initial_theta(shapes, np.random.RandomState(0)), shapes)
+    for (W_T, b), variance in zip(layers, [2 / 200, 2 / 300, 1 / 400], strict=True):
+        assert_array_equal(b, 0)
+        # Standard error of a variance over k normal numbers: sqrt(2 / k).
+        assert_allclose(W_T.var(), variance, rtol=4 * np.sqrt(2 / W_T.size))
+
+
+def test_initial_values_keep_the_second_moment_of_activations():
+    rng = np.random.RandomState(1)
+    shapes = layer_shapes(100, (500, 500, 500), 1)
+    Z = rng.standard_normal((1000, 100))
+    for W_T, _ in unpack(initial_theta(shapes, rng), shapes)[:-1]:
+        Z = np.maximum(Z @ W_T, 0)
+        assert np.mean(Z**2) == pytest.approx(1, rel=0.15)
+
+
+def test_a_convex_problem_starts_at_zero_and_draws_nothing():
+    rng = np.random.RandomState(0)
+    assert_array_equal(initial_theta([(4, 1)], rng), 0)
+    assert rng.randint(1000) == np.random.RandomState(0).randint(1000)
