@@ -45,7 +45,7 @@ def test_numpy_integers_are_integers(name, data):
 
 
 def fit(X, y, **kwargs):
-    return ReLULogisticClassifier((2,)).fit(X, y, **kwargs)
+    return ReLULogisticClassifier((2,), random_state=0).fit(X, y, **kwargs)
 
 
 def test_one_class(data):
@@ -133,7 +133,7 @@ def test_features_too_large_for_the_loss(data, scale, hidden, container):
     X[:, 7] *= scale
     X[10, 7] = -9 * scale
     with pytest.raises(ValueError, match=r"overflows the range of float64.* feature 7"):
-        ReLULogisticClassifier(hidden).fit(container(X), y)
+        ReLULogisticClassifier(hidden, random_state=0).fit(container(X), y)
 
 
 def test_features_too_large_for_float32(data):
