@@ -1,6 +1,7 @@
 """`ReLULogisticClassifier`: parameters, validation, fit and predict. No mathematics."""
 
 import warnings
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from numbers import Integral, Real
@@ -15,29 +16,29 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._advice import overflow_message, unscaled_features
 from ._blocks import Block, row_slices, single_threaded_blas, take_rows
-from ._constraints import (
-    Interval,
-    check_layer_sizes,
-    check_parameters,
-    check_sample_weight,
-)
+from ._callbacks import CallbackSupportMixin, FitTask, with_callbacks
+from ._constraints import Interval, StrOptions, check_layer_sizes, check_parameters
 from ._lbfgs import (
     EVALUATION_LIMIT,
+    INTERRUPTED,
     ITERATION_LIMIT,
     LINE_SEARCH,
-    Minimum,
-    minimize,
+    Limits,
 )
 from ._likelihood import Likelihood, Logistic, Softmax
+from ._monitors import Printer, Validation
 from ._objective import Objective
-from ._parameters import Layers, initial_theta, layer_shapes, unpack
+from ._parameters import Shapes, initial_theta, layer_shapes, pack, unpack
 from ._prediction import logits
 from ._products import Matrix
+from ._training import Restart, train
+from ._validation_data import check_validation_data, stratified_split
+from ._weights import check_sample_weight, check_total, weights_of_classes
 
 DTYPES = [np.float64, np.float32]
 
 
-class ReLULogisticClassifier(ClassifierMixin, BaseEstimator):
+class ReLULogisticClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     r"""Logistic regression with a feed-forward ReLU network for its score.
 
     For two classes, :math:`y \in \{-1, 1\}`, and L layers
@@ -73,6 +74,11 @@ class ReLULogisticClassifier(ClassifierMixin, BaseEstimator):
         means what it means in :class:`~sklearn.neural_network.MLPClassifier`.
         Biases are not penalised. Must be >= 0.
 
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes, multiplied with the sample weights: a dict from
+        label to weight (1 for labels not in it), or "balanced" to give every
+        class the same total weight.
+
     max_iter : int, default=1000
         Largest number of L-BFGS iterations.
 
@@ -92,9 +98,44 @@ class ReLULogisticClassifier(ClassifierMixin, BaseEstimator):
         Number of correction pairs that L-BFGS keeps to model the curvature. More
         pairs need fewer iterations and ``16 * history_size`` bytes a parameter.
 
+    n_init : int, default=1
+        Number of starts from different initial weights, of which the one with the
+        lowest final objective is kept (with `early_stopping`, the lowest
+        validation loss). The first start is that of ``n_init=1``. Without hidden
+        layers there are no local minima and one start is enough for any `n_init`.
+
+    early_stopping : bool, default=False
+        Whether to stop once the loss on validation data no longer falls, and to
+        keep the parameters at which it was lowest. The validation data are those
+        passed to `fit`, or else a stratified part of the training data.
+
+    validation_fraction : float, default=0.1
+        Share of the training data that is set aside for `early_stopping` where no
+        validation data are passed to `fit`. Between 0 and 1.
+
+    n_iter_no_change : int, default=10
+        `early_stopping` stops after so many iterations that did not lower the
+        validation loss by at least `tol` times its value.
+
+    warm_start : bool, default=False
+        Whether `fit` goes on from the parameters of the last fit, and from its
+        knowledge of the curvature, so that several short fits on the same data
+        end where a long one does. Number of features, classes and layers must be
+        the same. The curvature takes ``16 * history_size`` bytes a parameter; it
+        is not pickled.
+
+    n_jobs : int or None, default=None
+        Number of starts that run at the same time, in threads. None means 1
+        unless in a :obj:`joblib.parallel_config` context, -1 means all cores. The
+        result does not depend on it.
+
     random_state : int, RandomState instance or None, default=None
-        Determines the initial weights. Pass an int for the same fit each time.
-        Without hidden layers the fit does not depend on it.
+        Determines the initial weights and the split for `early_stopping`. Pass an
+        int for the same fit each time. Without hidden layers and without a split
+        the fit does not depend on it.
+
+    verbose : int, default=0
+        1 prints the state of the fit at every tenth iteration, 2 at every one.
 
     Attributes
     ----------
@@ -131,17 +172,43 @@ class ReLULogisticClassifier(ClassifierMixin, BaseEstimator):
     loss_curve_ : list of float
         The mean objective after each iteration. It never increases.
 
+    validation_loss_curve_ : list of float or None
+        Mean negative log-likelihood of the validation data after each iteration,
+        in nats, without penalty, weighted as the training data are. None without
+        validation data.
+
+    restart_losses_ : ndarray of shape (n_init,)
+        What each start ended with and the best was chosen by: the final objective
+        or, with `early_stopping`, the lowest validation loss. Infinite for a
+        start that an interrupt prevented. Of shape (1,) without hidden layers.
+
     n_iter_ : int
-        Number of iterations.
+        Number of iterations of this fit.
 
     n_evaluations_ : int
         Number of evaluations of the loss and its gradient.
 
     stop_reason_ : str
         Why the fit ended: "gradient tolerance" or "loss tolerance" (see `tol`),
-        "iteration limit", "evaluation limit", or "line search" (no step lowers
-        the objective in this floating type). The last three come with a
-        :class:`~sklearn.exceptions.ConvergenceWarning`.
+        "validation loss" (see `early_stopping`), "callback" (one asked to stop),
+        or, each with a :class:`~sklearn.exceptions.ConvergenceWarning`,
+        "iteration limit", "evaluation limit", "line search" (no step lowers the
+        objective in this floating type) or "interrupted" (by Ctrl-C; the best
+        parameters until then are kept, and a second Ctrl-C ends at once).
+
+    coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
+        Coefficients, as in :class:`~sklearn.linear_model.LogisticRegression`. Only
+        without hidden layers.
+
+    intercept_ : ndarray of shape (1,) or (n_classes,)
+        Intercepts. Only without hidden layers.
+
+    Notes
+    -----
+    With scikit-learn 1.9 or newer, :meth:`set_callbacks` takes callbacks such as
+    :class:`sklearn.callback.ProgressBar`. They are called at the beginning and the
+    end of each iteration (within each start, if `n_init` is more than 1), and one
+    that returns True at the end of an iteration stops the fit.
 
     See Also
     --------
@@ -172,38 +239,87 @@ class ReLULogisticClassifier(ClassifierMixin, BaseEstimator):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "hidden_layer_sizes": ["array-like", Integral],
         "alpha": [Interval(Real, 0, np.inf, closed="left")],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "max_fun": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, np.inf, closed="left")],
         "history_size": [Interval(Integral, 1, None, closed="left")],
+        "n_init": [Interval(Integral, 1, None, closed="left")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "warm_start": ["boolean"],
+        "n_jobs": [
+            Interval(Integral, 1, None, closed="left"),
+            Interval(Integral, None, -1, closed="right"),
+            None,
+        ],
         "random_state": ["random_state"],
+        "verbose": ["verbose"],
     }
+
+    # Where the HTML representation links to.
+    _doc_link_module = "sklearn_relulogit"
+    _doc_link_template = (
+        "https://sklearn-relulogit.readthedocs.io/en/stable/generated/"
+        "{estimator_module}.{estimator_name}.html"
+    )
 
     def __init__(
         self,
         hidden_layer_sizes: Any = (100,),
         *,
         alpha: float = 5.0,
+        class_weight: Any = None,
         max_iter: int = 1000,
         max_fun: int = 15000,
         tol: float = 1e-4,
         history_size: int = 30,
+        n_init: int = 1,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        warm_start: bool = False,
+        n_jobs: int | None = None,
         random_state: Any = None,
+        verbose: int = 0,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.alpha = alpha
+        self.class_weight = class_weight
         self.max_iter = max_iter
         self.max_fun = max_fun
         self.tol = tol
         self.history_size = history_size
+        self.n_init = n_init
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.warm_start = warm_start
+        self.n_jobs = n_jobs
         self.random_state = random_state
+        self.verbose = verbose
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def __getstate__(self) -> dict[str, Any]:
+        # The curvature is many times larger than the parameters.
+        state: dict[str, Any] = super().__getstate__()
+        return {name: value for name, value in state.items() if name != "_pairs"}
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
         """Fit the network to training data.
 
         Parameters
@@ -220,6 +336,15 @@ class ReLULogisticClassifier(ClassifierMixin, BaseEstimator):
             Non-negative weights, 1 for each sample by default. An integer weight
             is the same as repeating the sample.
 
+        X_val, y_val : array-like of shape (n_val, n_features) and (n_val,), \
+                default=None
+            Validation data, whose loss goes to `validation_loss_curve_`, and for
+            `early_stopping`. In a :class:`~sklearn.pipeline.Pipeline`,
+            ``transform_input=["X_val"]`` transforms them as it does X.
+
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Weights of the validation data.
+
         Returns
         -------
         self : object
@@ -233,71 +358,226 @@ class ReLULogisticClassifier(ClassifierMixin, BaseEstimator):
             the estimator as it was before.
         """
         with all_or_nothing(self):
-            return self._fit(X, y, sample_weight)
+            message = self._fit(X, y, sample_weight, X_val, y_val, sample_weight_val)
+        if message is not None:
+            warnings.warn(message, ConvergenceWarning, stacklevel=2)
+        return self
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any) -> Self:
-        check_parameters(self, self._parameter_constraints)
-        hidden_layer_sizes = check_layer_sizes(
-            self.hidden_layer_sizes, type(self).__name__
+    @with_callbacks
+    def _fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        X_val: Any,
+        y_val: Any,
+        sample_weight_val: Any,
+    ) -> str | None:
+        """Fit; what to warn of, if anything."""
+        hidden_layer_sizes = self._check_parameters(X_val, y_val, sample_weight_val)
+        goes_on = self.warm_start and hasattr(self, "coefs_")
+        X, y = validate_data(
+            self, X, y, accept_sparse="csr", dtype=DTYPES, reset=not goes_on
         )
-        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=DTYPES)
-        classes, y = encode_classes(y)
+        classes, codes = encode_classes(y)
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         sample_weight = check_sample_weight(sample_weight, X)
+        class_weight = weights_of_classes(
+            self.class_weight, classes, codes, sample_weight
+        ).astype(X.dtype)
 
         likelihood = likelihood_of(len(classes))
         n_outputs = 1 if likelihood is Logistic else len(classes)
         shapes = layer_shapes(X.shape[1], hidden_layer_sizes, n_outputs)
-        objective = Objective(
-            [
-                Block(take_rows(X, rows, X.dtype), y[rows], sample_weight[rows])
-                for rows in row_slices(X, sum(m for _, m in shapes))
-            ],
-            shapes,
-            likelihood(),
-            self.alpha,
-            X.dtype,
+        if goes_on:
+            self._check_warm_start(classes, shapes)
+
+        def objective(X: Matrix, codes: np.ndarray, weights: np.ndarray) -> Objective:
+            if self.class_weight is not None:
+                weights = weights * class_weight[codes]
+                check_total(weights, "sample_weight times class_weight")
+            return Objective(
+                [
+                    Block(take_rows(X, rows, dtype), codes[rows], weights[rows])
+                    for rows in row_slices(X, sum(m for _, m in shapes))
+                ],
+                shapes,
+                likelihood(),
+                self.alpha,
+                dtype,
+            )
+
+        dtype = X.dtype
+        validation = None
+        if X_val is not None:
+            X_val, codes_val = check_validation_data(self, X_val, y_val, classes, dtype)
+            sample_weight_val = check_sample_weight(
+                sample_weight_val, X_val, "sample_weight_val"
+            )
+            validation = objective(X_val, codes_val, sample_weight_val)
+            training = objective(X, codes, sample_weight)
+        elif self.early_stopping:
+            rows, rows_val = stratified_split(
+                codes, self.validation_fraction, check_random_state(self.random_state)
+            )
+            validation = objective(
+                X[rows_val], codes[rows_val], sample_weight[rows_val]
+            )
+            training = objective(X[rows], codes[rows], sample_weight[rows])
+        else:
+            training = objective(X, codes, sample_weight)
+
+        def fitted(theta: np.ndarray) -> dict[str, Any]:
+            """The attributes that predictions need; arrays own their memory."""
+            layers = unpack(theta, shapes)
+            return {
+                "classes_": classes,
+                "n_outputs_": n_outputs,
+                "coefs_": [W_T.astype(dtype) for W_T, _ in layers],
+                "intercepts_": [b.astype(dtype) for _, b in layers],
+            }
+
+        if goes_on:
+            starts = [pack(list(zip(self.coefs_, self.intercepts_, strict=True)))]
+        else:
+            rng = check_random_state(self.random_state)
+            n_starts = self.n_init if hidden_layer_sizes else 1
+            starts = [initial_theta(shapes, rng) for _ in range(n_starts)]
+        task = FitTask(
+            self, X, y, metadata, fitted, n_restarts=len(starts), max_iter=self.max_iter
         )
-        theta = initial_theta(shapes, check_random_state(self.random_state))
+        restarts = [
+            self._restart(theta, validation, task, index, len(starts))
+            for index, theta in enumerate(starts)
+        ]
+        pairs = None
+        if self.warm_start:
+            pairs = deque(getattr(self, "_pairs", ()), maxlen=self.history_size)
         try:
-            minimum = self._minimize(objective, theta)
+            best = train(
+                training,
+                restarts,
+                limits=Limits(
+                    tol=self.tol,
+                    # Without hidden layers the objective is smooth, and its
+                    # gradient tells all.
+                    loss_tol=self.tol if hidden_layer_sizes else 0.0,
+                    rounding=float(np.finfo(dtype).eps),
+                    max_iter=self.max_iter,
+                    max_fun=self.max_fun,
+                ),
+                history_size=self.history_size,
+                n_jobs=self.n_jobs,
+                pairs=pairs,
+            )
         except FloatingPointError as error:
             names = getattr(self, "feature_names_in_", None)
             raise ValueError(overflow_message(X, names)) from error
 
-        self.classes_ = classes
-        self.n_outputs_ = n_outputs
+        task.close(best.iterate.theta)
+        for name, value in fitted(best.iterate.theta).items():
+            setattr(self, name, value)
         self.out_activation_ = likelihood.out_activation
-        self._set_fit(minimum, unpack(minimum.iterate.theta, shapes), X.dtype)
-        self._warn_if_not_converged(X)
-        return self
+        self._set_history(best, restarts)
+        self.__dict__.pop("_pairs", None)
+        if pairs:
+            self._pairs = pairs
+        return self._convergence_message(X)
 
-    def _minimize(self, objective: Objective, theta: np.ndarray) -> Minimum:
-        with single_threaded_blas():
-            return minimize(
-                objective,
-                theta,
-                tol=self.tol,
-                # Without hidden layers the objective is smooth and the gradient
-                # tells all.
-                loss_tol=self.tol if len(objective.shapes) > 1 else 0.0,
-                rounding=float(np.finfo(objective.dtype).eps),
-                max_iter=self.max_iter,
-                max_fun=self.max_fun,
-                history_size=self.history_size,
+    def _check_parameters(
+        self, X_val: Any, y_val: Any, sample_weight_val: Any
+    ) -> tuple[int, ...]:
+        """Check each parameter and their combination; the hidden layer sizes."""
+        name = type(self).__name__
+        check_parameters(self, self._parameter_constraints)
+        hidden_layer_sizes = check_layer_sizes(self.hidden_layer_sizes, name)
+        if (X_val is None) != (y_val is None):
+            given, missing = ("X_val", "y_val") if y_val is None else ("y_val", "X_val")
+            raise ValueError(f"{given} was passed to fit without {missing}.")
+        if sample_weight_val is not None and X_val is None:
+            raise ValueError(
+                "sample_weight_val was passed to fit without X_val and y_val."
+            )
+        if self.warm_start and self.n_init > 1:
+            raise ValueError(
+                f"n_init={self.n_init} and warm_start=True exclude each other: several "
+                "starts from new weights, or one from those of the last fit."
+            )
+        if (
+            self.warm_start
+            and self.early_stopping
+            and X_val is None
+            and not isinstance(self.random_state, Integral)
+        ):
+            raise ValueError(
+                "early_stopping=True with warm_start=True needs an int for "
+                f"random_state (it is {self.random_state!r}), or X_val and y_val in "
+                "fit: each fit would split off other validation data, which an "
+                "earlier one was trained on."
+            )
+        return hidden_layer_sizes
+
+    def _check_warm_start(self, classes: np.ndarray, shapes: Shapes) -> None:
+        remedy = "Set warm_start=False, or fit a clone."
+        if not np.array_equal(classes, self.classes_):
+            raise ValueError(
+                "warm_start=True goes on from a fit to the classes "
+                f"{self.classes_.tolist()}, but those of y are {classes.tolist()}. "
+                f"{remedy}"
+            )
+        if shapes != [W_T.shape for W_T in self.coefs_]:
+            before = tuple(len(b) for b in self.intercepts_[:-1])
+            raise ValueError(
+                f"warm_start=True goes on from a fit with hidden_layer_sizes={before}, "
+                f"but now it is {self.hidden_layer_sizes!r}. {remedy}"
             )
 
-    def _set_fit(self, minimum: Minimum, layers: Layers, dtype: np.dtype) -> None:
-        """Set the fitted attributes; arrays are copies that own their memory."""
-        self.coefs_ = [W_T.astype(dtype) for W_T, _ in layers]
-        self.intercepts_ = [b.astype(dtype) for _, b in layers]
-        self.n_layers_ = len(layers) + 1
-        self.loss_ = minimum.iterate.loss
-        self.loss_curve_ = minimum.loss_curve
-        self.n_iter_ = minimum.iterate.n_iter
-        self.n_evaluations_ = minimum.n_evaluations
-        self.stop_reason_ = minimum.stop_reason
+    def _restart(
+        self,
+        theta: np.ndarray,
+        objective: Objective | None,
+        task: FitTask,
+        index: int,
+        n_restarts: int,
+    ) -> Restart:
+        """One start with all that watches it."""
+        restart = Restart(theta, monitors=[], validation=None)
+        if objective is not None:
+            patience = self.n_iter_no_change if self.early_stopping else None
+            restart.validation = Validation(objective, patience, self.tol)
+            restart.monitors.append(restart.validation)
+        if self.verbose:
+            label = "" if n_restarts == 1 else f"start {index + 1} of {n_restarts}  "
+            restart.monitors.append(
+                Printer(int(self.verbose), label, restart.validation)
+            )
+        # Early stopping is the lesser reason where a callback asks to stop too.
+        restart.monitors[:0] = task.monitors(index)
+        return restart
 
-    def _warn_if_not_converged(self, X: Matrix) -> None:
+    def _set_history(self, best: Restart, restarts: list[Restart]) -> None:
+        """Set what tells how the fit went."""
+        assert best.minimum is not None
+        self.n_layers_ = len(self.coefs_) + 1
+        self.loss_ = best.iterate.loss
+        self.loss_curve_ = best.minimum.loss_curve
+        self.validation_loss_curve_ = (
+            None
+            if best.validation is None
+            else best.validation.losses[: len(self.loss_curve_)]
+        )
+        self.restart_losses_ = np.array([restart.loss for restart in restarts])
+        self.n_iter_ = len(self.loss_curve_)
+        self.n_evaluations_ = best.minimum.n_evaluations
+        self.stop_reason_ = best.minimum.stop_reason
+
+    def _convergence_message(self, X: Matrix) -> str | None:
+        """What to warn of where the fit ended before it converged."""
+        if self.stop_reason_ == INTERRUPTED:
+            return (
+                f"The fit was interrupted after {self.n_iter_} iterations. The best "
+                "parameters until then are kept."
+            )
         remedy = {
             ITERATION_LIMIT: f"increase max_iter (now {self.max_iter})",
             EVALUATION_LIMIT: f"increase max_fun (now {self.max_fun})",
@@ -308,15 +588,36 @@ class ReLULogisticClassifier(ClassifierMixin, BaseEstimator):
             ),
         }.get(self.stop_reason_)
         if remedy is None:
-            return
+            return None
         advice = unscaled_features(X, getattr(self, "feature_names_in_", None))
-        warnings.warn(
+        return (
             f"The fit ended by its {self.stop_reason_} after {self.n_iter_} "
             f"iterations, before it converged to tol={self.tol}: {remedy}, increase "
-            f"alpha or tol, or scale the features. {advice}".rstrip(),
-            ConvergenceWarning,
-            stacklevel=4,
-        )
+            f"alpha or tol, or scale the features. {advice}"
+        ).rstrip()
+
+    @property
+    def coef_(self) -> np.ndarray:
+        """Coefficients of the model without hidden layers."""
+        return self._linear_attribute("coef_", "coefs_").T
+
+    @property
+    def intercept_(self) -> np.ndarray:
+        """Intercepts of the model without hidden layers."""
+        return self._linear_attribute("intercept_", "intercepts_")
+
+    def _linear_attribute(self, name: str, of_layers: str) -> np.ndarray:
+        layers = vars(self).get(of_layers)
+        if layers is None or len(layers) > 1:
+            reason = (
+                "is not fitted"
+                if layers is None
+                else f"has hidden layers; see {of_layers}"
+            )
+            raise AttributeError(
+                f"This {type(self).__name__} has no attribute {name!r}: it {reason}."
+            )
+        return layers[0]
 
     def _logits(self, X: Any) -> np.ndarray:
         check_is_fitted(self)

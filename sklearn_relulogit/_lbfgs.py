@@ -1,18 +1,26 @@
 """Minimisation by scipy's L-BFGS: when it stops, why, and what is kept.
 
-The only module that knows `scipy.optimize`; it knows nothing of networks.
+The only module that knows `scipy.optimize`; it knows nothing of networks. scipy
+takes the steps; when to stop is decided here, after each iteration and in one
+place, since scipy looks at its evaluation limit too rarely, at the gradient in
+whatever variables it is given, and at the loss of a single iteration only.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import sys
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.optimize
+
+from ._curvature import InverseHessianRoot, Pair, is_curved
 
 GRADIENT_TOLERANCE = "gradient tolerance"
 LOSS_TOLERANCE = "loss tolerance"
 ITERATION_LIMIT = "iteration limit"
 EVALUATION_LIMIT = "evaluation limit"
+INTERRUPTED = "interrupted"
 LINE_SEARCH = "line search"
 
 # The loss tolerance looks at what this many iterations gained together, since a
@@ -23,6 +31,8 @@ LOSS_WINDOW = 10
 # the kinks of a ReLU network.
 MAX_LINE_SEARCH_STEPS = 50
 
+Function = Callable[[np.ndarray], tuple[float, np.ndarray]]
+
 
 @dataclass(frozen=True)
 class Iterate:
@@ -30,17 +40,18 @@ class Iterate:
 
     theta: np.ndarray
     loss: float
-    gradient_norm: float
+    gradient: np.ndarray
     n_iter: int
+
+    @property
+    def gradient_norm(self) -> float:
+        """The largest absolute derivative."""
+        return float(np.abs(self.gradient).max())
 
 
 @dataclass
 class Minimum:
-    """The end of a minimisation.
-
-    ``loss_curve`` holds the loss after each iteration, ``gradient_norm`` of the
-    iterate the largest absolute derivative.
-    """
+    """The end of a minimisation; ``loss_curve`` holds the loss after each iteration."""
 
     iterate: Iterate
     loss_curve: list[float]
@@ -48,63 +59,150 @@ class Minimum:
     stop_reason: str
 
 
+class Monitor:
+    """Something told of every iteration that may end the minimisation."""
+
+    def begin_iteration(self, iterate: Iterate) -> None:
+        """An iteration starts from ``iterate``."""
+
+    def end_iteration(self, iterate: Iterate) -> str | None:
+        """An iteration has led to ``iterate``. Returns why to stop, or None."""
+        return None
+
+    def close(self) -> None:
+        """No more iterations: the last one that began may have led nowhere."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When to stop.
+
+    Attributes
+    ----------
+    tol : float
+        No derivative is larger in absolute value.
+    loss_tol : float
+        The last ten iterations together lowered the value by less than this
+        share of it; 0 for never.
+    rounding : float
+        Relative rounding error of the objective. An iteration lowered the value
+        by no more than that, which cannot be told from nothing.
+    max_iter, max_fun : int
+        Number of iterations and of evaluations; neither is ever exceeded.
+    """
+
+    tol: float
+    loss_tol: float
+    rounding: float
+    max_iter: int
+    max_fun: int
+
+    def reason(self, iterate: Iterate, loss_curve: Sequence[float]) -> str | None:
+        """Why to stop at ``iterate``, whose loss is the last of the curve, or None."""
+        if iterate.gradient_norm <= self.tol:
+            return GRADIENT_TOLERANCE
+        if len(loss_curve) > 1:
+            before, loss = loss_curve[-2:]
+            if before - loss <= self.rounding * max(abs(before), 1.0):
+                return LOSS_TOLERANCE
+        if len(loss_curve) > LOSS_WINDOW:
+            gain = loss_curve[-1 - LOSS_WINDOW] - iterate.loss
+            if gain < self.loss_tol * abs(iterate.loss):
+                return LOSS_TOLERANCE
+        if iterate.n_iter >= self.max_iter:
+            return ITERATION_LIMIT
+        return None
+
+
 class _Stop(Exception):
     """Raised through scipy to leave the minimisation at once."""
 
 
-@dataclass
 class _Run:
-    """What scipy calls: the counted objective, and the keeper of the iterate."""
+    """What scipy calls: the objective, counted, and the keeper of the iterate."""
 
-    objective: Callable[[np.ndarray], tuple[float, np.ndarray]]
-    loss_tol: float
-    max_fun: int
-    iterate: Iterate | None = None
-    loss_curve: list[float] = field(default_factory=list)
-    n_evaluations: int = 0
-    gradient_norm: float = np.inf
+    def __init__(
+        self,
+        objective: Function,
+        limits: Limits,
+        monitors: Sequence[Monitor],
+        pairs: deque[Pair] | None,
+    ) -> None:
+        self.objective = objective
+        self.limits = limits
+        self.monitors = monitors
+        self.pairs = pairs
+        self.iterate: Iterate | None = None
+        self.loss_curve: list[float] = []
+        self.n_evaluations = 0
+        self._at_rest = False
+        self._last: Iterate | None = None
 
     def evaluate(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
-        if self.n_evaluations == self.max_fun:
+        if self.n_evaluations == self.limits.max_fun:
             raise _Stop(EVALUATION_LIMIT)
-        self.n_evaluations += 1
+        if self._at_rest and self.iterate is not None:
+            self._at_rest = False
+            for monitor in self.monitors:
+                monitor.begin_iteration(self.iterate)
         loss, gradient = self.objective(theta)
-        self.gradient_norm = float(np.abs(gradient).max())
+        self.n_evaluations += 1
+        n_iter = len(self.loss_curve) + 1 if self.iterate is not None else 0
+        self._last = Iterate(theta.copy(), loss, gradient, n_iter)
         if self.iterate is None:
-            self.iterate = Iterate(theta.copy(), loss, self.gradient_norm, n_iter=0)
+            self.iterate = self._last
+            self._at_rest = True
+            if reason := self.limits.reason(self.iterate, self.loss_curve):
+                raise _Stop(reason)
         return loss, gradient
 
     def accept(self, intermediate_result: scipy.optimize.OptimizeResult) -> None:
-        # The accepted point is always the one evaluated last. scipy goes on to
-        # write to the array x, so it is copied.
-        loss = float(intermediate_result.fun)
-        assert self.iterate is not None
-        if loss > self.iterate.loss:
+        # The accepted point is always the one that was evaluated last.
+        before, accepted = self.iterate, self._last
+        assert before is not None
+        assert accepted is not None
+        if accepted.loss > before.loss:
             # A line search that rounding errors ended may return such a point.
             raise _Stop(LINE_SEARCH)
-        self.loss_curve.append(loss)
-        self.iterate = Iterate(
-            intermediate_result.x.copy(),
-            loss,
-            self.gradient_norm,
-            n_iter=len(self.loss_curve),
-        )
-        if len(self.loss_curve) > LOSS_WINDOW:
-            gain = self.loss_curve[-1 - LOSS_WINDOW] - loss
-            if gain < self.loss_tol * abs(loss):
-                raise _Stop(LOSS_TOLERANCE)
+        # The iterate last: an interrupt in between leaves a curve one too long.
+        self.loss_curve.append(accepted.loss)
+        self.iterate = accepted
+        self._at_rest = True
+        if self.pairs is not None:
+            pair = accepted.theta - before.theta, accepted.gradient - before.gradient
+            if is_curved(*pair):
+                self.pairs.append(pair)
+        reasons = [monitor.end_iteration(accepted) for monitor in self.monitors]
+        reasons.append(self.limits.reason(accepted, self.loss_curve))
+        for reason in reasons:
+            if reason is not None:
+                raise _Stop(reason)
+
+
+def _with_curvature(run: _Run, theta: np.ndarray, pairs: Sequence[Pair]) -> Function:
+    """The run's function of u, theta(u) = theta + c J u: see `_curvature`."""
+    root = InverseHessianRoot(pairs)
+    start_loss, start_gradient = run.evaluate(theta)
+    start_gradient = root.transposed(start_gradient)
+    c = np.linalg.norm(start_gradient)
+
+    def function(u: np.ndarray) -> tuple[float, np.ndarray]:
+        if run.n_evaluations == 1:  # scipy begins at u = 0
+            return start_loss, c * start_gradient
+        loss, gradient = run.evaluate(theta + c * (root @ u))
+        return loss, c * root.transposed(gradient)
+
+    return function
 
 
 def minimize(
-    objective: Callable[[np.ndarray], tuple[float, np.ndarray]],
+    objective: Function,
     theta: np.ndarray,
     *,
-    tol: float,
-    loss_tol: float,
-    rounding: float,
-    max_iter: int,
-    max_fun: int,
+    limits: Limits,
     history_size: int,
+    monitors: Sequence[Monitor] = (),
+    pairs: deque[Pair] | None = None,
 ) -> Minimum:
     """Minimise ``objective`` from ``theta``.
 
@@ -114,45 +212,54 @@ def minimize(
         theta, (n,) float64 -> (value, gradient).
     theta : ndarray of shape (n,)
         The start.
-    tol : float
-        Stop when no derivative is larger in absolute value.
-    loss_tol : float
-        Stop when the last ten iterations together lowered the value by less than
-        this share of it; 0 for never.
-    rounding : float
-        Relative rounding error of the objective. Stop when an iteration lowers
-        the value by no more than that, which cannot be told from nothing.
-    max_iter, max_fun : int
-        Limits of iterations and of evaluations of the objective; neither is
-        ever exceeded.
+    limits : Limits
+        When to stop.
     history_size : int
         Number of stored correction pairs.
+    monitors : sequence of Monitor
+        Told of each iteration, in this order; the first to give a reason stops.
+    pairs : deque of (s, y), optional
+        Correction pairs of earlier minimisations to go on from; those of this one
+        are appended.
+
+    Returns
+    -------
+    minimum : Minimum
+        After a KeyboardInterrupt too, unless it came before the first evaluation.
     """
-    run = _Run(objective, loss_tol, max_fun)
+    run = _Run(objective, limits, monitors, pairs)
     try:
-        result = scipy.optimize.minimize(
-            run.evaluate,
-            theta,
+        function: Function = run.evaluate
+        start = theta
+        if pairs:
+            function, start = _with_curvature(run, theta, pairs), np.zeros_like(theta)
+        scipy.optimize.minimize(
+            function,
+            start,
             jac=True,
             method="L-BFGS-B",
             callback=run.accept,
             options={
-                "gtol": tol,
-                "ftol": rounding,
-                "maxiter": max_iter,
-                "maxfun": max_fun,
+                "gtol": 0.0,
+                "ftol": 0.0,
+                "maxiter": sys.maxsize,
+                "maxfun": sys.maxsize,
                 "maxcor": history_size,
                 "maxls": MAX_LINE_SEARCH_STEPS,
             },
         )
+        # Nothing here stopped it, so scipy gave up.
+        stop_reason = LINE_SEARCH
     except _Stop as stop:
         stop_reason = str(stop)
-    else:
-        stop_reason = {0: LOSS_TOLERANCE, 1: ITERATION_LIMIT, 2: LINE_SEARCH}[
-            result.status
-        ]
+    except KeyboardInterrupt:
+        if run.iterate is None:
+            raise
+        stop_reason = INTERRUPTED
+    for monitor in monitors:
+        monitor.close()
     iterate = run.iterate
-    assert iterate is not None  # scipy evaluates the start before anything else
-    if iterate.gradient_norm <= tol:
-        stop_reason = GRADIENT_TOLERANCE
-    return Minimum(iterate, run.loss_curve, run.n_evaluations, stop_reason)
+    assert iterate is not None  # the start is evaluated before anything else
+    return Minimum(
+        iterate, run.loss_curve[: iterate.n_iter], run.n_evaluations, stop_reason
+    )

@@ -88,6 +88,30 @@ class Objective:
             backward(layers, activations, residual, out=unpack(gradient, self.shapes))
         return float(nll.sum(dtype=np.float64)), gradient
 
+    def nll(self, layers: Layers, block: Block) -> float:
+        """sum_i s_i nll_i over one block."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            _, logits = forward(
+                layers, block.X, out=self._buffers.first(block.X.shape[0])
+            )
+            nll, _ = self.likelihood.nll_and_residual(logits, block.y)
+            nll *= block.sample_weight
+        return float(nll.sum(dtype=np.float64))
+
+    def mean_nll(self, theta: np.ndarray) -> float:
+        """The loss without penalty and without gradient: a weighted mean, in nats.
+
+        Raises
+        ------
+        FloatingPointError
+            If it overflows.
+        """
+        layers = unpack(theta.astype(self.dtype, copy=False), self.shapes)
+        value = sum(self.ordered_map(partial(self.nll, layers), self.blocks))
+        if not np.isfinite(value):
+            raise FloatingPointError("the loss overflows")
+        return float(value / self.weight_sum)
+
     def __call__(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
         """Value and gradient at theta, (n_parameters,) float64.
 

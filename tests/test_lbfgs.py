@@ -21,9 +21,14 @@ def minimize(objective=rosenbrock, theta=START, **kwargs):
         "rounding": 1e-15,
         "max_iter": 500,
         "max_fun": 1000,
-        "history_size": 10,
     }
-    return _lbfgs.minimize(objective, theta, **(settings | kwargs))
+    limits = {name: kwargs.pop(name, settings[name]) for name in settings}
+    return _lbfgs.minimize(
+        objective,
+        theta,
+        limits=_lbfgs.Limits(**limits),
+        **({"history_size": 10} | kwargs),
+    )
 
 
 def test_gradient_tolerance():

@@ -1,0 +1,83 @@
+"""Curvature carried from one minimisation to the next, by a change of variables.
+
+L-BFGS models the inverse Hessian H by its last pairs (s, y), s = theta' - theta and
+y = gradient' - gradient, but scipy always starts it without any. With a matrix J
+such that J J^T = H,
+
+    theta(u) = theta_0 + c J u,    gradient by u = c J^T gradient by theta
+
+has the inverse Hessian 1 / c^2, about, in the new variables u. A minimisation over
+u that knows nothing begins, seen from theta, with the step of one that knows H:
+the first trial step of L-BFGS-B has length 1 in u, which for
+c = ||J^T g_0|| is theta_0 - H g_0.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+Pair = tuple[np.ndarray, np.ndarray]
+
+
+def is_curved(s: np.ndarray, y: np.ndarray) -> bool:
+    """Whether a pair has positive curvature beyond rounding: L-BFGS-B's rule."""
+    return bool(s @ y > np.finfo(np.float64).eps * (y @ y))
+
+
+class InverseHessianRoot:
+    """J with J J^T the L-BFGS inverse Hessian of pairs (s_1, y_1), ..., (s_m, y_m).
+
+    From H = gamma I, gamma = s_m.y_m / y_m.y_m, one BFGS update after another,
+
+        H' = (I - rho s y^T) H (I - rho y s^T) + rho s s^T,    rho = 1 / s.y,
+
+    each of which is H' = E H E^T with
+
+        E = I + s w^T,    w = -rho y + beta H^-1 s,    beta^2 = rho / (s.H^-1 s)
+
+    (the product form of Brodlie, Gourlay and Greenstadt, 1973). So
+    J = E_m ... E_1 sqrt(gamma), and by the formula of Sherman and Morrison
+    E^-1 = I - s w^T / (beta s.H^-1 s).
+    """
+
+    def __init__(self, pairs: Sequence[Pair]) -> None:
+        s, y = pairs[-1]
+        self._scale = np.sqrt((s @ y) / (y @ y))
+        self._factors: list[tuple[np.ndarray, np.ndarray, float]] = []
+        for s, y in pairs:
+            root = self._solve(s)
+            curvature = root @ root  # s.H^-1 s
+            rho = 1 / (s @ y)
+            beta = np.sqrt(rho / curvature)
+            w = beta * self._solve_transposed(root) - rho * y
+            self._factors.append((s, w, beta * curvature))
+
+    def __matmul__(self, u: np.ndarray) -> np.ndarray:
+        """J u."""
+        v = self._scale * u
+        for s, w, _ in self._factors:
+            v += (w @ v) * s
+        return v
+
+    def transposed(self, g: np.ndarray) -> np.ndarray:
+        """J^T g."""
+        v = g.copy()
+        for s, w, _ in reversed(self._factors):
+            v += (s @ v) * w
+        v *= self._scale
+        return v
+
+    def _solve(self, v: np.ndarray) -> np.ndarray:
+        """J^-1 v."""
+        v = v.copy()
+        for s, w, d in reversed(self._factors):
+            v -= (w @ v) / d * s
+        v /= self._scale
+        return v
+
+    def _solve_transposed(self, v: np.ndarray) -> np.ndarray:
+        """J^-T v."""
+        v = v / self._scale
+        for s, w, d in self._factors:
+            v -= (s @ v) / d * w
+        return v

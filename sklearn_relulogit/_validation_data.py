@@ -1,0 +1,60 @@
+"""Validation data: split off the training data, or the user's own."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import column_or_1d
+from sklearn.utils.validation import validate_data
+
+from ._products import Matrix
+
+
+def stratified_split(
+    codes: np.ndarray, fraction: float, rng: np.random.RandomState
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows to train on and rows to validate on, both in ascending order.
+
+    Each class gives the given share of its rows, but at least one row to either
+    side if it has two, and none to validation if it has one. (scikit-learn's
+    splitters refuse such classes, and validation sets smaller than the number
+    of classes.)
+    """
+    validation = []
+    for code in np.unique(codes):
+        rows = np.flatnonzero(codes == code)
+        n = int(np.clip(round(fraction * len(rows)), 1, len(rows) - 1))
+        validation.append(rng.permutation(rows)[:n] if len(rows) > 1 else rows[:0])
+    chosen = np.zeros(len(codes), dtype=bool)
+    chosen[np.concatenate(validation)] = True
+    if not chosen.any():
+        raise ValueError(
+            "early_stopping=True needs a class with at least two samples to split "
+            f"validation data off; all {len(codes)} samples are of different classes."
+        )
+    return np.flatnonzero(~chosen), np.flatnonzero(chosen)
+
+
+def check_validation_data(
+    estimator: BaseEstimator, X_val: Any, y_val: Any, classes: np.ndarray, dtype: Any
+) -> tuple[Matrix, np.ndarray]:
+    """The user's own validation data, with labels as indices into ``classes``."""
+    try:
+        X_val = validate_data(
+            estimator, X_val, accept_sparse="csr", dtype=dtype, reset=False
+        )
+    except ValueError as error:
+        raise ValueError(f"X_val is not valid: {error}") from error
+    y_val = column_or_1d(y_val)
+    if len(y_val) != X_val.shape[0]:
+        raise ValueError(
+            f"X_val and y_val differ in length: {X_val.shape[0]} and {len(y_val)}."
+        )
+    known = np.isin(y_val, classes)
+    if not known.all():
+        unknown = np.unique(y_val[~known]).tolist()
+        raise ValueError(
+            f"y_val holds classes that y does not: {unknown}. The classes of y are "
+            f"{classes.tolist()}."
+        )
+    return X_val, np.searchsorted(classes, y_val)
