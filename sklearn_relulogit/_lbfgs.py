@@ -187,7 +187,7 @@ def _with_curvature(run: _Run, theta: np.ndarray, pairs: Sequence[Pair]) -> Func
     c = np.linalg.norm(start_gradient)
 
     def function(u: np.ndarray) -> tuple[float, np.ndarray]:
-        if run.n_evaluations == 1:  # scipy begins at u = 0
+        if not u.any():  # scipy begins there
             return start_loss, c * start_gradient
         loss, gradient = run.evaluate(theta + c * (root @ u))
         return loss, c * root.transposed(gradient)

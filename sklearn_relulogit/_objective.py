@@ -86,7 +86,7 @@ class Objective:
             nll *= block.sample_weight
             residual *= block.sample_weight[:, np.newaxis]
             backward(layers, activations, residual, out=unpack(gradient, self.shapes))
-        return float(nll.sum(dtype=np.float64)), gradient
+            return float(nll.sum(dtype=np.float64)), gradient
 
     def nll(self, layers: Layers, block: Block) -> float:
         """sum_i s_i nll_i over one block."""
@@ -96,7 +96,7 @@ class Objective:
             )
             nll, _ = self.likelihood.nll_and_residual(logits, block.y)
             nll *= block.sample_weight
-        return float(nll.sum(dtype=np.float64))
+            return float(nll.sum(dtype=np.float64))
 
     def mean_nll(self, theta: np.ndarray) -> float:
         """The loss without penalty and without gradient: a weighted mean, in nats.

@@ -26,6 +26,10 @@ def data():
         ("tol", [-1e-9, np.nan, np.inf, "1e-3", None]),
         ("history_size", [0, 2.5, "10", None]),
         ("random_state", [-1, 1.5, "seed"]),
+        ("early_stopping", ["yes", None, 2]),
+        ("validation_fraction", [0, 1, 0.0, 1.0, -0.5, np.nan, "0.1", None]),
+        ("n_iter_no_change", [0, 1.5, None]),
+        ("warm_start", ["yes", None, 2]),
     ],
 )
 def test_parameters(name, values, data):

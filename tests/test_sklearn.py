@@ -2,9 +2,13 @@
 
 import numpy as np
 import pytest
+import sklearn
+from numpy.testing import assert_allclose
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.ensemble import BaggingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score, make_scorer
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -13,16 +17,106 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn_relulogit import ReLULogisticClassifier
 
 
+def expected_failures(estimator):
+    """Early stopping splits rows, so that repeats may fall on both sides."""
+    if not estimator.early_stopping:
+        return {}
+    return dict.fromkeys(
+        [
+            "check_sample_weight_equivalence_on_dense_data",
+            "check_sample_weight_equivalence_on_sparse_data",
+        ],
+        "early_stopping splits off rows, repeated or not",
+    )
+
+
 @parametrize_with_checks(
     [
         ReLULogisticClassifier(),
         ReLULogisticClassifier(()),
         ReLULogisticClassifier((8,), alpha=1.0),
         ReLULogisticClassifier((10, 8, 5)),
-    ]
+        ReLULogisticClassifier((8,), class_weight="balanced"),
+        ReLULogisticClassifier((8,), n_init=3),
+        ReLULogisticClassifier((8,), n_init=3, n_jobs=2),
+        ReLULogisticClassifier((8,), early_stopping=True),
+        ReLULogisticClassifier((8,), warm_start=True),
+    ],
+    expected_failed_checks=expected_failures,
 )
 def test_estimator_checks(estimator, check):
     check(estimator)
+
+
+def test_coefficients_without_hidden_layers_are_those_of_logistic_regression():
+    for load in (load_breast_cancer, load_iris):
+        X, y = load(return_X_y=True)
+        X = StandardScaler().fit_transform(X)
+        ours = ReLULogisticClassifier((), alpha=1.0, tol=1e-9).fit(X, y)
+        theirs = LogisticRegression(C=1.0, tol=1e-9, max_iter=1000).fit(X, y)
+        assert ours.coef_.shape == theirs.coef_.shape
+        assert ours.intercept_.shape == theirs.intercept_.shape
+        assert_allclose(ours.coef_, theirs.coef_, atol=1e-4)
+        # Softmax does not change with a shift of all intercepts.
+        a, b = ours.intercept_, theirs.intercept_
+        if len(a) > 1:
+            a, b = a - a.mean(), b - b.mean()
+        assert_allclose(a, b, atol=1e-4)
+
+
+def test_coefficients_of_other_models_are_an_attribute_error():
+    clf = ReLULogisticClassifier((3,))
+    with pytest.raises(AttributeError, match="no attribute 'coef_': it is not fitted"):
+        _ = clf.coef_
+    clf.fit(*load_iris(return_X_y=True))
+    assert not hasattr(clf, "coef_")
+    with pytest.raises(AttributeError, match="has hidden layers; see intercepts_"):
+        _ = clf.intercept_
+
+
+def test_the_html_representation_links_to_the_docs():
+    link = ReLULogisticClassifier()._get_doc_link()
+    assert link.endswith("sklearn_relulogit.ReLULogisticClassifier.html")
+    assert link in ReLULogisticClassifier()._repr_html_()
+
+
+def test_metadata_routing_through_a_pipeline_and_a_search():
+    X, y = load_breast_cancer(return_X_y=True)
+    s = np.random.RandomState(0).randint(0, 3, len(y))
+    X_val, y_val = X[:100], y[:100]
+    with sklearn.config_context(enable_metadata_routing=True):
+        clf = ReLULogisticClassifier((5,), random_state=0, early_stopping=True)
+        clf.set_fit_request(sample_weight=True, X_val=True, y_val=True)
+        scaler = StandardScaler().set_fit_request(sample_weight=False)
+        model = make_pipeline(scaler, clf, transform_input=["X_val"])
+        model.fit(X, y, sample_weight=s, X_val=X_val, y_val=y_val)
+
+        scaler = StandardScaler().fit(X)
+        direct = ReLULogisticClassifier((5,), random_state=0, early_stopping=True)
+        direct.fit(
+            scaler.transform(X),
+            y,
+            sample_weight=s,
+            X_val=scaler.transform(X_val),
+            y_val=y_val,
+        )
+        assert model[-1].validation_loss_curve_ == direct.validation_loss_curve_
+
+        clf = ReLULogisticClassifier((), alpha=1.0)
+        clf.set_fit_request(sample_weight=True)
+        scaler = StandardScaler().set_fit_request(sample_weight=False)
+        # Up to scikit-learn 1.7 a pipeline has its own request for its score.
+        search = GridSearchCV(
+            make_pipeline(scaler, clf),
+            {"relulogisticclassifier__alpha": [1.0, 5.0]},
+            scoring=make_scorer(accuracy_score).set_score_request(sample_weight=True),
+        )
+        search.fit(X, y, sample_weight=s)
+        X_scaled = StandardScaler().fit_transform(X)
+        best = ReLULogisticClassifier(
+            (), **{"alpha": search.best_params_["relulogisticclassifier__alpha"]}
+        ).fit(X_scaled, y, sample_weight=s)
+        assert_allclose(search.predict_proba(X), best.predict_proba(X_scaled))
 
 
 def pipeline(**kwargs):

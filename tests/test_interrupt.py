@@ -1,0 +1,202 @@
+"""Ctrl-C: the best parameters so far are kept."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from sklearn.datasets import load_breast_cancer
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_relulogit import ReLULogisticClassifier
+from sklearn_relulogit._objective import Objective
+
+
+@pytest.fixture(scope="module")
+def cancer():
+    X, y = load_breast_cancer(return_X_y=True)
+    return StandardScaler().fit_transform(X), y
+
+
+def make(**kwargs):
+    return ReLULogisticClassifier((5,), random_state=0, alpha=0.1, **kwargs)
+
+
+@pytest.fixture
+def interrupt_at(monkeypatch):
+    """Raise KeyboardInterrupt in place of the k-th evaluation."""
+    call = Objective.__call__
+
+    def install(k):
+        count = iter(range(1, 10**9))
+
+        def interrupted(self, theta):
+            if next(count) == k:
+                raise KeyboardInterrupt
+            return call(self, theta)
+
+        monkeypatch.setattr(Objective, "__call__", interrupted)
+
+    return install
+
+
+@pytest.mark.parametrize("k", [2, 3, 10, 25])
+def test_the_last_iterate_is_kept(cancer, interrupt_at, k):
+    X, y = cancer
+    full = make().fit(X, y)
+    interrupt_at(k)
+    with pytest.warns(ConvergenceWarning, match="was interrupted after"):
+        clf = make().fit(X, y)
+    assert clf.stop_reason_ == "interrupted"
+    assert clf.n_evaluations_ == k - 1
+    assert clf.n_iter_ < k
+    assert clf.loss_curve_ == full.loss_curve_[: clf.n_iter_]
+    if clf.n_iter_:
+        assert clf.loss_ == clf.loss_curve_[-1]
+    assert np.isfinite(clf.predict_proba(X)).all()
+
+
+def test_before_there_is_anything_to_keep_it_passes_through(cancer, interrupt_at):
+    X, y = cancer
+    clf = make().fit(X, y)
+    coefs = clf.coefs_
+    interrupt_at(1)
+    with pytest.raises(KeyboardInterrupt):
+        clf.fit(X, y)
+    assert clf.coefs_ is coefs
+
+
+def test_no_further_start_begins(cancer, interrupt_at):
+    X, y = cancer
+    interrupt_at(15)
+    with pytest.warns(ConvergenceWarning, match="was interrupted"):
+        clf = make(n_init=3).fit(X, y)
+    assert clf.stop_reason_ == "interrupted"
+    assert np.isfinite(clf.restart_losses_[0])
+    assert_array_equal(clf.restart_losses_[1:], np.inf)
+
+
+def test_a_finished_start_is_kept_if_it_is_better(cancer, interrupt_at):
+    X, y = cancer
+    first = make().fit(X, y)
+    interrupt_at(first.n_evaluations_ + 3)
+    with pytest.warns(ConvergenceWarning, match="was interrupted"):
+        clf = make(n_init=3).fit(X, y)
+    assert clf.stop_reason_ == "interrupted"
+    assert clf.loss_ == first.loss_
+
+
+def test_early_stopping_keeps_its_best(cancer, interrupt_at):
+    X, y = cancer
+    interrupt_at(12)
+    with pytest.warns(ConvergenceWarning, match="was interrupted"):
+        clf = make(early_stopping=True).fit(X, y)
+    assert clf.stop_reason_ == "interrupted"
+    best = int(np.argmin(clf.validation_loss_curve_))
+    assert clf.loss_ == clf.loss_curve_[best]
+
+
+def test_an_exception_leaves_an_earlier_fit_as_it_was(cancer, monkeypatch):
+    X, y = cancer
+    clf = make().fit(X, y)
+    before = dict(vars(clf))
+    call, count = Objective.__call__, iter(range(100))
+
+    def broken(self, theta):
+        if next(count) == 7:
+            raise RuntimeError("the disk is gone")
+        return call(self, theta)
+
+    monkeypatch.setattr(Objective, "__call__", broken)
+    with pytest.raises(RuntimeError, match="the disk is gone"):
+        clf.fit(X, y)
+    assert vars(clf) == before
+
+
+SCRIPT = """
+    import os, signal, sys, threading, time, warnings
+    import numpy as np
+    from sklearn_relulogit import ReLULogisticClassifier
+
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((20_000, 50))
+    y = rng.integers(0, 2, 20_000)
+    clf = ReLULogisticClassifier(
+        (100,), alpha=1e-6, tol=0, max_iter=10**6, random_state=0, {parameters}
+    )
+
+    def interrupt():
+        time.sleep(1.5)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    start = time.monotonic()
+    with warnings.catch_warnings(record=True) as record:
+        warnings.simplefilter("always")
+        clf.fit(X, y)
+    print(clf.stop_reason_, clf.n_iter_ > 0, len(record), clf.predict(X[:3]).shape)
+    print(threading.active_count() <= 3)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no os.kill with SIGINT")
+@pytest.mark.parametrize("parameters", ["", "n_init=3", "n_init=4, n_jobs=2"])
+def test_a_real_signal(parameters):
+    script = textwrap.dedent(SCRIPT).format(parameters=parameters)
+    result = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120
+    )
+    assert result.stdout.splitlines() == ["interrupted True 1 (3,)", "True"], (
+        result.stderr
+    )
+
+
+TWO_SIGNALS = """
+    import os, signal, sys, threading, time
+    import numpy as np
+    from sklearn_relulogit import ReLULogisticClassifier, _classifier
+
+    X = np.random.default_rng(0).standard_normal((500, 5))
+    y = (X[:, 0] > 0).astype(int)
+    clf = ReLULogisticClassifier((5,), random_state=0).fit(X, y)
+    coefs = clf.coefs_
+
+    from sklearn_relulogit._objective import Objective
+    call = Objective.__call__
+    def first(self, theta):
+        if np.random.rand() < 0.2:
+            os.kill(os.getpid(), signal.SIGINT)
+        return call(self, theta)
+    Objective.__call__ = first
+    history = ReLULogisticClassifier._set_history
+    def second(self, *args):
+        os.kill(os.getpid(), signal.SIGINT)
+        return history(self, *args)
+    ReLULogisticClassifier._set_history = second
+    try:
+        clf.fit(X, y)
+    except KeyboardInterrupt:
+        print("ended at once", clf.coefs_ is coefs)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no os.kill with SIGINT")
+def test_a_second_signal_ends_at_once_and_loses_nothing():
+    result = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(TWO_SIGNALS)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert result.stdout.splitlines() == ["ended at once True"], result.stderr
+
+
+def test_the_handler_of_sigint_is_left_alone(cancer):
+    before = signal.getsignal(signal.SIGINT)
+    make().fit(*cancer)
+    assert signal.getsignal(signal.SIGINT) is before

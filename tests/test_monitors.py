@@ -1,0 +1,113 @@
+"""Printed progress, and what the monitors are told."""
+
+import re
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_iris
+
+from sklearn_relulogit import ReLULogisticClassifier, _lbfgs
+
+
+@pytest.fixture(scope="module")
+def iris():
+    return load_iris(return_X_y=True)
+
+
+LINE = (
+    r"iteration +(\d+)  objective (\d\.\d{6})  gradient \d\.\de[+-]\d\d"
+    r"(?:  validation loss (\d\.\d{6}))?  \d+\.\d s"
+)
+
+
+def fit_and_read(capsys, iris, **kwargs):
+    clf = ReLULogisticClassifier((4,), random_state=0, **kwargs).fit(*iris)
+    lines = capsys.readouterr().out.splitlines()
+    return clf, [re.fullmatch(LINE, line) for line in lines], lines
+
+
+@pytest.mark.parametrize(("verbose", "every"), [(1, 10), (True, 10), (2, 1)])
+def test_verbose_prints_the_state_of_the_fit(capsys, iris, verbose, every):
+    clf, matches, _ = fit_and_read(capsys, iris, verbose=verbose)
+    assert all(matches)
+    printed = [int(match[1]) for match in matches]
+    n = clf.n_iter_
+    assert printed == sorted({1, *range(every, n + 1, every), n})
+    for match in matches:
+        assert float(match[2]) == pytest.approx(
+            clf.loss_curve_[int(match[1]) - 1], abs=1e-6
+        )
+        assert match[3] is None
+
+
+def test_verbose_prints_the_validation_loss(capsys, iris):
+    clf, matches, _ = fit_and_read(capsys, iris, verbose=1, early_stopping=True)
+    for match in matches:
+        assert float(match[3]) == pytest.approx(
+            clf.validation_loss_curve_[int(match[1]) - 1], abs=1e-6
+        )
+
+
+def test_verbose_names_the_start(capsys, iris):
+    _, _, lines = fit_and_read(capsys, iris, verbose=1, n_init=2)
+    assert {line[:14] for line in lines} == {"start 1 of 2  ", "start 2 of 2  "}
+
+
+def test_nothing_is_printed_by_default(capsys, iris):
+    _, _, lines = fit_and_read(capsys, iris)
+    assert lines == []
+
+
+def test_errors(iris):
+    for value in (-1, "yes", None):
+        with pytest.raises(ValueError, match="'verbose' parameter of ReLULog"):
+            ReLULogisticClassifier((4,), verbose=value).fit(*iris)
+
+
+class Recorder(_lbfgs.Monitor):
+    def __init__(self, stop_at=None):
+        self.events = []
+        self.stop_at = stop_at
+
+    def begin_iteration(self, iterate):
+        self.events.append(("begin", iterate.n_iter))
+
+    def end_iteration(self, iterate):
+        self.events.append(("end", iterate.n_iter))
+        return "enough" if iterate.n_iter == self.stop_at else None
+
+    def close(self):
+        self.events.append("close")
+
+
+def minimize(monitor, max_iter, max_fun=100):
+    return _lbfgs.minimize(
+        lambda theta: (theta @ theta + 1, 2 * theta),
+        np.array([3.0, 4.0]),
+        limits=_lbfgs.Limits(0.0, 0.0, 0.0, max_iter, max_fun),
+        history_size=5,
+        monitors=[monitor],
+    )
+
+
+def test_monitors_see_each_iteration_begin_and_end():
+    monitor = Recorder()
+    assert minimize(monitor, max_iter=1).stop_reason == "iteration limit"
+    assert monitor.events == [("begin", 0), ("end", 1), "close"]
+
+
+def test_a_monitor_stops_the_minimisation():
+    monitor = Recorder(stop_at=1)
+    minimum = minimize(monitor, max_iter=1)
+    assert minimum.stop_reason == "enough"
+    assert minimum.iterate.n_iter == 1
+
+
+def test_an_iteration_may_begin_and_lead_nowhere():
+    monitor = Recorder()
+    assert minimize(monitor, max_iter=9, max_fun=1).stop_reason == "evaluation limit"
+    assert monitor.events == ["close"]
+    monitor = Recorder()
+    assert minimize(monitor, max_iter=9, max_fun=2).stop_reason == "evaluation limit"
+    assert monitor.events[0] == ("begin", 0)
+    assert monitor.events[-1] == "close"

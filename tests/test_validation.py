@@ -1,0 +1,164 @@
+"""Early stopping and validation data."""
+
+import numpy as np
+import pytest
+import scipy.sparse
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.datasets import load_breast_cancer, load_digits, load_iris
+from sklearn.metrics import log_loss
+from sklearn.model_selection import train_test_split
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_relulogit import ReLULogisticClassifier
+from sklearn_relulogit._validation_data import stratified_split
+
+
+@pytest.fixture(params=[load_breast_cancer, load_digits], ids=["binary", "multiclass"])
+def data(request):
+    X, y = request.param(return_X_y=True)
+    X = StandardScaler().fit_transform(X)
+    return train_test_split(X, y, test_size=0.3, stratify=y, random_state=0)
+
+
+def make(hidden=(10,), **kwargs):
+    return ReLULogisticClassifier(
+        hidden, **({"random_state": 0, "alpha": 0.01} | kwargs)
+    )
+
+
+def test_own_validation_data_stop_the_fit_at_the_best_parameters(data):
+    X, X_val, y, y_val = data
+    clf = make(early_stopping=True).fit(X, y, X_val=X_val, y_val=y_val)
+    curve = clf.validation_loss_curve_
+    assert clf.stop_reason_ == "validation loss"
+    assert len(curve) == len(clf.loss_curve_) == clf.n_iter_
+    best = int(np.argmin(curve))
+    assert best < clf.n_iter_ - 1
+    # The parameters are those of the best iteration.
+    assert_allclose(log_loss(y_val, clf.predict_proba(X_val)), curve[best], rtol=1e-9)
+    assert clf.loss_ == clf.loss_curve_[best]
+    # It is the path of a fit without validation data.
+    plain = make(max_iter=best + 1)
+    with pytest.warns(UserWarning, match="iteration limit"):
+        plain.fit(X, y)
+    assert plain.loss_curve_ == clf.loss_curve_[: best + 1]
+    assert_array_equal(plain.predict_proba(X_val), clf.predict_proba(X_val))
+
+
+def test_patience_counts_iterations_without_a_gain(data):
+    X, X_val, y, y_val = data
+    clf = make(early_stopping=True, n_iter_no_change=4, tol=1e-3)
+    curve = clf.fit(X, y, X_val=X_val, y_val=y_val).validation_loss_curve_
+    mark, waited = curve[0], [0]
+    for loss in curve[1:]:
+        if loss < mark * (1 - 1e-3):
+            mark = loss
+            waited.append(0)
+        else:
+            waited.append(waited[-1] + 1)
+    assert waited[-1] == 4
+    assert max(waited[:-1]) < 4
+
+
+def test_validation_data_without_early_stopping_are_only_watched(data):
+    X, X_val, y, y_val = data
+    plain = make(alpha=1.0).fit(X, y)
+    watched = make(alpha=1.0).fit(X, y, X_val=X_val, y_val=y_val)
+    assert plain.validation_loss_curve_ is None
+    assert watched.loss_curve_ == plain.loss_curve_
+    assert_array_equal(watched.coefs_[0], plain.coefs_[0])
+    assert_allclose(
+        watched.validation_loss_curve_[-1],
+        log_loss(y_val, watched.predict_proba(X_val)),
+        rtol=1e-9,
+    )
+
+
+def test_a_split_of_the_training_data(data):
+    X, _, y, _ = data
+    clf = make(early_stopping=True, validation_fraction=0.25).fit(X, y)
+    assert clf.stop_reason_ == "validation loss"
+    rows, rows_val = stratified_split(
+        np.searchsorted(clf.classes_, y), 0.25, np.random.RandomState(0)
+    )
+    explicit = make(early_stopping=True)
+    explicit.fit(X[rows], y[rows], X_val=X[rows_val], y_val=y[rows_val])
+    assert explicit.validation_loss_curve_ == clf.validation_loss_curve_
+    assert_array_equal(explicit.coefs_[0], clf.coefs_[0])
+
+
+def test_weights_of_validation_data(data):
+    X, X_val, y, y_val = data
+    s = np.random.RandomState(0).randint(0, 3, len(y_val))
+    class_weight = {0: 2.0, 1: 1.0} if len(np.unique(y)) == 2 else None
+    kwargs = {"alpha": 1.0, "class_weight": class_weight}
+    weighted = make(**kwargs).fit(X, y, X_val=X_val, y_val=y_val, sample_weight_val=s)
+    total = s * (1.0 + (y_val == 0) if class_weight else 1.0)
+    assert_allclose(
+        weighted.validation_loss_curve_[-1],
+        log_loss(y_val, weighted.predict_proba(X_val), sample_weight=total),
+        rtol=1e-9,
+    )
+
+
+def test_early_stopping_ends_by_a_tolerance_too():
+    """The best parameters are kept even if the validation loss still falls."""
+    X, y = load_iris(return_X_y=True)
+    clf = make((), alpha=10.0, early_stopping=True, n_iter_no_change=1000).fit(X, y)
+    assert clf.stop_reason_ == "gradient tolerance"
+    best = int(np.argmin(clf.validation_loss_curve_))
+    assert clf.loss_ == clf.loss_curve_[best]
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_sparse_and_float32(dtype):
+    X, y = load_iris(return_X_y=True)
+    X = scipy.sparse.csr_array(X.astype(dtype))
+    clf = make(early_stopping=True).fit(X, y)
+    assert clf.coefs_[0].dtype == dtype
+    clf = make(early_stopping=True)
+    clf.fit(X, y, X_val=X.toarray().astype(np.float64), y_val=y)
+    assert clf.coefs_[0].dtype == dtype
+
+
+@pytest.mark.parametrize("fraction", [0.01, 0.1, 0.5, 0.99])
+@pytest.mark.parametrize("counts", [(50, 30, 7), (2, 2), (1, 5), (1, 1, 2)])
+def test_the_split_is_stratified(fraction, counts):
+    codes = np.random.RandomState(0).permutation(
+        np.repeat(np.arange(len(counts)), counts)
+    )
+    rows, rows_val = stratified_split(codes, fraction, np.random.RandomState(1))
+    assert_array_equal(np.sort(np.r_[rows, rows_val]), np.arange(len(codes)))
+    n_val = np.bincount(codes[rows_val], minlength=len(counts))
+    for n, count in zip(n_val, counts, strict=True):
+        assert n == (
+            0 if count == 1 else np.clip(round(fraction * count), 1, count - 1)
+        )
+
+
+def test_errors():
+    X, y = load_iris(return_X_y=True)
+    clf = make()
+    with pytest.raises(ValueError, match="X_val was passed to fit without y_val"):
+        clf.fit(X, y, X_val=X)
+    with pytest.raises(ValueError, match="y_val was passed to fit without X_val"):
+        clf.fit(X, y, y_val=y)
+    with pytest.raises(ValueError, match="sample_weight_val was passed to fit without"):
+        clf.fit(X, y, sample_weight_val=np.ones(150))
+    with pytest.raises(ValueError, match="X_val is not valid: X has 3 features"):
+        clf.fit(X, y, X_val=X[:, :3], y_val=y)
+    with pytest.raises(ValueError, match="X_val is not valid: Input X contains NaN"):
+        clf.fit(X, y, X_val=X * np.nan, y_val=y)
+    with pytest.raises(ValueError, match="X_val and y_val differ in length: 150 and 9"):
+        clf.fit(X, y, X_val=X, y_val=y[:9])
+    with pytest.raises(
+        ValueError, match=r"classes that y does not: \[3\].*\[0, 1, 2\]"
+    ):
+        clf.fit(X, y, X_val=X, y_val=y + 1)
+    with pytest.raises(ValueError, match="Negative values in sample_weight_val"):
+        clf.fit(X, y, X_val=X, y_val=y, sample_weight_val=-np.ones(150))
+    with pytest.raises(ValueError, match="all 3 samples are of different classes"):
+        make(early_stopping=True).fit(X[::50], y[::50])
+    with pytest.raises(ValueError, match="loss on the validation data overflows"):
+        clf.fit(X, y, X_val=X * 1e307, y_val=y)
+    assert not hasattr(clf, "n_features_in_")

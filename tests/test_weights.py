@@ -1,0 +1,96 @@
+"""Class weights, alone and with sample weights."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.datasets import load_breast_cancer, load_iris
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_relulogit import ReLULogisticClassifier
+
+
+@pytest.fixture(params=[2, 3])
+def data(request):
+    X, y = load_iris(return_X_y=True)
+    rows = np.r_[0:20, 50:90, 100:150]
+    X, y = X[rows], y[rows]
+    if request.param == 2:
+        X, y = X[y > 0], y[y > 0]
+    return StandardScaler().fit_transform(X), np.array(["a", "b", "c"])[y]
+
+
+def fit(X, y, class_weight=None, sample_weight=None, hidden=(4,)):
+    clf = ReLULogisticClassifier(
+        hidden, alpha=1.0, class_weight=class_weight, random_state=0
+    )
+    return clf.fit(X, y, sample_weight=sample_weight)
+
+
+def test_class_weights_are_sample_weights(data):
+    X, y = data
+    s = np.random.RandomState(0).uniform(0, 2, len(y))
+    class_weight = {"b": 3.0, "c": 0.5}
+    factor = np.select([y == "b", y == "c"], [3.0, 0.5], 1.0)
+    for sample_weight, product in [(None, factor), (s, s * factor)]:
+        ours = fit(X, y, class_weight, sample_weight)
+        expected = fit(X, y, None, product)
+        assert_array_equal(ours.predict_proba(X), expected.predict_proba(X))
+
+
+def test_balanced_gives_every_class_the_same_total(data):
+    X, y = data
+    classes, counts = np.unique(y, return_counts=True)
+    weights = dict(zip(classes, len(y) / (len(classes) * counts), strict=True))
+    ours = fit(X, y, "balanced")
+    assert_allclose(
+        ours.predict_proba(X), fit(X, y, weights).predict_proba(X), rtol=1e-9
+    )
+
+
+def test_balanced_counts_repeats(data):
+    X, y = data
+    s = np.random.RandomState(0).randint(0, 3, len(y))
+    weighted = fit(X, y, "balanced", s)
+    repeated = fit(np.repeat(X, s, axis=0), np.repeat(y, s), "balanced")
+    assert_allclose(weighted.predict_proba(X), repeated.predict_proba(X), rtol=1e-5)
+
+
+def test_balanced_leaves_out_a_class_that_weighs_nothing():
+    X, y = load_iris(return_X_y=True)
+    clf = fit(X, y, "balanced", sample_weight=(y > 0).astype(float), hidden=())
+    assert_array_equal(clf.classes_, [0, 1, 2])
+    two = fit(X[y > 0], y[y > 0], "balanced", hidden=())
+    assert clf.score(X[y > 0], y[y > 0]) == two.score(X[y > 0], y[y > 0])
+
+
+@pytest.mark.parametrize("class_weight", [{0: 5.0, 1: 0.3}, "balanced"])
+def test_without_hidden_layers_it_is_logistic_regression(class_weight):
+    X, y = load_breast_cancer(return_X_y=True)
+    X = StandardScaler().fit_transform(X)
+    ours = ReLULogisticClassifier((), alpha=1, class_weight=class_weight, tol=1e-9)
+    theirs = LogisticRegression(
+        solver="newton-cholesky", class_weight=class_weight, tol=1e-12
+    )
+    assert_allclose(
+        ours.fit(X, y).predict_proba(X), theirs.fit(X, y).predict_proba(X), atol=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    ("class_weight", "match"),
+    [
+        ({"a": -1.0}, r"finite numbers >= 0. Got -1\.0 for class 'a'"),
+        ({"a": np.nan}, "Got nan for class 'a'"),
+        ({"a": np.inf}, "Got inf for class 'a'"),
+        ({"a": "2"}, "Got '2' for class 'a'"),
+        ({"z": 2.0}, r"The classes, \['a', 'b', 'c'\], are not in class_weight"),
+        (dict.fromkeys("abc", 0.0), "times class_weight must have a positive"),
+        ("equal", "'class_weight' parameter of ReLULog.* must be .*'balanced'"),
+        ([1, 2, 3], "'class_weight' parameter of ReLULog.* must be .*dict"),
+    ],
+)
+def test_bad_class_weights(class_weight, match):
+    X, y = load_iris(return_X_y=True)
+    with pytest.raises(ValueError, match=match):
+        fit(X, np.array(["a", "b", "c"])[y], class_weight)
