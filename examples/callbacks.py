@@ -1,0 +1,63 @@
+"""scikit-learn's callbacks (1.9 and newer): progress, scores, and one that stops."""
+
+from typing import Any
+
+from sklearn.callback import ProgressBar, ScoringMonitor
+from sklearn.datasets import load_breast_cancer
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_relulogit import ReLULogisticClassifier
+
+
+class StopWhenRight:
+    """Stops a fit once it classifies nearly all of its training data rightly."""
+
+    def setup(self, estimator: Any, context: Any) -> None:
+        """Nothing to prepare."""
+
+    def teardown(self, estimator: Any, context: Any) -> None:
+        """Nothing to clean up."""
+
+    def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
+        """Nothing to do."""
+
+    def on_fit_task_end(
+        self,
+        estimator: Any,
+        context: Any,
+        *,
+        X: Any = None,
+        y: Any = None,
+        fitted_estimator: Any = None,
+    ) -> bool:
+        """Whether to stop."""
+        return fitted_estimator is not None and fitted_estimator.score(X, y) > 0.985
+
+
+def main() -> None:
+    """Alone, in a pipeline and in a grid search."""
+    X, y = load_breast_cancer(return_X_y=True)
+    X_scaled = StandardScaler().fit_transform(X)
+
+    monitor = ScoringMonitor(scoring=["accuracy", "neg_log_loss"])
+    clf = ReLULogisticClassifier((20,), random_state=0)
+    clf.set_callbacks(ProgressBar(), monitor, StopWhenRight()).fit(X_scaled, y)
+    print(f"Stopped after {clf.n_iter_} iterations: {clf.stop_reason_}")
+    for row in monitor.get_logs().data[1:]:
+        print(
+            f"  iteration {row['task_id'] + 1}: accuracy {row['accuracy']:.3f}, "
+            f"log-loss {-row['neg_log_loss']:.3f}"
+        )
+
+    clf = ReLULogisticClassifier((20,), random_state=0)
+    pipeline = make_pipeline(StandardScaler(), clf)
+    grid = {"relulogisticclassifier__alpha": [1.0, 10.0]}
+    search = GridSearchCV(pipeline, grid, scoring="neg_log_loss", cv=3)
+    search.set_callbacks(ProgressBar()).fit(X, y)
+    print(f"Best: {search.best_params_}, log-loss {-search.best_score_:.4f}")
+
+
+if __name__ == "__main__":
+    main()

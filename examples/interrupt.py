@@ -1,0 +1,33 @@
+"""Ctrl-C ends a fit and keeps its best parameters; verbose shows how far it is.
+
+A second Ctrl-C ends the program at once, and leaves the classifier as it was.
+Here a timer presses the keys.
+"""
+
+import os
+import signal
+import threading
+import warnings
+
+from sklearn.datasets import load_digits
+from sklearn.exceptions import ConvergenceWarning
+
+from sklearn_relulogit import ReLULogisticClassifier
+
+
+def main() -> None:
+    """A fit that would take minutes, interrupted after a second."""
+    X, y = load_digits(return_X_y=True)
+    clf = ReLULogisticClassifier(
+        (200, 100), alpha=10.0, tol=0, max_iter=10_000, random_state=0, verbose=1
+    )
+    threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with warnings.catch_warnings(record=True) as record:
+        warnings.simplefilter("always", ConvergenceWarning)
+        clf.fit(X / 16, y)
+    print(record[0].message)
+    print(f"{clf.stop_reason_}: accuracy {clf.score(X / 16, y):.3f}")
+
+
+if __name__ == "__main__":
+    main()
