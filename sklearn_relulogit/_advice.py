@@ -1,10 +1,12 @@
 """What a warning or an error tells the user about the scale of the features."""
 
+from itertools import chain
+
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.preprocessing import StandardScaler
 
-from ._blocks import row_slices, take_rows
+from ._blocks import row_parts, rows_of
 from ._products import Matrix
 
 # Standard deviations that differ by more than this factor are called unscaled.
@@ -20,8 +22,9 @@ def unscaled_features(X: Matrix, names: np.ndarray | None) -> str:
     """A sentence about features of very different scale; empty where there are none."""
     scaler = StandardScaler(with_mean=False)
     with np.errstate(over="ignore", invalid="ignore"):
-        for rows in row_slices(X, X.shape[1]):
-            scaler.partial_fit(take_rows(X, rows, X.dtype))
+        # Parts of a network as wide as X have a moderate number of rows.
+        for rows in chain.from_iterable(row_parts(X, [(1, X.shape[1])])):
+            scaler.partial_fit(rows_of(X, rows))
     deviation = np.sqrt(scaler.var_)
     varying = np.flatnonzero(deviation > 0)
     if len(varying) == 0:

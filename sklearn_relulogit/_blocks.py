@@ -1,116 +1,92 @@
-"""Row blocks, and the limit of one BLAS thread around the work on them.
+"""Row blocks: how the rows are cut up.
 
-The loss is a sum over rows. It is taken block by block, so that the
-activations of a block stay in the processor's cache and memory does not grow
-with the number of rows; results are added in block order. Blocks depend on the
-problem alone, never on the machine, and BLAS runs on one thread (L-BFGS-B's own
-dot products included), so a fit gives the same bits under any thread setting.
+The loss is a sum over rows. It is taken block by block, so that the activations
+of a block stay in the processor's cache and memory does not grow with the number
+of rows. Blocks are gathered into parts, of which each is one thread's task. Both
+depend on the problem alone, never on the machine, and sums are taken in their
+order, so a fit gives the same bits with any number of threads.
 """
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils import gen_even_slices
-from threadpoolctl import LibController, ThreadpoolController
 
+from ._parameters import Shapes
 from ._products import Matrix
 
-# Numbers that the activations of one block may hold: 1 MiB of float64, half a common
+# Numbers that the activations of one block may hold: 1 MiB of float64, a common
 # level-2 cache; fewer rows lose to the cost of calls, more rows to cache misses.
 BLOCK_NUMBERS = 2**17
 MIN_BLOCK_ROWS, MAX_BLOCK_ROWS = 512, 16384
 
+# A part is worth another thread's while: about half a millisecond.
+PART_WORK = 1e7
+MAX_PARTS = 32
+
 
 class Block(NamedTuple):
-    """Some consecutive rows: data, labels 0..K-1 and weights."""
+    """Rows of a data set, or all of it: X, labels 0..K-1 and weights."""
 
     X: Matrix
     y: np.ndarray
     sample_weight: np.ndarray
 
 
-def row_slices(X: Matrix, layer_sizes: int) -> list[slice]:
-    """Cut the rows of X into even blocks.
+def row_parts(X: Matrix, shapes: Shapes) -> list[list[slice]]:
+    """Cut the rows of X into parts, and those into blocks, evenly.
 
-    ``layer_sizes`` is the sum m_1 + ... + m_L of the numbers that a row takes
-    in all layers.
+    ``shapes`` are the (n_l, m_l) of the layers that the rows go through.
     """
     n_samples, n_features = X.shape
-    rows = np.clip(BLOCK_NUMBERS // layer_sizes, MIN_BLOCK_ROWS, MAX_BLOCK_ROWS)
+    width = sum(m for _, m in shapes)
+    block_rows = np.clip(BLOCK_NUMBERS // width, MIN_BLOCK_ROWS, MAX_BLOCK_ROWS)
+    # Work of a row in multiplications or what takes as long: 6 for each weight, 100
+    # for each unit, 600 for the likelihood.
+    work = 6 * sum(n * m for n, m in shapes) + 100 * width + 600
     if issparse(X):
-        # Adding a block's dense gradient should cost less than computing it.
-        rows = max(rows, int(8 * n_features * n_samples / max(X.nnz, 1)))
-    n_blocks = -(-n_samples // int(rows))
-    return list(gen_even_slices(n_samples, n_blocks))
-
-
-def take_rows(X: Matrix, rows: slice, dtype: np.dtype) -> Matrix:
-    """The rows of X as a matrix that BLAS can read, copied only where it must be."""
-    block = X[rows]
-    if issparse(block):
-        return block.astype(dtype, copy=False)
-    block = np.asarray(block, dtype=dtype)
-    if block.itemsize not in block.strides:
-        block = np.ascontiguousarray(block)
-    return block
-
-
-_lock = threading.Lock()
-_n_users = 0
-_shared_before: list[int] = []
-
-
-@cache
-def _blas_libraries() -> tuple[list[LibController], list[LibController]]:
-    """The loaded BLAS libraries: thread number of the process, or of each thread.
-
-    Looking for them takes milliseconds, so it is done once.
-    """
-    libraries = ThreadpoolController().select(user_api="blas").lib_controllers
-    of_thread = [
-        library
-        for library in libraries
-        if getattr(library, "threading_layer", None) == "openmp"
+        n_1, m_1 = shapes[0]
+        per_row = X.nnz / n_samples
+        work += 40 * per_row * m_1 - 6 * n_1 * m_1
+        # Adding up a block's dense gradient should cost less than computing it.
+        block_rows = max(block_rows, int(8 * n_features / max(per_row, 1e-9)))
+    n_parts = np.clip(work * n_samples / PART_WORK, 1, MAX_PARTS)
+    n_parts = min(2 ** int(np.log2(n_parts)), -(-n_samples // int(block_rows)))
+    return [
+        [
+            slice(part.start + block.start, part.start + block.stop)
+            for block in _even_slices(part.stop - part.start, int(block_rows))
+        ]
+        for part in gen_even_slices(n_samples, n_parts)
     ]
-    return [library for library in libraries if library not in of_thread], of_thread
 
 
-def _set_num_threads(libraries: list[LibController], numbers: list[int]) -> None:
-    for library, number in zip(libraries, numbers, strict=True):
-        # From threadpoolctl 3.8 on, one Python thread owns the number and the
-        # setting by any other is ignored without a word.
-        release = getattr(library, "clear_controlling_thread", lambda force: None)
-        release(force=True)
-        library.set_num_threads(number)
-        release(force=True)
+def _even_slices(n: int, at_most: int) -> list[slice]:
+    return list(gen_even_slices(n, -(-n // at_most)))
 
 
-@contextmanager
-def single_threaded_blas() -> Iterator[None]:
-    """Hold BLAS at one thread for the body.
+def cut(data: Block, shapes: Shapes) -> list[list[Block]]:
+    """Views of the blocks of each part."""
+    return [
+        [
+            Block(rows_of(data.X, rows), data.y[rows], data.sample_weight[rows])
+            for rows in part
+        ]
+        for part in row_parts(data.X, shapes)
+    ]
 
-    Where the number of BLAS threads belongs to the whole process, the first
-    Python thread to enter sets it and the last to leave gives it back.
-    """
-    global _n_users, _shared_before
-    shared, of_thread = _blas_libraries()
-    of_thread_before = [library.num_threads for library in of_thread]
-    _set_num_threads(of_thread, [1] * len(of_thread))
-    with _lock:
-        if _n_users == 0:
-            _shared_before = [library.num_threads for library in shared]
-            _set_num_threads(shared, [1] * len(shared))
-        _n_users += 1
-    try:
-        yield
-    finally:
-        _set_num_threads(of_thread, of_thread_before)
-        with _lock:
-            _n_users -= 1
-            if _n_users == 0:
-                _set_num_threads(shared, _shared_before)
+
+def rows_of(X: Matrix, rows: slice) -> Matrix:
+    """A view of some rows of X; of CSR data too, of which scipy would take a copy."""
+    if not issparse(X):
+        return X[rows]
+    start, stop = X.indptr[rows.start], X.indptr[rows.stop]
+    return type(X)(
+        (
+            X.data[start:stop],
+            X.indices[start:stop],
+            X.indptr[rows.start : rows.stop + 1] - start,
+        ),
+        shape=(rows.stop - rows.start, X.shape[1]),
+    )

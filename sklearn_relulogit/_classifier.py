@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
+import joblib
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
@@ -15,9 +16,16 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._advice import overflow_message, unscaled_features
-from ._blocks import Block, row_slices, single_threaded_blas, take_rows
+from ._blas import single_threaded_blas
+from ._blocks import Block, cut
 from ._callbacks import CallbackSupportMixin, FitTask, with_callbacks
-from ._constraints import Interval, StrOptions, check_layer_sizes, check_parameters
+from ._constraints import (
+    Interval,
+    Options,
+    StrOptions,
+    check_layer_sizes,
+    check_parameters,
+)
 from ._lbfgs import (
     EVALUATION_LIMIT,
     INTERRUPTED,
@@ -31,6 +39,7 @@ from ._objective import Objective
 from ._parameters import Shapes, initial_theta, layer_shapes, pack, unpack
 from ._prediction import logits
 from ._products import Matrix
+from ._threads import ThreadedMap, effective_n_threads
 from ._training import Restart, train
 from ._validation_data import check_validation_data, stratified_split
 from ._weights import check_sample_weight, check_total, weights_of_classes
@@ -124,10 +133,16 @@ class ReLULogisticClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
         the same. The curvature takes ``16 * history_size`` bytes a parameter; it
         is not pickled.
 
+    n_threads : int or None, default=None
+        Number of threads that share the rows, in `fit` and in predictions. None
+        means as many as BLAS would use, which is 1 in the worker processes of
+        joblib; -1 means all cores. The result does not depend on it: the same
+        bits for any number. Small problems use one.
+
     n_jobs : int or None, default=None
         Number of starts that run at the same time, in threads. None means 1
-        unless in a :obj:`joblib.parallel_config` context, -1 means all cores. The
-        result does not depend on it.
+        unless in a :obj:`joblib.parallel_config` context, -1 means all cores.
+        They share `n_threads` between them. The result does not depend on it.
 
     random_state : int, RandomState instance or None, default=None
         Determines the initial weights and the split for `early_stopping`. Pass an
@@ -249,6 +264,11 @@ class ReLULogisticClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "warm_start": ["boolean"],
+        "n_threads": [
+            Interval(Integral, 1, None, closed="left"),
+            Options(Integral, {-1}),
+            None,
+        ],
         "n_jobs": [
             Interval(Integral, 1, None, closed="left"),
             Interval(Integral, None, -1, closed="right"),
@@ -280,6 +300,7 @@ class ReLULogisticClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
         warm_start: bool = False,
+        n_threads: int | None = None,
         n_jobs: int | None = None,
         random_state: Any = None,
         verbose: int = 0,
@@ -296,6 +317,7 @@ class ReLULogisticClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.warm_start = warm_start
+        self.n_threads = n_threads
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
@@ -380,52 +402,20 @@ class ReLULogisticClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
             self, X, y, accept_sparse="csr", dtype=DTYPES, reset=not goes_on
         )
         classes, codes = encode_classes(y)
-        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
-        sample_weight = check_sample_weight(sample_weight, X)
-        class_weight = weights_of_classes(
-            self.class_weight, classes, codes, sample_weight
-        ).astype(X.dtype)
+        data, validation_data = self._weighted_data(
+            Block(X, codes, check_sample_weight(sample_weight, X)),
+            classes,
+            X_val,
+            y_val,
+            sample_weight_val,
+        )
 
         likelihood = likelihood_of(len(classes))
         n_outputs = 1 if likelihood is Logistic else len(classes)
         shapes = layer_shapes(X.shape[1], hidden_layer_sizes, n_outputs)
         if goes_on:
             self._check_warm_start(classes, shapes)
-
-        def objective(X: Matrix, codes: np.ndarray, weights: np.ndarray) -> Objective:
-            if self.class_weight is not None:
-                weights = weights * class_weight[codes]
-                check_total(weights, "sample_weight times class_weight")
-            return Objective(
-                [
-                    Block(take_rows(X, rows, dtype), codes[rows], weights[rows])
-                    for rows in row_slices(X, sum(m for _, m in shapes))
-                ],
-                shapes,
-                likelihood(),
-                self.alpha,
-                dtype,
-            )
-
-        dtype = X.dtype
-        validation = None
-        if X_val is not None:
-            X_val, codes_val = check_validation_data(self, X_val, y_val, classes, dtype)
-            sample_weight_val = check_sample_weight(
-                sample_weight_val, X_val, "sample_weight_val"
-            )
-            validation = objective(X_val, codes_val, sample_weight_val)
-            training = objective(X, codes, sample_weight)
-        elif self.early_stopping:
-            rows, rows_val = stratified_split(
-                codes, self.validation_fraction, check_random_state(self.random_state)
-            )
-            validation = objective(
-                X[rows_val], codes[rows_val], sample_weight[rows_val]
-            )
-            training = objective(X[rows], codes[rows], sample_weight[rows])
-        else:
-            training = objective(X, codes, sample_weight)
+        starts = self._starts(shapes, goes_on)
 
         def fitted(theta: np.ndarray) -> dict[str, Any]:
             """The attributes that predictions need; arrays own their memory."""
@@ -433,46 +423,52 @@ class ReLULogisticClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
             return {
                 "classes_": classes,
                 "n_outputs_": n_outputs,
-                "coefs_": [W_T.astype(dtype) for W_T, _ in layers],
-                "intercepts_": [b.astype(dtype) for _, b in layers],
+                "coefs_": [W_T.astype(X.dtype) for W_T, _ in layers],
+                "intercepts_": [b.astype(X.dtype) for _, b in layers],
             }
 
-        if goes_on:
-            starts = [pack(list(zip(self.coefs_, self.intercepts_, strict=True)))]
-        else:
-            rng = check_random_state(self.random_state)
-            n_starts = self.n_init if hidden_layer_sizes else 1
-            starts = [initial_theta(shapes, rng) for _ in range(n_starts)]
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         task = FitTask(
             self, X, y, metadata, fitted, n_restarts=len(starts), max_iter=self.max_iter
         )
-        restarts = [
-            self._restart(theta, validation, task, index, len(starts))
-            for index, theta in enumerate(starts)
-        ]
+        n_jobs = min(joblib.effective_n_jobs(self.n_jobs), len(starts))
+        n_threads = max(effective_n_threads(self.n_threads) - n_jobs + 1, 1)
         pairs = None
         if self.warm_start:
             pairs = deque(getattr(self, "_pairs", ()), maxlen=self.history_size)
-        try:
-            best = train(
-                training,
-                restarts,
-                limits=Limits(
-                    tol=self.tol,
-                    # Without hidden layers the objective is smooth, and its
-                    # gradient tells all.
-                    loss_tol=self.tol if hidden_layer_sizes else 0.0,
-                    rounding=float(np.finfo(dtype).eps),
-                    max_iter=self.max_iter,
-                    max_fun=self.max_fun,
-                ),
-                history_size=self.history_size,
-                n_jobs=self.n_jobs,
-                pairs=pairs,
-            )
-        except FloatingPointError as error:
-            names = getattr(self, "feature_names_in_", None)
-            raise ValueError(overflow_message(X, names)) from error
+        with ThreadedMap(n_threads) as ordered_map:
+
+            def objective(data: Block) -> Objective:
+                parts = cut(data, shapes)
+                return Objective(
+                    parts, shapes, likelihood(), self.alpha, X.dtype, ordered_map
+                )
+
+            validation = None if validation_data is None else objective(validation_data)
+            restarts = [
+                self._restart(theta, validation, task, index, len(starts))
+                for index, theta in enumerate(starts)
+            ]
+            try:
+                best = train(
+                    objective(data),
+                    restarts,
+                    limits=Limits(
+                        tol=self.tol,
+                        # Without hidden layers the objective is smooth, and its
+                        # gradient tells all.
+                        loss_tol=self.tol if hidden_layer_sizes else 0.0,
+                        rounding=float(np.finfo(X.dtype).eps),
+                        max_iter=self.max_iter,
+                        max_fun=self.max_fun,
+                    ),
+                    history_size=self.history_size,
+                    n_jobs=n_jobs,
+                    pairs=pairs,
+                )
+            except FloatingPointError as error:
+                names = getattr(self, "feature_names_in_", None)
+                raise ValueError(overflow_message(X, names)) from error
 
         task.close(best.iterate.theta)
         for name, value in fitted(best.iterate.theta).items():
@@ -483,6 +479,53 @@ class ReLULogisticClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
         if pairs:
             self._pairs = pairs
         return self._convergence_message(X)
+
+    def _weighted_data(
+        self,
+        data: Block,
+        classes: np.ndarray,
+        X_val: Any,
+        y_val: Any,
+        sample_weight_val: Any,
+    ) -> tuple[Block, Block | None]:
+        """Training and validation data; their weights are those of the loss."""
+        class_weight = None
+        if self.class_weight is not None:
+            class_weight = weights_of_classes(
+                self.class_weight, classes, data.y, data.sample_weight
+            ).astype(data.X.dtype)
+
+        def weighted(X: Matrix, y: np.ndarray, sample_weight: np.ndarray) -> Block:
+            if class_weight is not None:
+                sample_weight = sample_weight * class_weight[y]
+                check_total(sample_weight, "sample_weight times class_weight")
+            return Block(X, y, sample_weight)
+
+        if X_val is not None:
+            X_val, y_val = check_validation_data(
+                self, X_val, y_val, classes, data.X.dtype
+            )
+            sample_weight_val = check_sample_weight(
+                sample_weight_val, X_val, "sample_weight_val"
+            )
+            return weighted(*data), weighted(X_val, y_val, sample_weight_val)
+        if not self.early_stopping:
+            return weighted(*data), None
+        rng = check_random_state(self.random_state)
+        training, validation = (
+            weighted(*(array[rows] for array in data))
+            for rows in stratified_split(data.y, self.validation_fraction, rng)
+        )
+        return training, validation
+
+    def _starts(self, shapes: Shapes, goes_on: bool) -> list[np.ndarray]:
+        """The vectors theta to start from."""
+        if goes_on:
+            return [pack(list(zip(self.coefs_, self.intercepts_, strict=True)))]
+        rng = check_random_state(self.random_state)
+        # Without hidden layers every start is the same.
+        n_starts = self.n_init if len(shapes) > 1 else 1
+        return [initial_theta(shapes, rng) for _ in range(n_starts)]
 
     def _check_parameters(
         self, X_val: Any, y_val: Any, sample_weight_val: Any
@@ -623,8 +666,11 @@ class ReLULogisticClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse="csr", dtype=DTYPES, reset=False)
         layers = list(zip(self.coefs_, self.intercepts_, strict=True))
-        with single_threaded_blas():
-            return logits(layers, X)
+        with (
+            ThreadedMap(effective_n_threads(self.n_threads)) as ordered_map,
+            single_threaded_blas(),
+        ):
+            return logits(layers, X, ordered_map)
 
     @property
     def _likelihood(self) -> Likelihood:

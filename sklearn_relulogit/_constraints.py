@@ -1,8 +1,8 @@
 """Checks of parameters: clear errors before any work.
 
 Here stands all that is imported from private modules of scikit-learn:
-``Interval``, ``StrOptions`` and ``validate_parameter_constraints``, which have no
-public twin and give the messages that its users know.
+``validate_parameter_constraints`` and its constraints, which have no public twin and give
+the messages that its users know.
 """
 
 from numbers import Integral
@@ -12,11 +12,12 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import (
     Interval,
+    Options,
     StrOptions,
     validate_parameter_constraints,
 )
 
-__all__ = ["Interval", "StrOptions", "check_layer_sizes", "check_parameters"]
+__all__ = ["Interval", "Options", "StrOptions", "check_layer_sizes", "check_parameters"]
 
 
 def check_parameters(

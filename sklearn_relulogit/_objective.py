@@ -3,8 +3,8 @@
     F(theta) = sum_i s_i nll_i + alpha / 2 sum_l ||W_l||_F^2
 
 divided by sum_i s_i, so that tolerances mean the same for any number of rows.
-The sum over i is a sum over row blocks of a pure function, taken through an
-ordered map: other ways to evaluate it (threads, a cluster) are other maps.
+The sum over i is a sum of a pure function over parts, lists of row blocks, taken
+through an ordered map: other ways to evaluate it (threads, a cluster) are other maps.
 """
 
 import threading
@@ -18,6 +18,7 @@ from ._blocks import Block
 from ._likelihood import Likelihood
 from ._network import backward, forward
 from ._parameters import Layers, Shapes, n_parameters, unpack
+from ._products import Matrix, operand
 
 
 class Buffers(threading.local):
@@ -36,8 +37,9 @@ class Objective:
 
     Parameters
     ----------
-    blocks : list of Block
-        The training data. All hold arrays of ``dtype``.
+    parts : list of list of Block
+        The training data, a list for each of the tasks that threads share. All
+        hold arrays of ``dtype``.
     shapes : list of (n_l, m_l)
         The layers.
     likelihood : Likelihood
@@ -47,24 +49,25 @@ class Objective:
         What the network is evaluated in. Sums over blocks, the penalty and the
         result are float64.
     ordered_map : callable, default=map
-        ``ordered_map(function, blocks)`` yields the results in the order of the blocks.
+        ``ordered_map(function, parts)`` yields the results in the order of the parts.
     """
 
     def __init__(
         self,
-        blocks: list[Block],
+        parts: list[list[Block]],
         shapes: Shapes,
         likelihood: Likelihood,
         alpha: float,
         dtype: np.dtype,
         ordered_map: Callable[..., Iterable[Any]] = map,
     ) -> None:
-        self.blocks = blocks
+        self.parts = parts
         self.shapes = shapes
         self.likelihood = likelihood
         self.alpha = alpha
         self.dtype = dtype
         self.ordered_map = ordered_map
+        blocks = [block for part in parts for block in part]
         self.weight_sum = float(
             sum(block.sample_weight.sum(dtype=np.float64) for block in blocks)
         )
@@ -72,31 +75,45 @@ class Objective:
             max(block.X.shape[0] for block in blocks), [m for _, m in shapes], dtype
         )
 
-    def nll_and_gradient(
+    def _forward(
         self, layers: Layers, block: Block
-    ) -> tuple[float, np.ndarray]:
-        """sum_i s_i nll_i over one block, and its gradient by theta."""
-        gradient = np.empty(n_parameters(self.shapes), self.dtype)
-        # A pool's threads do not inherit the caller's error state.
-        with np.errstate(over="ignore", invalid="ignore"):
-            activations, logits = forward(
-                layers, block.X, out=self._buffers.first(block.X.shape[0])
-            )
-            nll, residual = self.likelihood.nll_and_residual(logits, block.y)
-            nll *= block.sample_weight
-            residual *= block.sample_weight[:, np.newaxis]
-            backward(layers, activations, residual, out=unpack(gradient, self.shapes))
-            return float(nll.sum(dtype=np.float64)), gradient
+    ) -> tuple[list[Matrix], np.ndarray, np.ndarray]:
+        """Activations, s_i nll_i and s_i times the residual, of the rows of a block."""
+        activations, logits = forward(
+            layers,
+            operand(block.X, self.dtype),
+            out=self._buffers.first(block.X.shape[0]),
+        )
+        nll, residual = self.likelihood.nll_and_residual(logits, block.y)
+        nll *= block.sample_weight
+        residual *= block.sample_weight[:, np.newaxis]
+        return activations, nll, residual
 
-    def nll(self, layers: Layers, block: Block) -> float:
-        """sum_i s_i nll_i over one block."""
+    def nll_and_gradient(
+        self, layers: Layers, part: list[Block]
+    ) -> tuple[float, np.ndarray]:
+        """sum_i s_i nll_i over one part, and its gradient by theta."""
+        nll_sum = 0.0
+        gradient = np.empty(n_parameters(self.shapes), self.dtype)
+        gradient_sum = np.zeros(len(gradient))
+        # Threads do not inherit the error state of the one that started them.
         with np.errstate(over="ignore", invalid="ignore"):
-            _, logits = forward(
-                layers, block.X, out=self._buffers.first(block.X.shape[0])
+            for block in part:
+                activations, nll, residual = self._forward(layers, block)
+                backward(
+                    layers, activations, residual, out=unpack(gradient, self.shapes)
+                )
+                nll_sum += float(nll.sum(dtype=np.float64))
+                gradient_sum += gradient
+        return nll_sum, gradient_sum
+
+    def nll(self, layers: Layers, part: list[Block]) -> float:
+        """sum_i s_i nll_i over one part."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return sum(
+                float(self._forward(layers, block)[1].sum(dtype=np.float64))
+                for block in part
             )
-            nll, _ = self.likelihood.nll_and_residual(logits, block.y)
-            nll *= block.sample_weight
-            return float(nll.sum(dtype=np.float64))
 
     def mean_nll(self, theta: np.ndarray) -> float:
         """The loss without penalty and without gradient: a weighted mean, in nats.
@@ -107,7 +124,7 @@ class Objective:
             If it overflows.
         """
         layers = unpack(theta.astype(self.dtype, copy=False), self.shapes)
-        value = sum(self.ordered_map(partial(self.nll, layers), self.blocks))
+        value = sum(self.ordered_map(partial(self.nll, layers), self.parts))
         if not np.isfinite(value):
             raise FloatingPointError("the loss overflows")
         return float(value / self.weight_sum)
@@ -123,11 +140,11 @@ class Objective:
         layers = unpack(theta.astype(self.dtype, copy=False), self.shapes)
         value, gradient = 0.0, np.zeros_like(theta)
         with np.errstate(over="ignore", invalid="ignore"):
-            for nll_sum, block_gradient in self.ordered_map(
-                partial(self.nll_and_gradient, layers), self.blocks
+            for nll_sum, gradient_sum in self.ordered_map(
+                partial(self.nll_and_gradient, layers), self.parts
             ):
                 value += nll_sum
-                gradient += block_gradient
+                gradient += gradient_sum
             for (W_T, _), (grad_W_T, _) in zip(
                 unpack(theta, self.shapes), unpack(gradient, self.shapes), strict=True
             ):

@@ -9,6 +9,14 @@ from scipy.sparse import issparse
 Matrix: TypeAlias = Any
 
 
+def operand(X: Matrix, dtype: np.dtype) -> Matrix:
+    """X for `product`: of the given type and strided as BLAS can read it, or a copy."""
+    if issparse(X):
+        return X.astype(dtype, copy=False)
+    X = np.asarray(X, dtype=dtype)
+    return X if X.itemsize in X.strides else np.ascontiguousarray(X)
+
+
 def product(A: Matrix, B: np.ndarray, out: np.ndarray) -> np.ndarray:
     """``out = A @ B`` for a dense or sparse A, (n, k), and a dense B, (k, m)."""
     if issparse(A):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.utils.parallel import Parallel, delayed
 
-from ._blocks import single_threaded_blas
+from ._blas import single_threaded_blas
 from ._curvature import Pair
 from ._lbfgs import INTERRUPTED, Iterate, Limits, Minimum, Monitor, minimize
 from ._monitors import Interrupt, Validation
@@ -55,7 +55,7 @@ def train(
     *,
     limits: Limits,
     history_size: int,
-    n_jobs: int | None,
+    n_jobs: int,
     pairs: deque[Pair] | None,
 ) -> Restart:
     """Minimise from every start; the restart with the lowest loss.
@@ -93,7 +93,7 @@ def train(
 def _run_all(
     run: Callable[[Restart], None],
     restarts: Sequence[Restart],
-    n_jobs: int | None,
+    n_jobs: int,
     interrupted: threading.Event,
 ) -> None:
     finished = threading.Semaphore(0)

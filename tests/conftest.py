@@ -40,18 +40,20 @@ class Problem:
         self.theta = self.rng.standard_normal(n_parameters(self.shapes))
 
     def objective(self, *, alpha=0.0, rows=None, dtype=np.float64, **kwargs):
-        n = len(self.y)
-        starts = range(0, n, rows or n)
+        n, rows = len(self.y), rows or len(self.y)
         blocks = [
             Block(
-                self.X[i : i + (rows or n)].astype(dtype),
-                self.y[i : i + (rows or n)],
-                self.s[i : i + (rows or n)].astype(dtype),
+                self.X[i : i + rows].astype(dtype),
+                self.y[i : i + rows],
+                self.s[i : i + rows].astype(dtype),
             )
-            for i in starts
+            for i in range(0, n, rows)
         ]
+        # Parts of one and of several blocks.
+        parts = [blocks[:1], blocks[1:3], blocks[3:]]
+        parts = [part for part in parts if part]
         return Objective(
-            blocks, self.shapes, self.likelihood, alpha, np.dtype(dtype), **kwargs
+            parts, self.shapes, self.likelihood, alpha, np.dtype(dtype), **kwargs
         )
 
 

@@ -1,46 +1,76 @@
-"""Row blocks, rows taken from any kind of matrix, and the BLAS limit."""
+"""Row blocks and parts, and rows taken from any kind of matrix."""
 
-import threading
+from itertools import chain
 
 import numpy as np
 import pytest
 import scipy.sparse
 from numpy.testing import assert_array_equal
-from threadpoolctl import threadpool_info, threadpool_limits
 
 from sklearn_relulogit import _blocks
-from sklearn_relulogit._blocks import row_slices, single_threaded_blas, take_rows
+from sklearn_relulogit._blocks import Block, cut, row_parts, rows_of
+from sklearn_relulogit._parameters import layer_shapes
+from sklearn_relulogit._products import operand
 
 
-def blas_threads():
-    return [
-        library["num_threads"]
-        for library in threadpool_info()
-        if library["user_api"] == "blas"
-    ]
+def lengths(slices):
+    return [rows.stop - rows.start for rows in slices]
 
 
 @pytest.mark.parametrize("n_samples", [1, 511, 512, 513, 5000, 100_003])
-@pytest.mark.parametrize("width", [1, 101, 5000])
-def test_slices_cover_the_rows_evenly(n_samples, width):
-    slices = row_slices(np.empty((n_samples, 1)), width)
+@pytest.mark.parametrize("hidden", [(), (100,), (2000, 3000)])
+def test_parts_and_their_blocks_cover_the_rows_evenly(n_samples, hidden):
+    shapes = layer_shapes(20, hidden, 1)
+    parts = row_parts(np.empty((n_samples, 20)), shapes)
+    blocks = list(chain.from_iterable(parts))
     assert_array_equal(
-        np.concatenate([np.arange(n_samples)[rows] for rows in slices]),
+        np.concatenate([np.arange(n_samples)[rows] for rows in blocks]),
         np.arange(n_samples),
     )
-    lengths = [rows.stop - rows.start for rows in slices]
-    assert max(lengths) - min(lengths) <= 1
-    assert max(lengths) <= _blocks.MAX_BLOCK_ROWS
-    assert (
-        max(lengths) <= _blocks.MIN_BLOCK_ROWS
-        or max(lengths) * width <= _blocks.BLOCK_NUMBERS
-    )
+    of_part = [sum(lengths(part)) for part in parts]
+    assert max(of_part) - min(of_part) <= 1
+    assert len(parts) <= _blocks.MAX_PARTS
+    rows = lengths(blocks)
+    assert max(rows) - min(rows) <= 2 + max(rows) // 2
+    assert max(rows) <= _blocks.MAX_BLOCK_ROWS
+    width = sum(m for _, m in shapes)
+    assert max(rows) <= max(_blocks.MIN_BLOCK_ROWS, _blocks.BLOCK_NUMBERS // width)
+
+
+def test_small_problems_are_one_part_and_large_ones_many():
+    assert len(row_parts(np.empty((500, 20)), layer_shapes(20, (10,), 1))) == 1
+    assert len(row_parts(np.empty((10_000, 20)), layer_shapes(20, (100,), 1))) == 8
+    assert len(row_parts(np.empty((100_000, 50)), layer_shapes(50, (256,), 1))) == 32
 
 
 def test_sparse_blocks_are_large_enough_for_their_gradient():
     X = scipy.sparse.random_array((4000, 100), density=0.001, rng=0, format="csr")
-    (rows,) = row_slices(X, 101)
-    assert rows == slice(0, 4000)
+    assert row_parts(X, layer_shapes(100, (100,), 1)) == [[slice(0, 4000)]]
+
+
+@pytest.mark.parametrize("container", [np.array, scipy.sparse.csr_array])
+def test_cutting_copies_nothing(container):
+    X = container(np.eye(3000, 4))
+    y, s = np.arange(3000), np.ones(3000)
+    parts = cut(Block(X, y, s), [(4, 100), (100, 1)])
+    blocks = list(chain.from_iterable(parts))
+    assert len(blocks) > 1
+    for block in blocks:
+        data, original = (
+            (block.X, X) if container is np.array else (block.X.data, X.data)
+        )
+        assert len(data) == 0 or np.shares_memory(data, original)
+        assert np.shares_memory(block.y, y)
+        assert np.shares_memory(block.sample_weight, s)
+
+
+@pytest.mark.parametrize("container", [scipy.sparse.csr_array, scipy.sparse.csr_matrix])
+def test_views_of_sparse_rows_are_the_rows(container):
+    X = container(scipy.sparse.random_array((50, 7), density=0.3, rng=0))
+    for rows in (slice(0, 50), slice(3, 4), slice(20, 50)):
+        view = rows_of(X, rows)
+        assert type(view) is container
+        assert_array_equal(view.toarray(), X[rows].toarray())
 
 
 @pytest.mark.parametrize(
@@ -54,52 +84,9 @@ def test_sparse_blocks_are_large_enough_for_their_gradient():
     ],
     ids=["C", "F", "strided columns", "strided rows", "float32"],
 )
-def test_rows_are_copied_only_where_they_must_be(X, copied):
+def test_operands_are_copied_only_where_they_must_be(X, copied):
     X.flags.writeable = False
-    block = take_rows(X, slice(1, 4), np.dtype(np.float64))
+    block = operand(rows_of(X, slice(1, 4)), np.dtype(np.float64))
     assert_array_equal(block, X[1:4])
     assert block.dtype == np.float64
     assert np.shares_memory(block, X) != copied
-
-
-def test_blas_is_held_at_one_thread_and_given_back():
-    with threadpool_limits(2, user_api="blas"):
-        before = blas_threads()
-        assert before
-        with single_threaded_blas():
-            assert set(blas_threads()) == {1}
-            with single_threaded_blas():
-                assert set(blas_threads()) == {1}
-            assert set(blas_threads()) == {1}
-        assert blas_threads() == before
-
-
-def test_the_limit_lasts_until_the_last_thread_leaves():
-    """The first to enter leaves first: the usual way for a limit to get lost."""
-    second_entered, first_left = threading.Event(), threading.Event()
-    seen = []
-
-    def second():
-        with single_threaded_blas():
-            second_entered.set()
-            first_left.wait(10)
-            seen.append(set(blas_threads()))
-
-    with threadpool_limits(2, user_api="blas"):
-        before = blas_threads()
-        thread = threading.Thread(target=second)
-        with single_threaded_blas():
-            thread.start()
-            second_entered.wait(10)
-        first_left.set()
-        thread.join()
-        assert seen == [{1}]
-        assert blas_threads() == before
-
-
-def test_the_limit_is_given_back_after_an_error():
-    with threadpool_limits(2, user_api="blas"):
-        before = blas_threads()
-        with pytest.raises(RuntimeError), single_threaded_blas():
-            raise RuntimeError
-        assert blas_threads() == before

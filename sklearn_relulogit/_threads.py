@@ -1,0 +1,79 @@
+"""An ordered map over several threads, and how many there should be."""
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import joblib
+
+from ._blas import n_blas_threads, single_threaded_blas
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def effective_n_threads(n_threads: int | None) -> int:
+    """The number of threads that a parameter ``n_threads`` stands for.
+
+    None means as many as BLAS would use, but no more than there are cores: that
+    number is what users limit (by ``OPENBLAS_NUM_THREADS``, by threadpoolctl), what
+    joblib limits in its worker processes, and 1 within another fit.
+    """
+    if n_threads is None:
+        return min(n_blas_threads(), int(joblib.cpu_count()))
+    return int(joblib.cpu_count()) if n_threads == -1 else n_threads
+
+
+class ThreadedMap:
+    """``ThreadedMap(n_threads)(function, items)``: the results, in order.
+
+    The calling thread does its share, beside ``n_threads - 1`` others that wait in
+    between. Each takes the next item as soon as it is free, so which thread does
+    what changes from call to call, but never the results.
+    """
+
+    def __init__(self, n_threads: int) -> None:
+        # Starts its threads when they are first needed.
+        self._pool = ThreadPoolExecutor(n_threads - 1) if n_threads > 1 else None
+        self._n_helpers = n_threads - 1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._pool is not None:
+            self._pool.shutdown()
+
+    def __call__(self, function: Callable[[T], R], items: Sequence[T]) -> Iterable[R]:
+        n_helpers = min(self._n_helpers, len(items) - 1)
+        if self._pool is None or n_helpers == 0:
+            return map(function, items)
+        results: list[Any] = [None] * len(items)
+        numbers = iter(range(len(items)))  # advancing it is atomic
+
+        def work() -> None:
+            for number in numbers:
+                results[number] = function(items[number])
+
+        def help_out() -> None:
+            with single_threaded_blas():
+                work()
+
+        helpers = [self._pool.submit(help_out) for _ in range(n_helpers)]
+        try:
+            work()
+        finally:
+            # After an exception nothing more is begun.
+            for _ in numbers:
+                pass
+            errors = [helper.exception() for helper in helpers if not helper.cancel()]
+        for error in errors:
+            if error is not None:
+                raise error
+        return results
