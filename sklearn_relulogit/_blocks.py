@@ -16,9 +16,10 @@ from sklearn.utils import gen_even_slices
 from ._parameters import Shapes
 from ._products import Matrix
 
-# Numbers that the activations of one block may hold: 1 MiB of float64, a common
-# level-2 cache; fewer rows lose to the cost of calls, more rows to cache misses.
-BLOCK_NUMBERS = 2**17
+# Numbers in the narrowest hidden layer of a block: with fewer, threads spend their
+# time on handing each other the interpreter's lock between two short steps. And in
+# all layers of a block together: with more, they leave the cache.
+LAYER_NUMBERS, BLOCK_NUMBERS = 2**17, 2**19
 MIN_BLOCK_ROWS, MAX_BLOCK_ROWS = 512, 16384
 
 # A part is worth another thread's while: about half a millisecond.
@@ -41,7 +42,9 @@ def row_parts(X: Matrix, shapes: Shapes) -> list[list[slice]]:
     """
     n_samples, n_features = X.shape
     width = sum(m for _, m in shapes)
-    block_rows = np.clip(BLOCK_NUMBERS // width, MIN_BLOCK_ROWS, MAX_BLOCK_ROWS)
+    narrowest = min((m for _, m in shapes[:-1]), default=1)
+    block_rows = min(LAYER_NUMBERS // narrowest, BLOCK_NUMBERS // width)
+    block_rows = int(np.clip(block_rows, MIN_BLOCK_ROWS, MAX_BLOCK_ROWS))
     # Work of a row in multiplications or what takes as long: 6 for each weight, 100
     # for each unit, 600 for the likelihood.
     work = 6 * sum(n * m for n, m in shapes) + 100 * width + 600
@@ -52,11 +55,11 @@ def row_parts(X: Matrix, shapes: Shapes) -> list[list[slice]]:
         # Adding up a block's dense gradient should cost less than computing it.
         block_rows = max(block_rows, int(8 * n_features / max(per_row, 1e-9)))
     n_parts = np.clip(work * n_samples / PART_WORK, 1, MAX_PARTS)
-    n_parts = min(2 ** int(np.log2(n_parts)), -(-n_samples // int(block_rows)))
+    n_parts = min(2 ** int(np.log2(n_parts)), -(-n_samples // block_rows))
     return [
         [
             slice(part.start + block.start, part.start + block.stop)
-            for block in _even_slices(part.stop - part.start, int(block_rows))
+            for block in _even_slices(part.stop - part.start, block_rows)
         ]
         for part in gen_even_slices(n_samples, n_parts)
     ]
@@ -82,11 +85,9 @@ def rows_of(X: Matrix, rows: slice) -> Matrix:
     if not issparse(X):
         return X[rows]
     start, stop = X.indptr[rows.start], X.indptr[rows.stop]
-    return type(X)(
-        (
-            X.data[start:stop],
-            X.indices[start:stop],
-            X.indptr[rows.start : rows.stop + 1] - start,
-        ),
-        shape=(rows.stop - rows.start, X.shape[1]),
-    )
+    view = type(X)((rows.stop - rows.start, X.shape[1]), dtype=X.dtype)
+    # The constructor would copy what is a small part of another array.
+    view.data = X.data[start:stop]
+    view.indices = X.indices[start:stop]
+    view.indptr = X.indptr[rows.start : rows.stop + 1] - start
+    return view

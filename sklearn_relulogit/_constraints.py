@@ -1,8 +1,8 @@
 """Checks of parameters: clear errors before any work.
 
 Here stands all that is imported from private modules of scikit-learn:
-``validate_parameter_constraints`` and its constraints, which have no public twin and give
-the messages that its users know.
+``validate_parameter_constraints`` and its constraints, which have no public twin and
+give the messages that its users know.
 """
 
 from numbers import Integral

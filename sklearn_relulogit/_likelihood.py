@@ -37,7 +37,7 @@ class Likelihood(Protocol):
 class Logistic:
     """Two classes, one logit z: Pr(y) = sigma(s z), with s = 2 y - 1.
 
-    nll = log(1 + exp(-s z)),    residual = d nll / dz = -s sigma(-s z)
+    nll = log(1 + exp(u)),    residual = d nll / dz = -s sigma(u),    u = -s z
     """
 
     out_activation = "logistic"
@@ -45,13 +45,20 @@ class Logistic:
     def nll_and_residual(
         self, Z: np.ndarray, y: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        sign = (2 * y - 1).astype(Z.dtype)[:, np.newaxis]
-        margin = sign * Z
-        e = np.exp(-np.abs(margin))
-        nll = np.log1p(e) + np.maximum(-margin, 0)
-        # sigma(-margin) = e / (1 + e) where margin >= 0, else 1 / (1 + e); e <= 1.
-        residual = -sign * np.maximum(e, margin < 0) / (1 + e)
-        return nll[:, 0], residual
+        # In place as far as can be: these are short steps over long arrays.
+        minus_sign = np.subtract(1, 2 * y, dtype=Z.dtype)
+        u = minus_sign * Z[:, 0]
+        e = np.abs(u)
+        np.negative(e, out=e)
+        np.exp(e, out=e)  # exp(-|u|) <= 1
+        nll = np.maximum(u, 0)
+        nll += np.log1p(e)
+        # sigma(u) = 1 / (1 + e) where u > 0, else e / (1 + e).
+        residual = np.maximum(e, u > 0, out=u)
+        residual *= minus_sign
+        e += 1
+        residual /= e
+        return nll, residual[:, np.newaxis]
 
     def log_proba(self, Z: np.ndarray) -> np.ndarray:
         Z = np.hstack([-Z, Z])

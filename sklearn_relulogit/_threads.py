@@ -58,8 +58,13 @@ class ThreadedMap:
         numbers = iter(range(len(items)))  # advancing it is atomic
 
         def work() -> None:
-            for number in numbers:
-                results[number] = function(items[number])
+            try:
+                for number in numbers:
+                    results[number] = function(items[number])
+            finally:
+                # After an exception no thread begins another item.
+                for _ in numbers:
+                    pass
 
         def help_out() -> None:
             with single_threaded_blas():
@@ -69,9 +74,6 @@ class ThreadedMap:
         try:
             work()
         finally:
-            # After an exception nothing more is begun.
-            for _ in numbers:
-                pass
             errors = [helper.exception() for helper in helpers if not helper.cancel()]
         for error in errors:
             if error is not None:

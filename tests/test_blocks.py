@@ -50,7 +50,7 @@ def test_sparse_blocks_are_large_enough_for_their_gradient():
 
 @pytest.mark.parametrize("container", [np.array, scipy.sparse.csr_array])
 def test_cutting_copies_nothing(container):
-    X = container(np.eye(3000, 4))
+    X = container(np.ones((3000, 4)))
     y, s = np.arange(3000), np.ones(3000)
     parts = cut(Block(X, y, s), [(4, 100), (100, 1)])
     blocks = list(chain.from_iterable(parts))
@@ -59,7 +59,7 @@ def test_cutting_copies_nothing(container):
         data, original = (
             (block.X, X) if container is np.array else (block.X.data, X.data)
         )
-        assert len(data) == 0 or np.shares_memory(data, original)
+        assert np.shares_memory(data, original)
         assert np.shares_memory(block.y, y)
         assert np.shares_memory(block.sample_weight, s)
 

@@ -1,0 +1,117 @@
+"""Memory beyond the data: a few row blocks a thread and the optimiser's history."""
+
+import subprocess
+import sys
+import textwrap
+import tracemalloc
+
+import numpy as np
+import pytest
+import scipy.sparse
+from sklearn.exceptions import ConvergenceWarning
+
+from sklearn_relulogit import ReLULogisticClassifier
+from sklearn_relulogit._blocks import BLOCK_NUMBERS, MAX_PARTS
+
+
+def peak_of(function):
+    """Bytes allocated at most while a function runs."""
+    tracemalloc.start()
+    try:
+        function()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def bound(clf, n_samples, itemsize, n_threads=2):
+    """The promise, in bytes."""
+    n = sum(a.size for a in clf.coefs_ + clf.intercepts_)
+    # A block's activations, masks and the likelihood's arrays.
+    blocks = n_threads * 2 * BLOCK_NUMBERS * itemsize
+    # Gradients of the parts, in float64; history and work space of L-BFGS.
+    gradients = (MAX_PARTS + 10) * n * 8
+    history = (2 * clf.history_size + 15) * n * 8
+    # Labels, their codes, and what np.unique takes to find them.
+    labels = 5 * 8 * n_samples
+    return blocks + gradients + history + labels
+
+
+@pytest.mark.parametrize("kind", ["C", "F", "float32", "strided", "sparse"])
+def test_fit_and_predict_take_no_copy_of_the_data(kind):
+    rng = np.random.default_rng(0)
+    n_samples = 100_000
+    if kind == "sparse":
+        X = scipy.sparse.random_array(
+            (n_samples, 200), density=0.3, rng=rng, format="csr"
+        )
+        size = X.data.nbytes
+    else:
+        X = rng.standard_normal((n_samples, 100))
+        if kind == "float32":
+            X = X.astype(np.float32)
+        elif kind == "F":
+            X = np.asfortranarray(X)
+        elif kind == "strided":
+            X = X[:, ::2]
+        size = X.nbytes
+    y = rng.integers(0, 2, n_samples)
+    clf = ReLULogisticClassifier((32, 32), max_iter=3, n_threads=2, random_state=0)
+
+    def fit():
+        with pytest.warns(ConvergenceWarning):
+            clf.fit(X, y)
+
+    peak = peak_of(fit)
+    limit = bound(clf, n_samples, X.dtype.itemsize)
+    assert peak < limit < 0.8 * size + 1e7
+    assert peak_of(lambda: clf.predict_proba(X)) < limit
+    # All hidden activations at once would be seen.
+    assert n_samples * 64 * X.dtype.itemsize > 0.9 * (limit - 5 * 8 * n_samples)
+
+
+SCRIPT = """
+    import resource, sys, warnings
+    import numpy as np
+    from sklearn_relulogit import ReLULogisticClassifier
+
+    def data_size():
+        for line in open("/proc/self/status"):
+            if line.startswith("VmData"):
+                return int(line.split()[1]) * 1024
+
+    warnings.simplefilter("ignore")
+    X = np.load(sys.argv[1], mmap_mode="r")
+    y = np.arange(len(X)) % 2
+    clf = ReLULogisticClassifier((32,), max_iter=2, n_threads=2, random_state=0)
+    clf.fit(X[:20_000], y[:20_000])  # BLAS has its buffers now
+    limit = data_size() + {room} * 2**20
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+    clf.fit(X, y)
+    print(clf.predict(X).shape, X.nbytes > 2 * {room} * 2**20)
+    try:
+        np.array(X)
+    except MemoryError:
+        print("the data do not fit")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc and sets RLIMIT_DATA")
+def test_a_memory_map_larger_than_the_memory_allowed(tmp_path):
+    path = tmp_path / "X.npy"
+    rng = np.random.default_rng(0)
+    X = np.lib.format.open_memmap(path, "w+", np.float64, (500_000, 60))
+    for rows in range(0, len(X), 50_000):
+        X[rows : rows + 50_000] = rng.standard_normal((50_000, 60))
+    X.flush()
+    del X
+    result = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(SCRIPT).format(room=100), str(path)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert result.stdout.splitlines() == [
+        "(500000,) True",
+        "the data do not fit",
+    ], result.stderr

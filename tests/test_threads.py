@@ -1,0 +1,148 @@
+"""Threads: an ordered map, and the same bits for any number of them."""
+
+import threading
+import time
+
+import joblib
+import numpy as np
+import pytest
+import scipy.sparse
+from numpy.testing import assert_array_equal
+from sklearn.datasets import make_classification
+from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import threadpool_limits
+
+from sklearn_relulogit import ReLULogisticClassifier
+from sklearn_relulogit._blas import n_blas_threads, single_threaded_blas
+from sklearn_relulogit._blocks import row_parts
+from sklearn_relulogit._threads import ThreadedMap, effective_n_threads
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 3, 8])
+@pytest.mark.parametrize("n_items", [1, 2, 7, 50])
+def test_the_results_are_in_order(n_threads, n_items):
+    def slow_at_first(i):
+        time.sleep(0.002 if i % 3 == 0 else 0)
+        return i * i
+
+    with ThreadedMap(n_threads) as ordered_map:
+        for _ in range(3):
+            results = list(ordered_map(slow_at_first, range(n_items)))
+            assert results == [i * i for i in range(n_items)]
+
+
+def test_several_threads_take_part_each_with_single_threaded_blas():
+    seen = set()
+    barrier = threading.Barrier(3, timeout=10)
+
+    def meet(i):
+        barrier.wait()
+        seen.add((threading.get_ident(), n_blas_threads()))
+
+    with ThreadedMap(3) as ordered_map, single_threaded_blas():
+        list(ordered_map(meet, range(3)))
+    assert len(seen) == 3
+    assert {number for _, number in seen} == {1}
+
+
+@pytest.mark.parametrize("where", ["caller", "helper"])
+@pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt])
+def test_an_error_ends_all_and_leaves_no_thread_behind(where, error):
+    caller = threading.get_ident()
+    done = []
+
+    def fails(i):
+        time.sleep(0.001)
+        if (threading.get_ident() == caller) == (where == "caller"):
+            raise error
+        done.append(i)
+
+    with ThreadedMap(2) as ordered_map:
+        with pytest.raises(error):
+            list(ordered_map(fails, range(10_000)))
+        assert len(done) < 10_000
+        # The map is as good as new.
+        assert list(ordered_map(str, range(3))) == ["0", "1", "2"]
+    assert threading.active_count() == 1
+
+
+def test_the_default_is_what_blas_would_use():
+    with threadpool_limits(1, user_api="blas"):
+        assert effective_n_threads(None) == 1
+    with threadpool_limits(2, user_api="blas"):
+        assert effective_n_threads(None) == min(2, joblib.cpu_count())
+    with single_threaded_blas():
+        assert effective_n_threads(None) == 1
+    assert effective_n_threads(5) == 5
+    assert effective_n_threads(-1) == joblib.cpu_count()
+
+
+def in_worker():
+    return effective_n_threads(None)
+
+
+def test_joblib_workers_use_one_thread():
+    n = joblib.cpu_count()
+    assert joblib.Parallel(n_jobs=n)([joblib.delayed(in_worker)()] * 2) == [1, 1]
+
+
+def data(n_samples, n_features, kind):
+    X, y = make_classification(
+        n_samples, n_features, n_informative=5, flip_y=0.1, random_state=0
+    )
+    X = X.astype(np.float32 if kind == "float32" else np.float64)
+    if kind == "sparse":
+        X = scipy.sparse.csr_array(np.where(X > 1, X, 0))
+    return X, y
+
+
+@pytest.mark.parametrize("kind", ["float64", "float32", "sparse"])
+@pytest.mark.parametrize(
+    ("n_samples", "n_features", "hidden"),
+    [(20_000, 20, (30, 20)), (6_000, 60, (150, 60)), (60_000, 10, ())],
+    ids=["few parameters", "18000 parameters", "no hidden layer"],
+)
+def test_the_same_bits_for_any_number_of_threads(n_samples, n_features, hidden, kind):
+    X, y = data(n_samples, n_features, kind)
+    assert len(row_parts(X, [(n_features, 30), (30, 1)])) > 1
+    fits = []
+    for n_threads, blas_threads in [(1, 1), (2, 1), (3, 2), (None, 2), (1, 2)]:
+        clf = ReLULogisticClassifier(
+            hidden, max_iter=8, n_threads=n_threads, random_state=0, tol=0
+        )
+        with (
+            threadpool_limits(blas_threads, user_api="blas"),
+            pytest.warns(ConvergenceWarning),
+        ):
+            fits.append((clf.fit(X, y), clf.predict_proba(X)))
+    first, proba = fits[0]
+    for clf, other_proba in fits[1:]:
+        assert clf.loss_curve_ == first.loss_curve_
+        for a, b in zip(
+            clf.coefs_ + clf.intercepts_, first.coefs_ + first.intercepts_, strict=True
+        ):
+            assert_array_equal(a, b)
+        assert_array_equal(other_proba, proba)
+
+
+def test_two_fits_at_once_in_two_threads_are_each_right():
+    X, y = data(20_000, 20, "float64")
+
+    def fit(alpha):
+        with single_threaded_blas():
+            return ReLULogisticClassifier((20,), alpha=alpha, random_state=0).fit(X, y)
+
+    alone = [fit(alpha).loss_curve_ for alpha in (1.0, 30.0)]
+    with threadpool_limits(2, user_api="blas"):
+        together = joblib.Parallel(n_jobs=2, backend="threading")(
+            joblib.delayed(fit)(alpha) for alpha in (1.0, 30.0)
+        )
+        assert n_blas_threads() == 2
+    assert [clf.loss_curve_ for clf in together] == alone
+
+
+@pytest.mark.parametrize("value", [0, -2, 1.5, "2"])
+def test_errors(value):
+    X, y = data(50, 10, "float64")
+    with pytest.raises(ValueError, match="'n_threads' parameter of ReLULog"):
+        ReLULogisticClassifier(n_threads=value).fit(X, y)
