@@ -22,8 +22,8 @@ from ._products import Matrix
 LAYER_NUMBERS, BLOCK_NUMBERS = 2**17, 2**19
 MIN_BLOCK_ROWS, MAX_BLOCK_ROWS = 512, 16384
 
-# A part is worth another thread's while: about half a millisecond.
-PART_WORK = 1e7
+# A part is worth another thread's while: about a millisecond.
+PART_WORK = 2e7
 MAX_PARTS = 32
 
 
@@ -54,8 +54,9 @@ def row_parts(X: Matrix, shapes: Shapes) -> list[list[slice]]:
         work += 40 * per_row * m_1 - 6 * n_1 * m_1
         # Adding up a block's dense gradient should cost less than computing it.
         block_rows = max(block_rows, int(8 * n_features / max(per_row, 1e-9)))
-    n_parts = np.clip(work * n_samples / PART_WORK, 1, MAX_PARTS)
-    n_parts = min(2 ** int(np.log2(n_parts)), -(-n_samples // block_rows))
+    # A power of two, so that two or four threads have the same share.
+    n_parts = min(work * n_samples / PART_WORK, 2 * n_samples / block_rows)
+    n_parts = 2 ** int(np.log2(np.clip(n_parts, 1, MAX_PARTS)))
     return [
         [
             slice(part.start + block.start, part.start + block.stop)

@@ -60,7 +60,7 @@ def backward(
         grad_W_T, grad_b = out[l - 1]
         Z = activations[l - 1]
         product(Z.T, delta, out=grad_W_T)
-        np.sum(delta, axis=0, out=grad_b)
+        np.add.reduce(delta, axis=0, out=grad_b)
         if l > 1:
             pos = Z > 0
             delta = product(delta, W_T.T, out=Z)

@@ -7,6 +7,7 @@ The sum over i is a sum of a pure function over parts, lists of row blocks, take
 through an ordered map: other ways to evaluate it (threads, a cluster) are other maps.
 """
 
+import math
 import threading
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -17,7 +18,7 @@ import numpy as np
 from ._blocks import Block
 from ._likelihood import Likelihood
 from ._network import backward, forward
-from ._parameters import Layers, Shapes, n_parameters, unpack
+from ._parameters import Layers, Shapes, is_weight, n_parameters, unpack
 from ._products import Matrix, operand
 
 
@@ -30,6 +31,14 @@ class Buffers(threading.local):
     def first(self, n_rows: int) -> list[np.ndarray]:
         """The first rows of every array."""
         return [array[:n_rows] for array in self._arrays]
+
+
+class GradientBuffer(threading.local):
+    """Memory for the gradient of one row block, flat and by layers, for each thread."""
+
+    def __init__(self, shapes: Shapes, dtype: np.dtype) -> None:
+        self.flat = np.empty(n_parameters(shapes), dtype)
+        self.layers = unpack(self.flat, shapes)
 
 
 class Objective:
@@ -74,6 +83,8 @@ class Objective:
         self._buffers = Buffers(
             max(block.X.shape[0] for block in blocks), [m for _, m in shapes], dtype
         )
+        self._gradient = GradientBuffer(shapes, dtype)
+        self._penalty = np.where(is_weight(shapes), float(alpha), 0.0)
 
     def _forward(
         self, layers: Layers, block: Block
@@ -94,26 +105,21 @@ class Objective:
     ) -> tuple[float, np.ndarray]:
         """sum_i s_i nll_i over one part, and its gradient by theta."""
         nll_sum = 0.0
-        gradient = np.empty(n_parameters(self.shapes), self.dtype)
-        gradient_sum = np.zeros(len(gradient))
-        # Threads do not inherit the error state of the one that started them.
-        with np.errstate(over="ignore", invalid="ignore"):
-            for block in part:
-                activations, nll, residual = self._forward(layers, block)
-                backward(
-                    layers, activations, residual, out=unpack(gradient, self.shapes)
-                )
-                nll_sum += float(nll.sum(dtype=np.float64))
-                gradient_sum += gradient
+        gradient = self._gradient
+        gradient_sum = np.zeros(len(gradient.flat))
+        for block in part:
+            activations, nll, residual = self._forward(layers, block)
+            backward(layers, activations, residual, out=gradient.layers)
+            nll_sum += float(nll.sum(dtype=np.float64))
+            gradient_sum += gradient.flat
         return nll_sum, gradient_sum
 
     def nll(self, layers: Layers, part: list[Block]) -> float:
         """sum_i s_i nll_i over one part."""
-        with np.errstate(over="ignore", invalid="ignore"):
-            return sum(
-                float(self._forward(layers, block)[1].sum(dtype=np.float64))
-                for block in part
-            )
+        return sum(
+            float(self._forward(layers, block)[1].sum(dtype=np.float64))
+            for block in part
+        )
 
     def mean_nll(self, theta: np.ndarray) -> float:
         """The loss without penalty and without gradient: a weighted mean, in nats.
@@ -124,10 +130,11 @@ class Objective:
             If it overflows.
         """
         layers = unpack(theta.astype(self.dtype, copy=False), self.shapes)
-        value = sum(self.ordered_map(partial(self.nll, layers), self.parts))
-        if not np.isfinite(value):
+        with np.errstate(over="ignore", invalid="ignore"):
+            value = sum(self.ordered_map(partial(self.nll, layers), self.parts))
+        if not math.isfinite(value):
             raise FloatingPointError("the loss overflows")
-        return float(value / self.weight_sum)
+        return value / self.weight_sum
 
     def __call__(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
         """Value and gradient at theta, (n_parameters,) float64.
@@ -138,20 +145,16 @@ class Objective:
             If the value or the square of the gradient's norm overflows.
         """
         layers = unpack(theta.astype(self.dtype, copy=False), self.shapes)
-        value, gradient = 0.0, np.zeros_like(theta)
         with np.errstate(over="ignore", invalid="ignore"):
+            gradient = self._penalty * theta
+            value = float(gradient @ theta) / 2
             for nll_sum, gradient_sum in self.ordered_map(
                 partial(self.nll_and_gradient, layers), self.parts
             ):
                 value += nll_sum
                 gradient += gradient_sum
-            for (W_T, _), (grad_W_T, _) in zip(
-                unpack(theta, self.shapes), unpack(gradient, self.shapes), strict=True
-            ):
-                value += self.alpha / 2 * np.vdot(W_T, W_T)
-                grad_W_T += self.alpha * W_T
             value /= self.weight_sum
             gradient /= self.weight_sum
-            if not np.isfinite(value) or not np.isfinite(gradient @ gradient):
+            if not math.isfinite(value) or not math.isfinite(gradient @ gradient):
                 raise FloatingPointError("the loss or its gradient overflows")
-        return float(value), gradient
+        return value, gradient

@@ -37,6 +37,14 @@ def unpack(theta: np.ndarray, shapes: Shapes) -> Layers:
     return layers
 
 
+def is_weight(shapes: Shapes) -> np.ndarray:
+    """Which entries of theta belong to a W_l, not to a b_l: a boolean mask."""
+    mask = np.zeros(n_parameters(shapes), dtype=bool)
+    for W_T, _ in unpack(mask, shapes):
+        W_T[:] = True
+    return mask
+
+
 def pack(layers: Layers) -> np.ndarray:
     """The inverse of `unpack`: a new float64 vector theta."""
     arrays = [array.ravel() for layer in layers for array in layer]

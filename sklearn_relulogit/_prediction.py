@@ -28,11 +28,11 @@ def logits(
     Z = np.empty((X.shape[0], widths[-1]), dtype)
 
     def fill(part: list[slice]) -> None:
-        with np.errstate(over="ignore", invalid="ignore"):
-            for rows in part:
-                out = [*buffers.first(rows.stop - rows.start), Z[rows]]
-                forward(layers, operand(rows_of(X, rows), dtype), out=out)
+        for rows in part:
+            out = [*buffers.first(rows.stop - rows.start), Z[rows]]
+            forward(layers, operand(rows_of(X, rows), dtype), out=out)
 
-    for _ in ordered_map(fill, parts):
-        pass
+    with np.errstate(over="ignore", invalid="ignore"):
+        for _ in ordered_map(fill, parts):
+            pass
     return Z

@@ -19,7 +19,7 @@ def operand(X: Matrix, dtype: np.dtype) -> Matrix:
 
 def product(A: Matrix, B: np.ndarray, out: np.ndarray) -> np.ndarray:
     """``out = A @ B`` for a dense or sparse A, (n, k), and a dense B, (k, m)."""
-    if issparse(A):
+    if not isinstance(A, np.ndarray):
         out[...] = A @ B
     elif A.shape[1] == 1:
         # An outer product: broadcasting takes a third of the time of BLAS.

@@ -1,5 +1,6 @@
 """An ordered map over several threads, and how many there should be."""
 
+import contextvars
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
@@ -70,7 +71,11 @@ class ThreadedMap:
             with single_threaded_blas():
                 work()
 
-        helpers = [self._pool.submit(help_out) for _ in range(n_helpers)]
+        # In the caller's context, with numpy's error state for one.
+        helpers = [
+            self._pool.submit(contextvars.copy_context().run, help_out)
+            for _ in range(n_helpers)
+        ]
         try:
             work()
         finally:

@@ -6,6 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_relulogit._parameters import (
     initial_theta,
+    is_weight,
     layer_shapes,
     n_parameters,
     pack,
@@ -55,3 +56,12 @@ def test_a_convex_problem_starts_at_zero_and_draws_nothing():
     rng = np.random.RandomState(0)
     assert_array_equal(initial_theta([(4, 1)], rng), 0)
     assert rng.randint(1000) == np.random.RandomState(0).randint(1000)
+
+
+def test_the_mask_of_weights_leaves_the_biases_out(hidden):
+    shapes = layer_shapes(3, hidden, 2)
+    mask = is_weight(shapes)
+    assert mask.sum() == sum(n * m for n, m in shapes)
+    for W_T, b in unpack(mask, shapes):
+        assert W_T.all()
+        assert not b.any()

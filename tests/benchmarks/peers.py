@@ -1,0 +1,245 @@
+"""The same objective in other libraries, each with the settings that serve it best.
+
+Every peer is a class with `evaluate(theta)` (value and gradient, as its optimiser
+would get them) and `minimize(theta, target, max_iter)`, which returns the seconds and
+evaluations to the first iterate whose objective is not above the target.
+"""
+
+import time
+import warnings
+
+import numpy as np
+import scipy.optimize
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neural_network import MLPClassifier
+
+from sklearn_relulogit import ReLULogisticClassifier
+from sklearn_relulogit._blocks import Block, cut
+from sklearn_relulogit._likelihood import Logistic
+from sklearn_relulogit._objective import Objective
+from sklearn_relulogit._parameters import layer_shapes, unpack
+from sklearn_relulogit._threads import ThreadedMap
+
+N_THREADS = 2
+
+
+class Reached(Exception):
+    """The target is reached."""
+
+
+class Ours:
+    name = "ours"
+
+    def __init__(self, X, y, hidden, alpha, n_threads=N_THREADS):
+        self.X, self.y, self.hidden, self.alpha = X, y, hidden, alpha
+        self.n_threads = n_threads
+        shapes = layer_shapes(X.shape[1], hidden, 1)
+        parts = cut(Block(X, y, np.broadcast_to(X.dtype.type(1), len(y))), shapes)
+        self.map = ThreadedMap(n_threads)
+        self.objective = Objective(parts, shapes, Logistic(), alpha, X.dtype, self.map)
+
+    def evaluate(self, theta):
+        return self.objective(theta)
+
+    def fit(self, seed, **kwargs):
+        clf = ReLULogisticClassifier(
+            self.hidden,
+            alpha=self.alpha,
+            random_state=seed,
+            n_threads=self.n_threads,
+            **kwargs,
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            return clf.fit(self.X, self.y)
+
+    def minimize(self, seed, target, max_iter):
+        """A whole fit, checks and all, of as many iterations as it takes."""
+        curve = np.array(self.fit(seed, tol=0, max_iter=max_iter).loss_curve_)
+        n_iter = int(np.argmax(curve <= target)) + 1 if curve[-1] <= target else None
+        if n_iter is None:
+            return np.inf, 0
+        start = time.perf_counter()
+        clf = self.fit(seed, tol=0, max_iter=n_iter)
+        return time.perf_counter() - start, clf.n_evaluations_
+
+
+class MLP:
+    name = "MLPClassifier"
+
+    def __init__(self, X, y, hidden, alpha):
+        self.X, self.y, self.hidden, self.alpha = X, y, hidden, alpha
+
+    def fit(self, seed, max_iter):
+        clf = MLPClassifier(
+            self.hidden,
+            solver="lbfgs",
+            alpha=self.alpha,
+            max_iter=max_iter,
+            random_state=seed,
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            return clf.fit(self.X, self.y)
+
+    def evaluation(self, theta):
+        """What its solver calls: a private method, there is no other way to time it."""
+        clf = self.fit(0, max_iter=1)
+        shapes = layer_shapes(self.X.shape[1], self.hidden, 1)
+        sizes = [self.X.shape[1], *self.hidden, 1]
+        clf._coef_indptr, clf._intercept_indptr, start = [], [], 0
+        for n, m in shapes:
+            clf._coef_indptr.append((start, start + n * m, (n, m)))
+            start += n * m
+        for m in sizes[1:]:
+            clf._intercept_indptr.append((start, start + m))
+            start += m
+        layers = unpack(theta, shapes)
+        packed = np.concatenate([W.ravel() for W, _ in layers] + [b for _, b in layers])
+        y = self.y[:, np.newaxis].astype(self.X.dtype)
+        activations = [self.X] + [None] * len(shapes)
+        deltas = [None] * len(shapes)
+        coefs = [np.empty(shape, self.X.dtype) for shape in shapes]
+        intercepts = [np.empty(m, self.X.dtype) for _, m in shapes]
+
+        return lambda: clf._loss_grad_lbfgs(
+            packed, self.X, y, None, activations, deltas, coefs, intercepts
+        )
+
+
+class Torch:
+    name = "torch"
+
+    def __init__(self, X, y, hidden, alpha):
+        import torch
+
+        torch.set_num_threads(N_THREADS)
+        self.torch = torch
+        self.dtype = getattr(torch, str(X.dtype))
+        self.X = torch.from_numpy(np.ascontiguousarray(X))
+        self.sign = torch.from_numpy((2 * y - 1).astype(X.dtype))
+        self.shapes = layer_shapes(X.shape[1], hidden, 1)
+        self.alpha = alpha
+
+    def parameters(self, theta):
+        torch = self.torch
+        return [
+            torch.tensor(array, dtype=self.dtype, requires_grad=True)
+            for layer in unpack(theta, self.shapes)
+            for array in layer
+        ]
+
+    def loss(self, parameters):
+        torch = self.torch
+        Z = self.X
+        for W, b in zip(parameters[:-2:2], parameters[1:-2:2], strict=True):
+            Z = torch.relu(torch.addmm(b, Z, W))
+        Z = torch.addmm(parameters[-1], Z, parameters[-2])[:, 0]
+        nll = torch.nn.functional.softplus(-self.sign * Z).sum()
+        penalty = self.alpha / 2 * sum((W * W).sum() for W in parameters[::2])
+        return (nll + penalty) / len(self.X)
+
+    def evaluate(self, theta):
+        parameters = self.parameters(theta)
+        loss = self.loss(parameters)
+        loss.backward()
+        return float(loss.detach()), parameters
+
+    def minimize(self, theta, target, max_iter):
+        parameters = self.parameters(theta)
+        start = time.perf_counter()
+        optimizer = self.torch.optim.LBFGS(
+            parameters,
+            max_iter=1,
+            max_eval=60,
+            history_size=30,
+            line_search_fn="strong_wolfe",
+            tolerance_grad=0,
+            tolerance_change=0,
+        )
+        n_evaluations = 0
+
+        def closure():
+            nonlocal n_evaluations
+            n_evaluations += 1
+            optimizer.zero_grad(set_to_none=False)
+            loss = self.loss(parameters)
+            loss.backward()
+            return loss
+
+        # A step returns the loss that it began with.
+        for _ in range(max_iter + 1):
+            if float(optimizer.step(closure).detach()) <= target:
+                return time.perf_counter() - start, n_evaluations
+        return np.inf, n_evaluations
+
+
+class JAX:
+    name = "JAX + scipy"
+
+    def __init__(self, X, y, hidden, alpha):
+        import jax
+        import jax.numpy as jnp
+
+        jax.config.update("jax_enable_x64", True)
+        shapes = layer_shapes(X.shape[1], hidden, 1)
+        X, sign = jnp.asarray(X), jnp.asarray((2 * y - 1).astype(X.dtype))
+
+        def loss(theta, X, sign):
+            layers = unpack(theta.astype(X.dtype), shapes)
+            Z = X
+            for W, b in layers[:-1]:
+                Z = jax.nn.relu(Z @ W + b)
+            W, b = layers[-1]
+            nll = jax.nn.softplus(-sign * (Z @ W + b)[:, 0]).sum()
+            penalty = alpha / 2 * sum((W * W).sum() for W, _ in layers)
+            return (nll + penalty) / len(X)
+
+        compiled = jax.jit(jax.value_and_grad(loss))
+
+        def evaluate(theta):
+            value, gradient = compiled(theta, X, sign)
+            return float(value), np.asarray(gradient, dtype=np.float64)
+
+        self.evaluate = evaluate
+
+    def minimize(self, theta, target, max_iter):
+        n_evaluations = 0
+
+        def counted(theta):
+            nonlocal n_evaluations
+            n_evaluations += 1
+            return self.evaluate(theta)
+
+        def callback(intermediate_result):
+            if intermediate_result.fun <= target:
+                raise Reached
+
+        self.evaluate(theta)  # compiled before the clock starts
+        start = time.perf_counter()
+        options = {"maxcor": 30, "maxiter": max_iter, "ftol": 0, "gtol": 0, "maxls": 50}
+        try:
+            scipy.optimize.minimize(
+                counted,
+                theta,
+                jac=True,
+                method="L-BFGS-B",
+                callback=callback,
+                options=options,
+            )
+        except Reached:
+            return time.perf_counter() - start, n_evaluations
+        return np.inf, n_evaluations
+
+
+def installed():
+    """The peers that can be imported."""
+    peers = []
+    for peer, module in [(Torch, "torch"), (JAX, "jax")]:
+        try:
+            __import__(module)
+        except ImportError:
+            print(f"({module} is not installed: left out)")
+        else:
+            peers.append(peer)
+    return peers

@@ -1,0 +1,351 @@
+"""Speed and memory beside the peers; prints ratios measured in this very run.
+
+python tests/benchmarks/run.py            everything, about half an hour
+python tests/benchmarks/run.py --quick    smaller, under two minutes
+python tests/benchmarks/run.py --only fit threads
+
+Numbers are medians of interleaved runs. Run it alone on the machine. torch and JAX take
+part where they are installed: pip install torch jax.
+"""
+
+import argparse
+import statistics
+import subprocess
+import sys
+import textwrap
+import time
+from contextlib import nullcontext
+
+import numpy as np
+import scipy.sparse
+from peers import MLP, N_THREADS, Ours, installed
+from threadpoolctl import threadpool_limits
+
+from sklearn_relulogit._blas import single_threaded_blas
+from sklearn_relulogit._parameters import initial_theta, layer_shapes, n_parameters
+
+# rows, features, hidden layers
+SHAPES = [
+    (20_000, 100, (100,)),
+    (200_000, 30, (32, 16)),
+    (60_000, 784, (100,)),
+    (100_000, 50, (256, 256)),
+    (200_000, 30, ()),
+    (1_000, 20, (10,)),
+]
+QUICK_SHAPES = [(10_000, 100, (100,)), (20_000, 30, (32, 16)), (1_000, 20, (10,))]
+FIT_SHAPES = [
+    (20_000, 100, (100,)),
+    (50_000, 30, (32, 16)),
+    (10_000, 784, (100,)),
+    (20_000, 50, (256, 256)),
+    (200_000, 30, ()),
+    (1_000, 20, (10,)),
+]
+
+
+def make_data(n, p, dtype, seed=0):
+    """Features with some correlation, labels from a random network, with noise."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, p))
+    X[:, 1:] += 0.5 * X[:, :-1]
+    X /= X.std(axis=0)
+    H = np.maximum(X @ rng.standard_normal((p, 8)) / np.sqrt(p), 0)
+    f = 3 * (H @ rng.standard_normal(8))
+    f -= np.median(f)
+    y = (rng.uniform(size=n) < 1 / (1 + np.exp(-f))).astype(int)
+    return X.astype(dtype), y
+
+
+def interleaved(functions, seconds, at_most, contexts=None):
+    """Median seconds of each function, called in turn, a few times at each turn.
+
+    After another's turn comes a pause, since idle threads of BLAS and OpenMP go on
+    spinning for a while, and a first call that does not count. A turn is taken
+    inside the function's context.
+    """
+    times = [[] for _ in functions]
+    contexts = contexts or [nullcontext] * len(functions)
+    end = time.perf_counter() + seconds * len(functions)
+    while len(times[0]) < 3 or (time.perf_counter() < end and len(times[0]) < at_most):
+        for function, context, seen in zip(functions, contexts, times, strict=True):
+            time.sleep(0.2)
+            with context():
+                function()
+                for _ in range(3):
+                    start = time.perf_counter()
+                    function()
+                    seen.append(time.perf_counter() - start)
+    return [statistics.median(seen) for seen in times]
+
+
+def geometric_mean(values):
+    return float(np.exp(np.mean(np.log(values)))) if len(values) else float("nan")
+
+
+def matmul_peak(dtype):
+    """GFlop/s of a large product with all threads."""
+    A = np.random.default_rng(0).standard_normal((2000, 2000)).astype(dtype)
+    out = np.empty_like(A)
+    with threadpool_limits(N_THREADS, user_api="blas"):
+        (seconds,) = interleaved([lambda: np.matmul(A, A, out=out)], 2, 20)
+    return 2 * 2000**3 / seconds / 1e9
+
+
+def flops(n, p, hidden):
+    """Multiplications and additions of one loss and gradient."""
+    (n_1, m_1), *others = layer_shapes(p, hidden, 1)
+    return n * (4 * n_1 * m_1 + 6 * sum(a * b for a, b in others))
+
+
+def title(text):
+    print(f"\n## {text}\n")
+
+
+def shape_name(n, p, hidden, dtype):
+    return f"{n:7d} x {p:<4d}{hidden!s:12s}{np.dtype(dtype).name:8s}"
+
+
+def evaluation(quick):
+    """Milliseconds for one loss and gradient, all threads."""
+    title("One evaluation of loss and gradient, ms (peers as ratios to ours)")
+    peers = installed()
+    names = ["MLPClassifier", *(peer.name for peer in peers)]
+    peaks = {dtype: matmul_peak(dtype) for dtype in (np.float64, np.float32)}
+    for dtype, peak in peaks.items():
+        print(f"matrix-product peak, {np.dtype(dtype).name}: {peak:.0f} GFlop/s")
+    print(f"{'':35s}    ours  of peak" + "".join(f"{name:>15s}" for name in names))
+    ratios = {name: [] for name in names}
+    for dtype in peaks:
+        for n, p, hidden in QUICK_SHAPES if quick else SHAPES:
+            X, y = make_data(n, p, dtype)
+            shapes = layer_shapes(p, hidden, 1)
+            theta = initial_theta(shapes, np.random.RandomState(0))
+            ours = Ours(X, y, hidden, 1.0)
+            mlp = MLP(X, y, hidden, 1.0).evaluation(theta)
+            others = [peer(X, y, hidden, 1.0) for peer in peers]
+            functions = [lambda o=ours: o.evaluate(theta), mlp]
+            functions += [lambda o=other: o.evaluate(theta) for other in others]
+            # Ours holds BLAS at one thread, once around a fit.
+            contexts = [single_threaded_blas] + [nullcontext] * (len(functions) - 1)
+            base, *seconds = interleaved(functions, 0.5 if quick else 5, 300, contexts)
+            share = flops(n, p, hidden) / base / 1e9 / peaks[dtype]
+            cells = ""
+            for name, value in zip(names, seconds, strict=True):
+                ratios[name].append(value / base)
+                cells += f"{value / base:14.2f}x"
+            print(
+                f"{shape_name(n, p, hidden, dtype)}{base * 1e3:12.3f}{share:8.0%} "
+                f"{cells}",
+                flush=True,
+            )
+    print(
+        f"{'geometric mean':56s}"
+        + "".join(f"{geometric_mean(ratios[name]):14.2f}x" for name in names)
+    )
+
+
+def fit(quick):
+    """Seconds to the final objective of MLPClassifier(solver="lbfgs", max_iter=200)."""
+    title('Whole fit, to the objective that MLPClassifier(solver="lbfgs") ends with')
+    peers = installed()
+    names = ["MLPClassifier", *(peer.name for peer in peers)]
+    print(f"{'':35s}alpha seed   ours, s" + "".join(f"{name:>16s}" for name in names))
+    for dtype in (np.float64, np.float32):
+        ratios = {name: [] for name in names}
+        for n, p, hidden in QUICK_SHAPES if quick else FIT_SHAPES:
+            X, y = make_data(n, p, dtype)
+            shapes = layer_shapes(p, hidden, 1)
+            for seed in range(1 if quick else 2):
+                alpha = (1.0, 1e-2)[seed]
+                theta = initial_theta(shapes, np.random.RandomState(seed))
+                mlp = MLP(X, y, hidden, alpha)
+                start = time.perf_counter()
+                target = mlp.fit(seed, max_iter=50 if quick else 200).loss_
+                seconds = [time.perf_counter() - start]
+                base, n_evaluations = Ours(X, y, hidden, alpha).minimize(
+                    seed, target, 1000
+                )
+                for peer in peers:
+                    other = peer(X, y, hidden, alpha)
+                    seconds += [other.minimize(theta, target, 400)[0]]
+                cells = ""
+                for name, value in zip(names, seconds, strict=True):
+                    if np.isfinite(value):
+                        ratios[name].append(value / base)
+                    cells += f"{value / base:15.2f}x"
+                print(
+                    f"{shape_name(n, p, hidden, dtype)}{alpha:5.2f}{seed:5d}"
+                    f"{base:11.3f}{cells}   {n_evaluations} evaluations",
+                    flush=True,
+                )
+        print(
+            f"{'geometric mean':56s}"
+            + "".join(f"{geometric_mean(ratios[name]):15.2f}x" for name in names)
+        )
+
+
+def small(quick):
+    """Milliseconds an iteration on a few hundred rows, as inside a grid search."""
+    title("Small problems, whole fits of 50 iterations, one thread")
+    ratios = []
+    for n, p, hidden in [(200, 10, (10,)), (300, 20, (100,)), (500, 30, (30, 30))]:
+        X, y = make_data(n, p, np.float64)
+        ours = Ours(X, y, hidden, 1.0, n_threads=1)
+        mlp = MLP(X, y, hidden, 1.0)
+        n_iter = ours.fit(0, tol=0, max_iter=50).n_iter_
+        n_iter_mlp = mlp.fit(0, max_iter=50).n_iter_
+        with threadpool_limits(1, user_api="blas"):
+            base, other = interleaved(
+                [
+                    lambda: ours.fit(0, tol=0, max_iter=50),
+                    lambda: mlp.fit(0, max_iter=50),
+                ],
+                1 if quick else 3,
+                200,
+            )
+        ratio = (other / n_iter_mlp) / (base / n_iter)
+        ratios.append(ratio)
+        print(
+            f"{shape_name(n, p, hidden, np.float64)} ours {base / n_iter * 1e3:.3f} ms "
+            f"an iteration, MLPClassifier {ratio:.2f}x"
+        )
+    print(f"geometric mean {geometric_mean(ratios):.2f}x")
+
+
+def threads(quick):
+    """What a second thread gains."""
+    title("Two threads over one")
+    for dtype in (np.float64, np.float32):
+        for n, p, hidden in QUICK_SHAPES[:2] if quick else SHAPES[:5]:
+            X, y = make_data(n, p, dtype)
+            shapes = layer_shapes(p, hidden, 1)
+            theta = initial_theta(shapes, np.random.RandomState(0))
+            one, two = (Ours(X, y, hidden, 1.0, n_threads=k) for k in (1, 2))
+            a, b = interleaved(
+                [lambda: one.evaluate(theta), lambda: two.evaluate(theta)],
+                1 if quick else 4,
+                200,
+                [single_threaded_blas] * 2,
+            )
+            print(f"{shape_name(n, p, hidden, dtype)} {a / b:.2f}x", flush=True)
+
+
+def sparse(quick):
+    """One-hot and text-like data."""
+    title("Sparse data: whole fits of 20 iterations")
+    rng = np.random.default_rng(0)
+    scale = 4 if quick else 1
+    cases = {
+        "one-hot, 40000 x 2000, 20 a row": (40_000 // scale, 2000, 0.01),
+        "text, 10000 x 30000, 60 a row": (10_000 // scale, 30_000, 0.002),
+    }
+    for name, (n, p, density) in cases.items():
+        X = scipy.sparse.random_array((n, p), density=density, rng=rng, format="csr")
+        f = X @ rng.standard_normal(p)
+        y = (f > np.median(f)).astype(int)
+        ours, mlp = Ours(X, y, (50,), 1.0), MLP(X, y, (50,), 1.0)
+        a, b = interleaved(
+            [lambda: ours.fit(0, tol=0, max_iter=20), lambda: mlp.fit(0, max_iter=20)],
+            2,
+            3,
+        )
+        print(f"{name:36s} ours {a:.2f} s, MLPClassifier {b / a:.2f}x", flush=True)
+
+
+MEMORY = """
+    import sys, threading, time, warnings
+    import numpy as np, psutil
+    from sklearn.neural_network import MLPClassifier
+    from sklearn_relulogit import ReLULogisticClassifier
+    warnings.simplefilter("ignore")
+    n, p, hidden = {n}, {p}, {hidden}
+    X = np.random.default_rng(0).standard_normal((n, p))
+    y = (X[:, 0] > 0).astype(int)
+    clf = {model}
+    process, peak, done = psutil.Process(), 0, False
+    base = process.memory_info().rss
+    def watch():
+        global peak
+        while not done:
+            peak = max(peak, process.memory_info().rss)
+            time.sleep(0.002)
+    thread = threading.Thread(target=watch); thread.start()
+    clf.fit(X, y); clf.predict_proba(X)
+    done = True; thread.join()
+    print((peak - base) / 2**20)
+"""
+
+
+def memory(quick):
+    """Peak beyond X, each in a fresh process."""
+    title("Peak memory beyond X in fit and predict_proba, MiB")
+    cases = [(100_000, 100, (256, 256))]
+    cases += [] if quick else [(1_000_000, 100, (256, 256))]
+    for n, p, hidden in cases:
+        models = {"ours": f"ReLULogisticClassifier({hidden}, max_iter=1)"}
+        # It takes about 9 GB for the larger case.
+        models["MLPClassifier"] = f"MLPClassifier({hidden}, solver='lbfgs', max_iter=1)"
+        peaks = []
+        for model in models.values():
+            script = MEMORY.format(n=n, p=p, hidden=hidden, model=model)
+            result = subprocess.run(
+                [sys.executable, "-c", textwrap.dedent(script)],
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            peaks.append(float(result.stdout))
+        n_theta = n_parameters(layer_shapes(p, hidden, 1))
+        print(
+            f"{shape_name(n, p, hidden, np.float64)} X {n * p * 8 / 2**20:.0f}, ours "
+            f"{peaks[0]:.0f} (the history takes {60 * n_theta * 8 / 2**20:.0f}), "
+            f"MLPClassifier {peaks[1]:.0f}: {peaks[1] / peaks[0]:.1f}x",
+            flush=True,
+        )
+
+
+def load(quick):
+    """A fit while other processes keep both cores busy."""
+    title("Under load: two busy processes beside the fit")
+    n, p, hidden = (10_000, 50, (64,)) if quick else (20_000, 100, (100,))
+    X, y = make_data(n, p, np.float64)
+    ours, mlp = Ours(X, y, hidden, 1.0), MLP(X, y, hidden, 1.0)
+    functions = [
+        lambda: ours.fit(0, tol=0, max_iter=20),
+        lambda: mlp.fit(0, max_iter=20),
+    ]
+    quiet = interleaved(functions, 3, 10)
+    busy = [
+        subprocess.Popen([sys.executable, "-c", "while True: pass"])
+        for _ in range(N_THREADS)
+    ]
+    try:
+        loaded = interleaved(functions, 3, 10)
+    finally:
+        for process in busy:
+            process.kill()
+    for name, a, b in zip(["ours", "MLPClassifier"], quiet, loaded, strict=True):
+        print(f"{name:14s} {a:.3f} s alone, {b:.3f} s under load: {b / a:.2f}x")
+    print("A fair share of the processor is half of it: 2.00x")
+
+
+SECTIONS = {
+    function.__name__: function
+    for function in (evaluation, fit, small, threads, sparse, memory, load)
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS))
+    arguments = parser.parse_args()
+    start = time.perf_counter()
+    for name in arguments.only:
+        SECTIONS[name](arguments.quick)
+    print(f"\n{time.perf_counter() - start:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
