@@ -5,6 +5,7 @@ restarts, whose subtasks are the iterations. With an older scikit-learn
 `set_callbacks` says what is missing, and all else works.
 """
 
+import threading
 from collections.abc import Callable
 from typing import Any, Self
 
@@ -49,6 +50,11 @@ class FitTask:
         theta -> the attributes with which a copy of the estimator can predict.
     n_restarts, max_iter : int
         The number of subtasks, and of theirs.
+
+    Attributes
+    ----------
+    enough : threading.Event
+        Set once a callback asked at the end of a restart for no more of them.
     """
 
     def __init__(
@@ -68,6 +74,7 @@ class FitTask:
             "metadata": metadata,
         }
         self._fitted_attributes = fitted_attributes
+        self.enough = threading.Event()
         self._context = None
         self._restarts: list[Any] = []
         if not hasattr(estimator, "_init_callback_context"):
@@ -135,8 +142,9 @@ class _Iterations(Monitor):
         if iterate.n_iter == 0 and not self._is_fit:
             self._task.begin(self._parent, iterate.theta)
         self._iterate = iterate
-        self._context = self._parent.subcontext(task_name="lbfgs-iter")
-        self._task.begin(self._context, iterate.theta)
+        if self._context is None:
+            self._context = self._parent.subcontext(task_name="lbfgs-iter")
+            self._task.begin(self._context, iterate.theta)
 
     def end_iteration(self, iterate: Iterate) -> str | None:
         context, self._context = self._context, None
@@ -147,5 +155,7 @@ class _Iterations(Monitor):
         # Every task that began must end, one that led nowhere with no estimator.
         if self._context is not None:
             self._task.end(self._context)
-        if self._iterate is not None and not self._is_fit:
-            self._task.end(self._parent, self._iterate.theta)
+        if self._iterate is None or self._is_fit:
+            return
+        if self._task.end(self._parent, self._iterate.theta):
+            self._task.enough.set()

@@ -32,6 +32,7 @@ from ._lbfgs import (
     ITERATION_LIMIT,
     LINE_SEARCH,
     Limits,
+    Stage,
 )
 from ._likelihood import Likelihood, Logistic, Softmax
 from ._monitors import Printer, Validation
@@ -40,7 +41,7 @@ from ._parameters import Shapes, initial_theta, layer_shapes, pack, unpack
 from ._prediction import logits
 from ._products import Matrix
 from ._threads import ThreadedMap, effective_n_threads
-from ._training import Restart, train
+from ._training import Restart, coarse_stage, pays_in_float32, train
 from ._validation_data import check_validation_data, stratified_split
 from ._weights import check_sample_weight, check_total, weights_of_classes
 
@@ -195,7 +196,8 @@ class ReLULogisticClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
     restart_losses_ : ndarray of shape (n_init,)
         What each start ended with and the best was chosen by: the final objective
         or, with `early_stopping`, the lowest validation loss. Infinite for a
-        start that an interrupt prevented. Of shape (1,) without hidden layers.
+        start that an interrupt or a callback prevented. Of shape (1,) without
+        hidden layers.
 
     n_iter_ : int
         Number of iterations of this fit.
@@ -223,7 +225,8 @@ class ReLULogisticClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
     With scikit-learn 1.9 or newer, :meth:`set_callbacks` takes callbacks such as
     :class:`sklearn.callback.ProgressBar`. They are called at the beginning and the
     end of each iteration (within each start, if `n_init` is more than 1), and one
-    that returns True at the end of an iteration stops the fit.
+    that returns True at the end of an iteration stops the fit, or this start of it.
+    At the end of a start, it prevents those that have not begun.
 
     See Also
     --------
@@ -348,8 +351,9 @@ class ReLULogisticClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Training data. float32 is fitted in float32, anything else in
-            float64. Sparse data are never made dense; formats other than CSR
-            are converted to it.
+            float64 (large dense problems begin in float32 and end in float64).
+            Sparse data are never made dense; formats other than CSR are
+            converted to it.
 
         y : array-like of shape (n_samples,)
             Class labels of any type, at least two different ones.
@@ -438,33 +442,40 @@ class ReLULogisticClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
             pairs = deque(getattr(self, "_pairs", ()), maxlen=self.history_size)
         with ThreadedMap(n_threads) as ordered_map:
 
-            def objective(data: Block) -> Objective:
-                parts = cut(data, shapes)
+            def objective(parts: list[list[Block]], dtype: np.dtype) -> Objective:
                 return Objective(
-                    parts, shapes, likelihood(), self.alpha, X.dtype, ordered_map
+                    parts, shapes, likelihood(), self.alpha, dtype, ordered_map
                 )
 
-            validation = None if validation_data is None else objective(validation_data)
+            validation = None
+            if validation_data is not None:
+                validation = objective(cut(validation_data, shapes), X.dtype)
             restarts = [
                 self._restart(theta, validation, task, index, len(starts))
                 for index, theta in enumerate(starts)
             ]
+            limits = Limits(
+                tol=self.tol,
+                # Without hidden layers the objective is smooth, and its gradient
+                # tells all.
+                loss_tol=self.tol if hidden_layer_sizes else 0.0,
+                rounding=float(np.finfo(X.dtype).eps),
+                max_iter=self.max_iter,
+                max_fun=self.max_fun,
+            )
+            parts = cut(data, shapes)
+            stages = [Stage(objective(parts, X.dtype), limits)]
+            if pays_in_float32(X, shapes, parts):
+                coarse = objective(parts, np.dtype(np.float32))
+                stages.insert(0, coarse_stage(coarse, limits))
             try:
                 best = train(
-                    objective(data),
+                    stages,
                     restarts,
-                    limits=Limits(
-                        tol=self.tol,
-                        # Without hidden layers the objective is smooth, and its
-                        # gradient tells all.
-                        loss_tol=self.tol if hidden_layer_sizes else 0.0,
-                        rounding=float(np.finfo(X.dtype).eps),
-                        max_iter=self.max_iter,
-                        max_fun=self.max_fun,
-                    ),
                     history_size=self.history_size,
                     n_jobs=n_jobs,
                     pairs=pairs,
+                    enough=task.enough,
                 )
             except FloatingPointError as error:
                 names = getattr(self, "feature_names_in_", None)

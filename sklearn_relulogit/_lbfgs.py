@@ -114,6 +114,18 @@ class Limits:
         return None
 
 
+@dataclass(frozen=True)
+class Stage:
+    """An objective, theta (n,) float64 -> (value, gradient), and when to stop."""
+
+    objective: Function
+    limits: Limits
+
+
+# Where a stage has done what it can, and the next one goes on.
+CONVERGED = (GRADIENT_TOLERANCE, LOSS_TOLERANCE, LINE_SEARCH)
+
+
 class _Stop(Exception):
     """Raised through scipy to leave the minimisation at once."""
 
@@ -121,22 +133,26 @@ class _Stop(Exception):
 class _Run:
     """What scipy calls: the objective, counted, and the keeper of the iterate."""
 
-    def __init__(
-        self,
-        objective: Function,
-        limits: Limits,
-        monitors: Sequence[Monitor],
-        pairs: deque[Pair] | None,
-    ) -> None:
-        self.objective = objective
-        self.limits = limits
+    def __init__(self, monitors: Sequence[Monitor], pairs: deque[Pair] | None) -> None:
         self.monitors = monitors
         self.pairs = pairs
         self.iterate: Iterate | None = None
         self.loss_curve: list[float] = []
         self.n_evaluations = 0
         self._at_rest = False
-        self._last: Iterate | None = None
+
+    def begin(self, stage: Stage, theta: np.ndarray) -> Iterate:
+        """Take up an objective at theta, where an earlier stage may have ended."""
+        self.objective, self.limits = stage.objective, stage.limits
+        self._at_rest = False
+        loss, gradient = self.evaluate(theta)
+        self.iterate = Iterate(theta.copy(), loss, gradient, len(self.loss_curve))
+        # An earlier stage's losses are less exact than this one.
+        self.loss_curve = [max(value, loss) for value in self.loss_curve]
+        self._at_rest = True
+        if reason := self.limits.reason(self.iterate, self.loss_curve):
+            raise _Stop(reason)
+        return self.iterate
 
     def evaluate(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
         if self.n_evaluations == self.limits.max_fun:
@@ -147,20 +163,13 @@ class _Run:
                 monitor.begin_iteration(self.iterate)
         loss, gradient = self.objective(theta)
         self.n_evaluations += 1
-        n_iter = len(self.loss_curve) + 1 if self.iterate is not None else 0
-        self._last = Iterate(theta.copy(), loss, gradient, n_iter)
-        if self.iterate is None:
-            self.iterate = self._last
-            self._at_rest = True
-            if reason := self.limits.reason(self.iterate, self.loss_curve):
-                raise _Stop(reason)
+        self._last = Iterate(theta.copy(), loss, gradient, len(self.loss_curve) + 1)
         return loss, gradient
 
     def accept(self, intermediate_result: scipy.optimize.OptimizeResult) -> None:
         # The accepted point is always the one that was evaluated last.
         before, accepted = self.iterate, self._last
         assert before is not None
-        assert accepted is not None
         if accepted.loss > before.loss:
             # A line search that rounding errors ended may return such a point.
             raise _Stop(LINE_SEARCH)
@@ -178,42 +187,90 @@ class _Run:
             if reason is not None:
                 raise _Stop(reason)
 
+    def minimize(self, stage: Stage, theta: np.ndarray, history_size: int) -> str:
+        """Minimise one stage's objective from theta; why it ended."""
+        try:
+            start = self.begin(stage, theta)
+            # scipy begins with an evaluation of the start, which has been done.
+            if self.pairs:
+                origin = np.zeros_like(theta)
+                function = _with_curvature(self.evaluate, start, self.pairs)
+            else:
+                origin = theta
+                function = _with_start(self.evaluate, start)
+            scipy.optimize.minimize(
+                function,
+                origin,
+                jac=True,
+                method="L-BFGS-B",
+                callback=self.accept,
+                options={
+                    "gtol": 0.0,
+                    "ftol": 0.0,
+                    "maxiter": sys.maxsize,
+                    "maxfun": sys.maxsize,
+                    "maxcor": history_size,
+                    "maxls": MAX_LINE_SEARCH_STEPS,
+                },
+            )
+        except _Stop as stop:
+            return str(stop)
+        except KeyboardInterrupt:
+            if self.iterate is None:
+                raise
+            return INTERRUPTED
+        # Nothing here stopped it, so scipy gave up.
+        return LINE_SEARCH
 
-def _with_curvature(run: _Run, theta: np.ndarray, pairs: Sequence[Pair]) -> Function:
-    """The run's function of u, theta(u) = theta + c J u: see `_curvature`."""
+
+def _with_start(evaluate: Function, start: Iterate) -> Function:
+    """``evaluate``, whose first call, at the start, is known."""
+    known = [start]
+
+    def function(theta: np.ndarray) -> tuple[float, np.ndarray]:
+        if known:
+            iterate = known.pop()
+            return iterate.loss, iterate.gradient
+        return evaluate(theta)
+
+    return function
+
+
+def _with_curvature(
+    evaluate: Function, start: Iterate, pairs: Sequence[Pair]
+) -> Function:
+    """The function of u with theta(u) = theta_0 + c J u: see `_curvature`."""
     root = InverseHessianRoot(pairs)
-    start_loss, start_gradient = run.evaluate(theta)
-    start_gradient = root.transposed(start_gradient)
-    c = np.linalg.norm(start_gradient)
+    theta, gradient = start.theta, root.transposed(start.gradient)
+    c = np.linalg.norm(gradient)
+    known = [(start.loss, c * gradient)]
 
     def function(u: np.ndarray) -> tuple[float, np.ndarray]:
-        if not u.any():  # scipy begins there
-            return start_loss, c * start_gradient
-        loss, gradient = run.evaluate(theta + c * (root @ u))
+        if known:
+            return known.pop()
+        loss, gradient = evaluate(theta + c * (root @ u))
         return loss, c * root.transposed(gradient)
 
     return function
 
 
 def minimize(
-    objective: Function,
+    stages: Sequence[Stage],
     theta: np.ndarray,
     *,
-    limits: Limits,
     history_size: int,
     monitors: Sequence[Monitor] = (),
     pairs: deque[Pair] | None = None,
 ) -> Minimum:
-    """Minimise ``objective`` from ``theta``.
+    """Minimise one objective after the other, each from where the last one ended.
 
     Parameters
     ----------
-    objective : callable
-        theta, (n,) float64 -> (value, gradient).
+    stages : sequence of Stage
+        The last is what is to be minimised, those before it cheap substitutes.
+        They share iterations, evaluations, monitors and curvature.
     theta : ndarray of shape (n,)
         The start.
-    limits : Limits
-        When to stop.
     history_size : int
         Number of stored correction pairs.
     monitors : sequence of Monitor
@@ -227,39 +284,24 @@ def minimize(
     minimum : Minimum
         After a KeyboardInterrupt too, unless it came before the first evaluation.
     """
-    run = _Run(objective, limits, monitors, pairs)
-    try:
-        function: Function = run.evaluate
-        start = theta
-        if pairs:
-            function, start = _with_curvature(run, theta, pairs), np.zeros_like(theta)
-        scipy.optimize.minimize(
-            function,
-            start,
-            jac=True,
-            method="L-BFGS-B",
-            callback=run.accept,
-            options={
-                "gtol": 0.0,
-                "ftol": 0.0,
-                "maxiter": sys.maxsize,
-                "maxfun": sys.maxsize,
-                "maxcor": history_size,
-                "maxls": MAX_LINE_SEARCH_STEPS,
-            },
-        )
-        # Nothing here stopped it, so scipy gave up.
-        stop_reason = LINE_SEARCH
-    except _Stop as stop:
-        stop_reason = str(stop)
-    except KeyboardInterrupt:
-        if run.iterate is None:
-            raise
-        stop_reason = INTERRUPTED
+    if pairs is None and len(stages) > 1:
+        pairs = deque(maxlen=history_size)
+    run = _Run(monitors, pairs)
+    for stage in stages:
+        try:
+            stop_reason = run.minimize(stage, theta, history_size)
+        except FloatingPointError:
+            if stage is stages[-1]:
+                raise
+            stop_reason = LINE_SEARCH
+        if run.iterate is not None:
+            theta = run.iterate.theta
+        if stop_reason not in CONVERGED:
+            break
     for monitor in monitors:
         monitor.close()
     iterate = run.iterate
-    assert iterate is not None  # the start is evaluated before anything else
+    assert iterate is not None
     return Minimum(
         iterate, run.loss_curve[: iterate.n_iter], run.n_evaluations, stop_reason
     )

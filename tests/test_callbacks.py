@@ -110,6 +110,20 @@ def test_a_request_to_stop_is_honoured(cancer, k):
 
 
 @needs_callbacks
+def test_a_request_at_the_end_of_a_start_prevents_the_others(cancer):
+    class OneStart(Recorder):
+        def on_fit_task_end(self, estimator, context):
+            super().on_fit_task_end(estimator, context)
+            return context.task_name == "restart"
+
+    recorder = OneStart()
+    clf = make(n_init=3).set_callbacks(recorder).fit(*cancer)
+    assert clf.loss_ == make().fit(*cancer).loss_
+    assert list(np.isfinite(clf.restart_losses_)) == [True, False, False]
+    assert sorted(recorder.begun) == sorted(recorder.ended)
+
+
+@needs_callbacks
 def test_an_iteration_that_leads_nowhere_ends_too(cancer):
     recorder = Recorder()
     with pytest.warns(ConvergenceWarning, match="evaluation limit"):

@@ -374,6 +374,13 @@ def test_the_warning_names_unscaled_features(container):
     assert "StandardScaler" in message
 
 
+def test_constant_features_are_not_called_unscaled():
+    _, y = make_moons(50, random_state=0)
+    with pytest.warns(ConvergenceWarning) as record:
+        make(tol=0, max_iter=1).fit(np.ones((50, 2)) * [1, 1e6], y)
+    assert "different scales" not in str(record[0].message)
+
+
 def test_a_converged_fit_does_not_warn(iris):
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -68,13 +68,9 @@ def rosenbrock(theta):
 
 
 def minimize(theta, max_iter, pairs):
-    return _lbfgs.minimize(
-        rosenbrock,
-        theta,
-        limits=_lbfgs.Limits(1e-8, 0.0, 0.0, max_iter, 10_000),
-        history_size=10,
-        pairs=pairs,
-    )
+    limits = _lbfgs.Limits(1e-8, 0.0, 0.0, max_iter, 10_000)
+    stage = _lbfgs.Stage(rosenbrock, limits)
+    return _lbfgs.minimize([stage], theta, history_size=10, pairs=pairs)
 
 
 def test_one_iteration_at_a_time_is_one_long_minimisation():

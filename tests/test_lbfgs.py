@@ -23,12 +23,8 @@ def minimize(objective=rosenbrock, theta=START, **kwargs):
         "max_fun": 1000,
     }
     limits = {name: kwargs.pop(name, settings[name]) for name in settings}
-    return _lbfgs.minimize(
-        objective,
-        theta,
-        limits=_lbfgs.Limits(**limits),
-        **({"history_size": 10} | kwargs),
-    )
+    stage = _lbfgs.Stage(objective, _lbfgs.Limits(**limits))
+    return _lbfgs.minimize([stage], theta, **({"history_size": 10} | kwargs))
 
 
 def test_gradient_tolerance():

@@ -81,12 +81,12 @@ class Recorder(_lbfgs.Monitor):
 
 
 def minimize(monitor, max_iter, max_fun=100):
-    return _lbfgs.minimize(
+    stage = _lbfgs.Stage(
         lambda theta: (theta @ theta + 1, 2 * theta),
-        np.array([3.0, 4.0]),
-        limits=_lbfgs.Limits(0.0, 0.0, 0.0, max_iter, max_fun),
-        history_size=5,
-        monitors=[monitor],
+        _lbfgs.Limits(0.0, 0.0, 0.0, max_iter, max_fun),
+    )
+    return _lbfgs.minimize(
+        [stage], np.array([3.0, 4.0]), history_size=5, monitors=[monitor]
     )
 
 

@@ -110,6 +110,14 @@ def test_early_stopping_ends_by_a_tolerance_too():
     assert clf.loss_ == clf.loss_curve_[best]
 
 
+def test_a_fit_without_an_iteration_has_an_empty_curve():
+    X, y = load_iris(return_X_y=True)
+    clf = make((), tol=10.0, early_stopping=True).fit(X, y)
+    assert clf.n_iter_ == 0
+    assert clf.validation_loss_curve_ == clf.loss_curve_ == []
+    assert_array_equal(clf.restart_losses_, [clf.loss_])
+
+
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_sparse_and_float32(dtype):
     X, y = load_iris(return_X_y=True)
