@@ -97,14 +97,14 @@ class Limits:
     max_iter: int
     max_fun: int
 
-    def reason(self, iterate: Iterate, loss_curve: Sequence[float]) -> str | None:
-        """Why to stop at ``iterate``, whose loss is the last of the curve, or None."""
+    def reason(
+        self, iterate: Iterate, loss_curve: Sequence[float], gain: float = np.inf
+    ) -> str | None:
+        """Why to stop at ``iterate``, to which the last iteration gained so much."""
         if iterate.gradient_norm <= self.tol:
             return GRADIENT_TOLERANCE
-        if len(loss_curve) > 1:
-            before, loss = loss_curve[-2:]
-            if before - loss <= self.rounding * max(abs(before), 1.0):
-                return LOSS_TOLERANCE
+        if gain <= self.rounding * max(abs(iterate.loss), 1.0):
+            return LOSS_TOLERANCE
         if len(loss_curve) > LOSS_WINDOW:
             gain = loss_curve[-1 - LOSS_WINDOW] - iterate.loss
             if gain < self.loss_tol * abs(iterate.loss):
@@ -182,7 +182,8 @@ class _Run:
             if is_curved(*pair):
                 self.pairs.append(pair)
         reasons = [monitor.end_iteration(accepted) for monitor in self.monitors]
-        reasons.append(self.limits.reason(accepted, self.loss_curve))
+        gain = before.loss - accepted.loss
+        reasons.append(self.limits.reason(accepted, self.loss_curve, gain))
         for reason in reasons:
             if reason is not None:
                 raise _Stop(reason)

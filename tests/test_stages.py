@@ -50,6 +50,20 @@ def test_the_last_stage_decides_where_it_ends():
     assert np.abs(rosen_der(coarse.iterate.theta)).max() > 1e-6
 
 
+def test_rounding_of_the_first_stage_does_not_end_the_second():
+    """Its last losses may all lie below what the second makes of its end."""
+
+    def too_low(theta):
+        value, gradient = rosenbrock(theta)
+        return value - 1e-3, gradient
+
+    stages = [_lbfgs.Stage(too_low, limits(tol=1e-1, rounding=1e-4)), FINE]
+    minimum = _lbfgs.minimize(stages, START, history_size=10)
+    assert minimum.stop_reason == "gradient tolerance"
+    assert minimum.iterate.loss < 1e-10
+    assert (np.diff(minimum.loss_curve) <= 0).all()
+
+
 def test_limits_are_shared():
     for max_iter in (3, 30, 35):
         stages = [

@@ -38,9 +38,9 @@ FIT_SHAPES = [
     (20_000, 100, (100,)),
     (50_000, 30, (32, 16)),
     (10_000, 784, (100,)),
-    (20_000, 50, (256, 256)),
     (200_000, 30, ()),
     (1_000, 20, (10,)),
+    (10_000, 50, (256, 256)),
 ]
 
 
@@ -146,7 +146,11 @@ def evaluation(quick):
 
 
 def fit(quick):
-    """Seconds to the final objective of MLPClassifier(solver="lbfgs", max_iter=200)."""
+    """Seconds to the final objective of MLPClassifier(solver="lbfgs", max_iter=200).
+
+    An infinite time: not reached in 300 iterations (400 of ours), in a local minimum
+    above it. MLPClassifier draws its start from another distribution.
+    """
     title('Whole fit, to the objective that MLPClassifier(solver="lbfgs") ends with')
     peers = installed()
     names = ["MLPClassifier", *(peer.name for peer in peers)]
@@ -156,7 +160,8 @@ def fit(quick):
         for n, p, hidden in QUICK_SHAPES if quick else FIT_SHAPES:
             X, y = make_data(n, p, dtype)
             shapes = layer_shapes(p, hidden, 1)
-            for seed in range(1 if quick else 2):
+            # The last shape takes minutes.
+            for seed in range(1 if quick or (len(hidden) > 1 and n < 20_000) else 2):
                 alpha = (1.0, 1e-2)[seed]
                 theta = initial_theta(shapes, np.random.RandomState(seed))
                 mlp = MLP(X, y, hidden, alpha)
@@ -164,16 +169,18 @@ def fit(quick):
                 target = mlp.fit(seed, max_iter=50 if quick else 200).loss_
                 seconds = [time.perf_counter() - start]
                 base, n_evaluations = Ours(X, y, hidden, alpha).minimize(
-                    seed, target, 1000
+                    seed, target, 400
                 )
                 for peer in peers:
                     other = peer(X, y, hidden, alpha)
-                    seconds += [other.minimize(theta, target, 400)[0]]
+                    seconds += [other.minimize(theta, target, 300)[0]]
                 cells = ""
                 for name, value in zip(names, seconds, strict=True):
-                    if np.isfinite(value):
+                    if np.isfinite(base) and np.isfinite(value):
                         ratios[name].append(value / base)
-                    cells += f"{value / base:15.2f}x"
+                    # Another start may lead to a local minimum above the target.
+                    ratio = "-" if np.isinf(base) else f"{value / base:.2f}x"
+                    cells += f"{ratio:>16s}"
                 print(
                     f"{shape_name(n, p, hidden, dtype)}{alpha:5.2f}{seed:5d}"
                     f"{base:11.3f}{cells}   {n_evaluations} evaluations",
