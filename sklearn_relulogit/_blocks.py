@@ -7,11 +7,11 @@ depend on the problem alone, never on the machine, and sums are taken in their
 order, so a fit gives the same bits with any number of threads.
 """
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.utils import gen_even_slices
 
 from ._parameters import Shapes
 from ._products import Matrix
@@ -58,16 +58,16 @@ def row_parts(X: Matrix, shapes: Shapes) -> list[list[slice]]:
     n_parts = min(work * n_samples / PART_WORK, 2 * n_samples / block_rows)
     n_parts = 2 ** int(np.log2(np.clip(n_parts, 1, MAX_PARTS)))
     return [
-        [
-            slice(part.start + block.start, part.start + block.stop)
-            for block in _even_slices(part.stop - part.start, block_rows)
-        ]
-        for part in gen_even_slices(n_samples, n_parts)
+        _even_slices(part, -(-(part.stop - part.start) // block_rows))
+        for part in _even_slices(slice(0, n_samples), n_parts)
     ]
 
 
-def _even_slices(n: int, at_most: int) -> list[slice]:
-    return list(gen_even_slices(n, -(-n // at_most)))
+def _even_slices(rows: slice, n: int) -> list[slice]:
+    # scikit-learn's gen_even_slices takes 40 microseconds to check its parameters.
+    length = rows.stop - rows.start
+    bounds = [rows.start + length * i // n for i in range(n + 1)]
+    return [slice(start, stop) for start, stop in pairwise(bounds)]
 
 
 def cut(data: Block, shapes: Shapes) -> list[list[Block]]:

@@ -1,8 +1,10 @@
 """An ordered map over several threads, and how many there should be."""
 
 import contextvars
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -14,6 +16,12 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
+@cache
+def _n_cores() -> int:
+    # Reading the limits of the process takes longer than a small prediction.
+    return int(joblib.cpu_count())
+
+
 def effective_n_threads(n_threads: int | None) -> int:
     """The number of threads that a parameter ``n_threads`` stands for.
 
@@ -22,8 +30,8 @@ def effective_n_threads(n_threads: int | None) -> int:
     joblib limits in its worker processes, and 1 within another fit.
     """
     if n_threads is None:
-        return min(n_blas_threads(), int(joblib.cpu_count()))
-    return int(joblib.cpu_count()) if n_threads == -1 else n_threads
+        return min(n_blas_threads(), _n_cores())
+    return _n_cores() if n_threads == -1 else n_threads
 
 
 class ThreadedMap:
@@ -35,9 +43,9 @@ class ThreadedMap:
     """
 
     def __init__(self, n_threads: int) -> None:
-        # Starts its threads when they are first needed.
-        self._pool = ThreadPoolExecutor(n_threads - 1) if n_threads > 1 else None
         self._n_helpers = n_threads - 1
+        self._pool: ThreadPoolExecutor | None = None
+        self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -53,8 +61,12 @@ class ThreadedMap:
 
     def __call__(self, function: Callable[[T], R], items: Sequence[T]) -> Iterable[R]:
         n_helpers = min(self._n_helpers, len(items) - 1)
-        if self._pool is None or n_helpers == 0:
+        if n_helpers == 0:
             return map(function, items)
+        with self._lock:  # restarts share the map
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(self._n_helpers)
+        pool = self._pool
         results: list[Any] = [None] * len(items)
         numbers = iter(range(len(items)))  # advancing it is atomic
 
@@ -73,7 +85,7 @@ class ThreadedMap:
 
         # In the caller's context, with numpy's error state for one.
         helpers = [
-            self._pool.submit(contextvars.copy_context().run, help_out)
+            pool.submit(contextvars.copy_context().run, help_out)
             for _ in range(n_helpers)
         ]
         try:
