@@ -58,11 +58,11 @@ def make_data(n, p, dtype, seed=0):
 
 
 def interleaved(functions, seconds, at_most, contexts=None):
-    """Median seconds of each function, called in turn, a few times at each turn.
+    """Median seconds of each function, called in turns of a quarter of a second.
 
     After another's turn comes a pause, since idle threads of BLAS and OpenMP go on
-    spinning for a while, and a first call that does not count. A turn is taken
-    inside the function's context.
+    spinning for a while, and a first call that does not count. Three calls at least
+    make a turn, taken inside the function's context.
     """
     times = [[] for _ in functions]
     contexts = contexts or [nullcontext] * len(functions)
@@ -72,10 +72,13 @@ def interleaved(functions, seconds, at_most, contexts=None):
             time.sleep(0.2)
             with context():
                 function()
-                for _ in range(3):
+                turn = time.perf_counter()
+                for call in range(at_most):
                     start = time.perf_counter()
                     function()
                     seen.append(time.perf_counter() - start)
+                    if call >= 2 and time.perf_counter() > turn + 0.25:
+                        break
     return [statistics.median(seen) for seen in times]
 
 
@@ -155,7 +158,7 @@ def fit(quick):
     peers = installed()
     names = ["MLPClassifier", *(peer.name for peer in peers)]
     print(f"{'':35s}alpha seed   ours, s" + "".join(f"{name:>16s}" for name in names))
-    for dtype in (np.float64, np.float32):
+    for dtype in (np.float64,) if quick else (np.float64, np.float32):
         ratios = {name: [] for name in names}
         for n, p, hidden in QUICK_SHAPES if quick else FIT_SHAPES:
             X, y = make_data(n, p, dtype)
@@ -242,7 +245,7 @@ def sparse(quick):
     """One-hot and text-like data."""
     title("Sparse data: whole fits of 20 iterations")
     rng = np.random.default_rng(0)
-    scale = 4 if quick else 1
+    scale = 8 if quick else 1
     cases = {
         "one-hot, 40000 x 2000, 20 a row": (40_000 // scale, 2000, 0.01),
         "text, 10000 x 30000, 60 a row": (10_000 // scale, 30_000, 0.002),
@@ -322,13 +325,13 @@ def load(quick):
         lambda: ours.fit(0, tol=0, max_iter=20),
         lambda: mlp.fit(0, max_iter=20),
     ]
-    quiet = interleaved(functions, 3, 10)
+    quiet = interleaved(functions, 2, 10)
     busy = [
         subprocess.Popen([sys.executable, "-c", "while True: pass"])
         for _ in range(N_THREADS)
     ]
     try:
-        loaded = interleaved(functions, 3, 10)
+        loaded = interleaved(functions, 2, 10)
     finally:
         for process in busy:
             process.kill()
