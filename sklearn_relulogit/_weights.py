@@ -61,8 +61,6 @@ def weights_of_classes(
     integer weight stays the same as repeating the sample. A class whose samples
     all weigh nothing is left out of it.
     """
-    if class_weight is None:
-        return np.ones(len(classes))
     if class_weight == "balanced":
         weighty = sample_weight > 0
         present = np.unique(codes[weighty])
