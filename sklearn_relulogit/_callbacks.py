@@ -17,6 +17,7 @@ from ._lbfgs import Iterate, Monitor
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
 except ModuleNotFoundError:
+    # A type checker sees the newer scikit-learn, and this class as its double.
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
         """Stands in for scikit-learn's."""

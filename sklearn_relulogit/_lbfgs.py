@@ -173,15 +173,16 @@ class _Run:
         if accepted.loss > before.loss:
             # A line search that rounding errors ended may return such a point.
             raise _Stop(LINE_SEARCH)
-        # The iterate last: an interrupt in between leaves a curve one too long.
         self.loss_curve.append(accepted.loss)
-        self.iterate = accepted
-        self._at_rest = True
         if self.pairs is not None:
             pair = accepted.theta - before.theta, accepted.gradient - before.gradient
             if is_curved(*pair):
                 self.pairs.append(pair)
         reasons = [monitor.end_iteration(accepted) for monitor in self.monitors]
+        # The iterate last: an interrupt until here undoes the iteration, so that the
+        # curves of loss and validation loss have the same length.
+        self.iterate = accepted
+        self._at_rest = True
         gain = before.loss - accepted.loss
         reasons.append(self.limits.reason(accepted, self.loss_curve, gain))
         for reason in reasons:

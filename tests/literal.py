@@ -48,7 +48,7 @@ def gradients(W, b, X, y):
     for x_i, y_i in zip(X, y, strict=True):
         z, f = network(W, b, x_i)
         r_i = -y_i / (1 + np.exp(y_i * f[0]))
-        for l in range(1, len(W) + 1):  # noqa: E741
+        for l in range(1, len(W) + 1):  # noqa: E741, the l of the formulas
             P = product(W, z, l)
             grad_W, grad_b = grad[l - 1]
             grad_b += r_i * P[0]

@@ -388,14 +388,21 @@ def test_a_converged_fit_does_not_warn(iris):
             make(hidden).fit(*iris)
 
 
+def fit_warns_only_at_a_limit(clf, X, y):
+    """Fit; a ConvergenceWarning, and no other, exactly if a limit ended it."""
+    with warnings.catch_warnings(record=True) as record:
+        warnings.simplefilter("always")
+        clf.fit(X, y)
+    expected = [ConvergenceWarning] if "limit" in clf.stop_reason_ else []
+    assert [warning.category for warning in record] == expected
+
+
 def test_separable_data_without_penalty_stop_finite(iris):
     X, y = iris
     X, y = X[y < 2], y[y < 2]
     for hidden in [(), (5,)]:
         clf = make(hidden, alpha=0.0, tol=0.0, max_iter=200)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            clf.fit(X, y)
+        fit_warns_only_at_a_limit(clf, X, y)
         assert np.isfinite(clf.decision_function(X)).all()
         assert clf.loss_ < 1e-10
         assert np.isfinite(clf.predict_log_proba(X)).all()
@@ -406,9 +413,7 @@ def test_extreme_logits_stay_stable():
     X, y = load_breast_cancer(return_X_y=True)
     for seed in range(5):
         clf = ReLULogisticClassifier((50,), alpha=0.01, max_iter=100, random_state=seed)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            clf.fit(X, y)
+        fit_warns_only_at_a_limit(clf, X, y)
         assert clf.stop_reason_ != "line search"
         assert clf.loss_ < 0.3
 

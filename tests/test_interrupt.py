@@ -101,6 +101,22 @@ def test_early_stopping_keeps_its_best(cancer, interrupt_at):
     assert clf.loss_ == clf.loss_curve_[best]
 
 
+def test_an_interrupt_of_the_validation_undoes_the_iteration(cancer, monkeypatch):
+    X, y = cancer
+    mean_nll, count = Objective.mean_nll, iter(range(1, 100))
+
+    def interrupted(self, theta):
+        if next(count) == 6:
+            raise KeyboardInterrupt
+        return mean_nll(self, theta)
+
+    monkeypatch.setattr(Objective, "mean_nll", interrupted)
+    with pytest.warns(ConvergenceWarning, match="was interrupted after 5 iterations"):
+        clf = make().fit(X, y, X_val=X, y_val=y)
+    assert len(clf.validation_loss_curve_) == len(clf.loss_curve_) == clf.n_iter_ == 5
+    assert clf.loss_ == clf.loss_curve_[-1]
+
+
 def test_an_exception_leaves_an_earlier_fit_as_it_was(cancer, monkeypatch):
     X, y = cancer
     clf = make().fit(X, y)

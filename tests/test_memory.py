@@ -80,7 +80,9 @@ SCRIPT = """
             if line.startswith("VmData"):
                 return int(line.split()[1]) * 1024
 
-    warnings.simplefilter("ignore")
+    # Few iterations are meant; any other warning is an error.
+    warnings.simplefilter("error")
+    warnings.filterwarnings("ignore", message="The fit ended by its iteration limit")
     X = np.load(sys.argv[1], mmap_mode="r")
     y = np.arange(len(X)) % 2
     clf = ReLULogisticClassifier((32,), max_iter=2, n_threads=2, random_state=0)

@@ -50,6 +50,7 @@ class Ours:
             **kwargs,
         )
         with warnings.catch_warnings():
+            # The number of iterations is set, not to be converged in.
             warnings.simplefilter("ignore", ConvergenceWarning)
             return clf.fit(self.X, self.y)
 
@@ -79,6 +80,7 @@ class MLP:
             random_state=seed,
         )
         with warnings.catch_warnings():
+            # The number of iterations is set, not to be converged in.
             warnings.simplefilter("ignore", ConvergenceWarning)
             return clf.fit(self.X, self.y)
 

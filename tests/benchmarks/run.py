@@ -266,9 +266,11 @@ def sparse(quick):
 MEMORY = """
     import sys, threading, time, warnings
     import numpy as np, psutil
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPClassifier
     from sklearn_relulogit import ReLULogisticClassifier
-    warnings.simplefilter("ignore")
+    # One iteration is meant.
+    warnings.simplefilter("ignore", ConvergenceWarning)
     n, p, hidden = {n}, {p}, {hidden}
     X = np.random.default_rng(0).standard_normal((n, p))
     y = (X[:, 0] > 0).astype(int)
