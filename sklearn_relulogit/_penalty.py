@@ -1,0 +1,188 @@
+"""The strength of the penalty that the data ask for: ``alpha="auto"``.
+
+Two-fold cross-validation between halves that the data define (see `_halves`), along
+a path of penalties. ``docs/defaults.md`` tells why, and what it gains.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ._blas import single_threaded_blas
+from ._blocks import Block, cut
+from ._halves import halves
+from ._lbfgs import INTERRUPTED, Limits, Stage, minimize
+from ._likelihood import Likelihood
+from ._objective import Objective
+from ._parameters import Shapes, layer_shapes, pack, revive, unpack
+
+# Where the search begins, unless the network would all but collapse: the best single
+# value in the study.
+FIRST_ALPHA = 10.0
+
+# From one penalty to the next; and how far it may go, as a share of the first.
+STEP = 10**0.5
+WEAKEST = 1e-4
+
+# Two losses are told apart if they differ by this share of them; the fits of the
+# search are no more exact. It is for the choice alone, so it need not be patient.
+TOLERANCE = 1e-3
+MAX_ITER = 300
+
+OrderedMap = Callable[..., Iterable[Any]]
+
+
+class Choice(NamedTuple):
+    """A penalty, the validation loss of those tried, and a theta to go on from."""
+
+    alpha: float
+    losses: dict[float, float]
+    theta: np.ndarray | None
+
+
+class Fold(NamedTuple):
+    """A half to train on, given the penalty, and the other to validate on."""
+
+    training: Callable[[float], Objective]
+    validation: Objective
+
+    def fit(self, theta: np.ndarray, alpha: float, history_size: int) -> np.ndarray:
+        """Minimise from theta."""
+        objective = self.training(alpha)
+        limits = Limits(
+            tol=TOLERANCE,
+            loss_tol=TOLERANCE,
+            rounding=float(np.finfo(objective.dtype).eps),
+            max_iter=MAX_ITER,
+            max_fun=2 * MAX_ITER,
+        )
+        minimum = minimize([Stage(objective, limits)], theta, history_size=history_size)
+        if minimum.stop_reason == INTERRUPTED:
+            raise KeyboardInterrupt
+        return minimum.iterate.theta
+
+
+def choose_alpha(
+    data: Block,
+    shapes: Shapes,
+    likelihood: Likelihood,
+    initial: np.ndarray,
+    *,
+    history_size: int,
+    ordered_map: OrderedMap = map,
+    report: Callable[[float, float], None] | None = None,
+) -> Choice:
+    """The penalty whose fits to each half have the lowest mean loss on the other.
+
+    The fits of each half follow the path that `walk` takes, each from where the one
+    before has ended, the first from ``initial``. So it finds the lowest loss if the
+    loss has one minimum over alpha, as it has, but for noise, in the study.
+    """
+    first, second, shared, n_different = halves(data, max(shapes[-1][1], 2))
+    collapse = collapse_alpha(data, shapes, likelihood, ordered_map)
+    if not len(first) or collapse == 0:
+        # There is nothing to tell one penalty from another.
+        return Choice(FIRST_ALPHA, {}, None)
+
+    def objective(rows: np.ndarray) -> Callable[[float], Objective]:
+        parts = cut(Block(*(array[rows] for array in data)), shapes)
+        return lambda alpha: Objective(
+            parts, shapes, likelihood, alpha, data.X.dtype, ordered_map
+        )
+
+    folds = [
+        Fold(objective(np.union1d(rows, shared)), objective(others)(0.0))
+        for rows, others in ((first, second), (second, first))
+    ]
+    paths: dict[float, list[np.ndarray]] = {}
+
+    def loss_at(alpha: float, before: float | None) -> float:
+        thetas = [initial, initial] if before is None else paths[before]
+        paths[alpha] = [
+            fold.fit(revive(theta, initial, shapes), alpha, history_size)
+            for fold, theta in zip(folds, thetas, strict=True)
+        ]
+        loss = np.average(
+            [
+                fold.validation.mean_nll(theta)
+                for fold, theta in zip(folds, paths[alpha], strict=True)
+            ],
+            weights=[fold.validation.weight_sum for fold in folds],
+        )
+        if report is not None:
+            report(alpha, float(loss))
+        return float(loss)
+
+    with single_threaded_blas():
+        start = min(FIRST_ALPHA, collapse / STEP)
+        # One nat over all rows: the evidence that it takes to leave what is best as
+        # a rule. Rows, not their weights, so that the unit of these does not matter.
+        alpha, losses = walk(loss_at, start, least_gain=1 / n_different)
+    return Choice(alpha, losses, paths[alpha][0])
+
+
+def walk(
+    loss_at: Callable[[float, float | None], float], start: float, least_gain: float
+) -> tuple[float, dict[float, float]]:
+    """Go from ``start`` to weaker or stronger penalties while the loss falls.
+
+    To weaker ones first, or else, if there is nothing to gain, to stronger ones. A
+    step must lower the loss by ``least_gain`` and by what can be told apart.
+
+    Parameters
+    ----------
+    loss_at : callable
+        ``loss_at(alpha, before)`` comes from the penalty ``before``, None at first.
+    start : float
+    least_gain : float
+
+    Returns
+    -------
+    alpha : float
+        Where it ends.
+    losses : dict of float to float
+        The loss of each penalty tried.
+    """
+    losses = {start: loss_at(start, None)}
+    here = start
+    for step in (1 / STEP, STEP):
+        while WEAKEST < here / start < 1 / WEAKEST:
+            losses[here * step] = loss_at(here * step, here)
+            gain = losses[here] - losses[here * step]
+            if gain <= max(least_gain, TOLERANCE * losses[here]):
+                break
+            here *= step
+        if here != start:
+            break
+    return here, losses
+
+
+def collapse_alpha(
+    data: Block,
+    shapes: Shapes,
+    likelihood: Likelihood,
+    ordered_map: OrderedMap = map,
+) -> float:
+    """The penalty above which no hidden unit pays, about: ||X^T R||_2.
+
+    R are the weighted residuals of the model that predicts the shares of the classes.
+    To it, a unit with input weights w and output weights v adds v relu(w.x + b),
+    which lowers the loss, to first order and while it is active, by at most
+    |v| |w| ||X^T R||_2, at a cost of alpha (|v|^2 + |w|^2) / 2 >= alpha |v| |w|.
+    """
+    (n_features, _), (_, n_outputs) = shapes[0], shapes[-1]
+    linear = layer_shapes(n_features, (), n_outputs)
+    objective = Objective(
+        cut(data, linear), linear, likelihood, 0.0, data.X.dtype, ordered_map
+    )
+    shares = np.bincount(data.y, data.sample_weight, minlength=max(n_outputs, 2))
+    # Only their differences count. A class without weight has, as good as, no share.
+    intercepts = np.log(np.maximum(shares / shares.sum(), np.finfo(float).eps))
+    if n_outputs == 1:
+        intercepts = intercepts[1:] - intercepts[0]
+    _, gradient = objective(pack([(np.zeros(linear[0]), intercepts)]))
+    slopes = unpack(objective.weight_sum * gradient, linear)[0][0]
+    return float(np.linalg.norm(slopes, 2))
+
+
