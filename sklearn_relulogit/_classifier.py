@@ -2,21 +2,23 @@
 
 import warnings
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import joblib
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import Tags, check_random_state
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import validate_data
 
 from ._advice import overflow_message, unscaled_features
-from ._blas import single_threaded_blas
+from ._base import (
+    DTYPES,
+    BaseReLULogistic,
+    all_or_nothing,
+    encode_classes,
+    likelihood_of,
+)
 from ._blocks import Block, cut
 from ._callbacks import CallbackSupportMixin, FitTask, with_callbacks
 from ._constraints import (
@@ -34,21 +36,19 @@ from ._lbfgs import (
     Limits,
     Stage,
 )
-from ._likelihood import Likelihood, Logistic, Softmax
+from ._likelihood import Likelihood, Logistic
 from ._monitors import Printer, Validation
 from ._objective import Objective
 from ._parameters import Shapes, initial_theta, layer_shapes, pack, unpack
-from ._prediction import logits
+from ._penalty import Choice, choose_alpha
 from ._products import Matrix
 from ._threads import ThreadedMap, effective_n_threads
 from ._training import Restart, coarse_stage, pays_in_float32, train
 from ._validation_data import check_validation_data, stratified_split
 from ._weights import check_sample_weight, check_total, weights_of_classes
 
-DTYPES = [np.float64, np.float32]
 
-
-class ReLULogisticClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
+class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
     r"""Logistic regression with a feed-forward ReLU network for its score.
 
     For two classes, :math:`y \in \{-1, 1\}`, and L layers
@@ -79,10 +79,17 @@ class ReLULogisticClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
         Number of ReLU units of each hidden layer. ``()`` means no hidden layer:
         classical logistic regression.
 
-    alpha : float, default=5.0
+    alpha : float or "auto", default="auto"
         Strength of the L2 penalty on the weights, in the sum above, so that it
         means what it means in :class:`~sklearn.neural_network.MLPClassifier`.
         Biases are not penalised. Must be >= 0.
+
+        "auto" asks the data: each half of the rows tells how well the fit to the
+        other half predicts, for penalties in steps of a half power of ten as far
+        as they improve. Which half a row falls in is decided by its values, so
+        nothing is random, and a weight of two is a row given twice. It costs about
+        as much as the fit that follows, which goes on from one of the halves'.
+        :class:`ReLULogisticClassifierCV` searches more thoroughly.
 
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, multiplied with the sample weights: a dict from
@@ -155,6 +162,14 @@ class ReLULogisticClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
 
     Attributes
     ----------
+    alpha_ : float
+        The penalty of the fit: `alpha`, or what "auto" chose. With `warm_start`
+        that of the last fit stays.
+
+    alpha_losses_ : dict of float to float, or None
+        The penalties that "auto" tried, each with the mean negative log-likelihood
+        of the halves by each other's fits, in nats. None where `alpha` is a number.
+
     classes_ : ndarray of shape (n_classes,)
         The class labels, sorted.
 
@@ -256,7 +271,7 @@ class ReLULogisticClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "hidden_layer_sizes": ["array-like", Integral],
-        "alpha": [Interval(Real, 0, np.inf, closed="left")],
+        "alpha": [Interval(Real, 0, np.inf, closed="left"), StrOptions({"auto"})],
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "max_fun": [Interval(Integral, 1, None, closed="left")],
@@ -281,18 +296,11 @@ class ReLULogisticClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
         "verbose": ["verbose"],
     }
 
-    # Where the HTML representation links to.
-    _doc_link_module = "sklearn_relulogit"
-    _doc_link_template = (
-        "https://sklearn-relulogit.readthedocs.io/en/stable/generated/"
-        "{estimator_module}.{estimator_name}.html"
-    )
-
     def __init__(
         self,
         hidden_layer_sizes: Any = (100,),
         *,
-        alpha: float = 5.0,
+        alpha: Any = "auto",
         class_weight: Any = None,
         max_iter: int = 1000,
         max_fun: int = 15000,
@@ -324,11 +332,6 @@ class ReLULogisticClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags
 
     def __getstate__(self) -> dict[str, Any]:
         # The curvature is many times larger than the parameters.
@@ -441,10 +444,18 @@ class ReLULogisticClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
         if self.warm_start:
             pairs = deque(getattr(self, "_pairs", ()), maxlen=self.history_size)
         with ThreadedMap(n_threads) as ordered_map:
+            try:
+                choice = self._choose_alpha(
+                    data, shapes, likelihood(), starts[0], goes_on, ordered_map
+                )
+            except FloatingPointError as error:
+                raise self._overflow(X) from error
+            if choice.theta is not None:
+                starts[0] = choice.theta
 
             def objective(parts: list[list[Block]], dtype: np.dtype) -> Objective:
                 return Objective(
-                    parts, shapes, likelihood(), self.alpha, dtype, ordered_map
+                    parts, shapes, likelihood(), choice.alpha, dtype, ordered_map
                 )
 
             validation = None
@@ -478,10 +489,10 @@ class ReLULogisticClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
                     enough=task.enough,
                 )
             except FloatingPointError as error:
-                names = getattr(self, "feature_names_in_", None)
-                raise ValueError(overflow_message(X, names)) from error
+                raise self._overflow(X) from error
 
         task.close(best.iterate.theta)
+        self.alpha_, self.alpha_losses_ = choice.alpha, choice.losses
         for name, value in fitted(best.iterate.theta).items():
             setattr(self, name, value)
         self.out_activation_ = likelihood.out_activation
@@ -537,6 +548,39 @@ class ReLULogisticClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
         # Without hidden layers every start is the same.
         n_starts = self.n_init if len(shapes) > 1 else 1
         return [initial_theta(shapes, rng) for _ in range(n_starts)]
+
+    def _choose_alpha(
+        self,
+        data: Block,
+        shapes: Shapes,
+        likelihood: Likelihood,
+        initial: np.ndarray,
+        goes_on: bool,
+        ordered_map: ThreadedMap,
+    ) -> Choice:
+        """The penalty that `alpha` stands for, and where to start from."""
+        if self.alpha != "auto":
+            return Choice(float(self.alpha), None, None)
+        if goes_on:
+            return Choice(self.alpha_, self.alpha_losses_, None)
+
+        def report(alpha: float, loss: float) -> None:
+            print(f"alpha {alpha:.3g}  loss of the other half {loss:.6f}", flush=True)
+
+        return choose_alpha(
+            data,
+            shapes,
+            likelihood,
+            initial,
+            history_size=self.history_size,
+            ordered_map=ordered_map,
+            report=report if self.verbose else None,
+        )
+
+    def _overflow(self, X: Matrix) -> ValueError:
+        """What to raise where the loss overflows."""
+        names = getattr(self, "feature_names_in_", None)
+        return ValueError(overflow_message(X, names))
 
     def _check_parameters(
         self, X_val: Any, y_val: Any, sample_weight_val: Any
@@ -649,139 +693,3 @@ class ReLULogisticClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
             f"iterations, before it converged to tol={self.tol}: {remedy}, increase "
             f"alpha or tol, or scale the features. {advice}"
         ).rstrip()
-
-    @property
-    def coef_(self) -> np.ndarray:
-        """Coefficients of the model without hidden layers."""
-        return self._linear_attribute("coef_", "coefs_").T
-
-    @property
-    def intercept_(self) -> np.ndarray:
-        """Intercepts of the model without hidden layers."""
-        return self._linear_attribute("intercept_", "intercepts_")
-
-    def _linear_attribute(self, name: str, of_layers: str) -> np.ndarray:
-        layers = vars(self).get(of_layers)
-        if layers is None or len(layers) > 1:
-            reason = (
-                "is not fitted"
-                if layers is None
-                else f"has hidden layers; see {of_layers}"
-            )
-            raise AttributeError(
-                f"This {type(self).__name__} has no attribute {name!r}: it {reason}."
-            )
-        return layers[0]
-
-    def _logits(self, X: Any) -> np.ndarray:
-        check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse="csr", dtype=DTYPES, reset=False)
-        layers = list(zip(self.coefs_, self.intercepts_, strict=True))
-        with (
-            ThreadedMap(effective_n_threads(self.n_threads)) as ordered_map,
-            single_threaded_blas(),
-        ):
-            return logits(layers, X, ordered_map)
-
-    @property
-    def _likelihood(self) -> Likelihood:
-        return likelihood_of(len(self.classes_))()
-
-    def decision_function(self, X: Any) -> np.ndarray:
-        """Logits of each row: the output f_L of the network.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Data to score.
-
-        Returns
-        -------
-        logits : ndarray of shape (n_samples,) or (n_samples, n_classes)
-            For two classes the log-odds of ``classes_[1]``, else one logit for
-            each class.
-        """
-        Z = self._logits(X)
-        return Z[:, 0] if self.n_outputs_ == 1 else Z
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Most probable class of each row.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Data to classify.
-
-        Returns
-        -------
-        labels : ndarray of shape (n_samples,)
-            Elements of `classes_`.
-        """
-        Z = self._logits(X)
-        codes = Z.argmax(axis=1) if Z.shape[1] > 1 else (Z[:, 0] > 0).astype(np.intp)
-        return self.classes_[codes]
-
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Class probabilities of each row.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Data to score.
-
-        Returns
-        -------
-        proba : ndarray of shape (n_samples, n_classes)
-            Probabilities in the order of `classes_`; float32 if X and the data
-            of the fit are float32.
-        """
-        Z = self._logits(X)
-        return self._likelihood.proba(Z)
-
-    def predict_log_proba(self, X: Any) -> np.ndarray:
-        """Logarithms of the class probabilities of each row.
-
-        Computed from the logits, not from the probabilities, so they are finite
-        and accurate where a probability rounds to 0 or 1.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Data to score.
-
-        Returns
-        -------
-        log_proba : ndarray of shape (n_samples, n_classes)
-            Natural logarithms, in the order of `classes_`.
-        """
-        Z = self._logits(X)
-        return self._likelihood.log_proba(Z)
-
-
-def encode_classes(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The classes, sorted, and the labels as indices into them."""
-    check_classification_targets(y)
-    classes, codes = np.unique(y, return_inverse=True)
-    if len(classes) < 2:
-        raise ValueError(
-            "A classifier needs samples of at least 2 classes; y holds only one "
-            f"class: {classes.tolist()[0]!r}."
-        )
-    return classes, codes
-
-
-def likelihood_of(n_classes: int) -> type[Logistic | Softmax]:
-    """Two classes are logistic, more are softmax."""
-    return Logistic if n_classes == 2 else Softmax
-
-
-@contextmanager
-def all_or_nothing(estimator: BaseEstimator) -> Iterator[None]:
-    """Put an estimator back as it was, attribute by attribute, if the body raises."""
-    before = vars(estimator).copy()
-    try:
-        yield
-    except BaseException:
-        vars(estimator).clear()
-        vars(estimator).update(before)
-        raise

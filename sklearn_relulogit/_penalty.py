@@ -37,7 +37,7 @@ class Choice(NamedTuple):
     """A penalty, the validation loss of those tried, and a theta to go on from."""
 
     alpha: float
-    losses: dict[float, float]
+    losses: dict[float, float] | None
     theta: np.ndarray | None
 
 
@@ -184,5 +184,3 @@ def collapse_alpha(
     _, gradient = objective(pack([(np.zeros(linear[0]), intercepts)]))
     slopes = unpack(objective.weight_sum * gradient, linear)[0][0]
     return float(np.linalg.norm(slopes, 2))
-
-

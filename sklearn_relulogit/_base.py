@@ -1,0 +1,170 @@
+"""What the estimators share: predictions, checks of y, and all-or-nothing fits."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import Tags
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ._blas import single_threaded_blas
+from ._likelihood import Likelihood, Logistic, Softmax
+from ._prediction import logits
+from ._threads import ThreadedMap, effective_n_threads
+
+DTYPES = [np.float64, np.float32]
+
+
+class BaseReLULogistic(ClassifierMixin, BaseEstimator):
+    """Predictions from `coefs_`, `intercepts_`, `classes_` and `n_outputs_`."""
+
+    # Where the HTML representation links to.
+    _doc_link_module = "sklearn_relulogit"
+    _doc_link_template = (
+        "https://sklearn-relulogit.readthedocs.io/en/stable/generated/"
+        "{estimator_module}.{estimator_name}.html"
+    )
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    @property
+    def coef_(self) -> np.ndarray:
+        """Coefficients of the model without hidden layers."""
+        return self._linear_attribute("coef_", "coefs_").T
+
+    @property
+    def intercept_(self) -> np.ndarray:
+        """Intercepts of the model without hidden layers."""
+        return self._linear_attribute("intercept_", "intercepts_")
+
+    def _linear_attribute(self, name: str, of_layers: str) -> np.ndarray:
+        layers = vars(self).get(of_layers)
+        if layers is None or len(layers) > 1:
+            reason = (
+                "is not fitted"
+                if layers is None
+                else f"has hidden layers; see {of_layers}"
+            )
+            raise AttributeError(
+                f"This {type(self).__name__} has no attribute {name!r}: it {reason}."
+            )
+        return layers[0]
+
+    def _logits(self, X: Any) -> np.ndarray:
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse="csr", dtype=DTYPES, reset=False)
+        layers = list(zip(self.coefs_, self.intercepts_, strict=True))
+        with (
+            ThreadedMap(effective_n_threads(self.n_threads)) as ordered_map,
+            single_threaded_blas(),
+        ):
+            return logits(layers, X, ordered_map)
+
+    @property
+    def _likelihood(self) -> Likelihood:
+        return likelihood_of(len(self.classes_))()
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Logits of each row: the output f_L of the network.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Data to score.
+
+        Returns
+        -------
+        logits : ndarray of shape (n_samples,) or (n_samples, n_classes)
+            For two classes the log-odds of ``classes_[1]``, else one logit for
+            each class.
+        """
+        Z = self._logits(X)
+        return Z[:, 0] if self.n_outputs_ == 1 else Z
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Most probable class of each row.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Data to classify.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+            Elements of `classes_`.
+        """
+        Z = self._logits(X)
+        codes = Z.argmax(axis=1) if Z.shape[1] > 1 else (Z[:, 0] > 0).astype(np.intp)
+        return self.classes_[codes]
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Class probabilities of each row.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Data to score.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_samples, n_classes)
+            Probabilities in the order of `classes_`; float32 if X and the data
+            of the fit are float32.
+        """
+        Z = self._logits(X)
+        return self._likelihood.proba(Z)
+
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """Logarithms of the class probabilities of each row.
+
+        Computed from the logits, not from the probabilities, so they are finite
+        and accurate where a probability rounds to 0 or 1.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Data to score.
+
+        Returns
+        -------
+        log_proba : ndarray of shape (n_samples, n_classes)
+            Natural logarithms, in the order of `classes_`.
+        """
+        Z = self._logits(X)
+        return self._likelihood.log_proba(Z)
+
+
+def encode_classes(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The classes, sorted, and the labels as indices into them."""
+    check_classification_targets(y)
+    classes, codes = np.unique(y, return_inverse=True)
+    if len(classes) < 2:
+        raise ValueError(
+            "A classifier needs samples of at least 2 classes; y holds only one "
+            f"class: {classes.tolist()[0]!r}."
+        )
+    return classes, codes
+
+
+def likelihood_of(n_classes: int) -> type[Logistic | Softmax]:
+    """Two classes are logistic, more are softmax."""
+    return Logistic if n_classes == 2 else Softmax
+
+
+@contextmanager
+def all_or_nothing(estimator: BaseEstimator) -> Iterator[None]:
+    """Put an estimator back as it was, attribute by attribute, if the body raises."""
+    before = vars(estimator).copy()
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
