@@ -56,7 +56,8 @@ def halves(data: Block, n_classes: int) -> Halves:
         n_kept = max(2, -(-len(different) * max_rows // n_keys))
         side[rows[rank >= n_kept]] = -1
         n_different += min(n_kept, len(different))
-    return Halves(*(np.flatnonzero(side == value) for value in range(3)), n_different)
+    first, second, shared = (np.flatnonzero(side == value) for value in range(3))
+    return Halves(first, second, shared, n_different)
 
 
 def row_keys(X: Matrix) -> np.ndarray:

@@ -17,18 +17,19 @@ from ._likelihood import Likelihood
 from ._objective import Objective
 from ._parameters import Shapes, layer_shapes, pack, revive, unpack
 
-# Where the search begins, unless the network would all but collapse: the best single
-# value in the study.
-FIRST_ALPHA = 10.0
-
-# From one penalty to the next; and how far it may go, as a share of the first.
-STEP = 10**0.5
-WEAKEST = 1e-4
+# Penalties are half powers of ten, counted by their exponents, so that rounding errors
+# do not matter. The search begins at 10, the best single value in the study, unless
+# the network would all but collapse, and goes no more than four powers from there.
+FIRST_EXPONENT = 2
+MAX_STEPS = 8
 
 # Two losses are told apart if they differ by this share of them; the fits of the
 # search are no more exact. It is for the choice alone, so it need not be patient.
 TOLERANCE = 1e-3
 MAX_ITER = 300
+
+# Bits of theta that are carried from one fit to the next.
+CARRIED_BITS = 10
 
 OrderedMap = Callable[..., Iterable[Any]]
 
@@ -83,7 +84,7 @@ def choose_alpha(
     collapse = collapse_alpha(data, shapes, likelihood, ordered_map)
     if not len(first) or collapse == 0:
         # There is nothing to tell one penalty from another.
-        return Choice(FIRST_ALPHA, {}, None)
+        return Choice(penalty(FIRST_EXPONENT), {}, None)
 
     def objective(rows: np.ndarray) -> Callable[[float], Objective]:
         parts = cut(Block(*(array[rows] for array in data)), shapes)
@@ -95,18 +96,19 @@ def choose_alpha(
         Fold(objective(np.union1d(rows, shared)), objective(others)(0.0))
         for rows, others in ((first, second), (second, first))
     ]
-    paths: dict[float, list[np.ndarray]] = {}
+    paths: dict[int, list[np.ndarray]] = {}
 
-    def loss_at(alpha: float, before: float | None) -> float:
+    def loss_at(exponent: int, before: int | None) -> float:
+        alpha = penalty(exponent)
         thetas = [initial, initial] if before is None else paths[before]
-        paths[alpha] = [
-            fold.fit(revive(theta, initial, shapes), alpha, history_size)
+        paths[exponent] = [
+            rounded(fold.fit(revive(theta, initial, shapes), alpha, history_size))
             for fold, theta in zip(folds, thetas, strict=True)
         ]
         loss = np.average(
             [
                 fold.validation.mean_nll(theta)
-                for fold, theta in zip(folds, paths[alpha], strict=True)
+                for fold, theta in zip(folds, paths[exponent], strict=True)
             ],
             weights=[fold.validation.weight_sum for fold in folds],
         )
@@ -114,17 +116,38 @@ def choose_alpha(
             report(alpha, float(loss))
         return float(loss)
 
+    start = min(FIRST_EXPONENT, int(np.floor(2 * np.log10(collapse))) - 1)
     with single_threaded_blas():
-        start = min(FIRST_ALPHA, collapse / STEP)
         # One nat over all rows: the evidence that it takes to leave what is best as
         # a rule. Rows, not their weights, so that the unit of these does not matter.
-        alpha, losses = walk(loss_at, start, least_gain=1 / n_different)
-    return Choice(alpha, losses, paths[alpha][0])
+        best, losses = walk(loss_at, start, least_gain=1 / n_different)
+    return Choice(
+        penalty(best),
+        {penalty(exponent): loss for exponent, loss in losses.items()},
+        paths[best][0],
+    )
+
+
+def penalty(exponent: int) -> float:
+    """The half power of ten."""
+    return float(10 ** (exponent / 2))
+
+
+def rounded(theta: np.ndarray) -> np.ndarray:
+    """Theta to `CARRIED_BITS` significant bits.
+
+    Near the kinks of the network a difference in the last bit grows from iteration to
+    iteration. Rounding between the fits takes it away before it is seen, so that
+    repeats of rows lead, fit after fit, where weights do.
+    """
+    mantissa, exponent = np.frexp(theta)
+    scale = 2.0**CARRIED_BITS
+    return np.ldexp(np.round(mantissa * scale) / scale, exponent)
 
 
 def walk(
-    loss_at: Callable[[float, float | None], float], start: float, least_gain: float
-) -> tuple[float, dict[float, float]]:
+    loss_at: Callable[[int, int | None], float], start: int, least_gain: float
+) -> tuple[int, dict[int, float]]:
     """Go from ``start`` to weaker or stronger penalties while the loss falls.
 
     To weaker ones first, or else, if there is nothing to gain, to stronger ones. A
@@ -133,26 +156,27 @@ def walk(
     Parameters
     ----------
     loss_at : callable
-        ``loss_at(alpha, before)`` comes from the penalty ``before``, None at first.
-    start : float
+        ``loss_at(exponent, before)`` comes from the penalty ``before``, None at first.
+    start : int
+        Exponent of the first penalty.
     least_gain : float
 
     Returns
     -------
-    alpha : float
+    best : int
         Where it ends.
-    losses : dict of float to float
+    losses : dict of int to float
         The loss of each penalty tried.
     """
     losses = {start: loss_at(start, None)}
     here = start
-    for step in (1 / STEP, STEP):
-        while WEAKEST < here / start < 1 / WEAKEST:
-            losses[here * step] = loss_at(here * step, here)
-            gain = losses[here] - losses[here * step]
+    for step in (-1, 1):
+        while abs(here - start) < MAX_STEPS:
+            losses[here + step] = loss_at(here + step, here)
+            gain = losses[here] - losses[here + step]
             if gain <= max(least_gain, TOLERANCE * losses[here]):
                 break
-            here *= step
+            here += step
         if here != start:
             break
     return here, losses
