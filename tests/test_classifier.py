@@ -129,8 +129,8 @@ def test_labels_of_any_type_and_order(labels, iris):
 def test_float32_in_float32_out(iris, n_classes):
     X, y = iris
     X, y = X[y < n_classes], y[y < n_classes]
-    clf = make().fit(X, y)
-    clf_32 = make().fit(X.astype(np.float32), y)
+    clf = make(alpha=5.0).fit(X, y)
+    clf_32 = make(alpha=5.0).fit(X.astype(np.float32), y)
     for array in clf_32.coefs_ + clf_32.intercepts_:
         assert array.dtype == np.float32
     for method in ("decision_function", "predict_proba", "predict_log_proba"):
@@ -245,7 +245,7 @@ def test_initial_weights_do_not_depend_on_the_number_of_rows(cancer, monkeypatch
     monkeypatch.setattr(Objective, "__call__", spy)
     for n, dtype in [(569, np.float64), (300, np.float64), (300, np.float32)]:
         with pytest.warns(ConvergenceWarning):
-            make(max_fun=1).fit(X[:n].astype(dtype), y[:n])
+            make(alpha=5.0, max_fun=1).fit(X[:n].astype(dtype), y[:n])
     assert len(starts) == 3
     assert_array_equal(starts[1], starts[0])
     assert_array_equal(starts[2], starts[0])

@@ -56,7 +56,9 @@ def test_fit_and_predict_take_no_copy_of_the_data(kind):
             X = X[:, ::2]
         size = X.nbytes
     y = rng.integers(0, 2, n_samples)
-    clf = ReLULogisticClassifier((32, 32), max_iter=3, n_threads=2, random_state=0)
+    clf = ReLULogisticClassifier(
+        (32, 32), alpha=5.0, max_iter=3, n_threads=2, random_state=0
+    )
 
     def fit():
         with pytest.warns(ConvergenceWarning):

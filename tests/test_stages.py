@@ -111,7 +111,7 @@ def data():
 
 
 def make(**kwargs):
-    return ReLULogisticClassifier((30,), random_state=0, **kwargs)
+    return ReLULogisticClassifier((30,), **{"alpha": 5.0, "random_state": 0} | kwargs)
 
 
 @pytest.fixture

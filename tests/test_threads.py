@@ -108,7 +108,12 @@ def test_the_same_bits_for_any_number_of_threads(n_samples, n_features, hidden, 
     fits = []
     for n_threads, blas_threads in [(1, 1), (2, 1), (3, 2), (None, 2), (1, 2)]:
         clf = ReLULogisticClassifier(
-            hidden, max_iter=8, n_threads=n_threads, random_state=0, tol=0
+            hidden,
+            alpha=5.0,
+            max_iter=8,
+            n_threads=n_threads,
+            random_state=0,
+            tol=0,
         )
         with (
             threadpool_limits(blas_threads, user_api="blas"),

@@ -1,0 +1,302 @@
+"""``alpha="auto"``: the search for the penalty, alone and in the estimator."""
+
+import numpy as np
+import pytest
+import scipy.sparse
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.datasets import load_breast_cancer, load_iris, make_classification
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
+
+from sklearn_relulogit import ReLULogisticClassifier, _halves, _penalty
+from sklearn_relulogit._blocks import Block
+from sklearn_relulogit._halves import halves
+from sklearn_relulogit._likelihood import Logistic, Softmax
+from sklearn_relulogit._objective import Objective
+from sklearn_relulogit._parameters import initial_theta, layer_shapes, revive, unpack
+from sklearn_relulogit._penalty import collapse_alpha, rounded, walk
+
+
+@pytest.fixture(scope="module")
+def cancer():
+    X, y = load_breast_cancer(return_X_y=True)
+    return StandardScaler().fit_transform(X), y
+
+
+@pytest.fixture(scope="module")
+def iris():
+    X, y = load_iris(return_X_y=True)
+    return StandardScaler().fit_transform(X), y
+
+
+def make(hidden_layer_sizes=(8,), **kwargs):
+    return ReLULogisticClassifier(hidden_layer_sizes, random_state=0, **kwargs)
+
+
+def walked(loss, start=2, least_gain=0.0):
+    """Where `walk` ends on a loss of the exponent, and the path of its calls."""
+    calls = []
+
+    def loss_at(exponent, before):
+        calls.append((exponent, before))
+        return loss(exponent)
+
+    best, losses = walk(loss_at, start, least_gain)
+    assert losses == {exponent: loss(exponent) for exponent, _ in calls}
+    return best, calls
+
+
+def test_walk_goes_to_the_minimum_on_either_side():
+    best, calls = walked(lambda e: (e + 1) ** 2 + 1)
+    assert best == -1
+    assert calls == [(2, None), (1, 2), (0, 1), (-1, 0), (-2, -1)]
+    best, calls = walked(lambda e: (e - 4) ** 2 + 1)
+    assert best == 4
+    assert calls == [(2, None), (1, 2), (3, 2), (4, 3), (5, 4)]
+    assert walked(lambda e: (e - 2) ** 2 + 1)[0] == 2
+
+
+def test_walk_takes_no_step_that_gains_too_little():
+    assert walked(lambda e: 1 + 0.01 * e, least_gain=0.02)[0] == 2
+    assert walked(lambda e: 1 + 0.01 * e, least_gain=0.009)[0] == -6
+    # A thousandth of the loss cannot be told from nothing.
+    assert walked(lambda e: 1 + 0.0009 * e)[0] == 2
+    assert walked(lambda e: 1 + 0.0011 * e)[0] < 2
+
+
+def test_walk_ends():
+    assert walked(lambda e: 2.0**e)[0] == 2 - _penalty.MAX_STEPS
+    assert walked(lambda e: 2.0**-e)[0] == 2 + _penalty.MAX_STEPS
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_collapse_is_the_norm_of_the_residuals_of_the_shares(iris, n_classes):
+    X, y = iris
+    X, y = X[(y < n_classes)], y[y < n_classes]
+    weights = np.random.RandomState(0).randint(0, 4, len(y)).astype(float)
+    one_hot = np.eye(n_classes)[y]
+    residuals = weights[:, None] * (one_hot - np.average(one_hot, 0, weights))
+    if n_classes == 2:
+        residuals = residuals[:, 1:]
+    expected = np.linalg.svd(X.T @ residuals)[1][0]
+    n_outputs = residuals.shape[1]
+    shapes = layer_shapes(4, (5, 6), n_outputs)
+    likelihood = Logistic() if n_classes == 2 else Softmax()
+    found = collapse_alpha(Block(X, y, weights), shapes, likelihood)
+    assert found == pytest.approx(expected, rel=1e-12)
+    assert found != pytest.approx(
+        collapse_alpha(Block(X, y, weights**2), shapes, likelihood)
+    )
+
+
+def test_the_network_collapses_there(cancer):
+    X, y = cancer
+    data = Block(X, y, np.ones(len(y)))
+    collapse = collapse_alpha(data, layer_shapes(30, (20,), 1), Logistic())
+    sizes = [
+        np.abs(make((20,), alpha=factor * collapse).fit(X, y).coefs_[0]).max()
+        for factor in (1.5, 0.3)
+    ]
+    assert sizes[0] < 1e-2 < 1e-1 < sizes[1]
+
+
+def test_revive():
+    shapes = layer_shapes(3, (4, 5), 2)
+    rng = np.random.RandomState(0)
+    initial, theta = initial_theta(shapes, rng), initial_theta(shapes, rng)
+    layers, fresh = unpack(theta, shapes), unpack(initial, shapes)
+    (W_1, b_1), (W_2, b_2), _ = layers
+    b_1[:], b_2[:] = 1, 2
+    W_1[:, 2] *= 1e-5
+    W_2[2] *= 1e-5
+    before = theta.copy()
+    revived = unpack(revive(theta, initial, shapes), shapes)
+    assert_array_equal(theta, before)
+    assert_array_equal(revived[0][0][:, 2], fresh[0][0][:, 2])
+    assert revived[0][1][2] == 0
+    assert_array_equal(revived[1][0][2], fresh[1][0][2] / 10)
+    # All else is as it was.
+    others = [0, 1, 3]
+    assert_array_equal(revived[0][0][:, others], W_1[:, others])
+    assert_array_equal(revived[1][0][others], W_2[others])
+    assert_array_equal(revived[1][1], b_2)
+    assert_array_equal(revived[2][0], layers[2][0])
+    # Without hidden layers there is nothing to revive.
+    assert_array_equal(
+        revive(np.zeros(4), np.ones(4), layer_shapes(3, (), 1)), np.zeros(4)
+    )
+
+
+def test_rounded():
+    theta = np.array([0.0, 1.0, -3.0, np.pi, -1e-300, 1e300])
+    result = rounded(theta)
+    assert_allclose(result, theta, rtol=2.0**-_penalty.CARRIED_BITS)
+    assert result[3] != np.pi
+    assert_array_equal(result[:3], theta[:3])
+    # Noise in the last bits goes away.
+    noisy = theta * (1 + 1e-13 * np.array([0, 1, -1, 1, 1, -1]))
+    assert_array_equal(rounded(noisy), result)
+    assert rounded(np.array([np.pi * 1.01]))[0] != result[3]
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_losses_are_those_of_logistic_regression(cancer, weighted):
+    """Without hidden layers: another library's fits to each half."""
+    X, y = cancer
+    weights = np.ones(len(y))
+    if weighted:
+        weights = np.random.RandomState(0).randint(0, 3, len(y)).astype(float)
+    clf = make(()).fit(X, y, weights)
+    first, second, _, _ = halves(Block(X, y, weights), 2)
+    assert len(clf.alpha_losses_) >= 3
+    for alpha, loss in clf.alpha_losses_.items():
+        total = 0.0
+        for rows, others in ((first, second), (second, first)):
+            peer = LogisticRegression(C=1 / alpha, solver="newton-cholesky", tol=1e-8)
+            peer.fit(X[rows], y[rows], weights[rows])
+            proba = peer.predict_proba(X[others])
+            total += weights[others].sum() * log_loss(
+                y[others], proba, sample_weight=weights[others]
+            )
+        assert loss == pytest.approx(total / weights.sum(), rel=0.005)
+    losses = list(clf.alpha_losses_.values())
+    assert clf.alpha_losses_[clf.alpha_] == pytest.approx(min(losses), rel=0.02)
+    peer = LogisticRegression(C=1 / clf.alpha_, solver="newton-cholesky", tol=1e-10)
+    peer.fit(X, y, weights)
+    assert_allclose(clf.coef_, peer.coef_, atol=0.02)
+
+
+def test_fitted_attributes(iris):
+    clf = make().fit(*iris)
+    assert clf.alpha_ in clf.alpha_losses_
+    # Half powers of ten.
+    assert all(
+        2 * np.log10(alpha) == pytest.approx(round(2 * np.log10(alpha)), abs=1e-9)
+        for alpha in clf.alpha_losses_
+    )
+    assert clf.alpha == "auto"
+    clf.set_params(alpha=3.0).fit(*iris)
+    assert (clf.alpha_, clf.alpha_losses_) == (3.0, None)
+
+
+def test_noise_asks_for_more_than_signal():
+    X, y = make_classification(300, 8, flip_y=0, class_sep=2, random_state=0)
+    noise = np.random.RandomState(0).permutation(y)
+    assert make().fit(X, noise).alpha_ > 5 * make().fit(X, y).alpha_
+
+
+def test_weights_are_repeats_and_their_unit_does_not_matter(cancer):
+    X, y = cancer
+    rng = np.random.RandomState(0)
+    weights = rng.randint(0, 4, len(y))
+    rows = rng.permutation(np.repeat(np.arange(len(y)), weights))
+    weighted = make().fit(X, y, weights)
+    repeated = make().fit(X[rows], y[rows])
+    assert weighted.alpha_ == repeated.alpha_
+    assert_allclose(weighted.predict_proba(X), repeated.predict_proba(X), atol=1e-6)
+    # Another way to it, but about the same place.
+    tenfold = make().fit(X, y, 10.0 * weights)
+    assert 3 < tenfold.alpha_ / weighted.alpha_ < 33
+
+
+def test_dense_is_sparse(cancer):
+    X, y = cancer
+    X = np.where(X > 0, X, 0)
+    dense, sparse = make().fit(X, y), make().fit(scipy.sparse.csr_array(X), y)
+    assert dense.alpha_ == sparse.alpha_
+    assert_allclose(dense.predict_proba(X), sparse.predict_proba(X), atol=1e-6)
+
+
+def test_the_same_bits_for_any_number_of_threads():
+    X, y = make_classification(12_000, 20, flip_y=0.2, random_state=0)
+    fits = []
+    for n_threads, blas_threads in [(1, 1), (2, 2), (3, 1)]:
+        with threadpool_limits(blas_threads, user_api="blas"):
+            clf = make((30, 20), n_threads=n_threads, max_iter=10)
+            with pytest.warns(ConvergenceWarning):
+                fits.append(clf.fit(X, y))
+    for clf in fits[1:]:
+        assert clf.alpha_losses_ == fits[0].alpha_losses_
+        assert clf.loss_curve_ == fits[0].loss_curve_
+        for W, other in zip(clf.coefs_, fits[0].coefs_, strict=True):
+            assert_array_equal(W, other)
+
+
+def test_warm_starts_keep_the_penalty(cancer, monkeypatch):
+    X, y = cancer
+    clf = make(warm_start=True, max_iter=2)
+    with pytest.warns(ConvergenceWarning):
+        clf.fit(X, y)
+    alpha, losses = clf.alpha_, clf.alpha_losses_
+    monkeypatch.setattr(_penalty, "walk", None)  # not asked again
+    with pytest.warns(ConvergenceWarning):
+        clf.fit(X, y)
+    assert (clf.alpha_, clf.alpha_losses_) == (alpha, losses)
+
+
+def test_restarts_share_the_penalty(cancer):
+    clf = make(n_init=3).fit(*cancer)
+    assert clf.alpha_ == make().fit(*cancer).alpha_
+    assert len(set(clf.restart_losses_)) == 3
+
+
+@pytest.mark.parametrize(
+    "X", [np.zeros((6, 2)), np.eye(2)], ids=["features that say nothing", "two rows"]
+)
+def test_nothing_to_choose_by(X):
+    y = np.arange(len(X)) % 2
+    clf = make().fit(X, y)
+    assert clf.alpha_ == 10
+    assert clf.alpha_losses_ == {}
+
+
+def test_memory_is_bounded_for_large_data(monkeypatch):
+    """The halves of large data are a part of them."""
+    seen = []
+
+    def spy(parts, *args):
+        seen.append(sum(block.X.size for part in parts for block in part))
+        return Objective(parts, *args)
+
+    monkeypatch.setattr(_penalty, "Objective", spy)
+    monkeypatch.setattr(_halves, "MAX_NUMBERS", 30_000)
+    X, y = make_classification(20_000, 10, random_state=0)
+    make((4,)).fit(X, y)
+    assert seen.pop(0) == X.size  # the one evaluation that tells where it collapses
+    assert 14_000 < max(seen) <= 15_020
+
+
+def test_an_interrupt_of_the_search_loses_nothing(cancer, monkeypatch):
+    X, y = cancer
+    clf = make(alpha=3.0).fit(X, y)
+    before = vars(clf).copy()
+    call = Objective.__call__
+    calls = []
+
+    def interrupting(self, theta):
+        calls.append(theta)
+        if len(calls) == 20:
+            raise KeyboardInterrupt
+        return call(self, theta)
+
+    monkeypatch.setattr(Objective, "__call__", interrupting)
+    clf.set_params(alpha="auto")
+    with pytest.raises(KeyboardInterrupt):
+        clf.fit(X, y)
+    assert len(calls) == 20
+    assert vars(clf) == before | {"alpha": "auto"}
+
+
+def test_overflow_is_told(cancer):
+    X, y = cancer
+    with pytest.raises(ValueError, match="overflow"):
+        make().fit(1e300 * X, y)
+
+
+@pytest.mark.parametrize("alpha", ["scale", -1.0, np.inf, None])
+def test_errors(iris, alpha):
+    with pytest.raises(ValueError, match=r"'alpha' parameter of ReLU.*'auto'"):
+        make(alpha=alpha).fit(*iris)
