@@ -161,7 +161,7 @@ def test_the_losses_are_those_of_logistic_regression(cancer, weighted):
             total += weights[others].sum() * log_loss(
                 y[others], proba, sample_weight=weights[others]
             )
-        assert loss == pytest.approx(total / weights.sum(), rel=0.005)
+        assert loss == pytest.approx(total / weights.sum(), rel=0.01)
     losses = list(clf.alpha_losses_.values())
     assert clf.alpha_losses_[clf.alpha_] == pytest.approx(min(losses), rel=0.02)
     peer = LogisticRegression(C=1 / clf.alpha_, solver="newton-cholesky", tol=1e-10)
