@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._blas import single_threaded_blas
 from ._likelihood import Likelihood, Logistic, Softmax
+from ._parameters import Shapes, n_outputs_of, unpack
 from ._prediction import logits
 from ._threads import ThreadedMap, effective_n_threads
 
@@ -151,6 +152,19 @@ def encode_classes(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             f"class: {classes.tolist()[0]!r}."
         )
     return classes, codes
+
+
+def fitted_attributes(
+    theta: np.ndarray, shapes: Shapes, classes: np.ndarray, dtype: Any
+) -> dict[str, Any]:
+    """The attributes that predictions need; arrays own their memory."""
+    layers = unpack(theta, shapes)
+    return {
+        "classes_": classes,
+        "n_outputs_": n_outputs_of(len(classes)),
+        "coefs_": [W_T.astype(dtype) for W_T, _ in layers],
+        "intercepts_": [b.astype(dtype) for _, b in layers],
+    }
 
 
 def likelihood_of(n_classes: int) -> type[Logistic | Softmax]:

@@ -17,6 +17,7 @@ from ._base import (
     BaseReLULogistic,
     all_or_nothing,
     encode_classes,
+    fitted_attributes,
     likelihood_of,
 )
 from ._blocks import Block, cut
@@ -36,10 +37,10 @@ from ._lbfgs import (
     Limits,
     Stage,
 )
-from ._likelihood import Likelihood, Logistic
+from ._likelihood import Likelihood
 from ._monitors import Printer, Validation
 from ._objective import Objective
-from ._parameters import Shapes, initial_theta, layer_shapes, pack, unpack
+from ._parameters import Shapes, initial_theta, layer_shapes, n_outputs_of, pack
 from ._penalty import Choice, choose_alpha
 from ._products import Matrix
 from ._threads import ThreadedMap, effective_n_threads
@@ -401,8 +402,9 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
         X_val: Any,
         y_val: Any,
         sample_weight_val: Any,
+        start: np.ndarray | None = None,
     ) -> str | None:
-        """Fit; what to warn of, if anything."""
+        """Fit, from theta ``start`` if given; what to warn of, if anything."""
         hidden_layer_sizes = self._check_parameters(X_val, y_val, sample_weight_val)
         goes_on = self.warm_start and hasattr(self, "coefs_")
         X, y = validate_data(
@@ -418,21 +420,17 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
         )
 
         likelihood = likelihood_of(len(classes))
-        n_outputs = 1 if likelihood is Logistic else len(classes)
-        shapes = layer_shapes(X.shape[1], hidden_layer_sizes, n_outputs)
+        shapes = layer_shapes(
+            X.shape[1], hidden_layer_sizes, n_outputs_of(len(classes))
+        )
         if goes_on:
             self._check_warm_start(classes, shapes)
         starts = self._starts(shapes, goes_on)
+        if start is not None and not goes_on:
+            starts[0] = start
 
         def fitted(theta: np.ndarray) -> dict[str, Any]:
-            """The attributes that predictions need; arrays own their memory."""
-            layers = unpack(theta, shapes)
-            return {
-                "classes_": classes,
-                "n_outputs_": n_outputs,
-                "coefs_": [W_T.astype(X.dtype) for W_T, _ in layers],
-                "intercepts_": [b.astype(X.dtype) for _, b in layers],
-            }
+            return fitted_attributes(theta, shapes, classes, X.dtype)
 
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         task = FitTask(

@@ -21,6 +21,11 @@ def layer_shapes(
     return list(pairwise((n_features, *hidden_layer_sizes, n_outputs)))
 
 
+def n_outputs_of(n_classes: int) -> int:
+    """m_L: one logit for two classes, else one for each."""
+    return 1 if n_classes == 2 else n_classes
+
+
 def n_parameters(shapes: Shapes) -> int:
     """Length of theta: the sum over the layers of (n_l + 1) m_l."""
     return sum((n + 1) * m for n, m in shapes)

@@ -42,27 +42,22 @@ class Choice(NamedTuple):
     theta: np.ndarray | None
 
 
-class Fold(NamedTuple):
-    """A half to train on, given the penalty, and the other to validate on."""
-
-    training: Callable[[float], Objective]
-    validation: Objective
-
-    def fit(self, theta: np.ndarray, alpha: float, history_size: int) -> np.ndarray:
-        """Minimise from theta."""
-        objective = self.training(alpha)
-        limits = Limits(
-            tol=TOLERANCE,
-            # As in any fit, only a network has kinks where the gradient does not end.
-            loss_tol=TOLERANCE if len(objective.shapes) > 1 else 0.0,
-            rounding=float(np.finfo(objective.dtype).eps),
-            max_iter=MAX_ITER,
-            max_fun=2 * MAX_ITER,
-        )
-        minimum = minimize([Stage(objective, limits)], theta, history_size=history_size)
-        if minimum.stop_reason == INTERRUPTED:
-            raise KeyboardInterrupt
-        return minimum.iterate.theta
+def fit_for_choice(
+    objective: Objective, theta: np.ndarray, history_size: int
+) -> np.ndarray:
+    """Minimise from theta, as far as the choice of a penalty needs."""
+    limits = Limits(
+        tol=TOLERANCE,
+        # As in any fit, only a network has kinks where the gradient does not end.
+        loss_tol=TOLERANCE if len(objective.shapes) > 1 else 0.0,
+        rounding=float(np.finfo(objective.dtype).eps),
+        max_iter=MAX_ITER,
+        max_fun=2 * MAX_ITER,
+    )
+    minimum = minimize([Stage(objective, limits)], theta, history_size=history_size)
+    if minimum.stop_reason == INTERRUPTED:
+        raise KeyboardInterrupt
+    return minimum.iterate.theta
 
 
 def choose_alpha(
@@ -93,25 +88,27 @@ def choose_alpha(
             parts, shapes, likelihood, alpha, data.X.dtype, ordered_map
         )
 
-    folds = [
-        Fold(objective(np.union1d(rows, shared)), objective(others)(0.0))
-        for rows, others in ((first, second), (second, first))
-    ]
+    training = [objective(np.union1d(rows, shared)) for rows in (first, second)]
+    validation = [objective(rows)(0.0) for rows in (second, first)]
     paths: dict[int, list[np.ndarray]] = {}
 
     def loss_at(exponent: int, before: int | None) -> float:
         alpha = penalty(exponent)
         thetas = [initial, initial] if before is None else paths[before]
         paths[exponent] = [
-            rounded(fold.fit(revive(theta, initial, shapes), alpha, history_size))
-            for fold, theta in zip(folds, thetas, strict=True)
+            rounded(
+                fit_for_choice(
+                    half(alpha), revive(theta, initial, shapes), history_size
+                )
+            )
+            for half, theta in zip(training, thetas, strict=True)
         ]
         loss = np.average(
             [
-                fold.validation.mean_nll(theta)
-                for fold, theta in zip(folds, paths[exponent], strict=True)
+                half.mean_nll(theta)
+                for half, theta in zip(validation, paths[exponent], strict=True)
             ],
-            weights=[fold.validation.weight_sum for fold in folds],
+            weights=[half.weight_sum for half in validation],
         )
         if report is not None:
             report(alpha, float(loss))

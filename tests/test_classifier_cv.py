@@ -1,0 +1,334 @@
+"""`ReLULogisticClassifierCV`: its scores, its path, and its place in scikit-learn."""
+
+import joblib
+import numpy as np
+import pytest
+import scipy.sparse
+import sklearn
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer, load_iris, make_classification
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
+from sklearn.metrics import accuracy_score, log_loss, make_scorer
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    StratifiedKFold,
+    cross_val_score,
+)
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from sklearn_relulogit import ReLULogisticClassifier, ReLULogisticClassifierCV
+from sklearn_relulogit._classifier_cv import _turned
+
+
+@pytest.fixture(scope="module")
+def cancer():
+    X, y = load_breast_cancer(return_X_y=True)
+    return StandardScaler().fit_transform(X), y
+
+
+@pytest.fixture(scope="module")
+def iris():
+    X, y = load_iris(return_X_y=True)
+    return StandardScaler().fit_transform(X), y
+
+
+def make(hidden_layer_sizes=(6,), **kwargs):
+    kwargs = {"alphas": [30.0, 3.0, 0.3], "cv": 3, "random_state": 0} | kwargs
+    return ReLULogisticClassifierCV(hidden_layer_sizes, **kwargs)
+
+
+@parametrize_with_checks(
+    [
+        ReLULogisticClassifierCV((8,), alphas=3, cv=3),
+        ReLULogisticClassifierCV((), alphas=3, cv=3),
+        ReLULogisticClassifierCV((6, 5), alphas=[10.0, 1.0], cv=2, scoring=None),
+    ]
+)
+def test_estimator_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize("scoring", ["neg_log_loss", "accuracy"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_scores_are_those_of_logistic_regression(cancer, scoring, weighted):
+    """Without hidden layers: another library's fits and scores of each fold."""
+    X, y = cancer
+    s = np.random.RandomState(0).randint(0, 3, len(y)) if weighted else None
+    alphas = [100.0, 10.0, 1.0]
+    clf = make((), alphas=alphas, scoring=scoring, cv=4).fit(X, y, s)
+    theirs = np.empty((3, 4))
+    for j, (train, test) in enumerate(StratifiedKFold(4).split(X, y)):
+        for i, alpha in enumerate(alphas):
+            peer = LogisticRegression(C=1 / alpha, solver="newton-cholesky", tol=1e-9)
+            peer.fit(X[train], y[train], None if s is None else s[train])
+            weights = None if s is None else s[test]
+            if scoring == "accuracy":
+                theirs[i, j] = peer.score(X[test], y[test], weights)
+            else:
+                proba = peer.predict_proba(X[test])
+                theirs[i, j] = -log_loss(y[test], proba, sample_weight=weights)
+    assert_allclose(clf.scores_, theirs, rtol=0.02)
+    assert not np.allclose(clf.scores_[:2], theirs[1:], rtol=0.02)
+    assert clf.alpha_ == alphas[clf.scores_.mean(axis=1).argmax()]
+    assert clf.best_score_ == clf.scores_.mean(axis=1).max()
+
+
+def test_it_chooses_as_logistic_regression_cv():
+    X, y = make_classification(200, 30, n_informative=4, flip_y=0.2, random_state=0)
+    alphas = np.geomspace(1e3, 1e-1, 9)
+    clf = make((), alphas=alphas, cv=5).fit(X, y)
+    kwargs = {"Cs": 1 / alphas, "cv": 5, "scoring": "neg_log_loss", "max_iter": 1000}
+    if "use_legacy_attributes" in LogisticRegressionCV().get_params():
+        kwargs |= {"use_legacy_attributes": False, "l1_ratios": (0,)}
+    theirs = LogisticRegressionCV(**kwargs).fit(X, y)
+    assert clf.alpha_ == pytest.approx(1 / np.ravel(theirs.C_)[0])
+    assert_allclose(clf.coef_, theirs.coef_, atol=0.01)
+
+
+def test_the_final_fit_is_that_of_the_classifier(cancer):
+    X, y = cancer
+    clf = make(()).fit(X, y)
+    direct = ReLULogisticClassifier((), alpha=clf.alpha_).fit(X, y)
+    assert_allclose(clf.coef_, direct.coef_, atol=1e-2)
+    assert clf.loss_ == pytest.approx(direct.loss_, rel=1e-4)
+    clf = make().fit(X, y)
+    direct = ReLULogisticClassifier((6,), alpha=clf.alpha_, random_state=0).fit(X, y)
+    assert clf.loss_ == pytest.approx(direct.loss_, rel=0.1)
+    assert {name for name in vars(direct) if name.endswith("_")} == (
+        {name for name in vars(clf) if name.endswith("_")}
+        - {"alphas_", "scores_", "best_score_"}
+        | {"alpha_losses_"}
+    )
+    # It goes on from a fold, so it takes fewer iterations.
+    assert clf.n_iter_ < direct.n_iter_
+
+
+def test_a_number_of_alphas_is_a_grid_in_the_scale_of_the_data(cancer):
+    X, y = cancer
+    clf = make(alphas=5).fit(X, y)
+    norm = np.linalg.norm(X.T @ (y - y.mean()))
+    assert_allclose(clf.alphas_, norm * np.logspace(0, -4, 5), rtol=1e-10)
+    # As the sum of the losses, so the penalty grows with the weights.
+    heavy = make(alphas=5).fit(X, y, np.full(len(y), 7.0))
+    assert_allclose(heavy.alphas_, 7 * clf.alphas_)
+
+
+def test_alphas_go_from_strong_to_weak(iris):
+    clf = make(alphas=[1.0, 100.0, 10.0, 10.0]).fit(*iris)
+    assert_array_equal(clf.alphas_, [100, 10, 1])
+    assert clf.scores_.shape == (3, 3)
+
+
+def test_the_path_ends_where_the_score_has_turned():
+    X, y = make_classification(150, 30, n_informative=3, flip_y=0.3, random_state=0)
+    clf = make((50,), alphas=np.logspace(2, -4, 13), cv=3).fit(X, y)
+    tried = ~np.isnan(clf.scores_).any(axis=1)
+    assert_array_equal(tried, ~np.isnan(clf.scores_).all(axis=1))
+    n_tried = int(tried.sum())
+    assert 3 <= n_tried < 13
+    assert tried[:n_tried].all()
+    best = int(np.flatnonzero(clf.alphas_ == clf.alpha_)[0])
+    assert best <= n_tried - 3
+    assert (clf.scores_[n_tried - 1] < clf.scores_[best]).all()
+
+
+def test_turned():
+    assert not _turned(np.array([[1.0, 1.0]]))
+    assert not _turned(np.array([[1, 1], [0.5, 0.5]]))
+    assert _turned(np.array([[1, 1], [0.9, 0.9], [0.5, 0.5]]))
+    assert not _turned(np.array([[1, 1], [0.9, 0.9], [0.5, 1.1]]))
+    assert not _turned(np.array([[0, 0], [0.9, 0.9], [0.5, 0.5]]))
+
+
+def test_the_path_is_as_good_as_fits_from_new_weights(cancer):
+    X, y = cancer
+    clf = make((20,), alphas=[30.0, 10.0, 3.0]).fit(X, y)
+    for i, alpha in enumerate(clf.alphas_):
+        direct = cross_val_score(
+            ReLULogisticClassifier((20,), alpha=alpha, random_state=0),
+            X,
+            y,
+            cv=3,
+            scoring="neg_log_loss",
+        )
+        assert clf.scores_[i].mean() == pytest.approx(direct.mean(), rel=0.1)
+
+
+def test_a_fold_without_some_class(iris):
+    X, y = iris
+    y = y.copy()
+    y[:2] = 7  # in two folds of three at most
+    clf = make(alphas=[3.0, 1.0])
+    with pytest.warns(UserWarning, match="least populated class"):
+        clf.fit(X, y)
+    assert np.isfinite(clf.scores_).all()
+    assert clf.predict_proba(X).shape == (len(X), 4)
+
+
+@pytest.mark.parametrize("backend", ["loky", "threading"])
+def test_the_same_bits_for_any_number_of_jobs(cancer, backend):
+    one = make().fit(*cancer)
+    with joblib.parallel_config(backend):
+        two = make(n_jobs=2).fit(*cancer)
+    assert_array_equal(one.scores_, two.scores_)
+    for a, b in zip(one.coefs_, two.coefs_, strict=True):
+        assert_array_equal(a, b)
+
+
+def test_groups(cancer):
+    X, y = cancer
+    groups = np.arange(len(y)) // 50
+    clf = make(cv=GroupKFold(3)).fit(X, y, groups=groups)
+    splits = list(GroupKFold(3).split(X, y, groups))
+    same = make(cv=splits).fit(X, y)
+    assert_array_equal(clf.scores_, same.scores_)
+    assert not np.array_equal(clf.scores_, make().fit(X, y).scores_)
+    with pytest.raises(ValueError, match="'groups' parameter should not be None"):
+        make(cv=GroupKFold(3)).fit(X, y)
+    with pytest.raises(TypeError, match=r"unexpected arguments: \['group'\]"):
+        make().fit(X, y, group=groups)
+
+
+def test_metadata_routing(cancer):
+    X, y = cancer
+    groups = np.arange(len(y)) // 50
+    s = np.random.RandomState(0).randint(1, 3, len(y))
+    with sklearn.config_context(enable_metadata_routing=True):
+        scorer = make_scorer(accuracy_score).set_score_request(sample_weight=True)
+        cv = GroupKFold(3).set_split_request(groups=True)
+        clf = make(cv=cv, scoring=scorer).set_fit_request(sample_weight=True)
+        scaler = StandardScaler().set_fit_request(sample_weight=False)
+        model = make_pipeline(scaler, clf)
+        model.fit(X, y, sample_weight=s, groups=groups)
+        routed = model[-1]
+        unweighted = make(cv=cv, scoring=make_scorer(accuracy_score)).set_fit_request(
+            sample_weight=True
+        )
+        unweighted.scoring.set_score_request(sample_weight=False)
+        unweighted.fit(scaler.transform(X), y, sample_weight=s, groups=groups)
+    X = StandardScaler().fit_transform(X)
+    direct = make(cv=GroupKFold(3), scoring="accuracy").fit(X, y, s, groups=groups)
+    assert_allclose(routed.scores_, direct.scores_)
+    assert not np.allclose(unweighted.scores_, direct.scores_)
+
+
+def test_scorers_see_a_fitted_classifier(iris):
+    X, y = iris
+    labels = np.array(["a", "b", "c"])[y]
+    seen = []
+
+    def scorer(estimator, X, y):
+        seen.append(set(y))
+        return np.mean(estimator.predict(X) == y)
+
+    clf = make(scoring=scorer).fit(X, labels)
+    assert set.union(*seen) == {"a", "b", "c"}
+    assert_array_equal(clf.scores_, make(scoring="accuracy").fit(X, labels).scores_)
+    assert_array_equal(clf.scores_, make(scoring=None).fit(X, labels).scores_)
+
+
+def test_without_refit(cancer):
+    clf = make(refit=False).fit(*cancer)
+    with_refit = make().fit(*cancer)
+    assert clf.alpha_ == with_refit.alpha_
+    assert not hasattr(clf, "coefs_")
+    for method in ("predict", "predict_proba", "decision_function"):
+        with pytest.raises(AttributeError, match="fitted with refit=False"):
+            getattr(clf, method)(cancer[0])
+
+
+@pytest.mark.parametrize("container", [scipy.sparse.csr_array, scipy.sparse.csc_array])
+def test_sparse(cancer, container):
+    X, y = cancer
+    X = np.where(X > 0, X, 0)
+    dense, sparse = make().fit(X, y), make().fit(container(X), y)
+    assert_allclose(sparse.scores_, dense.scores_, rtol=1e-3)
+
+
+def test_float32_stays(iris):
+    X, y = iris
+    clf = make().fit(X.astype(np.float32), y)
+    assert clf.coefs_[0].dtype == np.float32
+
+
+def test_class_weight(cancer):
+    X, y = cancer
+    weighted = make((), class_weight={0: 3.0}).fit(X, y)
+    direct = LogisticRegression(
+        C=1 / weighted.alpha_, class_weight={0: 3.0}, tol=1e-8, max_iter=1000
+    ).fit(X, y)
+    assert_allclose(weighted.coef_, direct.coef_, atol=0.01)
+
+
+def test_warm_start_goes_on_from_the_last_fit(cancer):
+    X, y = cancer
+    clf = make(warm_start=True, max_iter=3, alphas=[3.0])
+    with pytest.warns(ConvergenceWarning):
+        clf.fit(X, y)
+    first = clf.loss_
+    with pytest.warns(ConvergenceWarning):
+        clf.fit(X, y)
+    assert clf.loss_curve_[0] < first
+
+
+def test_in_a_pipeline_and_a_search(cancer):
+    X, y = cancer
+    model = make_pipeline(StandardScaler(), make())
+    assert cross_val_score(model, X, y, cv=2).min() > 0.9
+    search = GridSearchCV(
+        model, {"relulogisticclassifiercv__hidden_layer_sizes": [(), (3,)]}, cv=2
+    )
+    assert search.fit(X, y).best_score_ > 0.9
+    assert clone(model[-1]).get_params() == model[-1].get_params()
+
+
+def test_verbose(cancer, capsys):
+    clf = make(verbose=1, alphas=[30.0, 3.0]).fit(*cancer)
+    lines = capsys.readouterr().out.splitlines()
+    for line, alpha, score in zip(
+        lines, (30, 3), clf.scores_.mean(axis=1), strict=False
+    ):
+        assert line.startswith(f"alpha {alpha}  neg_log_loss {score:.6f} +- ")
+    assert lines[2].startswith("iteration ")
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"alphas": 0}, "'alphas' parameter of ReLULogisticClassifierCV"),
+        ({"alphas": []}, r"'alphas' .* non-empty .* Got \[\]"),
+        ({"alphas": [1.0, -1.0]}, r"floats >= 0. Got \[1.0, -1.0\]"),
+        ({"alphas": [np.inf]}, "finite floats"),
+        ({"alphas": ["a"]}, "finite floats"),
+        ({"alphas": [[1.0]]}, "one-dimensional"),
+        ({"cv": 1},  "'cv' parameter of ReLULogisticClassifierCV"),
+        ({"scoring": "nll"}, "'scoring' parameter of ReLULogisticClassifierCV"),
+        ({"refit": "yes"}, "'refit' parameter"),
+        ({"hidden_layer_sizes": (0,)}, "'hidden_layer_sizes' parameter of ReLULog"),
+    ],
+)
+def test_errors(iris, kwargs, message):
+    hidden = kwargs.pop("hidden_layer_sizes", (6,))
+    clf = make(hidden, **kwargs)
+    before = vars(clf).copy()
+    with pytest.raises(ValueError, match=message):
+        clf.fit(*iris)
+    assert vars(clf) == before
+
+
+def test_a_failed_fit_loses_nothing(cancer):
+    X, y = cancer
+    clf = make().fit(X, y)
+    before = vars(clf).copy()
+    with pytest.raises(ValueError, match="overflow"):
+        clf.fit(1e300 * X, y)
+    assert vars(clf) == before
+    weights = np.ones(len(y))
+    weights[: len(y) // 3 + 20] = 0
+    with pytest.raises(ValueError, match="sample_weight in a fold must have a pos"):
+        clf.set_params(cv=[(np.arange(300, 500), np.arange(100))]).fit(X, y, weights)
