@@ -264,6 +264,8 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
         )
         classes, codes = encode_classes(y)
         weights = check_sample_weight(sample_weight, X)
+        if "sample_weight" in score_params:
+            score_params = score_params | {"sample_weight": weights}
         training = weights
         if self.class_weight is not None:
             of_class = weights_of_classes(self.class_weight, classes, codes, weights)

@@ -47,7 +47,7 @@ def fit_for_choice(
 ) -> np.ndarray:
     """Minimise from theta, as far as the choice of a penalty needs."""
     limits = Limits(
-        tol=TOLERANCE,
+        tol=TOLERANCE / 10,
         # As in any fit, only a network has kinks where the gradient does not end.
         loss_tol=TOLERANCE if len(objective.shapes) > 1 else 0.0,
         rounding=float(np.finfo(objective.dtype).eps),
