@@ -1,6 +1,15 @@
 """Logistic regression with a ReLU network for its score, by full-batch L-BFGS."""
 
 from ._classifier import ReLULogisticClassifier
+from ._explained import local_linear
+from ._regions import LinearRegions, linear_regions
+from ._scaling import fold_scaling
 
-__all__ = ["ReLULogisticClassifier"]
+__all__ = [
+    "LinearRegions",
+    "ReLULogisticClassifier",
+    "fold_scaling",
+    "linear_regions",
+    "local_linear",
+]
 __version__ = "0.1.0.dev0"
