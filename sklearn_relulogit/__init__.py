@@ -2,11 +2,15 @@
 
 from ._classifier import ReLULogisticClassifier
 from ._explained import local_linear
+from ._plots import LinearRegionsDisplay, LocalCoefficientsDisplay, LossCurveDisplay
 from ._regions import LinearRegions, linear_regions
 from ._scaling import fold_scaling
 
 __all__ = [
     "LinearRegions",
+    "LinearRegionsDisplay",
+    "LocalCoefficientsDisplay",
+    "LossCurveDisplay",
     "ReLULogisticClassifier",
     "fold_scaling",
     "linear_regions",

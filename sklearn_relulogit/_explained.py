@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.pipeline import Pipeline
+from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
 from ._classifier import ReLULogisticClassifier
@@ -15,10 +16,10 @@ from ._scaling import fold_scaling, scaling_steps
 
 @dataclass(frozen=True)
 class Explained:
-    """The scalers and the classifier that a model consists of, and what it was fitted to.
+    """The scalers and the classifier that a model consists of.
 
-    ``outermost`` is the pipeline, or the classifier itself: it checks the number and
-    the names of the features.
+    ``outermost`` is the first of them: it knows the number and the names of the
+    features that the model is given.
     """
 
     outermost: Any
@@ -59,7 +60,7 @@ class Explained:
 
 
 def explained(model: Any) -> Explained:
-    """Take a model apart: a classifier, a pipeline of scalers and one, a search over them.
+    """A classifier, a pipeline of scalers and one, or a search over these, taken apart.
 
     Raises
     ------
@@ -99,6 +100,19 @@ def checked_feature_names(names: Any, parts: Explained) -> np.ndarray:
             f"Got an array of shape {names.shape}."
         )
     return names
+
+
+def class_codes(y: Any, X: Any, classes: np.ndarray) -> np.ndarray:
+    """Labels as indices into the classes."""
+    y = column_or_1d(y)
+    check_consistent_length(X, y)
+    known = np.isin(y, classes)
+    if not known.all():
+        raise ValueError(
+            f"y holds {np.unique(y[~known]).tolist()}, which the model was not fitted "
+            f"to: its classes are {classes.tolist()}."
+        )
+    return np.searchsorted(classes, y)
 
 
 def local_linear(model: Any, X: Any) -> tuple[np.ndarray, np.ndarray]:

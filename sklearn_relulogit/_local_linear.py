@@ -1,12 +1,12 @@
 """The affine functions that the network is made of.
 
 Let D_l(x) = diag(pos(z_l(x))): which units of layer l are active at x. All x with the
-same D_1, ..., D_(L-1) form a linear region, and on it the network is one affine function,
+same D_1, ..., D_(L-1) form a linear region. On it the network is one affine function,
 
     f(x) = A x + c,    A = W_L D_(L-1) W_(L-1) ... D_1 W_1                     (m_L, p)
 
-the product of the gradient formulas carried on to the input. Since relu(v) = D v where
-D = diag(pos(v)), nothing is approximated: f_l(D_(l-1) (A' x + c')) is affine in x again.
+the product of the gradient formulas carried on to the input. Nothing is approximated,
+since relu(v) = D v with D = diag(pos(v)), so that f_l(relu(A' x + c')) is affine again.
 """
 
 from collections.abc import Callable, Iterable

@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils import check_consistent_length, column_or_1d
 
-from ._explained import checked_feature_names, explained
+from ._explained import checked_feature_names, class_codes, explained
 from ._local_linear import activation_patterns
 from ._optional import optional_import
 
@@ -16,7 +15,8 @@ from ._optional import optional_import
 class LinearRegions:
     """The linear regions that a data set visits, the most visited first.
 
-    In each region the model is one logistic regression. :func:`linear_regions` makes it.
+    In each region the model is one logistic regression. Made by
+    :func:`linear_regions`.
 
     Attributes
     ----------
@@ -323,7 +323,7 @@ def linear_regions(
     clf = parts.classifier
     names = checked_feature_names(feature_names, parts)
     Z = parts.scale(X)
-    codes = None if y is None else _codes(y, X, clf.classes_)
+    codes = None if y is None else class_codes(y, X, clf.classes_)
 
     packed = clf._over_rows(activation_patterns, Z)
     _, first, labels, counts = np.unique(
@@ -357,19 +357,6 @@ def linear_regions(
         classes=clf.classes_,
         hidden_layer_sizes=sizes,
     )
-
-
-def _codes(y: Any, X: Any, classes: np.ndarray) -> np.ndarray:
-    """Labels as indices into the classes."""
-    y = column_or_1d(y)
-    check_consistent_length(X, y)
-    known = np.isin(y, classes)
-    if not known.all():
-        raise ValueError(
-            f"y holds {np.unique(y[~known]).tolist()}, which the model was not fitted "
-            f"to: its classes are {classes.tolist()}."
-        )
-    return np.searchsorted(classes, y)
 
 
 def _pandas() -> Any:
