@@ -381,7 +381,7 @@ class LocalCoefficientsDisplay:
         if len(coef) > 1:
             where = f"{len(coef)} rows (whiskers: 5 % to 95 %)"
         self.ax_.set(
-            xlabel=f"Change of the {self.output_name} per {self.unit} (nats)",
+            xlabel=f"Change of the {self.output_name}\nper {self.unit} (nats)",
             title=f"Local coefficients of {where}",
         )
         return self

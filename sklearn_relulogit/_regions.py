@@ -86,9 +86,9 @@ class LinearRegions:
             f"Of {len(active)} hidden units {always} are active at every row, {never} "
             f"at none; {len(active) - always - never} make the regions.",
         ]
-        if 2 * n_regions > n_samples:
+        if 2 * single > n_samples:
             lines.append(
-                "Nearly every row has a region of its own: see features() for the "
+                "Most rows have a region of their own: see features() for the "
                 "coefficients over all rows. Smaller layers, or a larger alpha, give "
                 "fewer regions."
             )

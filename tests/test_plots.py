@@ -180,7 +180,7 @@ def test_bars_for_one_row():
     labels = [text.get_text() for text in display.ax_.get_yticklabels()]
     j = order[0]
     assert labels[0] == f"{X.columns[j]} = {X.iloc[0, j]:.4g}"
-    assert display.ax_.get_xlabel() == "Change of the logit of 2 per unit (nats)"
+    assert display.ax_.get_xlabel() == "Change of the logit of 2\nper unit (nats)"
     # From top to bottom.
     low, high = display.ax_.get_ylim()
     assert low > high
@@ -200,7 +200,7 @@ def test_the_spread_over_several_rows():
     medians = [line.get_xdata()[0] for line in display.boxes_["medians"]]
     assert_allclose(medians, np.median(coef[:, order], axis=0))
     assert display.bars_ is None
-    assert "log-odds of 1 per scaled unit" in display.ax_.get_xlabel()
+    assert "log-odds of 1\nper scaled unit" in display.ax_.get_xlabel()
     display.plot(max_features=None)
     assert len(display.order_) == 30
 
