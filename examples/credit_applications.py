@@ -100,8 +100,8 @@ LocalCoefficientsDisplay.from_estimator(model, X, scaled=True)
 # %%
 # The auditor's question
 # ----------------------
-# "positive" is the share of these applicants for whom more of the feature raises the log-odds
-# of refusal. Whatever is expected to count for the applicant should not have one.
+# "positive" is the share of these applicants for whom more of the feature raises the
+# log-odds of refusal. For what should count in their favour it is to be zero.
 
 for feature in ["income (10,000 $)", "major cards"]:
     print(f"more '{feature}' counts against {table.loc[feature, 'positive']:.1%}")

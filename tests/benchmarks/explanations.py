@@ -120,7 +120,7 @@ def compare(load, hidden, n_rows):
 
     def report(label, total, comparison):
         per_row = total / n_rows
-        ratios = f"{per_row / single:12.2g}{per_row / many:14.2g}"
+        ratios = f"{per_row / single:12,.1f}{per_row / many:14,.0f}"
         print(f"{label:30}{1e3 * per_row:10.4f}{ratios}{comparison}")
 
     many /= len(X_test)
