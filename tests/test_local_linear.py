@@ -125,6 +125,13 @@ def test_without_hidden_layers_the_coefficients_of_every_row_are_coef():
             assert_array_equal(np.atleast_1d(c), clf.intercept_)
 
 
+def test_with_a_penalty_the_coefficients_of_the_classes_add_up_to_nothing():
+    X, y = load_digits(return_X_y=True)
+    clf = ReLULogisticClassifier((20, 10), random_state=0).fit(scale(X), y)
+    coef, _ = clf.local_linear(scale(X))
+    assert np.abs(coef.sum(axis=1)).max() < 1e-3 * np.abs(coef).max()
+
+
 def test_a_unit_whose_input_is_exactly_zero_is_not_active():
     clf, X = random_network((3,))
     clf.coefs_[0][:, 1] = 0
