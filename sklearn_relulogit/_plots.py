@@ -5,6 +5,7 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.utils import check_array, column_or_1d
+from sklearn.utils.validation import validate_data
 
 from ._explained import checked_feature_names, class_codes, explained
 from ._optional import optional_import
@@ -559,12 +560,7 @@ class LinearRegionsDisplay:
         model = explained(estimator)
         names = checked_feature_names(feature_names, model)
         pair = _two_features(features, names)
-        points = check_array(X, dtype=np.float64, input_name="X")
-        if points.shape[1] != len(names):
-            raise ValueError(
-                f"X has {points.shape[1]} features, but the model was fitted to "
-                f"{len(names)}."
-            )
+        points = validate_data(model.outermost, X, dtype=np.float64, reset=False)
         reference = np.median(points, axis=0) if others is None else others
         reference = column_or_1d(reference, dtype=np.float64)
         if reference.shape != (len(names),):

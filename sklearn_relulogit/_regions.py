@@ -1,5 +1,6 @@
 """Which linear regions of the network a data set visits, and what holds in each."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,8 +8,10 @@ import numpy as np
 from sklearn.preprocessing import StandardScaler
 
 from ._explained import checked_feature_names, class_codes, explained
-from ._local_linear import activation_patterns
+from ._local_linear import activation_patterns, local_linear
 from ._optional import optional_import
+from ._parameters import Layers
+from ._products import Matrix
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -325,15 +328,8 @@ def linear_regions(
     Z = parts.scale(X)
     codes = None if y is None else class_codes(y, X, clf.classes_)
 
-    packed = clf._over_rows(activation_patterns, Z)
-    _, first, labels, counts = np.unique(
-        packed, axis=0, return_index=True, return_inverse=True, return_counts=True
-    )
-    # The largest first; of equals the one that comes first in X.
-    order = np.lexsort((first, -counts))
-    rank = np.empty_like(order)
-    rank[order] = np.arange(len(order))
-    labels, counts, first = rank[labels], counts[order], first[order]
+    packed, first, labels, coef, intercept = clf._over_rows(_grouped, Z)
+    counts = np.bincount(labels)
 
     def means(values: np.ndarray) -> np.ndarray:
         sums = np.zeros((len(counts), values.shape[1]))
@@ -341,13 +337,15 @@ def linear_regions(
         return sums / counts[:, np.newaxis]
 
     sizes = tuple(len(b) for b in clf.intercepts_[:-1])
-    coef, intercept = parts.fold(*clf.local_linear(Z[first]))
+    if clf.n_outputs_ == 1:
+        coef, intercept = coef[:, 0], intercept[:, 0]
+    coef, intercept = parts.fold(coef, intercept)
     n_classes = len(clf.classes_)
     return LinearRegions(
         labels=labels,
         counts=counts,
         representatives=first,
-        patterns=np.unpackbits(packed[first], axis=1, count=sum(sizes)).astype(bool),
+        patterns=np.unpackbits(packed, axis=1, count=sum(sizes)).astype(bool),
         coef=coef,
         intercept=intercept,
         mean_proba=means(clf.predict_proba(Z)),
@@ -357,6 +355,24 @@ def linear_regions(
         classes=clf.classes_,
         hidden_layer_sizes=sizes,
     )
+
+
+def _grouped(
+    layers: Layers, X: Matrix, ordered_map: Callable[..., Iterable[Any]]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Of each region the pattern, in bytes, and the first row; the region of each row.
+
+    And coefficients, (n_regions, m_L, p), and intercepts, (n_regions, m_L). The largest
+    region is the first; of equals the one that comes first in X.
+    """
+    packed = activation_patterns(layers, X, ordered_map)
+    _, first, labels, counts = np.unique(
+        packed, axis=0, return_index=True, return_inverse=True, return_counts=True
+    )
+    order = np.lexsort((first, -counts))
+    first = first[order]
+    coef, intercept = local_linear(layers, X[first], ordered_map)
+    return packed[first], first, np.argsort(order)[labels], coef, intercept
 
 
 def _pandas() -> Any:

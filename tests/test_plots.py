@@ -290,10 +290,13 @@ def test_errors_of_linear_regions():
             from_estimator(model, X, features=features)
     with pytest.raises(ValueError, match="others must hold a value for each of the 4"):
         from_estimator(model, X, others=[1, 2])
-    with pytest.raises(ValueError, match=r"X has 3 features, .* fitted to 4"):
-        from_estimator(model, X.iloc[:, 1:])
+    with pytest.raises(ValueError, match="feature names should match"):
+        from_estimator(model, X[X.columns[::-1]])
+    plain = make_pipeline(MinMaxScaler(), model[-1]).fit(X.to_numpy(), y)
+    with pytest.raises(ValueError, match="X has 3 features, but MinMaxScaler is"):
+        from_estimator(plain, X.to_numpy()[:, 1:])
     with pytest.raises(TypeError, match="Sparse data was passed for X"):
-        from_estimator(model, scipy.sparse.csr_array(X))
+        from_estimator(plain, scipy.sparse.csr_array(X))
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         from_estimator(model, X, y[:-1])
     with pytest.raises(ValueError, match=r"y holds \[9\], which the model was not"):

@@ -164,6 +164,22 @@ def test_sparse_float32_and_unnamed_data():
     assert named.to_frame().columns[1:].tolist() == names
 
 
+def test_frames_lists_and_frames_between_the_steps():
+    model, X, y = fitted()
+    expected = linear_regions(model, X)
+    Z = model[0].transform(X)
+    clf = model[1]
+    framed = make_pipeline(StandardScaler().set_output(transform="pandas"), clf)
+    names = pd.DataFrame(Z, columns=X.columns)
+    alone = ReLULogisticClassifier((4,), random_state=0).fit(names, y)
+    for regions in (
+        linear_regions(clf, Z.tolist()),
+        linear_regions(alone, names),
+        linear_regions(framed.fit(X, y), X),
+    ):
+        assert_array_equal(regions.labels, expected.labels)
+
+
 def test_string_labels():
     X, y = load_iris(return_X_y=True)
     y = np.array(["no", "yes"])[(y > 0).astype(int)]

