@@ -275,6 +275,15 @@ def test_two_of_several_features_in_their_own_units_the_others_held():
         assert_allclose(other.regions[0], display.regions[0])
 
 
+def test_regions_without_data():
+    clf, X, _ = moons()
+    display = LinearRegionsDisplay.from_estimator(clf, X)
+    display.points = None
+    display.plot()
+    assert display.points_ == []
+    assert display.ax_.get_legend() is None
+
+
 def test_a_constant_feature_still_has_a_range():
     clf, X, _ = moons()
     X[:, 1] = 3.0

@@ -5,8 +5,8 @@ python tests/benchmarks/explanations.py --rows 10  quicker
 
 Two real data sets, standardised, so that the coefficients of all features compare. All
 methods explain the logit of the same fitted network at the same rows. Needs
-pip install -e ".[examples]" shap lime, which are imported where they are used, since the
-test suite looks for doctests here.
+pip install -e ".[examples]" shap lime, which are imported where they are used, since
+the test suite looks for doctests here.
 
 - exact: `local_linear`, of all rows in one call, and row by row
 - differences: central differences of the logit, 2 p evaluations a row, to show by
