@@ -2,6 +2,20 @@
 
 from ._classifier import ReLULogisticClassifier
 from ._classifier_cv import ReLULogisticClassifierCV
+from ._explained import local_linear
+from ._plots import LinearRegionsDisplay, LocalCoefficientsDisplay, LossCurveDisplay
+from ._regions import LinearRegions, linear_regions
+from ._scaling import fold_scaling
 
-__all__ = ["ReLULogisticClassifier", "ReLULogisticClassifierCV"]
+__all__ = [
+    "LinearRegions",
+    "LinearRegionsDisplay",
+    "LocalCoefficientsDisplay",
+    "LossCurveDisplay",
+    "ReLULogisticClassifier",
+    "ReLULogisticClassifierCV",
+    "fold_scaling",
+    "linear_regions",
+    "local_linear",
+]
 __version__ = "0.1.0.dev0"

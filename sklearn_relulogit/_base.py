@@ -1,6 +1,6 @@
 """What the estimators share: predictions, checks of y, and all-or-nothing fits."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._blas import single_threaded_blas
 from ._likelihood import Likelihood, Logistic, Softmax
+from ._local_linear import local_linear
 from ._parameters import Shapes, n_outputs_of, unpack
 from ._prediction import logits
 from ._threads import ThreadedMap, effective_n_threads
@@ -57,7 +58,8 @@ class BaseReLULogistic(ClassifierMixin, BaseEstimator):
             )
         return layers[0]
 
-    def _logits(self, X: Any) -> np.ndarray:
+    def _over_rows(self, function: Callable[..., Any], X: Any) -> Any:
+        """``function(layers, X, ordered_map)`` of the fitted layers and checked X."""
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse="csr", dtype=DTYPES, reset=False)
         layers = list(zip(self.coefs_, self.intercepts_, strict=True))
@@ -65,7 +67,10 @@ class BaseReLULogistic(ClassifierMixin, BaseEstimator):
             ThreadedMap(effective_n_threads(self.n_threads)) as ordered_map,
             single_threaded_blas(),
         ):
-            return logits(layers, X, ordered_map)
+            return function(layers, X, ordered_map)
+
+    def _logits(self, X: Any) -> np.ndarray:
+        return self._over_rows(logits, X)
 
     @property
     def _likelihood(self) -> Likelihood:
@@ -140,6 +145,80 @@ class BaseReLULogistic(ClassifierMixin, BaseEstimator):
         """
         Z = self._logits(X)
         return self._likelihood.log_proba(Z)
+
+    def local_linear(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
+        r"""The affine function that the network is around each row: exact, not fitted.
+
+        A ReLU network is piecewise affine. With :math:`D_l` the diagonal matrix of
+        zeros and ones that says which units of layer l are active at x, it is
+
+        .. math::
+
+            f(x) = A x + c, \qquad A = W_L D_{L-1} W_{L-1} \cdots D_1 W_1,
+
+        on the whole linear region around x, all points with the same
+        :math:`D_1, \ldots, D_{L-1}`. So each prediction is that of a logistic
+        regression with its own coefficients, which this returns. They are also the
+        gradient of `decision_function` by the row, and without hidden layers `coef_`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to explain.
+
+        Returns
+        -------
+        coef : ndarray of shape (n_samples, n_features)
+            The change of the log-odds of ``classes_[1]``, in nats, per unit of each
+            feature. For more than two classes, of shape (n_samples, n_classes,
+            n_features), that of each class's logit. Dense, also for sparse X;
+            float32 if X and the data of the fit are float32.
+
+        intercept : ndarray of shape (n_samples,) or (n_samples, n_classes)
+            ``decision_function(X)`` is ``(coef * X).sum(axis=-1) + intercept``, for
+            dense X and two classes, to rounding.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+
+        ValueError
+            If X is not what the predictions take, for example has another number of
+            features than the data of the fit.
+
+        See Also
+        --------
+        sklearn_relulogit.local_linear : For pipelines, by their original features.
+        sklearn_relulogit.linear_regions : The regions that a data set visits.
+
+        Notes
+        -----
+        Nothing is sampled: it takes the time of a few predictions. Beyond the result
+        it needs the memory of a few row blocks. Softmax is the same for logits that
+        are all shifted alike, so for more than two classes only the differences
+        between the classes' coefficients have a meaning.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn.datasets import load_breast_cancer
+        >>> from sklearn.preprocessing import scale
+        >>> from sklearn_relulogit import ReLULogisticClassifier
+        >>> X, y = load_breast_cancer(return_X_y=True)
+        >>> X = scale(X)
+        >>> clf = ReLULogisticClassifier((10,), random_state=0).fit(X, y)
+        >>> coef, intercept = clf.local_linear(X)
+        >>> coef.shape
+        (569, 30)
+        >>> logit = (coef * X).sum(axis=1) + intercept
+        >>> bool(np.allclose(clf.decision_function(X), logit))
+        True
+        """
+        coef, intercept = self._over_rows(local_linear, X)
+        if self.n_outputs_ == 1:
+            return coef[:, 0], intercept[:, 0]
+        return coef, intercept
 
 
 def encode_classes(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

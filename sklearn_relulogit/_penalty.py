@@ -57,7 +57,7 @@ def fit_for_choice(
     minimum = minimize([Stage(objective, limits)], theta, history_size=history_size)
     if minimum.stop_reason == INTERRUPTED:
         raise KeyboardInterrupt
-    return minimum.iterate.theta
+    return rounded(minimum.iterate.theta)
 
 
 def choose_alpha(
@@ -96,11 +96,7 @@ def choose_alpha(
         alpha = penalty(exponent)
         thetas = [initial, initial] if before is None else paths[before]
         paths[exponent] = [
-            rounded(
-                fit_for_choice(
-                    half(alpha), revive(theta, initial, shapes), history_size
-                )
-            )
+            fit_for_choice(half(alpha), revive(theta, initial, shapes), history_size)
             for half, theta in zip(training, thetas, strict=True)
         ]
         loss = np.average(

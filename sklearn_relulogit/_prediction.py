@@ -1,4 +1,4 @@
-"""The logits of any number of rows, in the memory of a few row blocks."""
+"""What is read off the network row by row, in the memory of a few row blocks."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -12,27 +12,51 @@ from ._parameters import Layers
 from ._products import Matrix, operand
 
 
-def logits(
-    layers: Layers, X: Matrix, ordered_map: Callable[..., Iterable[Any]] = map
-) -> np.ndarray:
-    """f_L of each row of X, (n, m_L), in the precision of X and the layers together."""
+def in_common_precision(layers: Layers, X: Matrix) -> Layers:
+    """The layers in the precision of X and the layers together."""
     dtype = np.result_type(X.dtype, layers[0][0].dtype)
-    layers = [
+    return [
         (W_T.astype(dtype, copy=False), b.astype(dtype, copy=False))
         for W_T, b in layers
     ]
-    parts = row_parts(X, [W_T.shape for W_T, _ in layers])
-    widths = [len(b) for _, b in layers]
-    n_rows = max(rows.stop - rows.start for part in parts for rows in part)
-    buffers = Buffers(n_rows, widths[:-1], dtype)
-    Z = np.empty((X.shape[0], widths[-1]), dtype)
 
-    def fill(part: list[slice]) -> None:
+
+def for_each_block(
+    function: Callable[[slice, list[Matrix], np.ndarray], None],
+    layers: Layers,
+    X: Matrix,
+    ordered_map: Callable[..., Iterable[Any]] = map,
+) -> None:
+    """Call ``function(rows, activations, logits)`` with each block of rows of X.
+
+    The arrays are those that `forward` returns, in the precision of the layers; the
+    next block is written to the same memory.
+    """
+    dtype = layers[0][0].dtype
+    parts = row_parts(X, [W_T.shape for W_T, _ in layers])
+    n_rows = max(rows.stop - rows.start for part in parts for rows in part)
+    buffers = Buffers(n_rows, [len(b) for _, b in layers], dtype)
+
+    def visit(part: list[slice]) -> None:
         for rows in part:
-            out = [*buffers.first(rows.stop - rows.start), Z[rows]]
-            forward(layers, operand(rows_of(X, rows), dtype), out=out)
+            out = buffers.first(rows.stop - rows.start)
+            function(rows, *forward(layers, operand(rows_of(X, rows), dtype), out))
 
     with np.errstate(over="ignore", invalid="ignore"):
-        for _ in ordered_map(fill, parts):
+        for _ in ordered_map(visit, parts):
             pass
+
+
+def logits(
+    layers: Layers, X: Matrix, ordered_map: Callable[..., Iterable[Any]] = map
+) -> np.ndarray:
+    """f_L of each row of X, (n, m_L)."""
+    layers = in_common_precision(layers, X)
+    b_L = layers[-1][1]
+    Z = np.empty((X.shape[0], len(b_L)), b_L.dtype)
+
+    def keep(rows: slice, _: list[Matrix], block_logits: np.ndarray) -> None:
+        Z[rows] = block_logits
+
+    for_each_block(keep, layers, X, ordered_map)
     return Z

@@ -306,7 +306,7 @@ def test_verbose(cancer, capsys):
         ({"alphas": [np.inf]}, "finite floats"),
         ({"alphas": ["a"]}, "finite floats"),
         ({"alphas": [[1.0]]}, "one-dimensional"),
-        ({"cv": 1},  "'cv' parameter of ReLULogisticClassifierCV"),
+        ({"cv": 1}, "'cv' parameter of ReLULogisticClassifierCV"),
         ({"scoring": "nll"}, "'scoring' parameter of ReLULogisticClassifierCV"),
         ({"refit": "yes"}, "'refit' parameter"),
         ({"hidden_layer_sizes": (0,)}, "'hidden_layer_sizes' parameter of ReLULog"),

@@ -29,10 +29,21 @@ def test_the_derivation_quotes_the_backward_pass_as_it_is():
         assert f" {line}\n" in quoted
 
 
-def test_the_first_model_of_the_readme_runs(capsys):
+def test_the_first_model_of_the_readme_runs_and_is_explained(capsys):
     (example,) = re.findall(r"```python\n(.*?)```", read("README.md"), flags=re.DOTALL)
-    exec(example, {})
+    names = {}
+    exec(example, names)
     assert float(capsys.readouterr().out) == pytest.approx(-0.07, abs=0.03)
+    (session,) = re.findall(r"```pycon\n(.*?)```", read("README.md"), flags=re.DOTALL)
+    exec(session.replace(">>> ", ""), names)
+    assert names["coef"].shape == names["X"].shape
+
+
+def test_the_explanations_run(capsys):
+    text = read("docs", "explanations.md")
+    (example,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    exec(example, {})
+    assert "largest effects" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

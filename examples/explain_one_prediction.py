@@ -1,0 +1,97 @@
+"""
+=====================================
+One prediction, explained exactly
+=====================================
+
+A network of ReLU units is piecewise affine: around any row it *is* a logistic
+regression, whose coefficients ``local_linear`` reads off. They are not fitted to the
+model, as those of LIME are, and nothing is sampled. Here: why is one tumour of the
+breast cancer data thought to be malignant, and how far does the explanation reach?
+"""
+
+# %%
+# A model in a pipeline
+# ---------------------
+# ``local_linear`` takes the whole pipeline and answers in the units of its features.
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.datasets import load_breast_cancer
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_relulogit import (
+    LocalCoefficientsDisplay,
+    LossCurveDisplay,
+    ReLULogisticClassifier,
+    linear_regions,
+    local_linear,
+)
+
+data = load_breast_cancer(as_frame=True)
+X, y = data.data, data.target_names[data.target]
+X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=0)
+clf = ReLULogisticClassifier((20,), early_stopping=True, random_state=0)
+model = make_pipeline(StandardScaler(), clf).fit(X_train, y_train)
+print(f"Accuracy {model.score(X_test, y_test):.3f}, stopped by {clf.stop_reason_}")
+
+display = LossCurveDisplay.from_estimator(model)
+display.ax_.set_title("The fit, stopped by its validation loss")
+
+# %%
+# The row closest to call
+# -----------------------
+
+logit = model.decision_function(X_test)
+row = X_test.iloc[[np.argmin(np.abs(logit))]]
+coef, intercept = local_linear(model, row)
+value = row.to_numpy()[0]
+print(f"Probability of {clf.classes_[1]}: {model.predict_proba(row)[0, 1]:.3f}")
+print(f"decision_function      {model.decision_function(row)[0]:.12f}")
+print(f"coef . x + intercept   {coef[0] @ value + intercept[0]:.12f}")
+
+# %%
+# In its own units a coefficient says what one more unit does. To compare features,
+# ``scaled=True`` shows those of the scaled features: changes for a standard deviation.
+
+LocalCoefficientsDisplay.from_estimator(model, row, scaled=True, max_features=8)
+
+# %%
+# How far the explanation reaches
+# -------------------------------
+# The coefficients hold within the linear region of the row, and change where a hidden
+# unit switches on or off. So move one feature, and watch.
+
+feature = "worst texture"
+j = X.columns.get_loc(feature)
+grid = np.linspace(X[feature].min(), X[feature].max(), 400)
+moved = row.loc[row.index.repeat(len(grid))].assign(**{feature: grid})
+along = model.decision_function(moved)
+tangent = model.decision_function(row)[0] + coef[0, j] * (grid - value[j])
+same = np.isclose(local_linear(model, moved)[0], coef, rtol=1e-9).all(axis=1)
+
+_, ax = plt.subplots(layout="constrained")
+ax.plot(grid, along, label="model")
+ax.plot(grid, tangent, "--", label="its local linear function at the row")
+ax.axvspan(*grid[same][[0, -1]], alpha=0.2, label="linear region of the row")
+ax.plot(value[j], model.decision_function(row)[0], "ko", label="the row")
+ax.set(xlabel=feature, ylabel="Log-odds of malignant", title="Exact inside the region")
+ax.legend()
+
+inside = np.abs(along - tangent)[same].max()
+print(
+    f"Largest deviation inside the region {inside:.1e}, anywhere on the line ", end=""
+)
+print(f"{np.abs(along - tangent).max():.2f}")
+
+# %%
+# Over all rows
+# -------------
+# The spread of each coefficient over the data shows where the model is not linear: a
+# box is a point where it is.
+
+LocalCoefficientsDisplay.from_estimator(model, X_test, scaled=True, max_features=8)
+print(linear_regions(model, X_test, y_test))
+
+plt.show()

@@ -1,0 +1,241 @@
+"""Local coefficients: the exact affine function of the network around each row."""
+
+import tracemalloc
+
+import literal
+import numpy as np
+import pytest
+import scipy.sparse
+from conftest import HIDDEN, Problem
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.datasets import load_breast_cancer, load_digits, load_iris
+from sklearn.exceptions import NotFittedError
+from sklearn.preprocessing import scale
+from threadpoolctl import threadpool_limits
+
+from sklearn_relulogit import ReLULogisticClassifier
+from sklearn_relulogit._blocks import BLOCK_NUMBERS, row_parts
+from sklearn_relulogit._local_linear import activation_patterns
+from sklearn_relulogit._parameters import unpack
+
+DEPTHS = [*HIDDEN, (7, 6, 5, 4, 3)]  # one to six layers
+
+
+def random_network(hidden, n_classes=2, dtype=np.float64, n_samples=50):
+    """A classifier with random parameters, biases too, and rows for it."""
+    p = Problem(hidden, n_classes=n_classes, n_samples=n_samples)
+    y = np.arange(n_samples) % n_classes
+    clf = ReLULogisticClassifier(hidden, max_iter=1, tol=1e6).fit(p.X.astype(dtype), y)
+    layers = unpack(p.theta, p.shapes)
+    clf.coefs_ = [W_T.astype(dtype) for W_T, _ in layers]
+    clf.intercepts_ = [b.astype(dtype) for _, b in layers]
+    return clf, p.X.astype(dtype)
+
+
+def assert_affine(clf, X, coef, intercept, rtol=1e-10):
+    """decision_function(X) == coef . x + intercept, relative to the sum's terms."""
+    terms = coef * (X if coef.ndim == 2 else X[:, np.newaxis])
+    size = np.abs(terms).sum(axis=-1) + np.abs(intercept)
+    error = np.abs(terms.sum(axis=-1) + intercept - clf.decision_function(X))
+    assert (error <= rtol * size).all(), (error / size).max()
+
+
+@pytest.mark.parametrize("n_classes", [2, 4])
+@pytest.mark.parametrize("hidden", DEPTHS, ids=str)
+def test_random_networks_are_their_local_linear_functions(hidden, n_classes):
+    clf, X = random_network(hidden, n_classes)
+    coef, intercept = clf.local_linear(X)
+    outputs = () if n_classes == 2 else (n_classes,)
+    assert coef.shape == (50, *outputs, 4)
+    assert intercept.shape == (50, *outputs)
+    assert_affine(clf, X, coef, intercept)
+    assert_allclose(
+        np.einsum("i...j,ij->i...", coef, X) + intercept,
+        clf.decision_function(X),
+        rtol=1e-10,
+        atol=1e-11,
+    )
+    if hidden:
+        assert len(np.unique(intercept)) > 3
+
+    coef.flat[np.abs(coef).argmax()] *= 1 + 1e-8
+    with pytest.raises(AssertionError):
+        assert_affine(clf, X, coef, intercept)
+
+
+@pytest.mark.parametrize("hidden", [(), (30,), (20, 10), (15, 12, 10, 8, 6)], ids=str)
+@pytest.mark.parametrize("load", [load_breast_cancer, load_digits])
+def test_fitted_networks_are_their_local_linear_functions(load, hidden):
+    X, y = load(return_X_y=True)
+    X = scale(X)
+    clf = ReLULogisticClassifier(hidden, random_state=0, tol=1e-2).fit(X, y)
+    assert_affine(clf, X, *clf.local_linear(X))
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("hidden", DEPTHS, ids=str)
+def test_the_literal_product_of_matrices(hidden, n_classes):
+    clf, X = random_network(hidden, n_classes)
+    coef, intercept = clf.local_linear(X)
+    W, b = [W_T.T for W_T in clf.coefs_], clf.intercepts_
+    for x, A, c in zip(X, coef, intercept, strict=True):
+        z, _ = literal.network(W, b, x)
+        # The product of the gradient formulas for l = 1, and W_1.
+        expected = literal.product(W, z, 1) @ W[0]
+        assert_allclose(np.atleast_2d(A), expected, rtol=1e-10, atol=1e-12)
+        shift = sum(
+            literal.product(W, z, layer) @ b_l for layer, b_l in enumerate(b, start=1)
+        )
+        assert_allclose(np.atleast_1d(c), shift, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("hidden", DEPTHS, ids=str)
+def test_finite_differences_of_the_decision_function_away_from_kinks(hidden, n_classes):
+    clf, X = random_network(hidden, n_classes)
+    coef, _ = clf.local_linear(X)
+    layers = list(zip(clf.coefs_, clf.intercepts_, strict=True))
+    step = 1e-4
+    # A row whose neighbours share its activation pattern.
+    pattern = activation_patterns(layers, X)
+    inside = np.ones(len(X), dtype=bool)
+    for e in np.eye(4):
+        for moved in (X + step * e, X - step * e):
+            inside &= (activation_patterns(layers, moved) == pattern).all(axis=1)
+    assert inside.sum() > 40
+    X, coef = X[inside], coef[inside]
+    for j, e in enumerate(np.eye(4)):
+        difference = clf.decision_function(X + step * e) - clf.decision_function(
+            X - step * e
+        )
+        slope = difference / (2 * step)
+        assert_allclose(coef[..., j], slope, rtol=1e-7, atol=1e-8)
+        with pytest.raises(AssertionError):
+            assert_allclose(coef[..., j] * (1 + 1e-4), slope, rtol=1e-7, atol=1e-8)
+
+
+def test_without_hidden_layers_the_coefficients_of_every_row_are_coef():
+    for load in (load_breast_cancer, load_iris):
+        X, y = load(return_X_y=True)
+        X = scale(X)
+        clf = ReLULogisticClassifier(()).fit(X, y)
+        coef, intercept = clf.local_linear(X)
+        for row, c in zip(coef, intercept, strict=True):
+            assert_array_equal(np.atleast_2d(row), clf.coef_)
+            assert_array_equal(np.atleast_1d(c), clf.intercept_)
+
+
+def test_with_a_penalty_the_coefficients_of_the_classes_add_up_to_nothing():
+    X, y = load_digits(return_X_y=True)
+    clf = ReLULogisticClassifier((20, 10), random_state=0).fit(scale(X), y)
+    coef, _ = clf.local_linear(scale(X))
+    assert np.abs(coef.sum(axis=1)).max() < 1e-3 * np.abs(coef).max()
+
+
+def test_a_unit_whose_input_is_exactly_zero_is_not_active():
+    clf, X = random_network((3,))
+    clf.coefs_[0][:, 1] = 0
+    clf.intercepts_[0][1] = 0
+    before = clf.local_linear(X)
+    clf.coefs_[1][1] += 1e6
+    for a, b in zip(before, clf.local_linear(X), strict=True):
+        assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("kind", ["csr_array", "csr_matrix", "csc_array"])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_sparse_rows_give_what_dense_rows_give(kind, n_classes):
+    clf, X = random_network((6, 5), n_classes)
+    X = np.where(np.abs(X) > 0.7, X, 0)
+    for a, b in zip(
+        clf.local_linear(getattr(scipy.sparse, kind)(X)),
+        clf.local_linear(X),
+        strict=True,
+    ):
+        assert isinstance(a, np.ndarray)
+        assert_allclose(a, b, rtol=1e-12)
+
+
+@pytest.mark.parametrize("hidden", [(), (6,), (6, 5, 4)], ids=str)
+def test_float32_is_kept_and_right_to_its_precision(hidden):
+    clf, X = random_network(hidden, 3, np.float32)
+    coef, intercept = clf.local_linear(X)
+    assert coef.dtype == intercept.dtype == np.float32
+    assert_affine(clf, X, coef, intercept, rtol=1e-5)
+    # In float64 if the rows are, as predictions are.
+    wide, _ = clf.local_linear(X.astype(np.float64))
+    assert wide.dtype == clf.decision_function(X.astype(np.float64)).dtype == np.float64
+    assert_allclose(coef, wide, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("container", [np.asarray, scipy.sparse.csr_array])
+def test_the_same_bits_for_any_number_of_threads(container, n_classes):
+    hidden = (30, 20)
+    clf, X = random_network(hidden, n_classes, n_samples=30_000)
+    assert len(row_parts(X, [W_T.shape for W_T in clf.coefs_])) > 2
+    results = []
+    for n_threads, blas_threads in [(1, 1), (2, 1), (3, 2), (None, 2)]:
+        clf.set_params(n_threads=n_threads)
+        with threadpool_limits(blas_threads, user_api="blas"):
+            results.append(clf.local_linear(container(X)))
+    for coef, intercept in results[1:]:
+        assert_array_equal(coef, results[0][0])
+        assert_array_equal(intercept, results[0][1])
+
+
+@pytest.mark.parametrize("n_classes", [2, 20])
+@pytest.mark.parametrize("container", [np.asarray, scipy.sparse.csr_array])
+def test_memory_beyond_the_result_is_that_of_a_few_blocks(container, n_classes):
+    clf, X = random_network((100, 100), n_classes, n_samples=40_000)
+    X = container(np.where(np.abs(X) > 1, X, 0))
+    clf.set_params(n_threads=2)
+    clf.local_linear(X[:10])
+    tracemalloc.start()
+    try:
+        coef, intercept = clf.local_linear(X)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    # Activations and masks, the product before and after a layer, of two threads.
+    limit = 2 * 3 * BLOCK_NUMBERS * 8
+    assert peak - coef.nbytes - intercept.nbytes < limit
+    # The products of all rows or of all classes at once would be seen.
+    assert limit < 40_000 * 100 * 8
+    if n_classes == 20:
+        rows = row_parts(X, [W_T.shape for W_T in clf.coefs_])[0][0]
+        assert (rows.stop - rows.start) * 20 * 100 * 8 * 2 > limit / 2
+
+
+def test_large_sparse_rows_are_never_dense():
+    rng = np.random.default_rng(0)
+    X = scipy.sparse.random_array((300_000, 30), density=0.05, rng=rng, format="csr")
+    y = np.arange(300_000) % 2
+    clf = ReLULogisticClassifier((3,), max_iter=1, tol=1e6).fit(X, y)
+    layers = list(zip(clf.coefs_, clf.intercepts_, strict=True))
+    tracemalloc.start()
+    try:
+        patterns = activation_patterns(layers, X)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert patterns.nbytes == 300_000
+    assert peak < 20e6 < 300_000 * 30 * 8
+
+
+def test_errors():
+    X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+    clf = ReLULogisticClassifier((3,), random_state=0)
+    with pytest.raises(NotFittedError, match="not fitted yet"):
+        clf.local_linear(X)
+    clf.fit(X / X.std(), y)
+    unnamed = ReLULogisticClassifier((3,), random_state=0).fit(scale(X), y)
+    with pytest.raises(ValueError, match=r"X has 29 features, but .* expecting 30"):
+        unnamed.local_linear(X.to_numpy()[:, 1:])
+    with pytest.raises(ValueError, match="feature names should match"):
+        clf.local_linear(X.rename(columns={"mean area": "area"}))
+    X.iloc[3, 4] = np.nan
+    with pytest.raises(ValueError, match="X contains NaN"):
+        clf.local_linear(X)
+    with pytest.raises(ValueError, match="2D array"):
+        unnamed.local_linear(np.ones(30))

@@ -1,0 +1,339 @@
+"""Displays: what is drawn is what the model is. And the polygons behind them."""
+
+import subprocess
+import sys
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import scipy.sparse
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.datasets import load_breast_cancer, load_iris, make_moons
+from sklearn.decomposition import PCA
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
+
+from sklearn_relulogit import (
+    LinearRegionsDisplay,
+    LocalCoefficientsDisplay,
+    LossCurveDisplay,
+    ReLULogisticClassifier,
+    local_linear,
+)
+from sklearn_relulogit._polygons import (
+    boundary_segments,
+    cut,
+    decision_pieces,
+    linear_cells,
+)
+
+plt.switch_backend("Agg")
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    plt.close("all")
+
+
+def moons(hidden=(8,), **kwargs):
+    X, y = make_moons(200, noise=0.2, random_state=0)
+    clf = ReLULogisticClassifier(hidden, alpha=0.1, random_state=0, **kwargs)
+    return clf.fit(X, y), X, y
+
+
+def iris(hidden=(6, 5)):
+    X, y = load_iris(return_X_y=True, as_frame=True)
+    clf = ReLULogisticClassifier(hidden, alpha=0.1, random_state=0, tol=1e-3)
+    return make_pipeline(MinMaxScaler(), clf).fit(X, y), X, y
+
+
+def area(P):
+    x, y = P.T
+    return abs(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2
+
+
+SQUARE = np.array([[-1.5, -1.0], [2.5, -1.0], [2.5, 1.5], [-1.5, 1.5]])
+
+
+# The polygons.
+
+
+def test_cutting_a_square():
+    below, above = np.array([[0, 0], [1, 0], [1, 1], [0, 1.0]]), None
+    assert cut(below, np.ones(4))[1] is None
+    assert cut(below, -np.ones(4))[0] is None
+    # A line along an edge, or through a corner, cuts nothing off.
+    assert cut(below, np.array([0, 0, 1, 1.0]))[1] is None
+    assert cut(below, np.array([0, 1, 2, 1.0]))[1] is None
+    assert cut(below, np.array([1e-14, 1, 2, 1.0]))[1] is None
+    # v = x - 1/4, and a diagonal.
+    above, below = cut(below, np.array([-0.25, 0.75, 0.75, -0.25]))
+    assert (area(above), area(below)) == (0.75, 0.25)
+    above, below = cut(SQUARE, np.array([-1, 0, 1, 0.0]))
+    assert len(above) == len(below) == 3
+    assert area(above) == area(below) == 5
+
+
+@pytest.mark.parametrize("hidden", [(), (8,), (40,), (8, 8), (6, 5, 4, 5, 6)], ids=str)
+@pytest.mark.parametrize("load", [load_iris, make_moons])
+def test_the_cells_are_the_linear_regions(hidden, load):
+    X, y = load(return_X_y=True) if load is load_iris else load(noise=0.1)
+    X = StandardScaler().fit_transform(X[:, :2])
+    clf = ReLULogisticClassifier(hidden, alpha=0.05, random_state=0, tol=1e-3).fit(X, y)
+    layers = list(zip(clf.coefs_, clf.intercepts_, strict=True))
+    cells = linear_cells(layers, SQUARE)
+    # They cover the square, without overlap.
+    assert_allclose(sum(area(cell.vertices) for cell in cells), 10, rtol=1e-9)
+    # Points inside each, near its vertices, have its affine function.
+    for cell in cells:
+        centre = cell.vertices.mean(axis=0)
+        near = centre + 0.99 * (cell.vertices - centre)
+        coef, intercept = clf.local_linear(np.vstack([centre, near]))
+        for A, c in zip(coef, intercept, strict=True):
+            assert_allclose(np.atleast_2d(A), cell.A, rtol=1e-9, atol=1e-11)
+            assert_allclose(np.atleast_1d(c), cell.c, rtol=1e-9, atol=1e-11)
+    # No region is missed: random points see no function but the cells'.
+    rng = np.random.RandomState(0)
+    points = rng.uniform(SQUARE.min(axis=0), SQUARE.max(axis=0), (2000, 2))
+    coef, _ = clf.local_linear(points)
+    known = np.array([cell.A for cell in cells]).reshape(len(cells), -1)
+    distance = np.abs(coef.reshape(2000, 1, -1) - known).max(axis=2).min(axis=1)
+    assert distance.max() < 1e-9 * max(np.abs(known).max(), 1)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_pieces_and_boundary_are_those_of_the_predictions(n_classes):
+    X, y = load_iris(return_X_y=True)
+    X, y = StandardScaler().fit_transform(X[:, 2:]), np.minimum(y, n_classes - 1)
+    clf = ReLULogisticClassifier((10,), alpha=0.05, random_state=0, tol=1e-3).fit(X, y)
+    cells = linear_cells(list(zip(clf.coefs_, clf.intercepts_, strict=True)), SQUARE)
+    total, n_segments = 0, 0
+    for cell in cells:
+        pieces = decision_pieces(cell)
+        for k, P in pieces:
+            total += area(P)
+            centre = P.mean(axis=0)
+            inside = centre + 0.99 * (P - centre)
+            assert_array_equal(clf.predict(inside), k)
+        for segment in boundary_segments(cell, pieces):
+            n_segments += 1
+            # The two largest logits are equal all along: it is straight.
+            on_it = np.linspace(*segment, 5)
+            Z = clf.decision_function(on_it).reshape(5, -1)
+            Z = np.sort(np.hstack([0 * Z, Z]) if n_classes == 2 else Z, axis=1)
+            assert_allclose(Z[:, -1], Z[:, -2], atol=1e-9)
+    assert_allclose(total, 10, rtol=1e-9)
+    assert n_segments >= 2
+
+
+# Loss curves.
+
+
+def test_loss_curves():
+    clf, X, y = moons()
+    display = LossCurveDisplay.from_estimator(clf)
+    (line,) = display.lines_
+    assert_array_equal(line.get_xdata(), np.arange(1, clf.n_iter_ + 1))
+    assert_array_equal(line.get_ydata(), clf.loss_curve_)
+    assert display.figure_ is display.ax_.figure
+    assert display.ax_.get_ylabel() == "Mean loss (nats)"
+
+    clf = ReLULogisticClassifier((8,), early_stopping=True, random_state=0)
+    search = GridSearchCV(make_pipeline(PCA(2), clf), {"pca__whiten": [True]}, cv=2)
+    search.fit(X, y)
+    clf = search.best_estimator_[-1]
+    _, ax = plt.subplots()
+    display = LossCurveDisplay.from_estimator(search, name="moons", ax=ax, linewidth=3)
+    assert display.ax_ is ax
+    assert_array_equal(display.lines_[1].get_ydata(), clf.validation_loss_curve_)
+    assert {line.get_linewidth() for line in display.lines_} == {3}
+    best = np.argmin(clf.validation_loss_curve_) + 1
+    labels = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert labels == [
+        "moons, training, with penalty",
+        "moons, validation",
+        f"moons, kept: iteration {best}",
+    ]
+    clf.set_params(early_stopping=False).fit(X, y, X_val=X, y_val=y)
+    display = LossCurveDisplay.from_estimator(clf)
+    assert len(display.lines_) == 2
+    assert display.best_iteration is None
+    LossCurveDisplay([3, 2, 1]).plot()
+
+
+# Local coefficients.
+
+
+def test_bars_for_one_row():
+    model, X, _ = iris()
+    display = LocalCoefficientsDisplay.from_estimator(model, X[:1], class_label=2)
+    expected = local_linear(model, X[:1])[0][0, 2]
+    order = np.argsort(-np.abs(expected))
+    assert_array_equal(display.order_, order)
+    widths = [bar.get_width() for bar in display.bars_]
+    assert_allclose(widths, expected[order])
+    assert display.boxes_ is None
+    labels = [text.get_text() for text in display.ax_.get_yticklabels()]
+    j = order[0]
+    assert labels[0] == f"{X.columns[j]} = {X.iloc[0, j]:.4g}"
+    assert display.ax_.get_xlabel() == "Change of the logit of 2\nper unit (nats)"
+    # From top to bottom.
+    low, high = display.ax_.get_ylim()
+    assert low > high
+
+
+def test_the_spread_over_several_rows():
+    X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+    model = make_pipeline(
+        StandardScaler(), ReLULogisticClassifier((6,), random_state=0)
+    ).fit(X, y)
+    display = LocalCoefficientsDisplay.from_estimator(
+        model, X, scaled=True, max_features=7
+    )
+    coef, _ = model[1].local_linear(model[0].transform(X))
+    order = np.argsort(-np.abs(coef).mean(axis=0))[:7]
+    assert_array_equal(display.order_, order)
+    medians = [line.get_xdata()[0] for line in display.boxes_["medians"]]
+    assert_allclose(medians, np.median(coef[:, order], axis=0))
+    assert display.bars_ is None
+    assert "log-odds of 1\nper scaled unit" in display.ax_.get_xlabel()
+    display.plot(max_features=None)
+    assert len(display.order_) == 30
+
+
+def test_errors_of_local_coefficients():
+    model, X, y = iris()
+    from_estimator = LocalCoefficientsDisplay.from_estimator
+    with pytest.raises(ValueError, match=r"one of \[0, 1, 2\] .* Got None"):
+        from_estimator(model, X)
+    with pytest.raises(ValueError, match="Got 3"):
+        from_estimator(model, X, class_label=3)
+    with pytest.raises(ValueError, match="a name for each of the 4 features"):
+        from_estimator(model, X, class_label=1, feature_names=["a"])
+    clf, X, y = moons()
+    with pytest.raises(ValueError, match=r"must be .*1.* or None .* Got 0"):
+        from_estimator(clf, X, class_label=0)
+    with pytest.raises(TypeError, match="Cannot fold PCA"):
+        from_estimator(make_pipeline(PCA(), clf).fit(X, y), X)
+    from_estimator(clf, X, class_label=1)
+
+
+# Linear regions.
+
+
+def test_the_regions_that_are_drawn():
+    clf, X, y = moons()
+    display = LinearRegionsDisplay.from_estimator(clf, X, y, s=9)
+    n = len(display.regions)
+    assert n > 10
+    assert len(display.region_edges_.get_paths()) == n
+    assert display.ax_.get_title().startswith(f"{n} linear regions")
+    assert len(display.boundary_.get_segments()) == len(display.boundary) > 2
+    for segment in display.boundary:
+        assert_allclose(clf.decision_function(segment), 0, atol=1e-9)
+    low, high = X.min(axis=0), X.max(axis=0)
+    margin = 0.05 * (high - low)
+    assert_allclose(display.ax_.get_xlim(), [low[0] - margin[0], high[0] + margin[0]])
+    assert_allclose(display.ax_.get_ylim(), [low[1] - margin[1], high[1] + margin[1]])
+    assert_array_equal(display.points_[1].get_offsets(), X[y == 1])
+    assert {size for group in display.points_ for size in group.get_sizes()} == {9}
+    # The sure are darker than the unsure.
+    faces = display.pieces_.get_facecolor()[:, :3].sum(axis=1)
+    same = np.asarray(display.piece_classes) == 0
+    order = np.argsort(np.asarray(display.piece_probabilities)[same])
+    assert (np.diff(faces[same][order]) <= 1e-12).all()
+    for P, k, p in zip(
+        display.pieces, display.piece_classes, display.piece_probabilities, strict=True
+    ):
+        centre = P.mean(axis=0, keepdims=True)
+        assert_allclose(clf.predict_proba(centre)[0, k], p, rtol=1e-9)
+
+
+def test_two_of_several_features_in_their_own_units_the_others_held():
+    model, X, y = iris()
+    names = ["petal length (cm)", "sepal width (cm)"]
+    display = LinearRegionsDisplay.from_estimator(model, X, y, features=names)
+    assert display.ax_.get_xlabel() == names[0]
+    assert display.ax_.get_ylabel() == names[1]
+    row = X.median().to_frame().T.loc[[0] * len(display.pieces)]
+    centres = np.array([P.mean(axis=0) for P in display.pieces])
+    row[names] = centres
+    proba = model.predict_proba(row)
+    assert_array_equal(proba.argmax(axis=1), display.piece_classes)
+    assert_allclose(proba.max(axis=1), display.piece_probabilities, rtol=1e-9)
+
+    other = LinearRegionsDisplay.from_estimator(
+        model, X, features=[2, 1], others=X.iloc[0]
+    )
+    (points,) = other.points_
+    assert_array_equal(points.get_offsets(), X[names])
+    with pytest.raises(AssertionError):
+        assert_allclose(other.regions[0], display.regions[0])
+
+
+def test_regions_without_data():
+    clf, X, _ = moons()
+    display = LinearRegionsDisplay.from_estimator(clf, X)
+    display.points = None
+    display.plot()
+    assert display.points_ == []
+    assert display.ax_.get_legend() is None
+
+
+def test_a_constant_feature_still_has_a_range():
+    clf, X, _ = moons()
+    X[:, 1] = 3.0
+    display = LinearRegionsDisplay.from_estimator(clf, X)
+    assert_allclose(display.ax_.get_ylim(), [2.95, 3.05])
+
+
+def test_errors_of_linear_regions():
+    model, X, y = iris()
+    from_estimator = LinearRegionsDisplay.from_estimator
+    for features in [(0,), (0, 0), (0, 4), (-1, 2), ("sepal", 1), (0, 1, 2), (0.0, 1)]:
+        with pytest.raises(ValueError, match=r"from 0 to 3. Got \("):
+            from_estimator(model, X, features=features)
+    with pytest.raises(ValueError, match="others must hold a value for each of the 4"):
+        from_estimator(model, X, others=[1, 2])
+    with pytest.raises(ValueError, match="feature names should match"):
+        from_estimator(model, X[X.columns[::-1]])
+    plain = make_pipeline(MinMaxScaler(), model[-1]).fit(X.to_numpy(), y)
+    with pytest.raises(ValueError, match="X has 3 features, but MinMaxScaler is"):
+        from_estimator(plain, X.to_numpy()[:, 1:])
+    with pytest.raises(TypeError, match="Sparse data was passed for X"):
+        from_estimator(plain, scipy.sparse.csr_array(X))
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        from_estimator(model, X, y[:-1])
+    with pytest.raises(ValueError, match=r"y holds \[9\], which the model was not"):
+        from_estimator(model, X, y.replace(1, 9))
+
+
+# All of them.
+
+
+@pytest.mark.parametrize(
+    "display", [LossCurveDisplay, LocalCoefficientsDisplay, LinearRegionsDisplay]
+)
+def test_errors_of_all(display, monkeypatch):
+    X, y = make_moons(50, random_state=0)
+    data = () if display is LossCurveDisplay else (X,)
+    with pytest.raises(NotFittedError):
+        display.from_estimator(ReLULogisticClassifier(), *data)
+    with pytest.raises(TypeError, match="Got LogisticRegression"):
+        display.from_estimator(LogisticRegression().fit(X, y), *data)
+    clf = ReLULogisticClassifier((3,), random_state=0).fit(X, y)
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    with pytest.raises(ImportError, match=r"Display needs matplotlib: .*\[plot\]"):
+        display.from_estimator(clf, *data)
+
+
+def test_matplotlib_is_not_imported_with_the_package():
+    code = "import sys, sklearn_relulogit; print('matplotlib' in sys.modules)"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True
+    )
+    assert result.stdout.strip() == "False"

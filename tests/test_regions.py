@@ -1,0 +1,208 @@
+"""The linear regions that a data set visits, and their tables."""
+
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.datasets import load_breast_cancer, load_iris
+from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MaxAbsScaler, StandardScaler
+
+from sklearn_relulogit import (
+    LinearRegions,
+    ReLULogisticClassifier,
+    linear_regions,
+    local_linear,
+)
+
+
+def fitted(load=load_breast_cancer, hidden=(4,), **kwargs):
+    X, y = load(return_X_y=True, as_frame=True)
+    clf = ReLULogisticClassifier(hidden, random_state=0, **kwargs)
+    return make_pipeline(StandardScaler(), clf).fit(X, y), X, y
+
+
+def active_units(model, X):
+    """The patterns by their definition, with nothing of the package."""
+    z = np.asarray(model[0].transform(X))
+    patterns = []
+    for W_T, b in list(zip(model[1].coefs_, model[1].intercepts_, strict=True))[:-1]:
+        v = z @ W_T + b
+        patterns.append(v > 0)
+        z = np.where(v > 0, v, 0)
+    return np.hstack(patterns)
+
+
+@pytest.mark.parametrize("hidden", [(4,), (9,), (5, 4), (3, 3, 3)], ids=str)
+@pytest.mark.parametrize("load", [load_breast_cancer, load_iris])
+def test_rows_share_a_region_where_the_same_units_are_active(load, hidden):
+    model, X, y = fitted(load, hidden, tol=1e-2)
+    regions = linear_regions(model, X, y)
+    assert isinstance(regions, LinearRegions)
+    expected = active_units(model, X)
+    assert_array_equal(regions.patterns[regions.labels], expected)
+    assert len(regions) == len(np.unique(expected, axis=0))
+    assert len(np.unique(regions.patterns, axis=0)) == len(regions)
+
+    assert_array_equal(regions.counts, np.bincount(regions.labels))
+    assert (np.diff(regions.counts) <= 0).all()
+    assert_array_equal(regions.labels[regions.representatives], range(len(regions)))
+    for region, first in enumerate(regions.representatives):
+        assert first == np.flatnonzero(regions.labels == region)[0]
+
+    coef, intercept = local_linear(model, X)
+    assert_allclose(regions.coef[regions.labels], coef, rtol=1e-9, atol=1e-12)
+    assert_allclose(regions.intercept[regions.labels], intercept, rtol=1e-9)
+    groups = pd.DataFrame(model.predict_proba(X)).groupby(regions.labels).mean()
+    assert_allclose(regions.mean_proba, groups, rtol=1e-9)
+    groups = pd.get_dummies(y).astype(float).groupby(regions.labels).mean()
+    assert_allclose(regions.observed, groups, rtol=1e-12)
+    assert_allclose(regions.feature_std, X.std(ddof=0), rtol=1e-9)
+    assert_array_equal(regions.feature_names, X.columns)
+    assert regions.hidden_layer_sizes == hidden
+
+
+def test_without_hidden_layers_there_is_one_region():
+    model, X, y = fitted(hidden=())
+    regions = linear_regions(model, X, y)
+    assert len(regions) == 1
+    assert regions.patterns.shape == (1, 0)
+    assert_allclose(regions.observed[0, 1], y.mean())
+    assert "1 for 569 rows" in repr(regions)
+    assert len(regions.units()) == 0
+    assert (regions.features()["min"] == regions.features()["max"]).all()
+
+
+def test_the_tables_of_two_classes():
+    model, X, y = fitted()
+    regions = linear_regions(model, X, y)
+    frame = regions.to_frame()
+    assert frame.columns.tolist() == ["intercept", *X.columns]
+    # The table is the model.
+    of_row = frame.loc[regions.labels]
+    logit = (of_row[X.columns].to_numpy() * X).sum(axis=1)
+    logit += of_row["intercept"].to_numpy()
+    assert_allclose(logit, model.decision_function(X), rtol=1e-8, atol=1e-8)
+
+    summary = regions.summary(n_regions=3, n_features=2)
+    assert len(summary) == 3
+    assert summary["rows"].tolist() == regions.counts[:3].tolist()
+    assert_allclose(summary["share"], regions.counts[:3] / len(X))
+    assert_allclose(summary["mean probability"], regions.mean_proba[:3, 1])
+    assert_allclose(summary["observed rate"], regions.observed[:3, 1])
+    name, value = summary["largest effects"][0].split(", ")[0].rsplit(" ", 1)
+    effects = (frame.loc[0, X.columns] * X.std(ddof=0)).abs()
+    assert name == effects.idxmax()
+    assert float(value) == pytest.approx(frame.loc[0, name], rel=1e-2)
+    assert "observed rate" not in linear_regions(model, X).summary()
+
+    features = regions.features()
+    coef, _ = local_linear(model, X)
+    coef = pd.DataFrame(coef, columns=X.columns)[features.index]
+    assert_allclose(features["mean"], coef.mean(), rtol=1e-9)
+    assert_allclose(features["min"], coef.min(), rtol=1e-9)
+    assert_allclose(features["max"], coef.max(), rtol=1e-9)
+    for column, q in [("5%", 0.05), ("median", 0.5), ("95%", 0.95)]:
+        expected = np.quantile(coef, q, axis=0, method="inverted_cdf")
+        assert_allclose(features[column], expected, rtol=1e-9)
+    assert_allclose(features["positive"], (coef > 0).mean())
+    assert_allclose(
+        features["effect"], coef.abs().mean() * X[features.index].std(ddof=0)
+    )
+    assert features["effect"].is_monotonic_decreasing
+
+    units = regions.units()
+    assert units[["layer", "unit"]].to_numpy().tolist() == [
+        [1, unit] for unit in range(1, 5)
+    ]
+    assert_allclose(units["active"], active_units(model, X).mean(axis=0))
+
+
+def test_the_tables_of_more_classes_have_a_row_for_each():
+    model, X, y = fitted(load_iris, (3, 2), alpha=0.1)
+    regions = linear_regions(model, X, y)
+    frame = regions.to_frame()
+    assert frame.index.names == ["region", "class"]
+    assert_allclose(frame.loc[(0, 2), X.columns[1]], regions.coef[0, 2, 1])
+    assert_allclose(frame.loc[(0, 2), "intercept"], regions.intercept[0, 2])
+    summary = regions.summary(n_regions=2)
+    assert summary.index.tolist() == [(r, k) for r in range(2) for k in range(3)]
+    assert_allclose(summary.loc[(1, 2), "observed rate"], regions.observed[1, 2])
+    features = regions.features()
+    assert features.index.names == ["class", "feature"]
+    assert len(features) == 12
+    assert regions.units()["layer"].tolist() == [1, 1, 1, 2, 2]
+
+
+def test_with_many_units_the_summary_says_so_and_what_to_look_at():
+    model, X, y = fitted(hidden=(100,))
+    regions = linear_regions(model, X, y)
+    assert (regions.counts == 1).sum() > len(X) / 2
+    assert "Most rows have a region of their own" in repr(regions)
+    assert "Smaller layers" in repr(regions)
+    few = linear_regions(*fitted(hidden=(2,))[:2])
+    assert "region of their own" not in repr(few)
+
+
+def test_sparse_float32_and_unnamed_data():
+    X, y = load_breast_cancer(return_X_y=True)
+    X = np.maximum(X - X.mean(axis=0), 0).astype(np.float32)
+    S = scipy.sparse.csr_array(X)
+    model = make_pipeline(MaxAbsScaler(), ReLULogisticClassifier((3,))).fit(S, y)
+    dense, sparse = linear_regions(model, X), linear_regions(model, S)
+    assert_array_equal(sparse.labels, dense.labels)
+    assert_allclose(sparse.coef, dense.coef, rtol=1e-4)
+    assert_allclose(sparse.feature_std, dense.feature_std, rtol=1e-4)
+    assert sparse.coef.dtype == np.float32
+    assert sparse.feature_names[:2].tolist() == ["x0", "x1"]
+    names = [f"feature {j}" for j in range(30)]
+    named = linear_regions(model, S, feature_names=names)
+    assert named.to_frame().columns[1:].tolist() == names
+
+
+def test_frames_lists_and_frames_between_the_steps():
+    model, X, y = fitted()
+    expected = linear_regions(model, X)
+    Z = model[0].transform(X)
+    clf = model[1]
+    framed = make_pipeline(StandardScaler().set_output(transform="pandas"), clf)
+    names = pd.DataFrame(Z, columns=X.columns)
+    alone = ReLULogisticClassifier((4,), random_state=0).fit(names, y)
+    for regions in (
+        linear_regions(clf, Z.tolist()),
+        linear_regions(alone, names),
+        linear_regions(framed.fit(X, y), X),
+    ):
+        assert_array_equal(regions.labels, expected.labels)
+
+
+def test_string_labels():
+    X, y = load_iris(return_X_y=True)
+    y = np.array(["no", "yes"])[(y > 0).astype(int)]
+    clf = ReLULogisticClassifier((3,), random_state=0).fit(X, y)
+    regions = linear_regions(clf, X, y)
+    assert_allclose(regions.counts @ regions.observed[:, 1], 100)
+
+
+def test_errors(monkeypatch):
+    model, X, y = fitted()
+    with pytest.raises(NotFittedError):
+        linear_regions(make_pipeline(StandardScaler(), ReLULogisticClassifier()), X)
+    with pytest.raises(ValueError, match=r"y holds \[7\], .* classes are \[0, 1\]"):
+        linear_regions(model, X, y.where(y == 0, 7))
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        linear_regions(model, X, y[1:])
+    with pytest.raises(ValueError, match=r"each of the 30 features. Got .* \(2,\)"):
+        linear_regions(model, X, feature_names=["a", "b"])
+    with pytest.raises(ValueError, match="feature names should match"):
+        linear_regions(model, X.rename(columns={"mean area": "area"}))
+    regions = linear_regions(model, X)
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    for table in ("to_frame", "summary", "features", "units"):
+        with pytest.raises(ImportError, match=r"needs pandas: .*relulogit\[pandas\]"):
+            getattr(regions, table)()
+    assert "rows; the largest has" in repr(regions)
