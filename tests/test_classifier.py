@@ -189,7 +189,7 @@ def test_sparse_data_are_never_made_dense():
         (10_000, 1_000_000), density=2e-6, rng=rng, format="csr"
     )
     y = rng.integers(0, 2, 10_000)
-    clf = make((2,), max_iter=2)
+    clf = make((2,), alpha=5.0, max_iter=2)
     with pytest.warns(ConvergenceWarning):
         clf.fit(X, y)
     assert clf.predict_proba(X).shape == (10_000, 2)

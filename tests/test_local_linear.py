@@ -25,7 +25,9 @@ def random_network(hidden, n_classes=2, dtype=np.float64, n_samples=50):
     """A classifier with random parameters, biases too, and rows for it."""
     p = Problem(hidden, n_classes=n_classes, n_samples=n_samples)
     y = np.arange(n_samples) % n_classes
-    clf = ReLULogisticClassifier(hidden, max_iter=1, tol=1e6).fit(p.X.astype(dtype), y)
+    clf = ReLULogisticClassifier(hidden, alpha=1.0, max_iter=1, tol=1e6).fit(
+        p.X.astype(dtype), y
+    )
     layers = unpack(p.theta, p.shapes)
     clf.coefs_ = [W_T.astype(dtype) for W_T, _ in layers]
     clf.intercepts_ = [b.astype(dtype) for _, b in layers]

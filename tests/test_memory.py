@@ -87,7 +87,9 @@ SCRIPT = """
     warnings.filterwarnings("ignore", message="The fit ended by its iteration limit")
     X = np.load(sys.argv[1], mmap_mode="r")
     y = np.arange(len(X)) % 2
-    clf = ReLULogisticClassifier((32,), max_iter=2, n_threads=2, random_state=0)
+    clf = ReLULogisticClassifier(
+        (32,), alpha=5.0, max_iter=2, n_threads=2, random_state=0
+    )
     clf.fit(X[:20_000], y[:20_000])  # BLAS has its buffers now
     limit = data_size() + {room} * 2**20
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))

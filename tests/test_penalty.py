@@ -166,7 +166,7 @@ def test_the_losses_are_those_of_logistic_regression(cancer, weighted):
     assert clf.alpha_losses_[clf.alpha_] == pytest.approx(min(losses), rel=0.02)
     peer = LogisticRegression(C=1 / clf.alpha_, solver="newton-cholesky", tol=1e-10)
     peer.fit(X, y, weights)
-    assert_allclose(clf.coef_, peer.coef_, atol=0.02)
+    assert_allclose(clf.coef_, peer.coef_, atol=0.05)
 
 
 def test_fitted_attributes(iris):
@@ -211,11 +211,11 @@ def test_dense_is_sparse(cancer):
 
 
 def test_the_same_bits_for_any_number_of_threads():
-    X, y = make_classification(12_000, 20, flip_y=0.2, random_state=0)
+    X, y = make_classification(6_000, 20, flip_y=0.2, random_state=0)
     fits = []
     for n_threads, blas_threads in [(1, 1), (2, 2), (3, 1)]:
         with threadpool_limits(blas_threads, user_api="blas"):
-            clf = make((30, 20), n_threads=n_threads, max_iter=10)
+            clf = make((30, 10), n_threads=n_threads, max_iter=10)
             with pytest.warns(ConvergenceWarning):
                 fits.append(clf.fit(X, y))
     for clf in fits[1:]:

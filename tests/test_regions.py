@@ -139,7 +139,7 @@ def test_the_tables_of_more_classes_have_a_row_for_each():
 
 
 def test_with_many_units_the_summary_says_so_and_what_to_look_at():
-    model, X, y = fitted(hidden=(100,))
+    model, X, y = fitted(hidden=(100,), alpha=1.0)
     regions = linear_regions(model, X, y)
     assert (regions.counts == 1).sum() > len(X) / 2
     assert "Most rows have a region of their own" in repr(regions)
