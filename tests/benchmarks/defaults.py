@@ -1,6 +1,6 @@
 """The study behind the defaults: real data, our settings, and what others do.
 
-    python tests/benchmarks/defaults.py choose OUT   what to set, by one half of the sets
+    python tests/benchmarks/defaults.py choose OUT   what to set, by half of the sets
     python tests/benchmarks/defaults.py report OUT   what it gives, on the other half
     python tests/benchmarks/defaults.py tables OUT   the tables of both, from OUT
     python tests/benchmarks/defaults.py plots OUT DIR the pictures of the page
