@@ -1,8 +1,8 @@
 """Fit, tune and evaluate on real data, beside the two classifiers people use today.
 
 Each model is a pipeline with a scaler; ours comes by default, with its penalty chosen
-by cross-validation, and with layers and penalty chosen by GridSearchCV. Log-loss (nats, lower is better) and accuracy on a third of the
-data that no model has seen.
+by cross-validation, and with layers and penalty chosen by GridSearchCV. Log-loss (nats,
+lower is better) and accuracy on a third of the data that no model has seen.
 """
 
 import warnings

@@ -169,7 +169,9 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
 
     alpha_losses_ : dict of float to float, or None
         The penalties that "auto" tried, each with the mean negative log-likelihood
-        of the halves by each other's fits, in nats. None where `alpha` is a number.
+        of the halves by each other's fits, in nats. Fits that were plainly worse
+        than the best were given up, so that theirs may be lower than at their ends.
+        None where `alpha` is a number.
 
     classes_ : ndarray of shape (n_classes,)
         The class labels, sorted.

@@ -17,7 +17,8 @@ from ._products import Matrix
 # Numbers hashed at a time.
 HASHED_NUMBERS = 2**18
 
-# Rows of the halves together, in numbers: more would tell little more.
+# Different rows of the halves together: more would tell little more. And numbers.
+MAX_ROWS = 10_000
 MAX_NUMBERS = 2**22
 
 
@@ -42,7 +43,7 @@ def halves(data: Block, n_classes: int) -> Halves:
     """
     keys = row_keys(data.X)
     present = data.sample_weight > 0
-    max_rows = max(MAX_NUMBERS // data.X.shape[1], 2000)
+    max_rows = min(MAX_ROWS, max(MAX_NUMBERS // data.X.shape[1], 2000))
     side = np.full(len(keys), -1, dtype=np.int8)
     n_keys = len(np.unique(keys[present]))
     n_different = 0

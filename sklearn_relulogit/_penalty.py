@@ -4,7 +4,7 @@ Two-fold cross-validation between halves that the data define (see `_halves`), a
 a path of penalties. ``docs/defaults.md`` tells why, and what it gains.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,8 +12,9 @@ import numpy as np
 from ._blas import single_threaded_blas
 from ._blocks import Block, cut
 from ._halves import halves
-from ._lbfgs import INTERRUPTED, Limits, Stage, minimize
+from ._lbfgs import INTERRUPTED, Iterate, Limits, Monitor, Stage, minimize
 from ._likelihood import Likelihood
+from ._monitors import VALIDATION_LOSS
 from ._objective import Objective
 from ._parameters import Shapes, layer_shapes, pack, revive, unpack
 
@@ -27,6 +28,11 @@ MAX_STEPS = 8
 # search are no more exact. It is for the choice alone, so it need not be patient.
 TOLERANCE = 1e-3
 MAX_ITER = 300
+
+# A fit is given up once its validation loss is this share above that of the penalty
+# before, and rises. It is looked at every so many iterations.
+HOPELESS = 0.02
+LOOK_EVERY = 10
 
 # Bits of theta that are carried from one fit to the next.
 CARRIED_BITS = 10
@@ -42,8 +48,29 @@ class Choice(NamedTuple):
     theta: np.ndarray | None
 
 
+class Hopeless(Monitor):
+    """Ends a fit whose validation loss has risen, and still rises, above a bound.
+
+    Fits with too weak a penalty are the longest, and it shows early.
+    """
+
+    def __init__(self, validation: Objective, bound: float) -> None:
+        self.validation = validation
+        self.bound = bound
+        self._last = bound
+
+    def end_iteration(self, iterate: Iterate) -> str | None:
+        if iterate.n_iter % LOOK_EVERY:
+            return None
+        before, self._last = self._last, self.validation.mean_nll(iterate.theta)
+        return VALIDATION_LOSS if self._last > max(before, self.bound) else None
+
+
 def fit_for_choice(
-    objective: Objective, theta: np.ndarray, history_size: int
+    objective: Objective,
+    theta: np.ndarray,
+    history_size: int,
+    monitors: Sequence[Monitor] = (),
 ) -> np.ndarray:
     """Minimise from theta, as far as the choice of a penalty needs."""
     limits = Limits(
@@ -54,7 +81,9 @@ def fit_for_choice(
         max_iter=MAX_ITER,
         max_fun=2 * MAX_ITER,
     )
-    minimum = minimize([Stage(objective, limits)], theta, history_size=history_size)
+    minimum = minimize(
+        [Stage(objective, limits)], theta, history_size=history_size, monitors=monitors
+    )
     if minimum.stop_reason == INTERRUPTED:
         raise KeyboardInterrupt
     return rounded(minimum.iterate.theta)
@@ -90,21 +119,28 @@ def choose_alpha(
 
     training = [objective(np.union1d(rows, shared)) for rows in (first, second)]
     validation = [objective(rows)(0.0) for rows in (second, first)]
-    paths: dict[int, list[np.ndarray]] = {}
+    paths: dict[int | None, list[np.ndarray]] = {None: [initial, initial]}
+    half_losses: dict[int | None, list[float]] = {None: [np.inf, np.inf]}
 
     def loss_at(exponent: int, before: int | None) -> float:
         alpha = penalty(exponent)
-        thetas = [initial, initial] if before is None else paths[before]
         paths[exponent] = [
-            fit_for_choice(half(alpha), revive(theta, initial, shapes), history_size)
-            for half, theta in zip(training, thetas, strict=True)
+            fit_for_choice(
+                half(alpha),
+                revive(theta, initial, shapes),
+                history_size,
+                [Hopeless(other, (1 + HOPELESS) * loss)],
+            )
+            for half, other, theta, loss in zip(
+                training, validation, paths[before], half_losses[before], strict=True
+            )
+        ]
+        half_losses[exponent] = [
+            half.mean_nll(theta)
+            for half, theta in zip(validation, paths[exponent], strict=True)
         ]
         loss = np.average(
-            [
-                half.mean_nll(theta)
-                for half, theta in zip(validation, paths[exponent], strict=True)
-            ],
-            weights=[half.weight_sum for half in validation],
+            half_losses[exponent], weights=[half.weight_sum for half in validation]
         )
         if report is not None:
             report(alpha, float(loss))
