@@ -8,10 +8,12 @@ import os
 import re
 import warnings
 from pathlib import Path
+from typing import Any
 
 from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.application import Sphinx
+from sphinx.util.nodes import get_node_source
 
 import sklearn_relulogit
 
@@ -38,7 +40,7 @@ myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
 copybutton_exclude = ".linenos, .gp, .go"
 
-# -- Reference ---------------------------------------------------------------------------
+# -- Reference
 # The class pages list the methods by their template, with those of the base classes
 # that belong to the public interface.
 autosummary_generate = True
@@ -56,7 +58,7 @@ if os.environ.get("READTHEDOCS"):
         "sklearn": ("https://scikit-learn.org/stable", None),
     }
 
-# -- Gallery -----------------------------------------------------------------------------
+# -- Gallery
 sphinx_gallery_conf = {
     "examples_dirs": str(ROOT / "examples"),
     "gallery_dirs": "auto_examples",
@@ -75,7 +77,7 @@ sphinx_gallery_conf = {
 # What an example means to warn of, it shows; nothing else should.
 warnings.filterwarnings("error", module="sklearn_relulogit")
 
-# -- Look --------------------------------------------------------------------------------
+# -- Look
 html_theme = "pydata_sphinx_theme"
 html_title = project
 html_logo = "_static/logo.svg"
@@ -97,10 +99,10 @@ html_theme_options = {
 }
 
 
-# -- Mathematics -------------------------------------------------------------------------
-# As MathML, which browsers lay out themselves: no script, no network, the page's colours.
+# -- Mathematics
+# As MathML, which browsers lay out themselves: no script, no network.
 def mathml(tex: str, *, as_block: bool) -> str:
-    """MathML of a formula; its ``\\tag``, which MathML has not, stands at its right."""
+    r"""MathML of a formula; its ``\tag``, which MathML lacks, stands at its right."""
     tex, *tag = re.split(r"\\tag\{(.*?)\}", tex)[:2]
     formula = tex2mathml(tex, as_block=as_block)
     number = f'<span class="eqno">({tag[0]})</span>' if tag else ""
@@ -119,7 +121,14 @@ def visit_math_block(self, node: nodes.math_block) -> None:
     raise nodes.SkipNode
 
 
+def outside(app: Sphinx, env: Any, node: nodes.Element, text: nodes.Node) -> Any:
+    """The text of a reference into scikit-learn's guide, in a docstring from there."""
+    source = get_node_source(node)
+    return text if source and "docstring of sklearn." in source else None
+
+
 def setup(app: Sphinx) -> None:
-    """Register the renderer of formulas."""
+    """Register the renderer of formulas, and what to do with references to outside."""
+    app.connect("missing-reference", outside, priority=900)  # After intersphinx.
     app.add_html_math_renderer("mathml", (visit_math, None), (visit_math_block, None))
     app.config.html_math_renderer = "mathml"

@@ -1,16 +1,33 @@
 """The Python in the pages runs as part of the tests."""
 
+import os
 from doctest import ELLIPSIS
+from tempfile import TemporaryDirectory
 
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
 
-# Not pages to test, and a quotation from the middle of a function, which
-# tests/test_docs.py holds against the code.
+# No page, and imports what only the extra "docs" brings.
 collect_ignore = ["conf.py"]
+
+
+def enter_folder(namespace):
+    """What a page writes goes to a folder of its own."""
+    namespace["_before"] = os.getcwd()
+    namespace["_folder"] = TemporaryDirectory()
+    os.chdir(namespace["_folder"].name)
+
+
+def leave_folder(namespace):
+    os.chdir(namespace["_before"])
+    namespace["_folder"].cleanup()
+
 
 pytest_collect_file = Sybil(
     parsers=[PythonCodeBlockParser(doctest_optionflags=ELLIPSIS), SkipParser()],
     patterns=["*.md", "guide/*.md"],
+    # It quotes the middle of a function, which tests/test_docs.py holds against the code.
     excludes=["derivation.md"],
+    setup=enter_folder,
+    teardown=leave_folder,
 ).pytest()
