@@ -31,7 +31,11 @@ class Page(HTMLParser):
                 self.links.add(value or "")
 
 
-pages = {path: Page(path) for path in sorted(HTML.rglob("*.html"))}
+pages = {
+    path: Page(path)
+    for path in sorted(HTML.rglob("*.html"))
+    if "_static" not in path.parts  # Templates of the theme.
+}
 broken = []
 n_links = 0
 for path, page in pages.items():

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from docutils import nodes
-from docutils.utils.math.latex2mathml import tex2mathml
+from math_core import LatexToMathML
 from sphinx.application import Sphinx
 from sphinx.util.nodes import get_node_source
 
@@ -45,6 +45,8 @@ copybutton_exclude = ".linenos, .gp, .go"
 # that belong to the public interface.
 autosummary_generate = True
 numpydoc_show_class_members = False
+autodoc_typehints = "none"  # The docstrings say more.
+toc_object_entries_show_parents = "hide"
 nitpicky = True
 nitpick_ignore_regex = [
     # Names of other libraries; on Read the Docs, which reaches them, they are links.
@@ -67,6 +69,7 @@ sphinx_gallery_conf = {
     "abort_on_example_error": True,
     "backreferences_dir": "generated/backreferences",
     "doc_module": ("sklearn_relulogit",),
+    "default_thumb_file": str(ROOT / "docs/_static/logo.svg"),
     "image_srcset": ["2x"],
     "remove_config_comments": True,
     "write_computation_times": False,
@@ -85,6 +88,7 @@ html_favicon = "_static/logo.svg"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
+html_context = {"default_mode": "auto"}
 html_sidebars = {"index": [], "getting_started": [], "changelog": []}
 html_theme_options = {
     "logo": {"text": project, "alt_text": f"{project}: start page"},
@@ -101,10 +105,13 @@ html_theme_options = {
 
 # -- Mathematics
 # As MathML, which browsers lay out themselves: no script, no network.
+TO_MATHML = LatexToMathML()
+
+
 def mathml(tex: str, *, as_block: bool) -> str:
     r"""MathML of a formula; its ``\tag``, which MathML lacks, stands at its right."""
     tex, *tag = re.split(r"\\tag\{(.*?)\}", tex)[:2]
-    formula = tex2mathml(tex, as_block=as_block)
+    formula = TO_MATHML.convert_with_local_state(tex, displaystyle=as_block)
     number = f'<span class="eqno">({tag[0]})</span>' if tag else ""
     return f'<div class="math">{formula}{number}</div>' if as_block else formula
 

@@ -26,7 +26,7 @@ def leave_folder(namespace):
 pytest_collect_file = Sybil(
     parsers=[PythonCodeBlockParser(doctest_optionflags=ELLIPSIS), SkipParser()],
     patterns=["*.md", "guide/*.md"],
-    # It quotes the middle of a function, which tests/test_docs.py holds against the code.
+    # Quotes the middle of a function; tests/test_docs.py holds it against the code.
     excludes=["derivation.md"],
     setup=enter_folder,
     teardown=leave_folder,
