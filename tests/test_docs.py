@@ -77,11 +77,11 @@ def test_every_example_is_named_in_the_readme():
         assert f"examples/{path.name}" in text, path.name
 
 
-def test_every_public_name_is_in_the_reference_and_has_a_documented_home():
+def test_every_public_name_is_in_the_reference():
     text = read("docs", "api.md")
     for name in sklearn_relulogit.__all__:
         assert f"\n   {name}\n" in text, name
-    # Where the representation of an estimator links to: the page that autosummary makes.
+    # The representation of an estimator links to the page that autosummary makes.
     link = ReLULogisticClassifier()._get_doc_link()
     assert link.endswith("/generated/sklearn_relulogit.ReLULogisticClassifier.html")
     assert ":toctree: generated/" in text
@@ -106,7 +106,7 @@ def test_every_page_is_in_a_toctree():
 def test_the_version_stands_in_one_place():
     assert metadata.version("sklearn-relulogit") == sklearn_relulogit.__version__
     project = tomllib.loads(read("pyproject.toml"))["project"]
-    assert project["dynamic"] == ["version"]
+    assert "version" in project["dynamic"]
     assert "version" not in project
 
 
