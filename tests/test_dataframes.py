@@ -75,7 +75,7 @@ def test_other_feature_names_are_an_error(library):
 
 def test_pipelines_with_set_output(library):
     X, y, frame, series, names = iris(library)
-    clf = ReLULogisticClassifier((5,), random_state=0)
+    clf = ReLULogisticClassifier((5,), alpha=5.0, random_state=0)
     plain = make_pipeline(StandardScaler(), clf).fit(X, y)
     expected = plain.predict_proba(X)
     model = make_pipeline(StandardScaler(), clf).set_output(transform=library)
