@@ -58,4 +58,4 @@ if not (HTML / reference).is_file():
     broken.append(f"_doc_link_template of the estimator: no page {reference} on {site}")
 
 print(f"{len(pages)} pages, {n_links} links inside, {len(broken)} broken")
-sys.exit("\n".join(broken))
+sys.exit("\n".join(broken) or 0)
