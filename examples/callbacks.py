@@ -1,4 +1,14 @@
-"""scikit-learn's callbacks (1.9 and newer): progress, scores, and one that stops."""
+"""
+Callbacks: progress, scores, and one that stops
+===============================================
+
+scikit-learn's callbacks (1.9 and newer) watch each iteration of a fit, alone, in a
+pipeline and in a search, and may end it.
+"""
+
+# %%
+# A callback of one's own is a class with these four methods. What
+# ``on_fit_task_end`` returns at the end of an iteration says whether to stop.
 
 from typing import Any
 
@@ -36,28 +46,28 @@ class StopWhenRight:
         return fitted_estimator is not None and fitted_estimator.score(X, y) > 0.985
 
 
-def main() -> None:
-    """Alone, in a pipeline and in a grid search."""
-    X, y = load_breast_cancer(return_X_y=True)
-    X_scaled = StandardScaler().fit_transform(X)
+# %%
+# A progress bar, the scores after each iteration, and the callback above.
 
-    monitor = ScoringMonitor(scoring=["accuracy", "neg_log_loss"])
-    clf = ReLULogisticClassifier((20,), random_state=0)
-    clf.set_callbacks(ProgressBar(), monitor, StopWhenRight()).fit(X_scaled, y)
-    print(f"Stopped after {clf.n_iter_} iterations: {clf.stop_reason_}")
-    for row in monitor.get_logs().data[1:]:
-        print(
-            f"  iteration {row['task_id'] + 1}: accuracy {row['accuracy']:.3f}, "
-            f"log-loss {-row['neg_log_loss']:.3f}"
-        )
+X, y = load_breast_cancer(return_X_y=True)
+X_scaled = StandardScaler().fit_transform(X)
 
-    clf = ReLULogisticClassifier((20,), random_state=0)
-    pipeline = make_pipeline(StandardScaler(), clf)
-    grid = {"relulogisticclassifier__alpha": [1.0, 10.0]}
-    search = GridSearchCV(pipeline, grid, scoring="neg_log_loss", cv=3)
-    search.set_callbacks(ProgressBar()).fit(X, y)
-    print(f"Best: {search.best_params_}, log-loss {-search.best_score_:.4f}")
+monitor = ScoringMonitor(scoring=["accuracy", "neg_log_loss"])
+clf = ReLULogisticClassifier((20,), random_state=0)
+clf.set_callbacks(ProgressBar(), monitor, StopWhenRight()).fit(X_scaled, y)
+print(f"Stopped after {clf.n_iter_} iterations: {clf.stop_reason_}")
+for row in monitor.get_logs().data[1:]:
+    print(
+        f"  iteration {row['task_id'] + 1}: accuracy {row['accuracy']:.3f}, "
+        f"log-loss {-row['neg_log_loss']:.3f}"
+    )
 
+# %%
+# The same progress bar over a whole search.
 
-if __name__ == "__main__":
-    main()
+clf = ReLULogisticClassifier((20,), random_state=0)
+pipeline = make_pipeline(StandardScaler(), clf)
+grid = {"relulogisticclassifier__alpha": [1.0, 10.0]}
+search = GridSearchCV(pipeline, grid, scoring="neg_log_loss", cv=3)
+search.set_callbacks(ProgressBar()).fit(X, y)
+print(f"Best: {search.best_params_}, log-loss {-search.best_score_:.4f}")

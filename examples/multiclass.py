@@ -1,4 +1,12 @@
-"""Ten classes by softmax, and the coefficients of the model without hidden layers."""
+"""
+More than two classes
+=====================
+
+Ten classes by softmax, and the coefficients of the model without hidden layers.
+"""
+
+# %%
+# Handwritten digits, without and with hidden layers.
 
 import numpy as np
 from sklearn.datasets import load_digits, load_iris
@@ -9,32 +17,30 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_relulogit import ReLULogisticClassifier
 
+X, y = load_digits(return_X_y=True)
+X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=0)
+print("Digits                 log-loss  accuracy")
+for hidden in [(), (50,), (50, 50)]:
+    clf = ReLULogisticClassifier(hidden, random_state=0)
+    model = make_pipeline(StandardScaler(), clf).fit(X_train, y_train)
+    loss = log_loss(y_test, model.predict_proba(X_test))
+    print(f"  {hidden!s:20}{loss:9.4f}{model.score(X_test, y_test):10.4f}")
 
-def main() -> None:
-    """Handwritten digits with and without a hidden layer, and iris by coefficients."""
-    X, y = load_digits(return_X_y=True)
-    X_train, X_test, y_train, y_test = train_test_split(
-        X, y, stratify=y, random_state=0
-    )
-    print("Digits                 log-loss  accuracy")
-    for hidden in [(), (50,), (50, 50)]:
-        model = make_pipeline(
-            StandardScaler(), ReLULogisticClassifier(hidden, random_state=0)
-        ).fit(X_train, y_train)
-        loss = log_loss(y_test, model.predict_proba(X_test))
-        print(f"  {hidden!s:20}{loss:9.4f}{model.score(X_test, y_test):10.4f}")
-    print(f"  a row of logits: {np.round(model.decision_function(X_test[:1]), 1)[0]}")
+# %%
+# One logit for each class; their differences are log-odds.
 
-    data = load_iris()
-    model = make_pipeline(StandardScaler(), ReLULogisticClassifier((), alpha=1.0))
-    model.fit(data.data, data.target_names[data.target])
-    linear = model[-1]
-    print(f"\nIris, coef_ and intercept_ ({linear.out_activation_})")
-    for label, coef, intercept in zip(
-        linear.classes_, linear.coef_, linear.intercept_, strict=True
-    ):
-        print(f"  {label:12}{np.round(coef, 2)}  {intercept:.2f}")
+print(np.round(model.decision_function(X_test[:1]), 1)[0])
 
+# %%
+# Without hidden layers there are ``coef_`` and ``intercept_``, as in
+# ``LogisticRegression``.
 
-if __name__ == "__main__":
-    main()
+data = load_iris()
+model = make_pipeline(StandardScaler(), ReLULogisticClassifier((), alpha=1.0))
+model.fit(data.data, data.target_names[data.target])
+linear = model[-1]
+print(f"Iris, coef_ and intercept_ ({linear.out_activation_})")
+for label, coef, intercept in zip(
+    linear.classes_, linear.coef_, linear.intercept_, strict=True
+):
+    print(f"  {label:12}{np.round(coef, 2)}  {intercept:.2f}")

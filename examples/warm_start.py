@@ -1,8 +1,14 @@
-"""Short fits that go on from each other reach what one long fit reaches.
-
-The optimiser's knowledge of the curvature is carried on, so even fits of a single
-iteration do; they evaluate the loss twice as often, once at the start of each.
 """
+Warm starts that lose nothing
+=============================
+
+Short fits that go on from each other reach what one long fit reaches. The optimiser's
+knowledge of the curvature is carried on, so even fits of a single iteration do; they
+evaluate the loss twice as often, once at the start of each.
+"""
+
+# %%
+# 100 iterations in one fit, in ten and in a hundred.
 
 import warnings
 
@@ -13,35 +19,32 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_relulogit import ReLULogisticClassifier
 
+# Each fit is meant to end by its iteration limit.
+warnings.filterwarnings("ignore", category=ConvergenceWarning)
+X, y = load_digits(return_X_y=True)
+X = StandardScaler().fit_transform(X)
+print("Digits: fits x iterations    objective  evaluations")
+for n_fits, max_iter in [(1, 100), (10, 10), (100, 1)]:
+    clf = ReLULogisticClassifier(
+        (30,), alpha=1.0, tol=0, max_iter=max_iter, warm_start=True, random_state=0
+    )
+    n_evaluations = 0
+    for _ in range(n_fits):
+        n_evaluations += clf.fit(X, y).n_evaluations_
+    print(f"  ours {n_fits:12} x {max_iter:<10}{clf.loss_:9.5f}{n_evaluations:13}")
 
-def main() -> None:
-    """100 iterations in one fit, in ten and in a hundred; beside MLPClassifier."""
-    # Each fit is meant to end by its iteration limit.
-    warnings.filterwarnings("ignore", category=ConvergenceWarning)
-    X, y = load_digits(return_X_y=True)
-    X = StandardScaler().fit_transform(X)
-    print("Digits: fits x iterations    objective  evaluations")
-    for n_fits, max_iter in [(1, 100), (10, 10), (100, 1)]:
-        clf = ReLULogisticClassifier(
-            (30,), alpha=1.0, tol=0, max_iter=max_iter, warm_start=True, random_state=0
-        )
-        n_evaluations = 0
-        for _ in range(n_fits):
-            n_evaluations += clf.fit(X, y).n_evaluations_
-        print(f"  ours {n_fits:12} x {max_iter:<10}{clf.loss_:9.5f}{n_evaluations:13}")
-    for n_fits, max_iter in [(1, 100), (100, 1)]:
-        clf = MLPClassifier(
-            (30,),
-            solver="lbfgs",
-            alpha=1.0,
-            max_iter=max_iter,
-            warm_start=True,
-            random_state=0,
-        )
-        for _ in range(n_fits):
-            clf.fit(X, y)
-        print(f"  MLPClassifier {n_fits:3} x {max_iter:<10}{clf.loss_:9.5f}")
+# %%
+# ``MLPClassifier`` begins each fit without that knowledge.
 
-
-if __name__ == "__main__":
-    main()
+for n_fits, max_iter in [(1, 100), (100, 1)]:
+    clf = MLPClassifier(
+        (30,),
+        solver="lbfgs",
+        alpha=1.0,
+        max_iter=max_iter,
+        warm_start=True,
+        random_state=0,
+    )
+    for _ in range(n_fits):
+        clf.fit(X, y)
+    print(f"  MLPClassifier {n_fits:3} x {max_iter:<10}{clf.loss_:9.5f}")

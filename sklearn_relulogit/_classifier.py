@@ -179,7 +179,7 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
     n_features_in_ : int
         Number of features seen in fit.
 
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features seen in fit; only where all are strings.
 
     coefs_ : list of ndarray

@@ -1,6 +1,8 @@
 """What the documents quote of the code is what the code says."""
 
 import re
+import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -9,9 +11,12 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 
+import sklearn_relulogit
 from sklearn_relulogit import ReLULogisticClassifier
 
 ROOT = Path(__file__).parent.parent
+# Of the package that is tested, which need not be that of the checkout.
+NETWORK = Path(sklearn_relulogit.__file__).with_name("_network.py")
 
 
 def read(*path):
@@ -21,7 +26,7 @@ def read(*path):
 def test_the_derivation_quotes_the_backward_pass_as_it_is():
     text = read("docs", "derivation.md")
     (quoted,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
-    assert read("sklearn_relulogit", "_network.py").endswith(quoted)
+    assert NETWORK.read_text(encoding="utf-8").endswith(quoted)
     # Each line of the table is a line of the code.
     lines = re.findall(r"^\| `(.*?)` \|", text, flags=re.MULTILINE)
     assert len(lines) == 7
@@ -81,3 +86,46 @@ def test_every_example_is_named_in_the_readme():
     text = read("README.md")
     for path in (ROOT / "examples").glob("*.py"):
         assert f"examples/{path.name}" in text, path.name
+
+
+def test_every_public_name_is_in_the_reference():
+    text = read("docs", "api.md")
+    for name in sklearn_relulogit.__all__:
+        assert f"\n   {name}\n" in text, name
+    # The representation of an estimator links to the page that autosummary makes.
+    link = ReLULogisticClassifier()._get_doc_link()
+    assert link.endswith("/generated/sklearn_relulogit.ReLULogisticClassifier.html")
+    assert ":toctree: generated/" in text
+
+
+def test_every_page_is_in_a_toctree():
+    docs = ROOT / "docs"
+    named = set()
+    for path in docs.glob("*.md"):
+        for block in re.findall(
+            r"```\{toctree\}\n(.*?)```", path.read_text("utf-8"), re.DOTALL
+        ):
+            named |= {line for line in block.split("\n") if line and line[0] != ":"}
+    pages = {
+        path.relative_to(docs).with_suffix("").as_posix()
+        for path in [*docs.glob("*.md"), *docs.glob("guide/*.md")]
+    }
+    assert pages - {"index"} <= named
+    assert named - pages == {"auto_examples/index"}
+
+
+def test_the_version_stands_in_one_place():
+    assert metadata.version("sklearn-relulogit") == sklearn_relulogit.__version__
+    project = tomllib.loads(read("pyproject.toml"))["project"]
+    assert "version" in project["dynamic"]
+    assert "version" not in project
+
+
+def test_the_extras_promise_what_the_pages_say():
+    extras = tomllib.loads(read("pyproject.toml"))["project"]["optional-dependencies"]
+    assert extras.keys() >= {"test", "docs", "plot", "onnx", "benchmark", "dev"}
+    for path in [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md"]:
+        for names in re.findall(
+            r"pip install 'sklearn-relulogit\[(.*?)\]'", path.read_text("utf-8")
+        ):
+            assert set(names.split(",")) <= extras.keys(), path

@@ -1,0 +1,218 @@
+"""Export to ONNX: onnxruntime computes what the classifier does."""
+
+import sys
+
+import numpy as np
+import onnxruntime
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose
+from skl2onnx import to_onnx
+from skl2onnx.common.data_types import FloatTensorType, StringTensorType
+from sklearn.compose import make_column_transformer
+from sklearn.datasets import load_iris
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from sklearn_relulogit import ReLULogisticClassifier
+from sklearn_relulogit.onnx import CLASSIFIERS, register
+
+HIDDEN = [(), (8,), (6, 5), (6, 5, 4)]
+LABELS = {
+    "binary int": np.array([-1, 1, 1]),
+    "binary str": np.array(["no", "yes", "no"]),
+    "binary bool": np.array([False, True, True]),
+    "int": np.array([7, -3, 40]),
+    "str": np.array(["setosa", "versicolor", "é"]),
+    "object": np.array(["a", "bc", "def"], dtype=object),
+    "uint8": np.array([0, 1, 255], dtype=np.uint8),
+    "whole float": np.array([0.0, 1.0, 2.0]),
+}
+# Probabilities of float32 logits of this size, computed in another order.
+ATOL = {np.float32: 2e-6, np.float64: 1e-13}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def registered():
+    register()
+    register()  # Twice does no harm.
+
+
+@pytest.fixture
+def data():
+    X, y = load_iris(return_X_y=True)
+    return StandardScaler().fit_transform(X), y
+
+
+def run(graph, *inputs):
+    session = onnxruntime.InferenceSession(
+        graph.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    names = [node.name for node in session.get_inputs()]
+    return session.run(None, dict(zip(names, inputs, strict=True)))
+
+
+def fitted(X, y, hidden=(8,)):
+    clf = ReLULogisticClassifier(hidden, alpha=0.1, tol=1e-3, random_state=0)
+    return clf.fit(X, y)
+
+
+def test_every_classifier_of_the_package_is_registered():
+    import sklearn_relulogit
+
+    public = vars(sklearn_relulogit).items()
+    assert {c.__name__ for c in CLASSIFIERS} == {
+        name for name, _ in public if "Classifier" in name
+    }
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("hidden", HIDDEN, ids=str)
+@pytest.mark.parametrize("labels", LABELS)
+def test_labels_and_probabilities(data, labels, hidden, dtype):
+    X, y = data
+    X, y = X.astype(dtype), LABELS[labels][y]
+    clf = fitted(X, y, hidden)
+    label, proba = run(to_onnx(clf, X[:1], options={"zipmap": False}), X)
+    assert label.tolist() == clf.predict(X).tolist()
+    assert proba.dtype == dtype
+    expected = clf.predict_proba(X)
+    # The tolerance tells right from slightly wrong.
+    assert np.ptp(expected) > 0.9
+    assert_allclose(proba, expected, rtol=0, atol=ATOL[dtype])
+    with pytest.raises(AssertionError):
+        assert_allclose(proba * (1 - 1e-5), expected, rtol=0, atol=ATOL[dtype])
+
+
+def test_a_fit_in_one_type_and_a_graph_in_the_other(data):
+    X, y = data
+    X32 = X.astype(np.float32)
+    for clf, X_onnx in [(fitted(X, y), X32), (fitted(X32, y), X)]:
+        graph = to_onnx(clf, X_onnx[:1], options={"zipmap": False})
+        label, proba = run(graph, X_onnx)
+        assert proba.dtype == X_onnx.dtype
+        assert label.tolist() == clf.predict(X).tolist()
+        assert_allclose(proba, clf.predict_proba(X), rtol=0, atol=1e-5)
+
+
+def test_integer_data():
+    X, y = load_iris(return_X_y=True)
+    X = np.round(X).astype(np.int64)
+    clf = fitted(X, y)
+    label, proba = run(to_onnx(clf, X[:1], options={"zipmap": False}), X)
+    assert label.tolist() == clf.predict(X).tolist()
+    assert_allclose(proba, clf.predict_proba(X), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("labels", ["binary str", "int"])
+def test_options(data, labels, dtype):
+    X, y = data
+    X, y = X.astype(dtype), LABELS[labels][y]
+    clf = fitted(X, y)
+    expected = clf.predict_proba(X)
+
+    def outputs(**options):
+        return run(to_onnx(clf, X[:1], options=options), X)
+
+    # The default is zipmap=True, whose probabilities are float32 in any case.
+    for options in ({}, {"zipmap": True}):
+        label, proba = outputs(**options)
+        assert label.tolist() == clf.predict(X).tolist()
+        assert all(list(row) == clf.classes_.tolist() for row in proba)
+        values = [list(row.values()) for row in proba]
+        assert_allclose(values, expected, rtol=0, atol=ATOL[np.float32])
+
+    label, *columns = outputs(zipmap="columns")
+    assert_allclose(np.stack(columns, axis=1), expected, rtol=0, atol=ATOL[dtype])
+
+    label, scores = outputs(zipmap=False, raw_scores=True)
+    assert label.tolist() == clf.predict(X).tolist()
+    Z = clf.decision_function(X)
+    Z = np.stack([-Z, Z], axis=1) if Z.ndim == 1 else Z
+    assert_allclose(scores, Z, rtol=0, atol=20 * ATOL[dtype])
+
+    label, _ = outputs(zipmap=False, nocl=True)
+    assert clf.classes_[label].tolist() == clf.predict(X).tolist()
+
+    *_, classes = outputs(zipmap=False, output_class_labels=True)
+    assert classes.tolist() == clf.classes_.tolist()
+
+
+def test_the_label_is_that_of_the_logit_where_the_probability_rounds_to_a_half():
+    clf = ReLULogisticClassifier(()).fit([[-1.0], [1.0]], ["a", "b"])
+    clf.coefs_, clf.intercepts_ = [np.ones((1, 1))], [np.zeros(1)]
+    X = np.array([[0.0], [1e-9], [-1e-9]], dtype=np.float32)
+    label, proba = run(to_onnx(clf, X, options={"zipmap": False}), X)
+    assert (proba == 0.5).all()
+    assert label.tolist() == clf.predict(X).tolist() == ["a", "b", "a"]
+
+
+def test_small_probabilities_keep_their_relative_accuracy(data):
+    X, y = data
+    X = 20 * X.astype(np.float32)
+    for labels in (y, y == 0):
+        clf = fitted(X / 20, labels)
+        _, proba = run(to_onnx(clf, X[:1], options={"zipmap": False}), X)
+        expected = clf.predict_proba(X)
+        assert 0 < expected[expected > 0].min() < 1e-9
+        mask = expected > 1e-30
+        assert_allclose(proba[mask], expected[mask], rtol=1e-3)
+
+
+@pytest.mark.parametrize("zipmap", [False, True, "columns"])
+def test_pipelines(zipmap):
+    X, y = load_iris(return_X_y=True)
+    X = X.astype(np.float32)
+    model = make_pipeline(StandardScaler(), ReLULogisticClassifier(random_state=0))
+    model.fit(X, LABELS["str"][y])
+    label, *proba = run(to_onnx(model, X[:1], options={"zipmap": zipmap}), X)
+    assert label.tolist() == model.predict(X).tolist()
+    if zipmap == "columns":
+        proba = [np.stack(proba, axis=1)]
+    elif zipmap:
+        proba = [[list(row.values()) for row in proba[0]]]
+    assert_allclose(proba[0], model.predict_proba(X), rtol=0, atol=2e-5)
+
+
+def test_a_pipeline_over_numbers_and_categories():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(
+        {
+            "height": rng.normal(size=200).astype(np.float32),
+            "colour": rng.choice(["red", "green", "blue"], size=200),
+        }
+    )
+    y = np.where(X["height"] + (X["colour"] == "red") > 0.5, "in", "out")
+    columns = make_column_transformer(
+        (StandardScaler(), ["height"]), (OneHotEncoder(), ["colour"])
+    )
+    model = make_pipeline(columns, ReLULogisticClassifier(random_state=0)).fit(X, y)
+    graph = to_onnx(
+        model,
+        initial_types=[
+            ("height", FloatTensorType([None, 1])),
+            ("colour", StringTensorType([None, 1])),
+        ],
+        options={"zipmap": False},
+    )
+    label, proba = run(
+        graph, X[["height"]].to_numpy(), X[["colour"]].to_numpy(dtype=object)
+    )
+    assert label.tolist() == model.predict(X).tolist()
+    assert_allclose(proba, model.predict_proba(X), rtol=0, atol=1e-5)
+
+
+def test_labels_that_onnx_has_not_are_an_error(data):
+    X, y = data
+    clf = fitted(X, np.array([0, 1, 2**64 - 1], dtype=np.uint64)[y])
+    with pytest.raises(ValueError, match=r"integers of 64 bits.*nocl=True"):
+        to_onnx(clf, X[:1], options={"zipmap": False})
+    label, _ = run(to_onnx(clf, X[:1], options={"zipmap": False, "nocl": True}), X)
+    assert clf.classes_[label].tolist() == clf.predict(X).tolist()
+
+
+def test_without_skl2onnx_the_error_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "skl2onnx", None)
+    with pytest.raises(ImportError, match=r"pip install 'sklearn-relulogit\[onnx\]'"):
+        register()
