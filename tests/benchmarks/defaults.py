@@ -68,10 +68,13 @@ CHOICES: dict[str, Model] = {
 
 REPORT: dict[str, Model] = {
     "default": ours(),
-    **{f"alpha={alpha:g}": ours(alpha=alpha) for alpha in GRID},
     "CV": lambda seed: ReLULogisticClassifierCV(random_state=seed),
     **PEERS,
 }
+
+# Where ten fits more take minutes at most.
+NUMBERS: dict[str, Model] = {f"alpha={alpha:g}": ours(alpha=alpha) for alpha in GRID}
+MAX_NUMBERS_ALONE = 2e5
 
 # Both over the same penalties and folds; only where the second takes minutes at most.
 SEARCHES: dict[str, Model] = {
@@ -136,6 +139,8 @@ def run(
         for name in names:
             data = split(name, seed, max_rows)
             of_set = dict(models)
+            if part == "report" and data[0].size <= MAX_NUMBERS_ALONE:
+                of_set |= NUMBERS
             if part == "report" and data[0].size <= MAX_SEARCH_NUMBERS:
                 of_set |= SEARCHES
             for label, model in of_set.items():
@@ -186,7 +191,7 @@ def print_tables(out: Path) -> None:
     )
     pd.set_option("display.max_rows", 200)
     main = ["default", *PEERS]
-    for part, models in (("choose", CHOICES), ("report", REPORT)):
+    for part, models in (("choose", CHOICES), ("report", REPORT | NUMBERS)):
         table = results(out, part)
         if not len(table):
             continue
