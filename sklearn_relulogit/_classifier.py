@@ -34,7 +34,6 @@ from ._lbfgs import (
     INTERRUPTED,
     ITERATION_LIMIT,
     LINE_SEARCH,
-    Limits,
     Stage,
 )
 from ._likelihood import Likelihood
@@ -44,7 +43,7 @@ from ._parameters import Shapes, initial_theta, layer_shapes, n_outputs_of, pack
 from ._penalty import Choice, choose_alpha
 from ._products import Matrix
 from ._threads import ThreadedMap, effective_n_threads
-from ._training import Restart, coarse_stage, pays_in_float32, train
+from ._training import Restart, coarse_stage, limits_for, pays_in_float32, train
 from ._validation_data import check_validation_data, stratified_split
 from ._weights import check_sample_weight, check_total, weights_of_classes
 
@@ -465,15 +464,7 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
                 self._restart(theta, validation, task, index, len(starts))
                 for index, theta in enumerate(starts)
             ]
-            limits = Limits(
-                tol=self.tol,
-                # Without hidden layers the objective is smooth, and its gradient
-                # tells all.
-                loss_tol=self.tol if hidden_layer_sizes else 0.0,
-                rounding=float(np.finfo(X.dtype).eps),
-                max_iter=self.max_iter,
-                max_fun=self.max_fun,
-            )
+            limits = limits_for(shapes, X.dtype, self.tol, self.max_iter, self.max_fun)
             parts = cut(data, shapes)
             stages = [Stage(objective(parts, X.dtype), limits)]
             if pays_in_float32(X, shapes, parts):

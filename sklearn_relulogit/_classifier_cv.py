@@ -39,9 +39,10 @@ from ._constraints import (
     check_layer_sizes,
     check_parameters,
 )
+from ._lbfgs import Limits
 from ._objective import Objective
 from ._parameters import Shapes, initial_theta, layer_shapes, n_outputs_of, revive
-from ._penalty import collapse_alpha, fit_for_choice
+from ._penalty import choice_limits, collapse_alpha, step
 from ._threads import ThreadedMap, effective_n_threads
 from ._weights import check_sample_weight, check_total, weights_of_classes
 
@@ -95,7 +96,8 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
             random_state
         As in :class:`ReLULogisticClassifier`, for the fit to all rows. The fits to
         the folds share `class_weight`, `history_size`, `n_threads` and
-        `random_state`; as they serve the choice alone, they are less exact.
+        `random_state`. They serve the choice alone, so they end sooner: at ten
+        iterations that together gain less than a thousandth.
 
     verbose : int, default=0
         1 and 2 print the mean score of each penalty, and the final fit as in
@@ -286,6 +288,7 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
             classes=classes,
             shapes=shapes,
             initial=initial_theta(shapes, check_random_state(self.random_state)),
+            limits=choice_limits(shapes, X.dtype),
             history_size=self.history_size,
             n_threads=effective_n_threads(self.n_threads),
             scorer=self._scorer(y, score_params),
@@ -452,6 +455,7 @@ class _Search:
     classes: np.ndarray
     shapes: Shapes
     initial: np.ndarray
+    limits: Limits
     history_size: int
     n_threads: int
     scorer: _Scorer | None
@@ -476,9 +480,10 @@ class _Search:
                 )
 
             rows = Block(*(array[training] for array in self.data))
-            theta = fit_for_choice(
+            theta = step(
                 objective(rows, alpha),
                 revive(theta, self.initial, self.shapes),
+                self.limits,
                 self.history_size,
             )
             if self.scorer is None:

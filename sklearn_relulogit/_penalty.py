@@ -5,6 +5,7 @@ a path of penalties. ``docs/defaults.md`` tells why, and what it gains.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from ._likelihood import Likelihood
 from ._monitors import VALIDATION_LOSS
 from ._objective import Objective
 from ._parameters import Shapes, layer_shapes, pack, revive, unpack
+from ._training import limits_for
 
 # Penalties are half powers of ten, counted by their exponents, so that rounding errors
 # do not matter. The search begins at 10, the best single value in the study, unless
@@ -66,21 +68,21 @@ class Hopeless(Monitor):
         return VALIDATION_LOSS if self._last > max(before, self.bound) else None
 
 
-def fit_for_choice(
+def choice_limits(shapes: Shapes, dtype: np.dtype) -> Limits:
+    """When to stop a fit that only serves to choose."""
+    limits = limits_for(shapes, dtype, TOLERANCE, MAX_ITER, 2 * MAX_ITER)
+    # Without hidden layers the gradient alone ends it, and soon.
+    return limits if len(shapes) > 1 else replace(limits, tol=TOLERANCE / 10)
+
+
+def step(
     objective: Objective,
     theta: np.ndarray,
+    limits: Limits,
     history_size: int,
     monitors: Sequence[Monitor] = (),
 ) -> np.ndarray:
-    """Minimise from theta, as far as the choice of a penalty needs."""
-    limits = Limits(
-        tol=TOLERANCE / 10,
-        # As in any fit, only a network has kinks where the gradient does not end.
-        loss_tol=TOLERANCE if len(objective.shapes) > 1 else 0.0,
-        rounding=float(np.finfo(objective.dtype).eps),
-        max_iter=MAX_ITER,
-        max_fun=2 * MAX_ITER,
-    )
+    """One step of a path: minimise from theta, for the next to go on from."""
     minimum = minimize(
         [Stage(objective, limits)], theta, history_size=history_size, monitors=monitors
     )
@@ -119,15 +121,17 @@ def choose_alpha(
 
     training = [objective(np.union1d(rows, shared)) for rows in (first, second)]
     validation = [objective(rows)(0.0) for rows in (second, first)]
+    limits = choice_limits(shapes, data.X.dtype)
     paths: dict[int | None, list[np.ndarray]] = {None: [initial, initial]}
     half_losses: dict[int | None, list[float]] = {None: [np.inf, np.inf]}
 
     def loss_at(exponent: int, before: int | None) -> float:
         alpha = penalty(exponent)
         paths[exponent] = [
-            fit_for_choice(
+            step(
                 half(alpha),
                 revive(theta, initial, shapes),
+                limits,
                 history_size,
                 [Hopeless(other, (1 + HOPELESS) * loss)],
             )

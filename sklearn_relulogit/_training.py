@@ -56,6 +56,23 @@ class Restart:
         return self.validation.best
 
 
+def limits_for(
+    shapes: Shapes, dtype: np.dtype, tol: float, max_iter: int, max_fun: int
+) -> Limits:
+    """When to stop a fit of these layers.
+
+    Without hidden layers the objective is smooth, and its gradient tells all. With
+    them it has kinks, where the gradient does not tend to zero.
+    """
+    return Limits(
+        tol=tol,
+        loss_tol=tol if len(shapes) > 1 else 0.0,
+        rounding=float(np.finfo(dtype).eps),
+        max_iter=max_iter,
+        max_fun=max_fun,
+    )
+
+
 def pays_in_float32(X: Matrix, shapes: Shapes, parts: list[list[Block]]) -> bool:
     """Whether to begin in float32: float64 data, and time spent in matrix products."""
     return (

@@ -87,7 +87,7 @@ SEARCHES: dict[str, Model] = {
         scoring="neg_log_loss",
     ),
 }
-MAX_SEARCH_NUMBERS = 1e5
+MAX_SEARCH_NUMBERS = 4e4
 
 
 def split(name: str, seed: int, max_rows: int) -> tuple[np.ndarray, ...]:
