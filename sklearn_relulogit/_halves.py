@@ -1,14 +1,14 @@
 """Two halves of a data set that the data themselves define.
 
-Which half a row falls in depends on its values alone. So repeats of a row stay
-together, as two halves of a cross-validation should have it, a weight of two is the
-same as a row given twice, and the order of the rows does not matter.
+Which half a row falls in depends on its values and its weight alone, never on its
+place. So a weight of two is the same as a row given twice.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
+from scipy.special import bdtrik
 from sklearn.utils import murmurhash3_32
 
 from ._blocks import Block, rows_of
@@ -19,46 +19,104 @@ HASHED_NUMBERS = 2**18
 
 # Different rows of the halves together: more would tell little more. And numbers.
 MAX_ROWS = 10_000
-MAX_NUMBERS = 2**22
+MAX_NUMBERS, MIN_ROWS = 2**22, 2000
+
+# An odd number without a pattern: 2^64 divided by the golden ratio.
+MIXER = np.uint64(0x9E3779B97F4A7C15)
 
 
 class Halves(NamedTuple):
-    """Ascending numbers of rows: of one half, the other, and those of both.
+    """Two halves to fit, the two to validate on, and what they hold together.
 
-    ``n_different`` is the number of different rows in one or the other.
+    ``validation[i]`` is ``training[i]`` less what is in both. ``n_rows`` counts the
+    rows that fell in either half by their own lot.
     """
 
-    first: np.ndarray
-    second: np.ndarray
-    shared: np.ndarray
-    n_different: int
+    training: list[Block]
+    validation: list[Block]
+    n_rows: int
 
 
 def halves(data: Block, n_classes: int) -> Halves:
-    """Cut a data set in halves.
+    """Cut a data set in halves. Rows that are equal become one, of their weight.
 
-    Each class gives half of its different rows to either. A class of which there is
-    only one belongs to both. Rows of zero weight belong to none. Of large data the
-    halves are a part: again one that the values of the rows decide.
+    Each class gives half of its different rows to either, whole. But where the same
+    features are seen with several labels, as with few features of few values, rows
+    to come will repeat those of today. There the copies of a row are cast one by one
+    (binomially, the dice being its key). A copy weighs one, as in the likelihood.
+
+    A class of only one different row belongs to both halves. Of large data the halves
+    are a part, which the values of the rows decide again.
     """
-    keys = row_keys(data.X)
-    present = data.sample_weight > 0
-    max_rows = min(MAX_ROWS, max(MAX_NUMBERS // data.X.shape[1], 2000))
-    side = np.full(len(keys), -1, dtype=np.int8)
-    n_keys = len(np.unique(keys[present]))
-    n_different = 0
+    keys, y, weights, rows = different_rows(data)
+    _, number, n_labels = np.unique(keys, return_inverse=True, return_counts=True)
+    recurring = n_labels[number] > 1
+    n_features = data.X.shape[1]
+    max_rows = min(MAX_ROWS, max(MAX_NUMBERS // n_features, MIN_ROWS))
+    copies = np.ones(len(keys))
+    share = np.full(len(keys), np.nan)  # of the first half; nan for both or none
+    shared = np.zeros(len(keys), dtype=bool)
     for code in range(n_classes):
-        rows = np.flatnonzero(present & (data.y == code))
-        different, rank = np.unique(keys[rows], return_inverse=True)
-        if len(different) < 2:
-            side[rows] = 2
+        of_class = np.flatnonzero(y == code)
+        if len(of_class) < 2:
+            shared[of_class] = True
             continue
-        side[rows] = rank % 2
-        n_kept = max(2, -(-len(different) * max_rows // n_keys))
-        side[rows[rank >= n_kept]] = -1
-        n_different += min(n_kept, len(different))
-    first, second, shared = (np.flatnonzero(side == value) for value in range(3))
-    return Halves(first, second, shared, n_different)
+        kept = of_class[: max(2, -(-len(of_class) * max_rows // len(keys)))]
+        whole, cast = kept[~recurring[kept]], kept[recurring[kept]]
+        share[whole] = np.arange(len(whole)) % 2
+        copies[cast] = np.maximum(1, np.rint(weights[cast]))
+        share[cast] = binomial(dice(keys[cast], code), copies[cast]) / copies[cast]
+
+    def half(share: np.ndarray, extra: np.ndarray) -> Block:
+        share = np.where(extra, 1.0, share)
+        chosen = np.flatnonzero(share > 0)
+        chosen = chosen[np.argsort(rows[chosen])]
+        return Block(
+            data.X[rows[chosen]],
+            y[chosen],
+            (share * weights)[chosen].astype(data.sample_weight.dtype),
+        )
+
+    shares, none = (share, 1 - share), np.zeros_like(shared)
+    cut = ~np.isnan(share)
+    return Halves(
+        training=[half(share, shared) for share in shares],
+        validation=[half(share, none) for share in shares],
+        n_rows=int(copies[cut].sum()),
+    )
+
+
+def different_rows(
+    data: Block,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Key, label, weight and first number of the different rows that have weight.
+
+    They come sorted by label, and then by key.
+    """
+    rows = np.flatnonzero(data.sample_weight > 0)
+    keys, y = row_keys(data.X)[rows], data.y[rows]
+    order = np.lexsort((keys, y))
+    rows, keys, y = rows[order], keys[order], y[order]
+    is_new = np.ones(len(rows), dtype=bool)
+    is_new[1:] = (keys[1:] != keys[:-1]) | (y[1:] != y[:-1])
+    starts = np.flatnonzero(is_new)
+    weights = np.add.reduceat(data.sample_weight[rows], starts, dtype=np.float64)
+    return keys[starts], y[starts], weights, rows[starts]
+
+
+def dice(keys: np.ndarray, code: int) -> np.ndarray:
+    """A number between 0 and 1 for each key, and other ones for another code."""
+    mixed = (keys.astype(np.uint64) + np.uint64(2 * code + 1)) * MIXER
+    mixed ^= mixed >> np.uint64(32)
+    mixed *= MIXER
+    return (mixed >> np.uint64(11)) / 2.0**53
+
+
+def binomial(u: np.ndarray, n: np.ndarray) -> np.ndarray:
+    """The number of heads in n throws of a coin whose distribution function is u."""
+    with np.errstate(invalid="ignore"):
+        heads = np.ceil(bdtrik(u, n, 0.5))
+    return np.clip(np.nan_to_num(heads), 0, n)
 
 
 def row_keys(X: Matrix) -> np.ndarray:

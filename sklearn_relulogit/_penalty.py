@@ -107,20 +107,21 @@ def choose_alpha(
     before has ended, the first from ``initial``. So it finds the lowest loss if the
     loss has one minimum over alpha, as it has, but for noise, in the study.
     """
-    first, second, shared, n_different = halves(data, max(shapes[-1][1], 2))
+    cut_in_two = halves(data, max(shapes[-1][1], 2))
     collapse = collapse_alpha(data, shapes, likelihood, ordered_map)
-    if not len(first) or collapse == 0:
+    if not all(len(half.y) for half in cut_in_two.validation) or collapse == 0:
         # There is nothing to tell one penalty from another.
         return Choice(penalty(FIRST_EXPONENT), {}, None)
 
-    def objective(rows: np.ndarray) -> Callable[[float], Objective]:
-        parts = cut(Block(*(array[rows] for array in data)), shapes)
+    def objective(half: Block) -> Callable[[float], Objective]:
+        parts = cut(half, shapes)
         return lambda alpha: Objective(
             parts, shapes, likelihood, alpha, data.X.dtype, ordered_map
         )
 
-    training = [objective(np.union1d(rows, shared)) for rows in (first, second)]
-    validation = [objective(rows)(0.0) for rows in (second, first)]
+    training = [objective(half) for half in cut_in_two.training]
+    # Each is judged on the other.
+    validation = [objective(half)(0.0) for half in reversed(cut_in_two.validation)]
     limits = choice_limits(shapes, data.X.dtype)
     paths: dict[int | None, list[np.ndarray]] = {None: [initial, initial]}
     half_losses: dict[int | None, list[float]] = {None: [np.inf, np.inf]}
@@ -154,7 +155,7 @@ def choose_alpha(
     with single_threaded_blas():
         # One nat over all rows: the evidence that it takes to leave what is best as
         # a rule. Rows, not their weights, so that the unit of these does not matter.
-        best, losses = walk(loss_at, start, least_gain=1 / n_different)
+        best, losses = walk(loss_at, start, least_gain=1 / cut_in_two.n_rows)
     return Choice(
         penalty(best),
         {penalty(exponent): loss for exponent, loss in losses.items()},

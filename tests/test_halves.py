@@ -3,28 +3,39 @@
 import numpy as np
 import pytest
 import scipy.sparse
-from numpy.testing import assert_array_equal
+import scipy.stats
+from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_relulogit import _halves
 from sklearn_relulogit._blocks import Block
-from sklearn_relulogit._halves import halves, row_keys
+from sklearn_relulogit._halves import binomial, dice, halves, row_keys
 
 
 @pytest.fixture
 def data():
+    """Few different rows, each of one label."""
     rng = np.random.default_rng(0)
     X = rng.integers(-2, 3, (300, 4)) / 4
-    return Block(X, rng.integers(0, 3, 300), np.ones(300))
+    y = (row_keys(X) % 3).astype(int)
+    return Block(X, y, np.ones(300))
 
 
-def side(cut, n):
-    """0, 1, 2 (both) or -1 (none) for each row."""
-    sides = np.full(n, -1)
-    for number, rows in enumerate((cut.first, cut.second, cut.shared)):
-        assert (np.diff(rows) > 0).all()
-        assert (sides[rows] == -1).all()
-        sides[rows] = number
-    return sides
+def weight_of(half):
+    """{(features, label): total weight} of a block."""
+    total = {}
+    for x, label, weight in zip(*half, strict=True):
+        key = (*x, int(label))
+        total[key] = total.get(key, 0) + weight
+    return total
+
+
+def assert_same(cut, other):
+    """The same rows and weights in each half, whatever their order."""
+    for a, b in zip(
+        cut.training + cut.validation, other.training + other.validation, strict=True
+    ):
+        assert weight_of(a) == pytest.approx(weight_of(b), rel=1e-12)
+    assert cut.n_rows == other.n_rows
 
 
 def test_keys_are_equal_where_rows_are(data):
@@ -60,49 +71,94 @@ def test_keys_depend_on_values_alone(data, same, monkeypatch):
 
 def test_each_class_gives_half_of_its_different_rows(data):
     cut = halves(data, 3)
-    sides = side(cut, 300)
-    assert set(sides) == {0, 1}
-    n_different = 0
+    whole = weight_of(data)
+    first, second = (weight_of(half) for half in cut.validation)
+    assert not set(first) & set(second)
+    assert first | second == whole
     for code in range(3):
-        counts = [
-            len(np.unique(data.X[(data.y == code) & (sides == number)], axis=0))
-            for number in (0, 1)
-        ]
-        assert counts[0] - counts[1] in (0, 1)
-        n_different += sum(counts)
-    assert cut.n_different == n_different
+        counts = [sum(key[-1] == code for key in half) for half in (first, second)]
+        assert abs(counts[0] - counts[1]) <= 1
+    assert cut.n_rows == len(whole)
+    # Equal rows are one.
+    assert [len(half.y) for half in cut.training] == [len(first), len(second)]
 
 
-def test_repeats_stay_together_and_the_order_does_not_matter(data):
-    sides = side(halves(data, 3), 300)
+def test_the_order_does_not_matter_and_weights_are_repeats(data):
+    cut = halves(data, 3)
     rng = np.random.default_rng(1)
-    rows = rng.permutation(np.repeat(np.arange(300), rng.integers(1, 4, 300)))
+    order = rng.permutation(300)
+    assert_same(halves(Block(*(array[order] for array in data)), 3), cut)
+    weights = rng.integers(0, 4, 300)
+    rows = rng.permutation(np.repeat(np.arange(300), weights))
     repeated = Block(*(array[rows] for array in data))
-    assert_array_equal(side(halves(repeated, 3), len(rows)), sides[rows])
-    # As weights do.
-    weights = np.bincount(rows).astype(float)
-    assert_array_equal(
-        side(halves(data._replace(sample_weight=weights), 3), 300), sides
-    )
+    weighted = data._replace(sample_weight=weights.astype(float))
+    assert_same(halves(repeated, 3), halves(weighted, 3))
+
+
+@pytest.fixture
+def recurring():
+    """Two features of three values, seen with both labels."""
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 3, (2000, 2)).astype(float)
+    y = (rng.random(2000) < 0.2 + 0.2 * X[:, 0]).astype(int)
+    return Block(X, y, np.ones(2000))
+
+
+def test_copies_of_rows_that_recur_are_cast_one_by_one(recurring):
+    cut = halves(recurring, 2)
+    assert cut.n_rows == 2000
+    whole = weight_of(recurring)
+    first, second = (weight_of(half) for half in cut.validation)
+    scores = []
+    for key, weight in whole.items():
+        assert first[key] + second[key] == pytest.approx(weight)
+        scores.append((first[key] - weight / 2) / np.sqrt(weight / 4))
+    # As coins fall: neither all alike nor an even split.
+    assert 0.5 < np.std(scores) < 3
+    assert_same(cut, halves(Block(*(array[::-1] for array in recurring)), 2))
+
+
+def test_weights_of_rows_of_one_label_are_not_cut(data):
+    """A row of a survey must not be in both halves, however much it weighs."""
+    weights = np.random.default_rng(0).lognormal(sigma=2, size=300)
+    cut = halves(data._replace(sample_weight=weights), 3)
+    first, second = (weight_of(half) for half in cut.validation)
+    assert not set(first) & set(second)
+
+
+def test_binomial():
+    u = np.random.default_rng(0).random(2000)
+    for n in (1, 2, 5, 1000):
+        heads = binomial(u, np.full(2000, float(n)))
+        assert_allclose(heads, scipy.stats.binom.ppf(u, n, 0.5))
+
+
+def test_dice_are_uniform_and_differ_between_labels():
+    keys = row_keys(np.arange(3000.0).reshape(-1, 1))
+    rolls = [dice(keys, code) for code in range(2)]
+    for roll in rolls:
+        assert scipy.stats.kstest(roll, "uniform").pvalue > 0.01
+    assert abs(np.corrcoef(rolls)[0, 1]) < 0.05
 
 
 def test_rows_without_weight_are_as_good_as_absent(data):
     weights = np.arange(300) % 3.0
-    sides = side(halves(data._replace(sample_weight=weights), 3), 300)
-    present = weights > 0
-    assert (sides[~present] == -1).all()
-    rest = Block(*(array[present] for array in data))
-    assert_array_equal(side(halves(rest, 3), present.sum()), sides[present])
+    cut = halves(data._replace(sample_weight=weights), 3)
+    rest = Block(*(array[weights > 0] for array in data))
+    rest = rest._replace(sample_weight=weights[weights > 0])
+    assert_same(cut, halves(rest, 3))
 
 
 def test_a_class_with_one_different_row_is_in_both(data):
     y = data.y % 2
     y[:2] = 2
     X = data.X.copy()
-    X[1] = X[0]
-    sides = side(halves(Block(X, y, data.sample_weight), 3), 300)
-    assert_array_equal(sides[:2], [2, 2])
-    assert set(sides[2:]) == {0, 1}
+    X[:2] = 7
+    cut = halves(Block(X, y, data.sample_weight), 3)
+    for training, validation in zip(cut.training, cut.validation, strict=True):
+        assert weight_of(training)[7, 7, 7, 7, 2] == 2
+        assert set(training.y) == {0, 1, 2}
+        assert set(validation.y) == {0, 1}
 
 
 def test_of_large_data_a_part(monkeypatch):
@@ -110,12 +166,22 @@ def test_of_large_data_a_part(monkeypatch):
     X = rng.standard_normal((20_000, 10))
     y = (rng.random(20_000) < 0.1).astype(int)
     data = Block(X, y, np.ones(20_000))
-    monkeypatch.setattr(_halves, "MAX_NUMBERS", 50_000)
-    cut = halves(data, 2)
-    sides = side(cut, 20_000)
-    assert cut.n_different == (sides >= 0).sum() == pytest.approx(5000, abs=2)
-    # Classes in proportion, and no other part for the same rows in another order.
-    assert y[sides >= 0].mean() == pytest.approx(y.mean(), rel=0.01)
-    assert_array_equal(
-        side(halves(Block(*(array[::-1] for array in data)), 2), 20_000), sides[::-1]
-    )
+    for name, value in (("MAX_ROWS", 5000), ("MAX_NUMBERS", 50_000)):
+        monkeypatch.setattr(_halves, name, value)
+        cut = halves(data, 2)
+        assert cut.n_rows == pytest.approx(5000, abs=2)
+        # Classes in proportion, and no other part for the same rows in another order.
+        labels = np.concatenate([half.y for half in cut.training])
+        assert labels.mean() == pytest.approx(y.mean(), rel=0.01)
+        assert_same(halves(Block(*(array[::-1] for array in data)), 2), cut)
+        monkeypatch.undo()
+
+
+@pytest.mark.parametrize("container", [scipy.sparse.csr_array, np.asfortranarray])
+def test_other_containers(data, container):
+    cut = halves(data, 3)
+    other = halves(data._replace(X=container(data.X)), 3)
+    for half, same in zip(cut.training, other.training, strict=True):
+        X = same.X.toarray() if scipy.sparse.issparse(same.X) else same.X
+        assert_array_equal(X, half.X)
+        assert_array_equal(same.sample_weight, half.sample_weight)

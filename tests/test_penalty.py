@@ -150,16 +150,16 @@ def test_the_losses_are_those_of_logistic_regression(cancer, weighted):
     if weighted:
         weights = np.random.RandomState(0).randint(0, 3, len(y)).astype(float)
     clf = make(()).fit(X, y, weights)
-    first, second, _, _ = halves(Block(X, y, weights), 2)
+    (first, second), _, _ = halves(Block(X, y, weights), 2)
     assert len(clf.alpha_losses_) >= 3
     for alpha, loss in clf.alpha_losses_.items():
         total = 0.0
-        for rows, others in ((first, second), (second, first)):
+        for half, other in ((first, second), (second, first)):
             peer = LogisticRegression(C=1 / alpha, solver="newton-cholesky", tol=1e-8)
-            peer.fit(X[rows], y[rows], weights[rows])
-            proba = peer.predict_proba(X[others])
-            total += weights[others].sum() * log_loss(
-                y[others], proba, sample_weight=weights[others]
+            peer.fit(*half)
+            proba = peer.predict_proba(other.X)
+            total += other.sample_weight.sum() * log_loss(
+                other.y, proba, sample_weight=other.sample_weight
             )
         expected = total / weights.sum()
         if loss > 1.02 * clf.alpha_losses_[clf.alpha_]:
@@ -213,6 +213,17 @@ def test_noise_asks_for_more_than_signal():
     X, y = make_classification(300, 8, flip_y=0, class_sep=2, random_state=0)
     noise = np.random.RandomState(0).permutation(y)
     assert make().fit(X, noise).alpha_ > 5 * make().fit(X, y).alpha_
+
+
+def test_rows_that_recur():
+    """Few values of few features, each seen with both labels and many times."""
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 4, (4000, 2)).astype(float)
+    proba = 0.1 + 0.8 * ((X[:, 0] + X[:, 1]) % 2)
+    y = (rng.random(4000) < proba).astype(int)
+    clf = make((30,)).fit(X, y)
+    assert clf.alpha_ <= 10
+    assert log_loss(y, clf.predict_proba(X)) < 0.4
 
 
 def test_weights_are_repeats_and_their_unit_does_not_matter(cancer):
