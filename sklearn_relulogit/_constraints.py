@@ -5,6 +5,7 @@ Here stands all that is imported from private modules of scikit-learn:
 give the messages that its users know.
 """
 
+import sys
 from numbers import Integral
 from typing import Any
 
@@ -17,7 +18,20 @@ from sklearn.utils._param_validation import (
     validate_parameter_constraints,
 )
 
-__all__ = ["Interval", "Options", "StrOptions", "check_layer_sizes", "check_parameters"]
+from ._parameters import Shapes, n_parameters
+
+__all__ = [
+    "LARGEST",
+    "Interval",
+    "Options",
+    "StrOptions",
+    "check_layer_sizes",
+    "check_parameters",
+    "check_size",
+]
+
+# An int may be larger, and then has no float.
+LARGEST = float(np.finfo(np.float64).max)
 
 
 def check_parameters(
@@ -48,3 +62,13 @@ def check_layer_sizes(hidden_layer_sizes: Any, caller_name: str) -> tuple[int, .
             f"{hidden_layer_sizes!r} instead."
         )
     return tuple(int(size) for size in sizes)
+
+
+def check_size(shapes: Shapes, caller_name: str) -> None:
+    """Raise a ValueError if no computer could address the parameters."""
+    n = n_parameters(shapes)
+    if n * np.dtype(np.float64).itemsize > sys.maxsize:
+        raise ValueError(
+            f"The 'hidden_layer_sizes' parameter of {caller_name} must be such that "
+            f"the parameters fit in memory. Got layers with {n:.3g} parameters instead."
+        )
