@@ -229,7 +229,9 @@ class BaseReLULogistic(ClassifierMixin, BaseEstimator):
 def encode_classes(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The classes, sorted, and the labels as indices into them."""
     try:
-        check_classification_targets(y)
+        # scikit-learn looks whether floats are integers by a cast.
+        with np.errstate(invalid="ignore"):
+            check_classification_targets(y)
         classes, codes = np.unique(y, return_inverse=True)
     except TypeError as error:
         types = sorted({type(label).__name__ for label in y})

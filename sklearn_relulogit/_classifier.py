@@ -22,7 +22,6 @@ from ._base import (
 from ._blocks import Block, cut
 from ._callbacks import CallbackSupportMixin, FitTask, with_callbacks
 from ._constraints import (
-    LARGEST,
     Interval,
     Options,
     StrOptions,
@@ -277,11 +276,11 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "hidden_layer_sizes": ["array-like", Integral],
-        "alpha": [Interval(Real, 0, LARGEST, closed="both"), StrOptions({"auto"})],
+        "alpha": [Interval(Real, 0, np.inf, closed="left"), StrOptions({"auto"})],
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "max_fun": [Interval(Integral, 1, None, closed="left")],
-        "tol": [Interval(Real, 0, LARGEST, closed="both")],
+        "tol": [Interval(Real, 0, np.inf, closed="left")],
         "history_size": [Interval(Integral, 1, None, closed="left")],
         "n_init": [Interval(Integral, 1, None, closed="left")],
         "early_stopping": ["boolean"],

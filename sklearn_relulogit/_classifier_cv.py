@@ -275,6 +275,11 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
         shapes = layer_shapes(X.shape[1], hidden, n_outputs_of(len(classes)))
         check_size(shapes, type(self).__name__)
         splits = list(check_cv(self.cv, y, classifier=True).split(X, y, **split_params))
+        if not splits:
+            raise ValueError(
+                f"The 'cv' parameter of {type(self).__name__} must give at least one "
+                f"split. Got {self.cv!r} instead."
+            )
         search = _Search(
             data=data,
             test_weights=weights if "sample_weight" in score_params else None,

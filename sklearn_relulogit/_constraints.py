@@ -6,7 +6,7 @@ give the messages that its users know.
 """
 
 import sys
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,6 @@ from sklearn.utils._param_validation import (
 from ._parameters import Shapes, n_parameters
 
 __all__ = [
-    "LARGEST",
     "Interval",
     "Options",
     "StrOptions",
@@ -30,7 +29,6 @@ __all__ = [
     "check_size",
 ]
 
-# An int may be larger, and then has no float.
 LARGEST = float(np.finfo(np.float64).max)
 
 
@@ -43,6 +41,14 @@ def check_parameters(
         estimator.get_params(deep=False),
         caller_name=type(estimator).__name__,
     )
+    for name, value in estimator.get_params(deep=False).items():
+        real = any(getattr(c, "type", None) is Real for c in constraints.get(name, []))
+        # An int may be finite, and larger than any float.
+        if real and isinstance(value, int) and value > LARGEST:
+            raise ValueError(
+                f"The {name!r} parameter of {type(estimator).__name__} must be a finite "
+                f"float. Got {value!r} instead."
+            )
 
 
 def check_layer_sizes(hidden_layer_sizes: Any, caller_name: str) -> tuple[int, ...]:
@@ -70,5 +76,6 @@ def check_size(shapes: Shapes, caller_name: str) -> None:
     if n * np.dtype(np.float64).itemsize > sys.maxsize:
         raise ValueError(
             f"The 'hidden_layer_sizes' parameter of {caller_name} must be such that "
-            f"the parameters fit in memory. Got layers with {n:.3g} parameters instead."
+            f"the parameters fit in memory. Got layers with more than "
+            f"10**{len(str(n)) - 1} parameters instead."
         )

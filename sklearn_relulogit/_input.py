@@ -1,5 +1,7 @@
 """The data that a user hands in: scikit-learn's checks, and what they leave open."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,7 @@ def check_data(
     """X as float64 or float32, dense or CSR; with y if it is given: X, y."""
     check_indices(X)
     # The sum by which scikit-learn looks for NaN may overflow to either side.
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"), no_float_so_large("X"):
         checked = validate_data(
             estimator, X, *y, accept_sparse="csr", dtype=dtype, reset=reset
         )
@@ -26,6 +28,15 @@ def check_data(
         # What is wrong in the other formats shows in what they are converted to.
         check_indices(checked[0] if y else checked)
     return checked
+
+
+@contextmanager
+def no_float_so_large(name: str) -> Iterator[None]:
+    """Name the array in which Python has found an int that is larger than any float."""
+    try:
+        yield
+    except OverflowError as error:
+        raise ValueError(f"{name} holds a number that no float can hold.") from error
 
 
 def check_indices(X: Matrix) -> None:

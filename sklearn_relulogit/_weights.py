@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.utils import check_array, check_consistent_length, compute_class_weight
 
 from ._constraints import LARGEST
+from ._input import no_float_so_large
 from ._products import Matrix
 
 
@@ -17,7 +18,7 @@ def check_sample_weight(
     if sample_weight is None:
         # One number seen n_samples times.
         return np.broadcast_to(X.dtype.type(1), X.shape[0])
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"), no_float_so_large(name):
         weights: np.ndarray = check_array(
             # A number has no shape to complain of.
             [[sample_weight]] if isinstance(sample_weight, Number) else sample_weight,
