@@ -46,8 +46,8 @@ def check_parameters(
         # An int may be finite, and larger than any float.
         if real and isinstance(value, int) and value > LARGEST:
             raise ValueError(
-                f"The {name!r} parameter of {type(estimator).__name__} must be a finite "
-                f"float. Got {value!r} instead."
+                f"The {name!r} parameter of {type(estimator).__name__} must be a "
+                f"finite float. Got {value!r} instead."
             )
 
 

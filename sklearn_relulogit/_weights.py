@@ -79,10 +79,11 @@ def weights_of_classes(
     for label, weight in class_weight.items():
         if (
             not isinstance(weight, int | float | np.integer | np.floating)
-            or not 0 <= weight <= LARGEST
+            or not 0 <= weight < np.inf
         ):
             raise ValueError(
                 "The weights in class_weight must be finite numbers >= 0. Got "
                 f"{weight!r} for class {label!r}."
             )
-    return compute_class_weight(class_weight, classes=classes, y=classes)
+    with no_float_so_large("class_weight"):
+        return compute_class_weight(class_weight, classes=classes, y=classes)
