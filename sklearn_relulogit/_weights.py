@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_array, check_consistent_length, compute_class_weight
 
-from ._constraints import LARGEST
 from ._input import no_float_so_large
 from ._products import Matrix
 

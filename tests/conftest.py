@@ -1,5 +1,7 @@
 """What several test modules share."""
 
+import os
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
@@ -9,7 +11,8 @@ from sklearn_relulogit._likelihood import Logistic, Softmax
 from sklearn_relulogit._objective import Objective
 from sklearn_relulogit._parameters import layer_shapes, n_parameters
 
-# The same few examples each time; with --hypothesis-profile=full many, and others.
+# The same few examples each time; with --hypothesis-profile=full others, and
+# HYPOTHESIS_EXAMPLES of them, by default 4000 for each property.
 settings.register_profile(
     "quick",
     max_examples=25,
@@ -21,7 +24,7 @@ settings.register_profile(
 settings.register_profile(
     "full",
     settings.get_profile("quick"),
-    max_examples=4000,
+    max_examples=int(os.environ.get("HYPOTHESIS_EXAMPLES", 4000)),
     derandomize=False,
     print_blob=True,
 )
