@@ -161,6 +161,8 @@ def run(script, *arguments):
     return result.stdout.splitlines()
 
 
+# With one thread: a thread that has no memory to begin with leaves Python waiting for
+# it in `Thread.start`.
 MEMORY = """
     import gc, resource, sys, warnings
     import numpy as np
@@ -170,18 +172,18 @@ MEMORY = """
 
     warnings.simplefilter("ignore", ConvergenceWarning)  # few iterations are meant
     rng = np.random.RandomState(0)
-    X = rng.standard_normal((30_000, 40))
-    y = (X[:, 0] > rng.standard_normal(30_000)).astype(int)
+    X = rng.standard_normal((10_000, 40))
+    y = (X[:, 0] > rng.standard_normal(10_000)).astype(int)
     if sys.argv[1] == "cv":
         clf = ReLULogisticClassifierCV(
-            (200, 100), alphas=[3.0], cv=2, max_iter=3, n_threads=2, random_state=0
+            (60, 30), alphas=[3.0], cv=2, max_iter=3, n_threads=1, random_state=0
         )
     else:
         alpha = "auto" if sys.argv[1] == "auto" else 3.0
         clf = ReLULogisticClassifier(
-            (200, 100), alpha=alpha, max_iter=3, n_threads=2, random_state=0
+            (60, 30), alpha=alpha, max_iter=3, n_threads=1, random_state=0
         )
-    clf.fit(X[:2000], y[:2000])
+    clf.fit(X[:500], y[:500])
     clf.predict_proba(X)
     before = dict(vars(clf))
     outcomes = {"fit": [], "predict": []}
@@ -191,8 +193,8 @@ MEMORY = """
             if line.startswith("VmSize"):
                 return int(line.split()[1]) * 1024
 
-    wide = np.ones((30_000, 4000), np.int8)  # float64: a gigabyte
-    for room in [0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 2000]:
+    wide = np.ones((10_000, 10_000), np.int8)  # float64: 800 megabytes
+    for room in [0, 1, 2, 4, 2000]:
         for name, function in [
             ("fit", lambda: clf.fit(X, y)),
             ("predict", lambda: clf.predict_proba(np.asfortranarray(X)[::2])),
@@ -233,8 +235,8 @@ def test_memory_refused_is_a_memory_error_and_loses_nothing(kind):
     assert error == "MemoryError"
     assert set(fits.split()) == {"refused", "done"}
     assert fits.split()[-1] == "done"
-    assert "refused" in predictions.split() or predictions.split()[0] == "done"
-    assert shape == "(30000,)"
+    assert predictions.split()[-1] == "done"
+    assert shape == "(10000,)"
 
 
 FORK = """
@@ -294,9 +296,8 @@ def test_a_fork_while_a_fit_runs_in_another_thread():
     assert run(script) == ["0"] * 5 + ["True"]
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
 def test_a_fork_while_the_lock_is_held():
-    if not hasattr(os, "fork"):
-        return
     held = """
     import warnings; warnings.simplefilter("ignore")
     import os
