@@ -1,6 +1,5 @@
 """`ReLULogisticClassifier`: parameters, validation, fit and predict. No mathematics."""
 
-import sys
 import warnings
 from collections import deque
 from numbers import Integral, Real
@@ -433,7 +432,7 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
         if start is not None and not goes_on:
             starts[0] = start
         # No more pairs than there are iterations.
-        history_size = min(self.history_size, self.max_iter)
+        history_size = int(min(self.history_size, self.max_iter))
 
         def fitted(theta: np.ndarray) -> dict[str, Any]:
             return fitted_attributes(theta, shapes, classes, X.dtype)
@@ -446,9 +445,7 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
         n_threads = max(effective_n_threads(self.n_threads) - n_jobs + 1, 1)
         pairs = None
         if self.warm_start:
-            pairs = deque(
-                getattr(self, "_pairs", ()), maxlen=min(self.history_size, sys.maxsize)
-            )
+            pairs = deque(getattr(self, "_pairs", ()), maxlen=history_size)
         with ThreadedMap(n_threads) as ordered_map:
             try:
                 choice = self._choose_alpha(
@@ -477,8 +474,8 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
                 # tells all.
                 loss_tol=self.tol if hidden_layer_sizes else 0.0,
                 rounding=float(np.finfo(X.dtype).eps),
-                max_iter=self.max_iter,
-                max_fun=self.max_fun,
+                max_iter=int(self.max_iter),
+                max_fun=int(self.max_fun),
             )
             stages = [Stage(objective(parts, X.dtype), limits)]
             if pays_in_float32(X, shapes, parts):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from numbers import Integral
 from typing import Any, ClassVar, Self
 
+import joblib
 import numpy as np
 import sklearn
 from sklearn.exceptions import ConvergenceWarning
@@ -39,7 +40,7 @@ from ._constraints import (
     check_size,
 )
 from ._dead_layers import woken
-from ._input import check_data
+from ._input import check_data, no_float_so_large
 from ._objective import Objective
 from ._parameters import Shapes, initial_theta, layer_shapes, n_outputs_of, revive
 from ._penalty import collapse_alpha, fit_for_choice
@@ -366,7 +367,8 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
         scores = np.full((len(alphas), len(splits)), np.nan)
         thetas = [search.initial] * len(splits)
         kept = []
-        with Parallel(n_jobs=self.n_jobs) as parallel:
+        n_jobs = min(joblib.effective_n_jobs(self.n_jobs), len(splits))
+        with Parallel(n_jobs=n_jobs) as parallel:
             for number, alpha in enumerate(alphas):
                 results = parallel(
                     delayed(search.step)(theta, float(alpha), training, test)
@@ -431,7 +433,8 @@ def _grid(n: int, data: Block, shapes: Shapes) -> np.ndarray:
     strongest = collapse_alpha(data, shapes, likelihood)
     if WEAKEST_OF_GRID * strongest == 0:
         strongest = 1.0
-    return np.geomspace(strongest, WEAKEST_OF_GRID * strongest, n)
+    with no_float_so_large("alphas"):
+        return np.geomspace(strongest, WEAKEST_OF_GRID * strongest, n)
 
 
 def _turned(scores: np.ndarray) -> bool:

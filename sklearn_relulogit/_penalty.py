@@ -84,7 +84,7 @@ def fit_for_choice(
     minimum = minimize(
         [Stage(objective, limits)],
         theta,
-        history_size=min(history_size, MAX_ITER),
+        history_size=int(min(history_size, MAX_ITER)),
         monitors=monitors,
     )
     if minimum.stop_reason == INTERRUPTED:

@@ -115,7 +115,7 @@ REASONS: dict[str, str] = {
         ["test_learning_rate_warmstart", "test_adaptive_learning_rate"],
         "asks for the learning rate of a stochastic solver",
     ),
-    "test_predict_proba_multiclass": "log(predict_proba) is less exact near 1 than ours",
+    "test_predict_proba_multiclass": "log(predict_proba) is less exact near 1",
     "test_mlp_classifier_dtypes_casting": "unscaled: float32 ends in another minimum",
     "test_warm_start": "asks for the peer's words in an error",
     "test_n_iter_no_change": "asks for a counter of the stochastic solver, or for inf",
