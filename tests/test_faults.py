@@ -189,9 +189,9 @@ MEMORY = """
     outcomes = {"fit": [], "predict": []}
 
     def size():
-        for line in open("/proc/self/status"):
-            if line.startswith("VmSize"):
-                return int(line.split()[1]) * 1024
+        with open("/proc/self/status") as status:
+            line = next(line for line in status if line.startswith("VmSize"))
+        return int(line.split()[1]) * 1024
 
     wide = np.ones((10_000, 10_000), np.int8)  # float64: 800 megabytes
     for room in [0, 1, 2, 4, 2000]:
