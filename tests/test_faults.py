@@ -185,6 +185,9 @@ MEMORY = """
         )
     clf.fit(X[:500], y[:500])
     clf.predict_proba(X)
+    # OpenBLAS crashes, whoever calls it, where it is refused the buffers that it takes
+    # at the first large product. Now it has them.
+    np.ones((1000, 1000)) @ np.ones((1000, 1000))
     before = dict(vars(clf))
     outcomes = {"fit": [], "predict": []}
 
