@@ -185,8 +185,7 @@ MEMORY = """
         )
     clf.fit(X[:500], y[:500])
     clf.predict_proba(X)
-    # OpenBLAS crashes, whoever calls it, where it is refused the buffers that it takes
-    # at the first large product. Now it has them.
+    # OpenBLAS now has its buffers.
     np.ones((1000, 1000)) @ np.ones((1000, 1000))
     before = dict(vars(clf))
     outcomes = {"fit": [], "predict": []}
@@ -197,7 +196,7 @@ MEMORY = """
         return int(line.split()[1]) * 1024
 
     wide = np.ones((10_000, 10_000), np.int8)  # float64: 800 megabytes
-    for room in [0, 1, 2, 4, 2000]:
+    for room in [0, 1, 2, 2000]:
         for name, function in [
             ("fit", lambda: clf.fit(X, y)),
             ("predict", lambda: clf.predict_proba(np.asfortranarray(X)[::2])),
@@ -234,9 +233,19 @@ MEMORY = """
 @pytest.mark.skipif(sys.platform != "linux", reason="sets RLIMIT_AS and reads /proc")
 @pytest.mark.parametrize("kind", ["number", "auto", "cv"])
 def test_memory_refused_is_a_memory_error_and_loses_nothing(kind):
-    error, fits, predictions, shape = run(MEMORY, kind)
+    # In a thread, whose stack has all its memory: the main thread's grows, and the
+    # system ends a process that is refused that.
+    script = f"""
+import threading
+thread = threading.Thread(target=exec, args=({textwrap.dedent(MEMORY)!r}, {{}}))
+thread.start()
+thread.join()
+"""
+    error, fits, predictions, shape = run(script, kind)
     assert error == "MemoryError"
-    assert set(fits.split()) == {"refused", "done"}
+    assert set(fits.split()) <= {"refused", "done"}
+    # The folds are half as large, and find the memory of the fit before.
+    assert ("refused" in fits.split()) or kind == "cv"
     assert fits.split()[-1] == "done"
     assert predictions.split()[-1] == "done"
     assert shape == "(10000,)"
