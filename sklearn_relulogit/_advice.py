@@ -41,15 +41,15 @@ def unscaled_features(X: Matrix, names: np.ndarray | None) -> str:
     )
 
 
-def overflow_message(X: Matrix, names: np.ndarray | None) -> str:
-    """Why the loss may have overflowed, and what to do."""
+def overflow_message(what: str, X: Matrix, names: np.ndarray | None) -> str:
+    """Why something computed from X may have overflowed, and what to do."""
     high, low = X.max(axis=0), X.min(axis=0)
     if issparse(X):
         high, low = high.toarray().ravel(), low.toarray().ravel()
     largest = np.maximum(high, -low)
     top = int(largest.argmax())
     return (
-        f"The loss or its gradient overflows the range of {X.dtype}. The largest "
+        f"{what} overflows the range of {X.dtype}. The largest "
         f"absolute value in X is {largest[top]:.3g}, in {feature_name(top, names)}. "
         "Scale the features, for example with sklearn.preprocessing.StandardScaler; "
         "if they are scaled, lower alpha or the sample weights."

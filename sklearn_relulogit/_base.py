@@ -8,16 +8,16 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
+from ._advice import overflow_message
 from ._blas import single_threaded_blas
+from ._input import check_data
 from ._likelihood import Likelihood, Logistic, Softmax
 from ._local_linear import local_linear
 from ._parameters import Shapes, n_outputs_of, unpack
 from ._prediction import logits
 from ._threads import ThreadedMap, effective_n_threads
-
-DTYPES = [np.float64, np.float32]
 
 
 class BaseReLULogistic(ClassifierMixin, BaseEstimator):
@@ -61,13 +61,18 @@ class BaseReLULogistic(ClassifierMixin, BaseEstimator):
     def _over_rows(self, function: Callable[..., Any], X: Any) -> Any:
         """``function(layers, X, ordered_map)`` of the fitted layers and checked X."""
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse="csr", dtype=DTYPES, reset=False)
+        X = check_data(self, X, reset=False)
         layers = list(zip(self.coefs_, self.intercepts_, strict=True))
         with (
             ThreadedMap(effective_n_threads(self.n_threads)) as ordered_map,
             single_threaded_blas(),
         ):
-            return function(layers, X, ordered_map)
+            result = function(layers, X, ordered_map)
+        arrays = result if isinstance(result, tuple) else (result,)
+        if not all(np.isfinite(array).all() for array in arrays):
+            names = getattr(self, "feature_names_in_", None)
+            raise ValueError(overflow_message("The network", X, names))
+        return result
 
     def _logits(self, X: Any) -> np.ndarray:
         return self._over_rows(logits, X)
@@ -223,8 +228,16 @@ class BaseReLULogistic(ClassifierMixin, BaseEstimator):
 
 def encode_classes(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The classes, sorted, and the labels as indices into them."""
-    check_classification_targets(y)
-    classes, codes = np.unique(y, return_inverse=True)
+    try:
+        # scikit-learn looks whether floats are integers by a cast.
+        with np.errstate(invalid="ignore"):
+            check_classification_targets(y)
+        classes, codes = np.unique(y, return_inverse=True)
+    except TypeError as error:
+        types = sorted({type(label).__name__ for label in y})
+        raise ValueError(
+            f"The labels in y must be of one type, to be sorted. Got {types}."
+        ) from error
     if len(classes) < 2:
         raise ValueError(
             "A classifier needs samples of at least 2 classes; y holds only one "

@@ -5,6 +5,7 @@ block's, above all when other processes want the cores, and change the result wi
 their number: L-BFGS-B's dot products too, beyond about 10,000 parameters.
 """
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,6 +47,19 @@ def _set_num_threads(libraries: list[LibController], numbers: list[int]) -> None
         release(force=True)
         library.set_num_threads(number)
         release(force=True)
+
+
+def _forget_other_threads() -> None:
+    """Begin anew in a forked process: the threads that held BLAS are not there."""
+    global _lock, _n_users
+    _lock = threading.Lock()
+    if _n_users > 0:
+        _n_users = 0
+        _set_num_threads(_blas_libraries()[0], _shared_before)
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_forget_other_threads)
 
 
 @contextmanager

@@ -9,11 +9,9 @@ import joblib
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import validate_data
 
 from ._advice import overflow_message, unscaled_features
 from ._base import (
-    DTYPES,
     BaseReLULogistic,
     all_or_nothing,
     encode_classes,
@@ -28,7 +26,10 @@ from ._constraints import (
     StrOptions,
     check_layer_sizes,
     check_parameters,
+    check_size,
 )
+from ._dead_layers import woken
+from ._input import check_data
 from ._lbfgs import (
     EVALUATION_LIMIT,
     INTERRUPTED,
@@ -408,9 +409,7 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
         """Fit, from theta ``start`` if given; what to warn of, if anything."""
         hidden_layer_sizes = self._check_parameters(X_val, y_val, sample_weight_val)
         goes_on = self.warm_start and hasattr(self, "coefs_")
-        X, y = validate_data(
-            self, X, y, accept_sparse="csr", dtype=DTYPES, reset=not goes_on
-        )
+        X, y = check_data(self, X, y, reset=not goes_on)
         classes, codes = encode_classes(y)
         data, validation_data = self._weighted_data(
             Block(X, codes, check_sample_weight(sample_weight, X)),
@@ -424,11 +423,15 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
         shapes = layer_shapes(
             X.shape[1], hidden_layer_sizes, n_outputs_of(len(classes))
         )
+        check_size(shapes, type(self).__name__)
         if goes_on:
             self._check_warm_start(classes, shapes)
-        starts = self._starts(shapes, goes_on)
+        parts = cut(data, shapes)
+        starts = self._starts(shapes, parts, goes_on)
         if start is not None and not goes_on:
             starts[0] = start
+        # No more pairs than there are iterations.
+        history_size = int(min(self.history_size, self.max_iter))
 
         def fitted(theta: np.ndarray) -> dict[str, Any]:
             return fitted_attributes(theta, shapes, classes, X.dtype)
@@ -441,7 +444,7 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
         n_threads = max(effective_n_threads(self.n_threads) - n_jobs + 1, 1)
         pairs = None
         if self.warm_start:
-            pairs = deque(getattr(self, "_pairs", ()), maxlen=self.history_size)
+            pairs = deque(getattr(self, "_pairs", ()), maxlen=history_size)
         with ThreadedMap(n_threads) as ordered_map:
             try:
                 choice = self._choose_alpha(
@@ -464,8 +467,9 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
                 self._restart(theta, validation, task, index, len(starts))
                 for index, theta in enumerate(starts)
             ]
-            limits = limits_for(shapes, X.dtype, self.tol, self.max_iter, self.max_fun)
-            parts = cut(data, shapes)
+            limits = limits_for(
+                shapes, X.dtype, self.tol, int(self.max_iter), int(self.max_fun)
+            )
             stages = [Stage(objective(parts, X.dtype), limits)]
             if pays_in_float32(X, shapes, parts):
                 coarse = objective(parts, np.dtype(np.float32))
@@ -474,7 +478,7 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
                 best = train(
                     stages,
                     restarts,
-                    history_size=self.history_size,
+                    history_size=history_size,
                     n_jobs=n_jobs,
                     pairs=pairs,
                     enough=task.enough,
@@ -531,14 +535,18 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
         )
         return training, validation
 
-    def _starts(self, shapes: Shapes, goes_on: bool) -> list[np.ndarray]:
+    def _starts(
+        self, shapes: Shapes, parts: list[list[Block]], goes_on: bool
+    ) -> list[np.ndarray]:
         """The vectors theta to start from."""
         if goes_on:
             return [pack(list(zip(self.coefs_, self.intercepts_, strict=True)))]
         rng = check_random_state(self.random_state)
         # Without hidden layers every start is the same.
         n_starts = self.n_init if len(shapes) > 1 else 1
-        return [initial_theta(shapes, rng) for _ in range(n_starts)]
+        return [
+            woken(initial_theta(shapes, rng), shapes, parts) for _ in range(n_starts)
+        ]
 
     def _choose_alpha(
         self,
@@ -571,7 +579,7 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
     def _overflow(self, X: Matrix) -> ValueError:
         """What to raise where the loss overflows."""
         names = getattr(self, "feature_names_in_", None)
-        return ValueError(overflow_message(X, names))
+        return ValueError(overflow_message("The loss or its gradient", X, names))
 
     def _check_parameters(
         self, X_val: Any, y_val: Any, sample_weight_val: Any

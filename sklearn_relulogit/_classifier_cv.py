@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from numbers import Integral
 from typing import Any, ClassVar, Self
 
+import joblib
 import numpy as np
 import sklearn
 from sklearn.exceptions import ConvergenceWarning
@@ -19,11 +20,9 @@ from sklearn.utils.metadata_routing import (
     process_routing,
 )
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import validate_data
 
 from ._advice import overflow_message
 from ._base import (
-    DTYPES,
     BaseReLULogistic,
     all_or_nothing,
     encode_classes,
@@ -38,7 +37,10 @@ from ._constraints import (
     StrOptions,
     check_layer_sizes,
     check_parameters,
+    check_size,
 )
+from ._dead_layers import woken
+from ._input import check_data, no_float_so_large
 from ._lbfgs import Limits
 from ._objective import Objective
 from ._parameters import Shapes, initial_theta, layer_shapes, n_outputs_of, revive
@@ -261,9 +263,7 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
         split_params, score_params = self._routed(sample_weight, params)
         goes_on = self.warm_start and hasattr(self, "coefs_")
         X_given, y_given = X, y
-        X, y = validate_data(
-            self, X, y, accept_sparse="csr", dtype=DTYPES, reset=not goes_on
-        )
+        X, y = check_data(self, X, y, reset=not goes_on)
         classes, codes = encode_classes(y)
         weights = check_sample_weight(sample_weight, X)
         if "sample_weight" in score_params:
@@ -276,28 +276,37 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
         data = Block(X, codes, training)
 
         shapes = layer_shapes(X.shape[1], hidden, n_outputs_of(len(classes)))
-        if isinstance(alphas, int):
-            strongest = collapse_alpha(data, shapes, likelihood_of(len(classes))())
-            if not 0 < strongest < np.inf:
-                strongest = 1.0
-            alphas = np.geomspace(strongest, WEAKEST_OF_GRID * strongest, alphas)
+        check_size(shapes, type(self).__name__)
         splits = list(check_cv(self.cv, y, classifier=True).split(X, y, **split_params))
+        if not splits:
+            raise ValueError(
+                f"The 'cv' parameter of {type(self).__name__} must give at least one "
+                f"split. Got {self.cv!r} instead."
+            )
         search = _Search(
             data=data,
             test_weights=weights if "sample_weight" in score_params else None,
             classes=classes,
             shapes=shapes,
-            initial=initial_theta(shapes, check_random_state(self.random_state)),
+            initial=woken(
+                initial_theta(shapes, check_random_state(self.random_state)),
+                shapes,
+                cut(data, shapes),
+            ),
             limits=choice_limits(shapes, X.dtype),
             history_size=self.history_size,
             n_threads=effective_n_threads(self.n_threads),
             scorer=self._scorer(y, score_params),
         )
         try:
+            if isinstance(alphas, int):
+                alphas = _grid(alphas, data, shapes)
             thetas, scores = self._path(search, alphas, splits)
         except FloatingPointError as error:
             names = getattr(self, "feature_names_in_", None)
-            raise ValueError(overflow_message(X, names)) from error
+            raise ValueError(
+                overflow_message("The loss or its gradient", X, names)
+            ) from error
         self.alphas_, self.scores_ = alphas, scores
         means = scores.mean(axis=1)
         best = int(np.nanargmax(means))
@@ -361,7 +370,8 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
         scores = np.full((len(alphas), len(splits)), np.nan)
         thetas = [search.initial] * len(splits)
         kept = []
-        with Parallel(n_jobs=self.n_jobs) as parallel:
+        n_jobs = min(joblib.effective_n_jobs(self.n_jobs), len(splits))
+        with Parallel(n_jobs=n_jobs) as parallel:
             for number, alpha in enumerate(alphas):
                 results = parallel(
                     delayed(search.step)(theta, float(alpha), training, test)
@@ -417,6 +427,17 @@ def _state(estimator: BaseReLULogistic) -> dict[str, Any]:
         for name, value in vars(estimator).items()
         if name.endswith("_") or name == "_pairs"
     }
+
+
+def _grid(n: int, data: Block, shapes: Shapes) -> np.ndarray:
+    """So many penalties from the one at which the network collapses."""
+    n_outputs = shapes[-1][1]
+    likelihood = likelihood_of(2 if n_outputs == 1 else n_outputs)()
+    strongest = collapse_alpha(data, shapes, likelihood)
+    if WEAKEST_OF_GRID * strongest == 0:
+        strongest = 1.0
+    with no_float_so_large("alphas"):
+        return np.geomspace(strongest, WEAKEST_OF_GRID * strongest, n)
 
 
 def _turned(scores: np.ndarray) -> bool:

@@ -5,7 +5,8 @@ Here stands all that is imported from private modules of scikit-learn:
 give the messages that its users know.
 """
 
-from numbers import Integral
+import sys
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,18 @@ from sklearn.utils._param_validation import (
     validate_parameter_constraints,
 )
 
-__all__ = ["Interval", "Options", "StrOptions", "check_layer_sizes", "check_parameters"]
+from ._parameters import Shapes, n_parameters
+
+__all__ = [
+    "Interval",
+    "Options",
+    "StrOptions",
+    "check_layer_sizes",
+    "check_parameters",
+    "check_size",
+]
+
+LARGEST = float(np.finfo(np.float64).max)
 
 
 def check_parameters(
@@ -29,6 +41,14 @@ def check_parameters(
         estimator.get_params(deep=False),
         caller_name=type(estimator).__name__,
     )
+    for name, value in estimator.get_params(deep=False).items():
+        real = any(getattr(c, "type", None) is Real for c in constraints.get(name, []))
+        # An int may be finite, and larger than any float.
+        if real and isinstance(value, int) and value > LARGEST:
+            raise ValueError(
+                f"The {name!r} parameter of {type(estimator).__name__} must be a "
+                f"finite float. Got {value!r} instead."
+            )
 
 
 def check_layer_sizes(hidden_layer_sizes: Any, caller_name: str) -> tuple[int, ...]:
@@ -48,3 +68,14 @@ def check_layer_sizes(hidden_layer_sizes: Any, caller_name: str) -> tuple[int, .
             f"{hidden_layer_sizes!r} instead."
         )
     return tuple(int(size) for size in sizes)
+
+
+def check_size(shapes: Shapes, caller_name: str) -> None:
+    """Raise a ValueError if no computer could address the parameters."""
+    n = n_parameters(shapes)
+    if n * np.dtype(np.float64).itemsize > sys.maxsize:
+        raise ValueError(
+            f"The 'hidden_layer_sizes' parameter of {caller_name} must be such that "
+            f"the parameters fit in memory. Got layers with more than "
+            f"10**{len(str(n)) - 1} parameters instead."
+        )

@@ -92,7 +92,8 @@ class Softmax:
 
     def log_proba(self, Z: np.ndarray) -> np.ndarray:
         _, others, top = _exponentials(Z)
-        log_proba = Z - Z[np.arange(len(Z)), top][:, np.newaxis]
+        with np.errstate(over="ignore"):
+            log_proba = Z - Z[np.arange(len(Z)), top][:, np.newaxis]
         log_proba -= np.log1p(others)[:, np.newaxis]
         # A difference of two finite logits may still overflow.
         return np.maximum(log_proba, np.finfo(Z.dtype).min, out=log_proba)
@@ -106,7 +107,8 @@ def _exponentials(Z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """exp(Z - max Z), its row sums without the largest term, 1, and where that is."""
     row = np.arange(len(Z))
     top = Z.argmax(axis=1)
-    E = np.exp(Z - Z[row, top][:, np.newaxis])
+    with np.errstate(over="ignore"):  # to minus infinity
+        E = np.exp(Z - Z[row, top][:, np.newaxis])
     E[row, top] = 0
     others = E.sum(axis=1)
     E[row, top] = 1

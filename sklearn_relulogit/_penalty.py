@@ -84,7 +84,10 @@ def step(
 ) -> np.ndarray:
     """One step of a path: minimise from theta, for the next to go on from."""
     minimum = minimize(
-        [Stage(objective, limits)], theta, history_size=history_size, monitors=monitors
+        [Stage(objective, limits)],
+        theta,
+        history_size=int(min(history_size, MAX_ITER)),
+        monitors=monitors,
     )
     if minimum.stop_reason == INTERRUPTED:
         raise KeyboardInterrupt
@@ -229,6 +232,11 @@ def collapse_alpha(
     To it, a unit with input weights w and output weights v adds v relu(w.x + b),
     which lowers the loss, to first order and while it is active, by at most
     |v| |w| ||X^T R||_2, at a cost of alpha (|v|^2 + |w|^2) / 2 >= alpha |v| |w|.
+
+    Raises
+    ------
+    FloatingPointError
+        If it overflows.
     """
     (n_features, _), (_, n_outputs) = shapes[0], shapes[-1]
     linear = layer_shapes(n_features, (), n_outputs)
@@ -241,5 +249,10 @@ def collapse_alpha(
     if n_outputs == 1:
         intercepts = intercepts[1:] - intercepts[0]
     _, gradient = objective(pack([(np.zeros(linear[0]), intercepts)]))
-    slopes = unpack(objective.weight_sum * gradient, linear)[0][0]
-    return float(np.linalg.norm(slopes, 2))
+    with np.errstate(over="ignore"):
+        slopes = unpack(objective.weight_sum * gradient, linear)[0][0]
+        if np.isfinite(slopes).all():
+            strongest = float(np.linalg.norm(slopes, 2))
+            if strongest < np.inf:
+                return strongest
+    raise FloatingPointError("the gradient overflows")

@@ -3,7 +3,7 @@
 import contextvars
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -84,11 +84,16 @@ class ThreadedMap:
                 work()
 
         # In the caller's context, with numpy's error state for one.
-        helpers = [
-            pool.submit(contextvars.copy_context().run, help_out)
-            for _ in range(n_helpers)
-        ]
+        helpers: list[Future[None]] = []
         try:
+            for _ in range(n_helpers):
+                try:
+                    helper = pool.submit(contextvars.copy_context().run, help_out)
+                except RuntimeError:
+                    # No further thread can be started: these do it too.
+                    self._n_helpers = len(helpers)
+                    break
+                helpers.append(helper)
             work()
         finally:
             errors = [helper.exception() for helper in helpers if not helper.cancel()]

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import column_or_1d
-from sklearn.utils.validation import validate_data
 
+from ._input import check_data
 from ._products import Matrix
 
 
@@ -40,9 +40,7 @@ def check_validation_data(
 ) -> tuple[Matrix, np.ndarray]:
     """The user's own validation data, with labels as indices into ``classes``."""
     try:
-        X_val = validate_data(
-            estimator, X_val, accept_sparse="csr", dtype=dtype, reset=False
-        )
+        X_val = check_data(estimator, X_val, dtype=dtype, reset=False)
     except ValueError as error:
         raise ValueError(f"X_val is not valid: {error}") from error
     y_val = column_or_1d(y_val)

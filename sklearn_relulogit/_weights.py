@@ -1,11 +1,12 @@
 """Sample weights: checked, and multiplied with the weights of the classes."""
 
-from numbers import Number, Real
+from numbers import Number
 from typing import Any
 
 import numpy as np
 from sklearn.utils import check_array, check_consistent_length, compute_class_weight
 
+from ._input import no_float_so_large
 from ._products import Matrix
 
 
@@ -16,14 +17,15 @@ def check_sample_weight(
     if sample_weight is None:
         # One number seen n_samples times.
         return np.broadcast_to(X.dtype.type(1), X.shape[0])
-    weights: np.ndarray = check_array(
-        # A number has no shape to complain of.
-        [[sample_weight]] if isinstance(sample_weight, Number) else sample_weight,
-        dtype=X.dtype,
-        ensure_2d=False,
-        allow_nd=True,
-        input_name=name,
-    )
+    with np.errstate(over="ignore", invalid="ignore"), no_float_so_large(name):
+        weights: np.ndarray = check_array(
+            # A number has no shape to complain of.
+            [[sample_weight]] if isinstance(sample_weight, Number) else sample_weight,
+            dtype=X.dtype,
+            ensure_2d=False,
+            allow_nd=True,
+            input_name=name,
+        )
     if weights.ndim != 1:
         raise ValueError(
             f"{name} must be a 1-dimensional array, of shape (n_samples,). Got "
@@ -41,7 +43,8 @@ def check_sample_weight(
 
 def check_total(weights: np.ndarray, name: str) -> None:
     """Raise a ValueError unless the sum of the weights is positive and finite."""
-    total = weights.sum(dtype=np.float64)
+    with np.errstate(over="ignore"):
+        total = weights.sum(dtype=np.float64)
     if not 0 < total < np.inf:
         raise ValueError(
             f"{name} must have a positive, finite sum. Its sum is {total}"
@@ -73,9 +76,13 @@ def weights_of_classes(
         )
         return weights
     for label, weight in class_weight.items():
-        if not isinstance(weight, Real) or not 0 <= float(weight) < np.inf:
+        if (
+            not isinstance(weight, int | float | np.integer | np.floating)
+            or not 0 <= weight < np.inf
+        ):
             raise ValueError(
                 "The weights in class_weight must be finite numbers >= 0. Got "
                 f"{weight!r} for class {label!r}."
             )
-    return compute_class_weight(class_weight, classes=classes, y=classes)
+    with no_float_so_large("class_weight"):
+        return compute_class_weight(class_weight, classes=classes, y=classes)

@@ -1,12 +1,34 @@
 """What several test modules share."""
 
+import os
+
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 from sklearn_relulogit._blocks import Block
 from sklearn_relulogit._likelihood import Logistic, Softmax
 from sklearn_relulogit._objective import Objective
 from sklearn_relulogit._parameters import layer_shapes, n_parameters
+
+# The same few examples each time; with --hypothesis-profile=full others, and
+# HYPOTHESIS_EXAMPLES of them, by default 4000 for each property.
+settings.register_profile(
+    "quick",
+    max_examples=25,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+settings.register_profile(
+    "full",
+    settings.get_profile("quick"),
+    max_examples=int(os.environ.get("HYPOTHESIS_EXAMPLES", 4000)),
+    derandomize=False,
+    print_blob=True,
+)
+settings.load_profile("quick")
 
 HIDDEN = [(), (5,), (4, 3), (6, 5, 4), (3, 4, 5, 3)]
 

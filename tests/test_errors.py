@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import scipy.sparse
+from sklearn.base import clone
 from sklearn.datasets import make_classification
 
-from sklearn_relulogit import ReLULogisticClassifier
+from sklearn_relulogit import ReLULogisticClassifier, ReLULogisticClassifierCV
 
 
 @pytest.fixture
@@ -145,3 +146,131 @@ def test_features_too_large_for_float32(data):
     X = (np.abs(X) * 5e37).astype(np.float32)
     with pytest.raises(ValueError, match=r"overflows the range of float32.*Standard"):
         fit(X, y)
+
+
+def test_features_too_large_for_the_search_of_the_penalty(data):
+    """The grid of penalties, which the data are asked for first, overflows."""
+    X, y = data
+    clf = ReLULogisticClassifierCV((3,), random_state=0)
+    with pytest.raises(ValueError, match="overflows the range of float64"):
+        clf.fit(X * 1e300, y)
+    with pytest.raises(ValueError, match="overflows the range of float64"):
+        fit(X * 1e150, y, sample_weight=np.full(60, 1e200))
+
+
+def test_predictions_that_overflow(data):
+    X, y = data
+    clf = ReLULogisticClassifier((3,), alpha=1e-3, random_state=0).fit(X, y)
+    far = np.zeros((1, 20)), np.full((1, 20), 1.7e308) * np.sign(clf.coefs_[0][:, 0])
+    for method in ("predict", "predict_proba", "predict_log_proba"):
+        with pytest.raises(ValueError, match=r"The network overflows the range of"):
+            getattr(clf, method)(np.vstack(far))
+
+
+@pytest.mark.parametrize("scale", [1e307, 1.7e308])
+def test_probabilities_of_logits_whose_difference_overflows(scale):
+    clf = ReLULogisticClassifier((), alpha=1.0)
+    clf.fit([[0.0], [1.0], [2.0]], [0, 1, 2])
+    clf.coefs_[0][:] = [[-1.0, 0.0, 1.0]]
+    proba = clf.predict_proba([[scale], [-scale]])
+    np.testing.assert_array_equal(proba, [[0, 0, 1], [1, 0, 0]])
+    assert np.isfinite(clf.predict_log_proba([[scale]])).all()
+
+
+def test_finite_numbers_whose_sum_is_not_are_finite(data):
+    X, y = data
+    X[:] = np.where(X > 0, 1.7e308, -1.7e308)
+    with pytest.raises(ValueError, match="overflows"):
+        fit(X, y)
+
+
+HUGE = 10**400
+
+
+@pytest.mark.parametrize(
+    ("parameters", "match"),
+    [
+        ({"hidden_layer_sizes": HUGE}, "'hidden_layer_sizes' .* fit in memory"),
+        ({"hidden_layer_sizes": (2**40, 2**40)}, "'hidden_layer_sizes' .* fit in mem"),
+        ({"alpha": HUGE}, "'alpha' parameter .* finite float"),
+        ({"tol": HUGE}, "'tol' parameter .* finite float"),
+        ({"class_weight": {0: HUGE}}, "class_weight holds a number that no float"),
+        ({"class_weight": {0: 1e308, 1: 1e308}}, "positive, finite sum"),
+    ],
+)
+def test_huge_numbers(data, parameters, match):
+    with pytest.raises(ValueError, match=match):
+        ReLULogisticClassifier(**parameters).fit(*data)
+
+
+def test_huge_numbers_in_arrays(data):
+    X, y = data
+    objects = X.astype(object)
+    objects[0, 0] = HUGE
+    with pytest.raises(ValueError, match="X holds a number that no float can hold"):
+        fit(objects, y)
+    with pytest.raises(ValueError, match="sample_weight holds a number that no float"):
+        fit(X, y, sample_weight=[HUGE] * 60)
+    with pytest.raises(ValueError, match="alphas holds a number that no float"):
+        ReLULogisticClassifierCV(alphas=HUGE).fit(X, y)
+
+
+@pytest.mark.parametrize("number", [10**9, HUGE])
+def test_large_limits_are_no_sizes(data, number):
+    """Nothing is allocated for a history that never fills, or for idle workers."""
+    expected = ReLULogisticClassifier((2,), alpha=1.0, random_state=0).fit(*data)
+    names = ["max_fun", "n_iter_no_change", "n_threads", "n_jobs", "history_size"]
+    clf = ReLULogisticClassifier((2,), alpha=1.0, random_state=0, warm_start=True)
+    clf.set_params(**dict.fromkeys(names, number)).fit(*data)
+    assert clf.loss_ == pytest.approx(expected.loss_, rel=1e-2)
+    search = ReLULogisticClassifierCV((2,), alphas=[1.0], cv=2, random_state=0)
+    search.set_params(n_jobs=number, history_size=number).fit(*data)
+
+
+def test_small_integer_types_do_not_overflow(data):
+    small = {"max_iter": np.int8(100), "max_fun": np.int8(120), "tol": 1e-2}
+    small |= {"history_size": np.int8(12)}
+    clf = ReLULogisticClassifier((2,), alpha=1.0, random_state=0, **small)
+    expected = clone(clf).set_params(max_iter=100, max_fun=120, history_size=12)
+    assert clf.fit(*data).loss_ == expected.fit(*data).loss_
+
+
+def test_labels_that_cannot_be_sorted(data):
+    X, _ = data
+    with pytest.raises(ValueError, match=r"labels in y must be of one type.*NoneType"):
+        fit(X, ["a", None] * 30)
+
+
+def test_a_search_without_a_split(data):
+    with pytest.raises(ValueError, match=r"'cv' parameter .* at least one split"):
+        ReLULogisticClassifierCV((2,), alphas=[1.0], cv=[]).fit(*data)
+
+
+@pytest.mark.parametrize("name", ["csr", "csc", "coo", "bsr", "lil"])
+@pytest.mark.parametrize("wrong", [10**6, -7])
+def test_indices_out_of_range_never_reach_a_product(data, name, wrong):
+    """scipy would read or write other memory, and the interpreter crash."""
+    X, y = data
+    clf = fit(X, y)
+    S = getattr(scipy.sparse, f"{name}_array")(X)
+    if name == "lil":
+        S.rows[3][4] = wrong
+    elif name == "coo":
+        S.coords[1][5] = wrong
+    else:
+        S.indices[5] = wrong
+    for function in (clf.predict, lambda X: fit(X, y)):
+        with pytest.raises(ValueError, match=r"sparse \w+ data are not valid"):
+            function(S)
+    with pytest.raises(ValueError, match="X_val is not valid: The sparse"):
+        fit(X, y, X_val=S, y_val=y)
+
+
+def test_the_check_of_sparse_data_leaves_them_alone(data):
+    X, y = data
+    S = scipy.sparse.csr_array(X)
+    spare = np.zeros(7)
+    S.data, S.indices = np.append(S.data, spare), np.append(S.indices, [0] * 7)
+    arrays = S.data, S.indices, S.indptr
+    fit(S, y)
+    assert (S.data is arrays[0]) & (S.indices is arrays[1]) & (S.indptr is arrays[2])

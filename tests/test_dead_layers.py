@@ -1,0 +1,93 @@
+"""Layers that begin dead are woken; optimiser trouble ends with a reason."""
+
+import numpy as np
+import pytest
+import scipy.sparse
+from numpy.testing import assert_allclose, assert_array_equal
+
+from sklearn_relulogit import ReLULogisticClassifier, ReLULogisticClassifierCV
+from sklearn_relulogit._blocks import Block, cut
+from sklearn_relulogit._dead_layers import woken
+from sklearn_relulogit._parameters import initial_theta, layer_shapes, unpack
+
+
+def blocks(X, shapes, sample_weight=None):
+    n = X.shape[0]
+    s = np.ones(n) if sample_weight is None else np.asarray(sample_weight, float)
+    return cut(Block(X, np.arange(n) % 2, s), shapes)
+
+
+def active(theta, shapes, X):
+    """Whether each hidden layer has a unit above zero for some row: written out."""
+    result, Z = [], X
+    for W_T, b in unpack(theta, shapes)[:-1]:
+        Z = np.maximum(Z @ W_T + b, 0)
+        result.append(bool((Z > 0).any()))
+    return result
+
+
+@pytest.mark.parametrize("hidden", [(1,), (2,), (1, 1), (2, 1, 1), (1, 1, 1, 1, 1, 1)])
+def test_every_layer_is_woken(hidden):
+    rng = np.random.RandomState(0)
+    X = rng.uniform(1, 2, (30, 2))  # in one direction, so that units see all or nothing
+    shapes = layer_shapes(2, hidden, 1)
+    dead = 0
+    for seed in range(60):
+        theta = initial_theta(shapes, np.random.RandomState(seed))
+        awake = woken(theta, shapes, blocks(X, shapes))
+        assert all(active(awake, shapes, X))
+        assert_array_equal(np.abs(awake), np.abs(theta))
+        if all(active(theta, shapes, X)):
+            assert awake is theta
+        else:
+            dead += 1
+    assert dead > 3
+
+
+def test_rows_without_weight_do_not_count():
+    X = np.array([[1.0], [-1.0]])
+    shapes = layer_shapes(1, (1,), 1)
+    theta = np.array([1.0, 0.0, 1.0, 0.0])
+    assert_array_equal(woken(theta, shapes, blocks(X, shapes)), theta)
+    flipped = woken(theta, shapes, blocks(X, shapes, [0, 1]))
+    assert_array_equal(flipped, [-1, 0, 1, 0])
+
+
+def test_rows_of_later_blocks_count():
+    X = -np.ones((50_000, 1))
+    X[-1] = 1
+    shapes = layer_shapes(1, (1,), 1)
+    parts = blocks(X, shapes)
+    assert sum(map(len, parts)) > 1
+    theta = np.array([1.0, 0.0, 1.0, 0.0])
+    assert_array_equal(woken(theta, shapes, parts), theta)
+
+
+@pytest.mark.parametrize("container", [np.asarray, scipy.sparse.csr_array])
+def test_no_start_is_stuck_at_a_constant(container):
+    """A dead start has no gradient: the fit would end at once, as a constant."""
+    x = np.linspace(1, 3, 60)
+    X, y = x[:, np.newaxis], (x > 2).astype(int)
+    fits = [
+        ReLULogisticClassifier((1,), alpha=1e-3, random_state=seed).fit(container(X), y)
+        for seed in range(12)
+    ]
+    # About half of them begin dead. One dies later, in its first long step.
+    assert sum(clf.score(container(X), y) > 0.9 for clf in fits) >= 11
+    search = ReLULogisticClassifierCV((1,), alphas=[1e-3], cv=2, random_state=0)
+    assert search.fit(X, y).score(X, y) > 0.9
+
+
+@pytest.mark.parametrize("alpha", ["auto", 0.0, 1.0])
+@pytest.mark.parametrize("hidden", [(), (5,), (3, 3)])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_features_that_are_all_zero_give_the_shares_of_the_classes(
+    alpha, hidden, n_classes
+):
+    y = np.arange(60) % n_classes * (np.arange(60) > 20)
+    X = np.zeros((60, 4))
+    clf = ReLULogisticClassifier(hidden, alpha=alpha, random_state=0, tol=1e-6)
+    clf.fit(X, y)
+    assert clf.stop_reason_ in ("gradient tolerance", "loss tolerance")
+    shares = np.bincount(y) / len(y)
+    assert_allclose(clf.predict_proba(X), np.tile(shares, (60, 1)), atol=1e-4)

@@ -1,0 +1,558 @@
+"""What goes wrong around a fit: it ends rightly or clearly, and nothing is lost."""
+
+import concurrent.futures
+import copy
+import multiprocessing
+import os
+import pickle
+import subprocess
+import sys
+import textwrap
+import threading
+import warnings
+
+import joblib
+import numpy as np
+import pytest
+import scipy.sparse
+from numpy.testing import assert_array_equal
+from sklearn.datasets import make_classification
+from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import threadpool_limits
+
+from sklearn_relulogit import (
+    ReLULogisticClassifier,
+    ReLULogisticClassifierCV,
+    _blas,
+    _threads,
+)
+from sklearn_relulogit._blas import n_blas_threads, single_threaded_blas
+from sklearn_relulogit._blocks import row_parts
+from sklearn_relulogit._objective import Objective
+
+X, Y = make_classification(200, 8, n_informative=5, flip_y=0.1, random_state=0)
+
+
+def make(hidden=(5,), **kwargs):
+    return ReLULogisticClassifier(
+        hidden, **({"alpha": 0.1, "random_state": 0} | kwargs)
+    )
+
+
+def make_cv(**kwargs):
+    return ReLULogisticClassifierCV(
+        (4,), alphas=[10, 1], cv=2, random_state=0, **kwargs
+    )
+
+
+ESTIMATORS = {
+    "number": make,
+    "auto": lambda: make(alpha="auto"),
+    "restarts": lambda: make(n_init=3),
+    "early stopping": lambda: make(early_stopping=True),
+    "warm start": lambda: make(warm_start=True),
+    "cv": make_cv,
+}
+each_estimator = pytest.mark.parametrize("kind", ESTIMATORS)
+
+
+def count_evaluations(clf, monkeypatch):
+    with monkeypatch.context() as patch:
+        numbers = fail_at(patch, 10**9, KeyError)
+        clf.fit(X, Y)
+    return numbers[0]
+
+
+def fail_at(monkeypatch, k, error):
+    """Make the k-th evaluation of the whole process raise."""
+    call, numbers = Objective.__call__, [0]
+
+    def failing(self, theta):
+        numbers[0] += 1
+        if numbers[0] == k:
+            raise error
+        return call(self, theta)
+
+    monkeypatch.setattr(Objective, "__call__", failing)
+    return numbers
+
+
+@each_estimator
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError, RuntimeError])
+def test_an_exception_at_each_evaluation(kind, error, monkeypatch):
+    """In the search, in each start, in line searches: kept, or as it was before."""
+    fitted = ESTIMATORS[kind]().fit(X, Y)
+    n = count_evaluations(copy.deepcopy(fitted), monkeypatch)
+    threads = threading.active_count()
+    kept = 0
+    for k in range(1, n + 1, max(1, n // 25)):
+        clf = copy.deepcopy(fitted)
+        before = dict(vars(clf))
+        with monkeypatch.context() as patch, warnings.catch_warnings(record=True) as w:
+            warnings.simplefilter("always")
+            fail_at(patch, k, error)
+            try:
+                clf.fit(X, Y)
+            except error:
+                assert vars(clf) == before
+            else:
+                assert error is KeyboardInterrupt
+                assert k > 1
+                assert clf.stop_reason_ == "interrupted"
+                assert "was interrupted" in str(w[-1].message)
+                assert np.isfinite(clf.predict_log_proba(X)).all()
+                kept += 1
+        assert single_threaded_blas_is_over()
+    assert threading.active_count() == threads
+    assert (kept > 0) == (error is KeyboardInterrupt)
+
+
+def single_threaded_blas_is_over():
+    return _blas._n_users == 0
+
+
+def test_an_interrupt_inside_the_line_search(monkeypatch):
+    """Some of the interrupted evaluations are trial steps that were not accepted."""
+    clf = make((8, 8), alpha=0.0, max_iter=30)
+    with pytest.warns(ConvergenceWarning):
+        clf.fit(X, Y)
+    assert clf.n_evaluations_ > clf.n_iter_ + 1
+    curve = clf.loss_curve_
+    for k in range(2, clf.n_evaluations_ + 1):
+        with monkeypatch.context() as patch:
+            fail_at(patch, k, KeyboardInterrupt)
+            with pytest.warns(ConvergenceWarning, match="interrupted"):
+                again = make((8, 8), alpha=0.0, max_iter=30).fit(X, Y)
+        assert again.loss_curve_ == curve[: again.n_iter_]
+
+
+LARGE = make_classification(20_000, 20, n_informative=5, flip_y=0.1, random_state=0)
+
+
+@pytest.mark.parametrize("n_that_start", [0, 1])
+def test_threads_that_do_not_start_are_done_without(n_that_start, monkeypatch):
+    expected = make((20, 20), tol=0.05, n_threads=1).fit(*LARGE)
+    assert len(row_parts(LARGE[0], [(20, 20), (20, 20), (20, 1)])) > 2
+
+    class FewThreads(concurrent.futures.ThreadPoolExecutor):
+        n_submitted = 0
+
+        def submit(self, *args, **kwargs):
+            FewThreads.n_submitted += 1
+            if FewThreads.n_submitted > n_that_start:
+                raise RuntimeError("can't start new thread")
+            return super().submit(*args, **kwargs)
+
+    monkeypatch.setattr(_threads, "ThreadPoolExecutor", FewThreads)
+    clf = make((20, 20), tol=0.05, n_threads=3).fit(*LARGE)
+    assert FewThreads.n_submitted > n_that_start
+    assert clf.loss_curve_ == expected.loss_curve_
+    assert_array_equal(clf.coefs_[0], expected.coefs_[0])
+
+
+def run(script, *arguments):
+    result = subprocess.run(
+        [sys.executable, "-W", "error", "-c", textwrap.dedent(script), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout.splitlines()
+
+
+# With one thread: a thread that has no memory to begin with leaves Python waiting for
+# it in `Thread.start`.
+MEMORY = """
+    import gc, resource, sys, warnings
+    import numpy as np
+    import scipy.sparse
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn_relulogit import ReLULogisticClassifier, ReLULogisticClassifierCV
+
+    warnings.simplefilter("ignore", ConvergenceWarning)  # few iterations are meant
+    rng = np.random.RandomState(0)
+    X = rng.standard_normal((10_000, 40))
+    y = (X[:, 0] > rng.standard_normal(10_000)).astype(int)
+    if sys.argv[1] == "cv":
+        clf = ReLULogisticClassifierCV(
+            (60, 30), alphas=[3.0], cv=2, max_iter=3, n_threads=1, random_state=0
+        )
+    else:
+        alpha = "auto" if sys.argv[1] == "auto" else 3.0
+        clf = ReLULogisticClassifier(
+            (60, 30), alpha=alpha, max_iter=3, n_threads=1, random_state=0
+        )
+    clf.fit(X[:500], y[:500])
+    clf.predict_proba(X)
+    # OpenBLAS now has its buffers.
+    np.ones((1000, 1000)) @ np.ones((1000, 1000))
+    before = dict(vars(clf))
+    outcomes = {"fit": [], "predict": []}
+
+    def size():
+        with open("/proc/self/status") as status:
+            line = next(line for line in status if line.startswith("VmSize"))
+        return int(line.split()[1]) * 1024
+
+    wide = np.ones((10_000, 10_000), np.int8)  # float64: 800 megabytes
+    for room in [0, 1, 2, 2000]:
+        for name, function in [
+            ("fit", lambda: clf.fit(X, y)),
+            ("predict", lambda: clf.predict_proba(np.asfortranarray(X)[::2])),
+        ]:
+            gc.collect()
+            limit = size() + room * 2**20
+            resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
+            try:
+                function()
+                outcome = "done"
+            except MemoryError:
+                outcome = "refused"
+            finally:
+                resource.setrlimit(
+                    resource.RLIMIT_AS, (resource.RLIM_INFINITY,) * 2
+                )
+            outcomes[name].append(outcome)
+            if outcome == "refused":
+                assert vars(clf) == before, room
+            before = dict(vars(clf))
+    resource.setrlimit(
+        resource.RLIMIT_AS, (size() + 200 * 2**20, resource.RLIM_INFINITY)
+    )
+    try:
+        clf.predict(wide)
+    except (MemoryError, ValueError) as error:
+        print(type(error).__name__)
+    print(*outcomes["fit"])
+    print(*outcomes["predict"])
+    print(clf.predict(X).shape)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="sets RLIMIT_AS and reads /proc")
+@pytest.mark.parametrize("kind", ["number", "auto", "cv"])
+def test_memory_refused_is_a_memory_error_and_loses_nothing(kind):
+    # In a thread, whose stack has all its memory: the main thread's grows, and the
+    # system ends a process that is refused that.
+    script = f"""
+import threading
+thread = threading.Thread(target=exec, args=({textwrap.dedent(MEMORY)!r}, {{}}))
+thread.start()
+thread.join()
+"""
+    error, fits, predictions, shape = run(script, kind)
+    assert error == "MemoryError"
+    assert set(fits.split()) <= {"refused", "done"}
+    # The folds are half as large, and find the memory of the fit before.
+    assert ("refused" in fits.split()) or kind == "cv"
+    assert fits.split()[-1] == "done"
+    assert predictions.split()[-1] == "done"
+    assert shape == "(10000,)"
+
+
+FORK = """
+    import os, threading, time
+    import numpy as np
+    from sklearn_relulogit import ReLULogisticClassifier, _blas
+    from sklearn_relulogit._blas import n_blas_threads
+
+    rng = np.random.RandomState(0)
+    X = rng.standard_normal((20_000, 20))
+    y = (X[:, 0] * X[:, 1] > 0).astype(int)
+
+    def make(**kwargs):
+        return ReLULogisticClassifier(
+            (20,), alpha=1.0, n_threads=2, random_state=0, **kwargs
+        )
+
+    before = n_blas_threads()
+    expected = make().fit(X[:8000], y[:8000]).loss_
+    stop = threading.Event()
+
+    def others():
+        while not stop.is_set():
+            make().fit(X, y)
+
+    thread = threading.Thread(target=others)
+    thread.start()
+    for number in range(5):
+        time.sleep(0.05)
+        child = os.fork()
+        if child == 0:
+            # The thread that holds BLAS, and perhaps its lock, is not here.
+            right = make().fit(X[:8000], y[:8000]).loss_ == expected
+            os._exit(0 if right and n_blas_threads() == before else 1)
+        for _ in range(600):
+            done, status = os.waitpid(child, os.WNOHANG)
+            if done:
+                break
+            time.sleep(0.1)
+        else:
+            os.kill(child, 9)
+            os.waitpid(child, 0)
+            status = "stuck"
+        print(status)
+    stop.set()
+    thread.join()
+    print(n_blas_threads() == before)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
+def test_a_fork_while_a_fit_runs_in_another_thread():
+    # Newer Pythons warn of any fork with threads.
+    script = FORK.replace(
+        "import os,", "import warnings; warnings.simplefilter('ignore'); import os,"
+    )
+    assert run(script) == ["0"] * 5 + ["True"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
+def test_a_fork_while_the_lock_is_held():
+    held = """
+    import warnings; warnings.simplefilter("ignore")
+    import os
+    from sklearn_relulogit import _blas
+
+    with _blas.single_threaded_blas(), _blas._lock:
+        child = os.fork()
+        if child == 0:
+            with _blas.single_threaded_blas():
+                os._exit(_blas._n_users)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    """
+    assert run(held) == ["1"]
+
+
+def fit_of(alpha):
+    return make(alpha=alpha, n_threads=2).fit(X, Y).loss_curve_
+
+
+@pytest.mark.parametrize("backend", ["loky", "threading", "multiprocessing"])
+def test_the_backends_of_joblib(backend):
+    expected = [fit_of(alpha) for alpha in (0.1, 1.0, 10.0)]
+    with joblib.parallel_config(backend=backend, n_jobs=2):
+        fits = joblib.Parallel()(
+            joblib.delayed(fit_of)(alpha) for alpha in (0.1, 1.0, 10.0)
+        )
+        assert fits == expected
+        restarts = make(n_init=3).fit(X, Y)
+        search = make_cv().fit(X, Y)
+    assert restarts.loss_curve_ == make(n_init=3).fit(X, Y).loss_curve_
+    assert search.loss_curve_ == make_cv().fit(X, Y).loss_curve_
+    assert_array_equal(search.scores_, make_cv().fit(X, Y).scores_)
+
+
+def test_fits_with_different_settings_at_the_same_time():
+    makers = [
+        lambda: make((10,), alpha=0.3),
+        lambda: make((), alpha=2.0),
+        lambda: make((4, 4), alpha="auto", n_threads=2),
+        lambda: make((6,), n_init=3, n_jobs=2),
+        lambda: make_cv(),
+        lambda: make((5,), early_stopping=True, n_threads=2),
+    ]
+    data = [(X, Y), (X[::2].astype(np.float32), Y[::2]), (scipy.sparse.csr_array(X), Y)]
+    tasks = [(maker, pair) for maker in makers for pair in data]
+
+    def fit(task):
+        maker, pair = task
+        clf = maker().fit(*pair)
+        return clf.loss_curve_, clf.predict_proba(pair[0])
+
+    alone = [fit(task) for task in tasks]
+    with threadpool_limits(2, user_api="blas"):
+        with concurrent.futures.ThreadPoolExecutor(6) as pool:
+            together = list(pool.map(fit, tasks))
+        assert n_blas_threads() == 2
+    for (curve, proba), (other_curve, other_proba) in zip(alone, together, strict=True):
+        assert curve == other_curve
+        assert_array_equal(proba, other_proba)
+
+
+def test_predictions_of_one_estimator_in_many_threads():
+    clf = make((20, 20), n_threads=2, tol=0.05).fit(*LARGE)
+    expected = clf.predict_proba(LARGE[0])
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        for proba in pool.map(clf.predict_proba, [LARGE[0]] * 12):
+            assert_array_equal(proba, expected)
+
+
+def test_a_daemon_thread():
+    results = []
+    thread = threading.Thread(
+        target=lambda: results.append(make(n_threads=2, tol=0.05).fit(*LARGE).loss_),
+        daemon=True,
+    )
+    thread.start()
+    thread.join()
+    assert results == [make(n_threads=1, tol=0.05).fit(*LARGE).loss_]
+
+
+def in_a_daemon_process(queue):
+    queue.put(make_cv(n_jobs=2).fit(X, Y).alpha_)
+
+
+def test_a_daemon_process():
+    context = multiprocessing.get_context("spawn")
+    queue = context.SimpleQueue()
+    process = context.Process(target=in_a_daemon_process, args=(queue,), daemon=True)
+    process.start()
+    assert queue.get() == make_cv().fit(X, Y).alpha_
+    process.join()
+
+
+AT_EXIT = """
+    import threading, time
+    import numpy as np
+    from sklearn_relulogit import ReLULogisticClassifier
+
+    rng = np.random.RandomState(0)
+    X = rng.standard_normal((20_000, 20))
+    y = (X[:, 0] * X[:, 1] > 0).astype(int)
+    started = threading.Event()
+
+    def work():
+        {before}
+        started.set()
+        clf = ReLULogisticClassifier((20,), alpha=1.0, n_threads=2, random_state=0)
+        print(clf.fit(X, y).n_iter_ > 0, flush=True)
+
+    threading.Thread(target=work, daemon={daemon}).start()
+    {after}
+"""
+
+
+@pytest.mark.parametrize("daemon", [True, False])
+def test_the_interpreter_ends_during_a_fit(daemon):
+    """A daemon thread is cut off; another one finishes, though no thread starts."""
+    after = "started.wait(); time.sleep(0.2)" if daemon else "pass"
+    before = "pass" if daemon else "time.sleep(0.5)  # until the main thread is done"
+    lines = run(AT_EXIT.format(daemon=daemon, before=before, after=after))
+    assert lines == ["True"] or (daemon and lines == [])
+
+
+def test_pickling_in_the_middle_of_a_fit(monkeypatch):
+    """Another thread, or a callback, may copy the estimator during a fit."""
+    clf = make(warm_start=True).fit(X, Y)
+    copies, call = [], Objective.__call__
+
+    def copying(self, theta):
+        copies.append(pickle.loads(pickle.dumps(clf)))
+        return call(self, theta)
+
+    expected = clf.predict_proba(X)
+    monkeypatch.setattr(Objective, "__call__", copying)
+    clf.set_params(alpha=3.0).fit(X, Y)
+    monkeypatch.undo()
+    assert len(copies) == clf.n_evaluations_
+    for one in copies:
+        assert_array_equal(one.predict_proba(X), expected)
+
+
+@pytest.mark.parametrize("n_init", [1, 2])
+@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize(
+    "hook", ["setup", "on_fit_task_begin", "on_fit_task_end", "teardown"]
+)
+def test_an_exception_at_each_call_of_a_callback(hook, n_init, n_jobs):
+    pytest.importorskip("sklearn.callback", reason="scikit-learn 1.9 has callbacks")
+
+    class Failing:
+        def __init__(self, k):
+            self.left = {hook: k}
+
+        def _call(self, name):
+            if name in self.left:
+                self.left[name] -= 1
+                if self.left[name] == 0:
+                    raise RuntimeError("the callback is broken")
+
+        def setup(self, estimator, context):
+            self._call("setup")
+
+        def teardown(self, estimator, context):
+            self._call("teardown")
+
+        def on_fit_task_begin(self, estimator, context):
+            self._call("on_fit_task_begin")
+
+        def on_fit_task_end(self, estimator, context):
+            self._call("on_fit_task_end")
+            return False
+
+    clf = make((2,), max_iter=30, n_init=n_init, n_jobs=n_jobs, tol=1e-2).fit(X, Y)
+    threads = threading.active_count()
+    for k in range(1, 200):
+        clf.set_callbacks(Failing(k))
+        before = dict(vars(clf))
+        try:
+            clf.fit(X, Y)
+        except RuntimeError as error:
+            assert str(error) == "the callback is broken"
+            assert vars(clf) == before
+        else:
+            break
+        assert single_threaded_blas_is_over()
+        assert threading.active_count() <= threads + 2
+    # As often as the hook is called.
+    assert k > (1 if hook in ("setup", "teardown") else 5)
+
+
+def test_an_interrupt_at_any_line():
+    """Wherever it comes, the fit is kept or the estimator is as it was before."""
+    package = os.path.dirname(_threads.__file__)
+    # What a few lines undo cannot be undone twice: see `_blas`.
+    exempt = {os.path.join(package, "_blas.py")}
+    count, target = 0, -1
+
+    def trace(frame, event, argument):
+        nonlocal count
+        name = frame.f_code.co_filename
+        if not name.startswith(package) or name in exempt:
+            return None
+        if event == "line":
+            count += 1
+            if count == target:
+                raise KeyboardInterrupt
+        return trace
+
+    def traced(function):
+        nonlocal count
+        count = 0
+        previous = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            return function()
+        finally:
+            sys.settrace(previous)
+
+    clf = make((2,), alpha="auto", n_threads=1, max_iter=5, tol=1e-2)
+    few = X[:40], Y[:40]
+    with pytest.warns(ConvergenceWarning):
+        traced(lambda: clf.fit(*few))
+    n_lines, outcomes = count, {"kept": 0, "as before": 0}
+    for number in range(1, n_lines, max(1, n_lines // 100)):
+        target = number
+        before = dict(vars(clf))
+        try:
+            with pytest.warns(ConvergenceWarning):
+                traced(lambda: clf.fit(*few))
+        except KeyboardInterrupt:
+            # Or it came after the fit, where the warning is given.
+            assert vars(clf) == before or count == n_lines - 1
+            outcomes["as before"] += 1
+        else:
+            assert np.isfinite(clf.predict_log_proba(X)).all()
+            outcomes["kept"] += 1
+        assert single_threaded_blas_is_over()
+    assert min(outcomes.values()) > 0
+
+
+def test_blas_is_given_back_whatever_happens_within():
+    with threadpool_limits(2, user_api="blas"):
+        for error in (KeyboardInterrupt, MemoryError):
+            with pytest.raises(error), single_threaded_blas():
+                raise error
+            assert n_blas_threads() == 2

@@ -1,0 +1,384 @@
+"""What holds for every problem, on problems that hypothesis makes up.
+
+In the suite a few of each, the same every time. Many, and others each time, with
+
+    python -m pytest tests/test_properties.py \\
+        --hypothesis-profile=full --hypothesis-show-statistics
+"""
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.sparse
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import logsumexp
+from sklearn.exceptions import ConvergenceWarning
+
+from sklearn_relulogit import ReLULogisticClassifier, ReLULogisticClassifierCV
+
+FORMATS = ["csr", "csc", "coo", "lil", "dok", "bsr", "dia"]
+LABELS = {
+    "int": lambda codes: codes - 3,
+    "uint8": lambda codes: codes.astype(np.uint8),
+    "float": lambda codes: codes * 2.0 - 1,
+    "str": lambda codes: np.array([f"class {c:02d}" for c in codes]),
+    "object": lambda codes: np.array([chr(97 + c) for c in codes], dtype=object),
+    "list": lambda codes: [int(c) for c in codes],
+    "bool": lambda codes: codes > 0,
+}
+# The largest scale at which nothing may overflow, in a network of several layers too.
+MODERATE = 1e3
+
+
+@dataclass
+class Problem:
+    """Data and parameters."""
+
+    X: Any
+    y: Any
+    sample_weight: Any
+    parameters: dict[str, Any]
+    scale: float
+
+    @property
+    def dense(self):
+        """X as an array."""
+        return self.X.toarray() if scipy.sparse.issparse(self.X) else np.asarray(self.X)
+
+    def make(self, **changes):
+        return ReLULogisticClassifier(**(self.parameters | changes))
+
+    def fit(self, clf, X=None, y=None, sample_weight=None):
+        """Fit; no warning but that of a limit."""
+        with warnings.catch_warnings():
+            # Short fits are meant.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            # scikit-learn says this of many classes, as there are here.
+            warnings.filterwarnings("ignore", message="The number of unique classes")
+            return clf.fit(
+                self.X if X is None else X,
+                self.y if y is None else y,
+                self.sample_weight if sample_weight is None else sample_weight,
+            )
+
+
+@st.composite
+def problems(draw, scales="any", max_iter=30, auto=True):
+    small = st.integers(1, 8)
+    rng = np.random.RandomState(draw(st.integers(0, 2**32 - 1)))
+    n = draw(st.one_of(st.integers(2, 30), st.integers(2, 300)))
+    p = draw(st.one_of(small, st.integers(1, 50)))
+    n_classes = draw(st.one_of(st.just(2), st.integers(2, min(20, n))))
+    kind = draw(st.sampled_from(["normal", "integer", "zeros", "constant", "cauchy"]))
+    X = {
+        "normal": lambda: rng.standard_normal((n, p)),
+        "integer": lambda: rng.randint(-3, 4, (n, p)).astype(float),
+        "zeros": lambda: np.zeros((n, p)),
+        "constant": lambda: np.ones((n, 1)) * rng.standard_normal(p),
+        "cauchy": lambda: np.clip(rng.standard_cauchy((n, p)), -1e6, 1e6),
+    }[kind]()
+    X[rng.uniform(size=X.shape) < draw(st.sampled_from([0, 0, 0.5, 0.9]))] = 0
+    if p > 1 and draw(st.booleans()):
+        X[:, 0] = X[:, -1]
+    if p > 2 and draw(st.booleans()):
+        X[:, 1] = 3.0
+    exponents = {
+        "any": st.one_of(st.just(0), st.integers(-300, 300)),
+        "moderate": st.integers(-3, 2),
+    }[scales]
+    scale = 10.0 ** draw(exponents)
+    if draw(st.booleans()):
+        X *= scale
+    else:
+        X[:, -1] *= scale
+    dtype = draw(st.sampled_from([np.float64, np.float64, np.float32]))
+    if dtype == np.float32:
+        X = np.clip(X, -3e38, 3e38)
+    X = X.astype(dtype)
+    form = draw(st.sampled_from(["C", "F", "strided", "reversed", "list", *FORMATS]))
+    if form in FORMATS:
+        array = draw(st.booleans())
+        container = getattr(scipy.sparse, f"{form}_{'array' if array else 'matrix'}")
+        with warnings.catch_warnings():
+            # DIA is for few diagonals, and these are many.
+            warnings.simplefilter("ignore", scipy.sparse.SparseEfficiencyWarning)
+            X = container(X)
+    else:
+        X = {
+            "C": lambda: X,
+            "F": lambda: np.asfortranarray(X),
+            "strided": lambda: np.repeat(X, 2, axis=0)[::2],
+            "reversed": lambda: X[::-1, ::-1],
+            "list": lambda: X.tolist(),
+        }[form]()
+
+    codes = rng.randint(0, n_classes, n)
+    if draw(st.booleans()):
+        # All classes but the first have one member.
+        codes[:] = 0
+        codes[1:n_classes] = np.arange(1, n_classes)
+    codes[: min(2, n)] = [0, 1]
+    y = LABELS[draw(st.sampled_from(sorted(LABELS)))](codes)
+    weights = {
+        "none": lambda: None,
+        "uniform": lambda: rng.uniform(0, 3, n),
+        "zeros": lambda: np.maximum(rng.randint(-1, 3, n), np.arange(n) == 0),
+        "tiny": lambda: np.full(n, 1e-30),
+        "huge": lambda: np.full(n, 1e30),
+    }
+    usual = ["none", "uniform", "zeros"]
+    sample_weight = weights[
+        draw(st.sampled_from(usual if scales == "moderate" else sorted(weights)))
+    ]()
+    alphas = st.one_of(
+        st.sampled_from([0.0, 1e-300, 1e-4, 0.1, 1.0, 10.0, 1e4]),
+        st.floats(0, 100),
+    )
+    alpha = draw(alphas)
+    # It costs as much as ten of these fits.
+    if auto and draw(st.integers(0, 9)) == 0:
+        alpha = "auto"
+    hidden = draw(st.lists(st.one_of(small, st.integers(1, 64)), max_size=6))
+    parameters = {
+        "hidden_layer_sizes": tuple(hidden),
+        "alpha": alpha,
+        "class_weight": draw(st.sampled_from([None, None, "balanced"])),
+        "max_iter": draw(st.integers(1, max_iter)),
+        "tol": draw(st.sampled_from([1e-4, 0.0, 1e-2, 1e-8])),
+        "history_size": draw(st.sampled_from([30, 1, 5])),
+        "n_threads": draw(st.sampled_from([1, 2])),
+        "random_state": draw(st.integers(0, 100)),
+    }
+    return Problem(X, y, sample_weight, parameters, scale)
+
+
+def copies(problem):
+    """Copies of all arrays that were handed in, sparse ones by their parts."""
+    X = problem.X
+    if scipy.sparse.issparse(X):
+        names = ["data", "indices", "indptr", "row", "col", "offsets"]
+        parts = [np.array(getattr(X, n)) for n in names if hasattr(X, n)]
+        parts.append(X.toarray())
+    else:
+        parts = [np.array(X)]
+    weight = problem.sample_weight
+    return [*parts, np.array(problem.y), np.array(0 if weight is None else weight)]
+
+
+def may_overflow(problem):
+    weight = np.max(problem.sample_weight if problem.sample_weight is not None else 1.0)
+    largest = np.abs(problem.dense).max()
+    return largest > MODERATE or weight < 1e-20 or weight > 1e20
+
+
+@given(problems())
+def test_a_fit_is_right_or_says_why_not(problem):
+    before = copies(problem)
+    clf = problem.make()
+    try:
+        problem.fit(clf)
+    except ValueError as error:
+        assert "overflows the range of float" in str(error)
+        assert may_overflow(problem)
+        assert vars(clf).keys() == problem.make().get_params().keys()
+        assume(False)
+    for array, copy in zip(copies(problem), before, strict=True):
+        assert_array_equal(array, copy)
+
+    dtype = clf.coefs_[0].dtype
+    eps = np.finfo(dtype).eps
+    for array in clf.coefs_ + clf.intercepts_:
+        assert np.isfinite(array).all()
+    proba, log_proba = clf.predict_proba(problem.X), clf.predict_log_proba(problem.X)
+    n_classes = len(np.unique(problem.y))
+    assert proba.shape == log_proba.shape == (problem.dense.shape[0], n_classes)
+    assert np.isfinite(log_proba).all()
+    assert (proba >= 0).all()
+    assert_allclose(proba.sum(axis=1), 1, rtol=10 * n_classes * eps)
+    assert_allclose(np.exp(log_proba), proba, rtol=0, atol=100 * eps)
+    predicted = clf.predict(problem.X)
+    # Of equal ones any may be.
+    chosen = np.searchsorted(clf.classes_, predicted)
+    assert_array_equal(proba[np.arange(len(proba)), chosen], proba.max(axis=1))
+    assert np.isin(predicted, problem.y).all()
+
+    assert clf.n_iter_ == len(clf.loss_curve_) <= problem.parameters["max_iter"]
+    assert (np.diff(clf.loss_curve_) <= 0).all()
+    assert np.isfinite(clf.loss_)
+    if clf.n_iter_:
+        assert clf.loss_ == clf.loss_curve_[-1]
+
+    again = problem.fit(problem.make())
+    assert again.loss_curve_ == clf.loss_curve_
+    for a, b in zip(clf.coefs_, again.coefs_, strict=True):
+        assert_array_equal(a, b)
+
+
+def weights_of(problem):
+    """The weights of the loss, by their definition."""
+    codes = np.searchsorted(np.unique(problem.y), problem.y)
+    s = np.ones(len(codes)) if problem.sample_weight is None else problem.sample_weight
+    s = np.asarray(s, dtype=float)
+    if problem.parameters["class_weight"] == "balanced":
+        totals = np.bincount(codes, s)
+        present = totals > 0
+        shares = np.where(present, totals * present.sum() / s.sum(), 1)
+        s = s / shares[codes]
+    return codes, s
+
+
+def gradient_norm(problem, clf):
+    """The largest derivative of the mean objective, layer by layer; and its value."""
+    X = problem.dense.astype(np.float64)
+    codes, s = weights_of(problem)
+    layers = [
+        (W.astype(float), b.astype(float))
+        for W, b in zip(clf.coefs_, clf.intercepts_, strict=True)
+    ]
+    Z = [X]
+    for W, b in layers[:-1]:
+        Z.append(np.maximum(Z[-1] @ W + b, 0))
+    logits = Z[-1] @ layers[-1][0] + layers[-1][1]
+    if logits.shape[1] == 1:
+        logits = np.hstack([0 * logits, logits])
+    log_proba = logits - logsumexp(logits, axis=1, keepdims=True)
+    delta = np.exp(log_proba)
+    delta[np.arange(len(codes)), codes] -= 1
+    delta *= s[:, np.newaxis]
+    if clf.n_outputs_ == 1:
+        delta = delta[:, 1:]
+    alpha, largest = clf.alpha_, 0.0
+    value = -s @ log_proba[np.arange(len(codes)), codes]
+    for (W, _), z in zip(layers[::-1], Z[::-1], strict=True):
+        value += alpha / 2 * (W**2).sum()
+        largest = max(
+            largest, np.abs(z.T @ delta + alpha * W).max(), np.abs(delta.sum(0)).max()
+        )
+        delta = (delta @ W.T) * (z > 0)
+    return largest / s.sum(), value / s.sum()
+
+
+@given(problems(scales="moderate", max_iter=200))
+def test_the_reported_loss_and_tolerance_are_true(problem):
+    clf = problem.fit(problem.make())
+    norm, value = gradient_norm(problem, clf)
+    float64 = clf.coefs_[0].dtype == np.float64
+    assert_allclose(
+        clf.loss_,
+        value,
+        rtol=1e-9 if float64 else 2e-3,
+        atol=1e-13 if float64 else 1e-5,
+    )
+    if clf.stop_reason_ == "gradient tolerance" and float64:
+        assert norm <= problem.parameters["tol"] * (1 + 1e-6) + 1e-10
+
+
+def close(problem, a, b):
+    """The same to rounding; fits of a step or two, before kinks amplify it."""
+    exact = a.coefs_[0].dtype == np.float64
+    assert_allclose(a.loss_, b.loss_, rtol=1e-7 if exact else 1e-2, atol=1e-10)
+
+
+@given(problems(scales="moderate", max_iter=2, auto=False))
+def test_weights_are_repeats_and_their_order_does_not_matter(problem):
+    X, n = problem.dense, len(problem.y)
+    y = np.asarray(problem.y)
+    repeats = np.random.RandomState(0).randint(0, 3, n)
+    assume(len(np.unique(y[repeats > 0])) == len(np.unique(y)))
+    weighted = problem.fit(problem.make(), X, y, repeats)
+    rows = np.repeat(np.arange(n), repeats)
+    ones = np.ones(len(rows))
+    repeated = problem.fit(problem.make(), X[rows], y[rows], ones)
+    close(problem, weighted, repeated)
+    rows = np.random.RandomState(1).permutation(rows)
+    close(problem, problem.fit(problem.make(), X[rows], y[rows], ones), repeated)
+
+
+@given(problems(scales="moderate", max_iter=10, auto=False))
+def test_rows_and_hidden_units_in_any_order_predict_the_same(problem):
+    clf = problem.fit(problem.make())
+    X = problem.dense
+    rng = np.random.RandomState(0)
+    rows = rng.permutation(len(X))
+    eps = np.finfo(clf.coefs_[0].dtype).eps
+    f = clf.decision_function(X)
+    atol = 1e4 * eps * max(1, np.abs(f).max())
+    assert_allclose(clf.decision_function(X[rows]), f[rows], rtol=0, atol=atol)
+    for l in range(1, len(clf.coefs_)):  # noqa: E741, the l of the formulas
+        units = rng.permutation(len(clf.intercepts_[l - 1]))
+        clf.coefs_[l - 1] = clf.coefs_[l - 1][:, units]
+        clf.intercepts_[l - 1] = clf.intercepts_[l - 1][units]
+        clf.coefs_[l] = clf.coefs_[l][units]
+    assert_allclose(clf.decision_function(X), f, rtol=0, atol=atol)
+    # The affine function at each row is that of the network.
+    coef, intercept = clf.local_linear(X)
+    linear = np.einsum("n...p,np->n...", coef, X) + intercept
+    assert_allclose(linear, f, rtol=0, atol=10 * atol)
+
+
+@given(problems(scales="moderate", max_iter=10, auto=False), st.integers(0, 2))
+def test_predictions_of_other_scales_are_finite_or_an_error(problem, sign):
+    clf = problem.fit(problem.make())
+    X = problem.dense.astype(np.float64)
+    for exponent in (30, 200, 300, 305):
+        far = np.clip(X, -1e3, 1e3) * 10.0**exponent * [1, -1, 0][sign]
+        try:
+            log_proba = clf.predict_log_proba(far)
+            proba = clf.predict_proba(far)
+        except ValueError as error:
+            assert "overflows the range" in str(error)
+            continue
+        assert np.isfinite(log_proba).all()
+        assert_allclose(proba.sum(axis=1), 1, rtol=1e-5)
+
+
+@given(problems(max_iter=5, auto=False), st.sampled_from([[3.0], [10.0, 0.1], 2]))
+def test_the_search_of_the_penalty_too(problem, alphas):
+    parameters = {k: v for k, v in problem.parameters.items() if k != "alpha"}
+    codes = np.searchsorted(np.unique(problem.y), problem.y)
+    n = len(codes)
+    splits = [(np.arange(n), np.arange(n)[:1]), (np.arange(n)[: n - 1], [n - 1])]
+    clf = ReLULogisticClassifierCV(**parameters, alphas=alphas, cv=splits)
+    new = vars(clf).keys()
+    try:
+        problem.fit(clf)
+    except ValueError as error:
+        assert may_overflow(problem) or "sample_weight in a fold" in str(error)
+        assert "overflows" in str(error) or "sample_weight" in str(error)
+        assert vars(clf).keys() == new
+        assume(False)
+    assert np.isfinite(clf.best_score_)
+    assert clf.alpha_ in clf.alphas_
+    assert_allclose(clf.predict_proba(problem.X).sum(axis=1), 1, rtol=1e-5)
+
+
+def test_a_wrong_gradient_is_seen():
+    """The check of the tolerance fails for a fit that claims too much."""
+    rng = np.random.RandomState(0)
+    X, y = rng.standard_normal((50, 3)), rng.randint(0, 2, 50)
+    parameters = {"alpha": 1.0, "class_weight": None, "tol": 1e-6}
+    problem = Problem(X, y, None, parameters | {"hidden_layer_sizes": ()}, 1.0)
+    clf = problem.fit(problem.make())
+    assert clf.stop_reason_ == "gradient tolerance"
+    norm, value = gradient_norm(problem, clf)
+    assert norm <= 1e-6
+    clf.coefs_[0] += 1e-4
+    worse, value_there = gradient_norm(problem, clf)
+    assert worse > 1e-6
+    assert value_there > value
+
+
+@pytest.mark.parametrize("n_rows", [1, 2])
+def test_one_row_is_an_error_and_two_are_a_fit(n_rows):
+    X, y = np.arange(n_rows)[:, np.newaxis] * 1.0, np.arange(n_rows)
+    clf = ReLULogisticClassifier((2,), random_state=0)
+    if n_rows == 1:
+        with pytest.raises(ValueError, match="at least 2 classes"):
+            clf.fit(X, y)
+    else:
+        assert clf.fit(X, y).predict(X).shape == (2,)
