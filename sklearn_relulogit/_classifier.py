@@ -1,5 +1,6 @@
 """`ReLULogisticClassifier`: parameters, validation, fit and predict. No mathematics."""
 
+import sys
 import warnings
 from collections import deque
 from numbers import Integral, Real
@@ -47,6 +48,9 @@ from ._threads import ThreadedMap, effective_n_threads
 from ._training import Restart, coarse_stage, limits_for, pays_in_float32, train
 from ._validation_data import check_validation_data, stratified_split
 from ._weights import check_sample_weight, check_total, weights_of_classes
+
+# More correction pairs than anyone can have.
+MAX_PAIRS = sys.maxsize
 
 
 class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
@@ -444,7 +448,9 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
         n_threads = max(effective_n_threads(self.n_threads) - n_jobs + 1, 1)
         pairs = None
         if self.warm_start:
-            pairs = deque(getattr(self, "_pairs", ()), maxlen=history_size)
+            # Those of many fits of one iteration too.
+            n_pairs = min(self.history_size, MAX_PAIRS)
+            pairs = deque(getattr(self, "_pairs", ()), maxlen=int(n_pairs))
         with ThreadedMap(n_threads) as ordered_map:
             try:
                 choice = self._choose_alpha(

@@ -128,8 +128,9 @@ def test_an_iteration_that_leads_nowhere_ends_too(cancer):
     led_nowhere = 0
     for max_fun in range(2, 40):
         recorder = Recorder()
+        clf = make(alpha=5.0, max_fun=max_fun).set_callbacks(recorder)
         with pytest.warns(ConvergenceWarning, match="evaluation limit"):
-            clf = make(max_fun=max_fun).set_callbacks(recorder).fit(*cancer)
+            clf.fit(*cancer)
         assert sorted(recorder.begun) == sorted(recorder.ended)
         led_nowhere += len(recorder.begun) > clf.n_iter_ + 1
     assert led_nowhere > 0

@@ -170,8 +170,8 @@ def test_sparse_data_fit_like_dense(container, dtype, iris):
     X = np.maximum(X, 0).astype(dtype)
     # From float32 on, different sums part ways at different iterations.
     rtol = 1e-6 if dtype == np.float64 else 0.02
-    dense = make(max_iter=300).fit(X, y)
-    sparse = make(max_iter=300).fit(container(X), y)
+    dense = make(alpha=5.0, max_iter=300).fit(X, y)
+    sparse = make(alpha=5.0, max_iter=300).fit(container(X), y)
     assert sparse.coefs_[0].dtype == dtype
     assert sparse.loss_ == pytest.approx(dense.loss_, rel=1e-4)
     assert_allclose(
@@ -198,8 +198,8 @@ def test_sparse_data_are_never_made_dense():
 def test_integer_weights_are_repeats_and_zero_is_removal(iris):
     X, y = iris
     s = np.random.RandomState(0).randint(0, 3, len(y))
-    weighted = make().fit(X, y, sample_weight=s)
-    repeated = make().fit(np.repeat(X, s, axis=0), np.repeat(y, s))
+    weighted = make(alpha=5.0).fit(X, y, sample_weight=s)
+    repeated = make(alpha=5.0).fit(np.repeat(X, s, axis=0), np.repeat(y, s))
     assert_allclose(weighted.predict_proba(X), repeated.predict_proba(X), rtol=1e-6)
     assert weighted.loss_ == pytest.approx(repeated.loss_)
     assert (

@@ -108,7 +108,7 @@ def compare(load, hidden, n_rows):
     X, X_test, y, _ = train_test_split(X, y, stratify=y, random_state=0)
     scaler = StandardScaler().fit(X)
     X, X_test = scaler.transform(X), scaler.transform(X_test)
-    clf = ReLULogisticClassifier(hidden, random_state=0).fit(X, y)
+    clf = ReLULogisticClassifier(hidden, alpha=5.0, random_state=0).fit(X, y)
     rows = X_test[:n_rows]
 
     (exact, intercept), many = seconds(lambda: clf.local_linear(X_test), 20)

@@ -295,7 +295,7 @@ def memory(quick):
     cases = [(100_000, 100, (256, 256))]
     cases += [] if quick else [(1_000_000, 100, (256, 256))]
     for n, p, hidden in cases:
-        models = {"ours": f"ReLULogisticClassifier({hidden}, max_iter=1)"}
+        models = {"ours": f"ReLULogisticClassifier({hidden}, alpha=5.0, max_iter=1)"}
         # It takes about 9 GB for the larger case.
         models["MLPClassifier"] = f"MLPClassifier({hidden}, solver='lbfgs', max_iter=1)"
         peaks = []
