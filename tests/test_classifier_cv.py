@@ -173,7 +173,7 @@ def test_a_fold_without_some_class(iris):
 @pytest.mark.parametrize("backend", ["loky", "threading"])
 def test_the_same_bits_for_any_number_of_jobs(cancer, backend):
     one = make().fit(*cancer)
-    with joblib.parallel_config(backend):
+    with joblib.parallel_backend(backend):
         two = make(n_jobs=2).fit(*cancer)
     assert_array_equal(one.scores_, two.scores_)
     for a, b in zip(one.coefs_, two.coefs_, strict=True):

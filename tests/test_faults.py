@@ -335,7 +335,7 @@ def fit_of(alpha):
 @pytest.mark.parametrize("backend", ["loky", "threading", "multiprocessing"])
 def test_the_backends_of_joblib(backend):
     expected = [fit_of(alpha) for alpha in (0.1, 1.0, 10.0)]
-    with joblib.parallel_config(backend=backend, n_jobs=2):
+    with joblib.parallel_backend(backend, n_jobs=2):
         fits = joblib.Parallel()(
             joblib.delayed(fit_of)(alpha) for alpha in (0.1, 1.0, 10.0)
         )

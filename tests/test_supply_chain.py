@@ -21,6 +21,8 @@ QUIET = """
     import socket, subprocess, numpy, scipy.optimize, sklearn.linear_model, joblib
     import threadpoolctl
     joblib.cpu_count(only_physical_cores=False)
+    # Older ones ask ldconfig where libc is, once a process.
+    threadpoolctl.ThreadpoolController()
     sys.addaudithook(hook)
     sys.dont_write_bytecode = True
 
