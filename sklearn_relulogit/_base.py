@@ -11,6 +11,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._blas import single_threaded_blas
+from ._chunkwise import chunkwise, refuse_dask
 from ._likelihood import Likelihood, Logistic, Softmax
 from ._local_linear import local_linear
 from ._parameters import Shapes, n_outputs_of, unpack
@@ -61,6 +62,7 @@ class BaseReLULogistic(ClassifierMixin, BaseEstimator):
     def _over_rows(self, function: Callable[..., Any], X: Any) -> Any:
         """``function(layers, X, ordered_map)`` of the fitted layers and checked X."""
         check_is_fitted(self)
+        refuse_dask(X, "This method")
         X = validate_data(self, X, accept_sparse="csr", dtype=DTYPES, reset=False)
         layers = list(zip(self.coefs_, self.intercepts_, strict=True))
         with (
@@ -76,6 +78,7 @@ class BaseReLULogistic(ClassifierMixin, BaseEstimator):
     def _likelihood(self) -> Likelihood:
         return likelihood_of(len(self.classes_))()
 
+    @chunkwise
     def decision_function(self, X: Any) -> np.ndarray:
         """Logits of each row: the output f_L of the network.
 
@@ -93,6 +96,7 @@ class BaseReLULogistic(ClassifierMixin, BaseEstimator):
         Z = self._logits(X)
         return Z[:, 0] if self.n_outputs_ == 1 else Z
 
+    @chunkwise
     def predict(self, X: Any) -> np.ndarray:
         """Most probable class of each row.
 
@@ -110,6 +114,7 @@ class BaseReLULogistic(ClassifierMixin, BaseEstimator):
         codes = Z.argmax(axis=1) if Z.shape[1] > 1 else (Z[:, 0] > 0).astype(np.intp)
         return self.classes_[codes]
 
+    @chunkwise
     def predict_proba(self, X: Any) -> np.ndarray:
         """Class probabilities of each row.
 
@@ -127,6 +132,7 @@ class BaseReLULogistic(ClassifierMixin, BaseEstimator):
         Z = self._logits(X)
         return self._likelihood.proba(Z)
 
+    @chunkwise
     def predict_log_proba(self, X: Any) -> np.ndarray:
         """Logarithms of the class probabilities of each row.
 

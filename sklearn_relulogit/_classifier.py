@@ -9,19 +9,15 @@ import joblib
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import validate_data
 
-from ._advice import overflow_message, unscaled_features
 from ._base import (
-    DTYPES,
     BaseReLULogistic,
     all_or_nothing,
-    encode_classes,
     fitted_attributes,
     likelihood_of,
 )
-from ._blocks import Block, cut
 from ._callbacks import CallbackSupportMixin, FitTask, with_callbacks
+from ._chunkwise import is_dask
 from ._constraints import (
     Interval,
     Options,
@@ -29,6 +25,7 @@ from ._constraints import (
     check_layer_sizes,
     check_parameters,
 )
+from ._dask import OnCluster
 from ._lbfgs import (
     EVALUATION_LIMIT,
     INTERRUPTED,
@@ -42,11 +39,9 @@ from ._monitors import Printer, Validation
 from ._objective import Objective
 from ._parameters import Shapes, initial_theta, layer_shapes, n_outputs_of, pack
 from ._penalty import Choice, choose_alpha
-from ._products import Matrix
+from ._rows import Given, InMemory, Parts, Rows, Splitting
 from ._threads import ThreadedMap, effective_n_threads
-from ._training import Restart, coarse_stage, pays_in_float32, train
-from ._validation_data import check_validation_data, stratified_split
-from ._weights import check_sample_weight, check_total, weights_of_classes
+from ._training import Restart, coarse_stage, train
 
 
 class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
@@ -409,21 +404,24 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
         """Fit, from theta ``start`` if given; what to warn of, if anything."""
         hidden_layer_sizes = self._check_parameters(X_val, y_val, sample_weight_val)
         goes_on = self.warm_start and hasattr(self, "coefs_")
-        X, y = validate_data(
-            self, X, y, accept_sparse="csr", dtype=DTYPES, reset=not goes_on
+        given = Given(X, y, sample_weight, X_val, y_val, sample_weight_val)
+        source = OnCluster if any(map(is_dask, given)) else InMemory
+        splits = self.early_stopping and X_val is None
+        rows: Rows = source.read(
+            self,
+            given,
+            reset=not goes_on,
+            class_weight=self.class_weight,
+            splitting=Splitting(
+                self.validation_fraction if splits else None,
+                check_random_state(self.random_state),
+            ),
         )
-        classes, codes = encode_classes(y)
-        data, validation_data = self._weighted_data(
-            Block(X, codes, check_sample_weight(sample_weight, X)),
-            classes,
-            X_val,
-            y_val,
-            sample_weight_val,
-        )
+        classes, dtype = rows.classes, rows.dtype
 
         likelihood = likelihood_of(len(classes))
         shapes = layer_shapes(
-            X.shape[1], hidden_layer_sizes, n_outputs_of(len(classes))
+            rows.n_features, hidden_layer_sizes, n_outputs_of(len(classes))
         )
         if goes_on:
             self._check_warm_start(classes, shapes)
@@ -432,35 +430,48 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
             starts[0] = start
 
         def fitted(theta: np.ndarray) -> dict[str, Any]:
-            return fitted_attributes(theta, shapes, classes, X.dtype)
+            return fitted_attributes(theta, shapes, classes, dtype)
 
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         task = FitTask(
-            self, X, y, metadata, fitted, n_restarts=len(starts), max_iter=self.max_iter
+            self,
+            rows.X,
+            rows.y,
+            metadata,
+            fitted,
+            n_restarts=len(starts),
+            max_iter=self.max_iter,
         )
         n_jobs = min(joblib.effective_n_jobs(self.n_jobs), len(starts))
         n_threads = max(effective_n_threads(self.n_threads) - n_jobs + 1, 1)
         pairs = None
         if self.warm_start:
             pairs = deque(getattr(self, "_pairs", ()), maxlen=self.history_size)
-        with ThreadedMap(n_threads) as ordered_map:
-            try:
-                choice = self._choose_alpha(
-                    data, shapes, likelihood(), starts[0], goes_on, ordered_map
-                )
-            except FloatingPointError as error:
-                raise self._overflow(X) from error
-            if choice.theta is not None:
-                starts[0] = choice.theta
+        try:
+            choice = self._choose_alpha(
+                rows, shapes, likelihood(), starts[0], goes_on, n_threads
+            )
+        except FloatingPointError as error:
+            raise self._overflow(rows) from error
+        if choice.theta is not None:
+            starts[0] = choice.theta
+        with rows.ordered_map(n_threads) as ordered_map:
+            training, validation_parts = rows.cut(shapes)
 
-            def objective(parts: list[list[Block]], dtype: np.dtype) -> Objective:
+            def objective(data: Parts, dtype: np.dtype) -> Objective:
                 return Objective(
-                    parts, shapes, likelihood(), choice.alpha, dtype, ordered_map
+                    data.parts,
+                    shapes,
+                    likelihood(),
+                    choice.alpha,
+                    dtype,
+                    ordered_map,
+                    data.weight_sum,
                 )
 
             validation = None
-            if validation_data is not None:
-                validation = objective(cut(validation_data, shapes), X.dtype)
+            if validation_parts is not None:
+                validation = objective(validation_parts, dtype)
             restarts = [
                 self._restart(theta, validation, task, index, len(starts))
                 for index, theta in enumerate(starts)
@@ -470,14 +481,13 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
                 # Without hidden layers the objective is smooth, and its gradient
                 # tells all.
                 loss_tol=self.tol if hidden_layer_sizes else 0.0,
-                rounding=float(np.finfo(X.dtype).eps),
+                rounding=float(np.finfo(dtype).eps),
                 max_iter=self.max_iter,
                 max_fun=self.max_fun,
             )
-            parts = cut(data, shapes)
-            stages = [Stage(objective(parts, X.dtype), limits)]
-            if pays_in_float32(X, shapes, parts):
-                coarse = objective(parts, np.dtype(np.float32))
+            stages = [Stage(objective(training, dtype), limits)]
+            if rows.begins_in_float32(shapes, training):
+                coarse = objective(training, np.dtype(np.float32))
                 stages.insert(0, coarse_stage(coarse, limits))
             try:
                 best = train(
@@ -489,7 +499,7 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
                     enough=task.enough,
                 )
             except FloatingPointError as error:
-                raise self._overflow(X) from error
+                raise self._overflow(rows) from error
 
         task.close(best.iterate.theta)
         self.alpha_, self.alpha_losses_ = choice.alpha, choice.losses
@@ -500,45 +510,7 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
         self.__dict__.pop("_pairs", None)
         if pairs:
             self._pairs = pairs
-        return self._convergence_message(X)
-
-    def _weighted_data(
-        self,
-        data: Block,
-        classes: np.ndarray,
-        X_val: Any,
-        y_val: Any,
-        sample_weight_val: Any,
-    ) -> tuple[Block, Block | None]:
-        """Training and validation data; their weights are those of the loss."""
-        class_weight = None
-        if self.class_weight is not None:
-            class_weight = weights_of_classes(
-                self.class_weight, classes, data.y, data.sample_weight
-            ).astype(data.X.dtype)
-
-        def weighted(X: Matrix, y: np.ndarray, sample_weight: np.ndarray) -> Block:
-            if class_weight is not None:
-                sample_weight = sample_weight * class_weight[y]
-                check_total(sample_weight, "sample_weight times class_weight")
-            return Block(X, y, sample_weight)
-
-        if X_val is not None:
-            X_val, y_val = check_validation_data(
-                self, X_val, y_val, classes, data.X.dtype
-            )
-            sample_weight_val = check_sample_weight(
-                sample_weight_val, X_val, "sample_weight_val"
-            )
-            return weighted(*data), weighted(X_val, y_val, sample_weight_val)
-        if not self.early_stopping:
-            return weighted(*data), None
-        rng = check_random_state(self.random_state)
-        training, validation = (
-            weighted(*(array[rows] for array in data))
-            for rows in stratified_split(data.y, self.validation_fraction, rng)
-        )
-        return training, validation
+        return self._convergence_message(rows)
 
     def _starts(self, shapes: Shapes, goes_on: bool) -> list[np.ndarray]:
         """The vectors theta to start from."""
@@ -551,12 +523,12 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
 
     def _choose_alpha(
         self,
-        data: Block,
+        rows: Rows,
         shapes: Shapes,
         likelihood: Likelihood,
         initial: np.ndarray,
         goes_on: bool,
-        ordered_map: ThreadedMap,
+        n_threads: int,
     ) -> Choice:
         """The penalty that `alpha` stands for, and where to start from."""
         if self.alpha != "auto":
@@ -567,20 +539,21 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
         def report(alpha: float, loss: float) -> None:
             print(f"alpha {alpha:.3g}  loss of the other half {loss:.6f}", flush=True)
 
-        return choose_alpha(
-            data,
-            shapes,
-            likelihood,
-            initial,
-            history_size=self.history_size,
-            ordered_map=ordered_map,
-            report=report if self.verbose else None,
-        )
+        with ThreadedMap(n_threads) as ordered_map:
+            return choose_alpha(
+                rows.of_the_search(),
+                shapes,
+                likelihood,
+                initial,
+                history_size=self.history_size,
+                ordered_map=ordered_map,
+                report=report if self.verbose else None,
+            )
 
-    def _overflow(self, X: Matrix) -> ValueError:
+    def _overflow(self, rows: Rows) -> ValueError:
         """What to raise where the loss overflows."""
         names = getattr(self, "feature_names_in_", None)
-        return ValueError(overflow_message(X, names))
+        return ValueError(rows.overflow_message(names))
 
     def _check_parameters(
         self, X_val: Any, y_val: Any, sample_weight_val: Any
@@ -669,7 +642,7 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
         self.n_evaluations_ = best.minimum.n_evaluations
         self.stop_reason_ = best.minimum.stop_reason
 
-    def _convergence_message(self, X: Matrix) -> str | None:
+    def _convergence_message(self, rows: Rows) -> str | None:
         """What to warn of where the fit ended before it converged."""
         if self.stop_reason_ == INTERRUPTED:
             return (
@@ -681,13 +654,13 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
             EVALUATION_LIMIT: f"increase max_fun (now {self.max_fun})",
             LINE_SEARCH: (
                 "accept the fit if its loss_ is low enough"
-                if X.dtype == np.float64
+                if rows.dtype == np.float64
                 else "use float64 data"
             ),
         }.get(self.stop_reason_)
         if remedy is None:
             return None
-        advice = unscaled_features(X, getattr(self, "feature_names_in_", None))
+        advice = rows.unscaled_features(getattr(self, "feature_names_in_", None))
         return (
             f"The fit ended by its {self.stop_reason_} after {self.n_iter_} "
             f"iterations, before it converged to tol={self.tol}: {remedy}, increase "

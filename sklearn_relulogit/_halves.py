@@ -43,7 +43,7 @@ def halves(data: Block, n_classes: int) -> Halves:
     """
     keys = row_keys(data.X)
     present = data.sample_weight > 0
-    max_rows = min(MAX_ROWS, max(MAX_NUMBERS // data.X.shape[1], 2000))
+    max_rows = most_rows(data.X.shape[1])
     side = np.full(len(keys), -1, dtype=np.int8)
     n_keys = len(np.unique(keys[present]))
     n_different = 0
@@ -59,6 +59,11 @@ def halves(data: Block, n_classes: int) -> Halves:
         n_different += min(n_kept, len(different))
     first, second, shared = (np.flatnonzero(side == value) for value in range(3))
     return Halves(first, second, shared, n_different)
+
+
+def most_rows(n_features: int) -> int:
+    """Different rows of the halves together, about."""
+    return min(MAX_ROWS, max(MAX_NUMBERS // n_features, 2000))
 
 
 def row_keys(X: Matrix) -> np.ndarray:
