@@ -69,13 +69,21 @@ class Chunk:
         return Chunk(_delayed(function)(self.delayed, *args))
 
 
+class CutChunks(list[Chunk]):
+    """Chunks that are Blocks, taken as parts: each is cut in row blocks when used."""
+
+    def __init__(self, chunks: Sequence[Chunk], shapes: Shapes) -> None:
+        super().__init__(chunks)
+        self.shapes = shapes
+
+
 def _delayed(function: Callable[..., Any]) -> Any:
     dask = optional_import("dask", "dask", "Fitting Dask data")
     return dask.delayed(function, pure=False)
 
 
 class ClusterMap:
-    """``ClusterMap()(function, chunks)``: sums over neighbouring chunks, in order.
+    """``ClusterMap()(function, parts)``: sums over neighbouring parts, in order.
 
     The function travels to the workers, to each of them once. As long as the chunks
     are held, the scheduler keeps their graph, so that those of a lost worker are
@@ -97,9 +105,10 @@ class ClusterMap:
         """Leave the client to its owner."""
 
     def __call__(
-        self, function: Callable[[Any], Any], chunks: Sequence[Chunk]
+        self, function: Callable[[list[Block]], Any], parts: CutChunks
     ) -> list[Any]:
-        return self._results(function, chunks, _total, MAX_GATHERED)
+        of_chunk = partial(_of_part, function, parts.shapes)
+        return self._results(of_chunk, parts, _total, MAX_GATHERED)
 
     def each(
         self, function: Callable[[Any], Any], chunks: Sequence[Chunk]
@@ -225,14 +234,15 @@ class OnCluster:
         summary: "Summary",
         n_features: int,
         dtype: np.dtype,
-        training: list[Chunk],
-        validation: list[Chunk] | None,
+        sides: list[list[Chunk]],
+        weight_sums: list[float],
         cluster_map: ClusterMap,
     ) -> None:
         self.X, self.y, self.classes = given.X, given.y, classes
         self.n_features, self.dtype = n_features, dtype
         self._summary = summary
-        self._training, self._validation = training, validation
+        # To train on and, if there are any, to validate on.
+        self._sides, self._weight_sums = sides, weight_sums
         self._map = cluster_map
 
     @classmethod
@@ -267,42 +277,32 @@ class OnCluster:
                 class_weight, classes, np.arange(len(classes)), summary.totals.sum(0)
             ).astype(dtype)
 
-        def prepared(chunks: list[Chunk], *args: Any) -> list[Chunk]:
-            return [
-                chunk.then(_weighted, classes, of_classes, *args) for chunk in chunks
-            ]
+        def weighted(chunks: list[Chunk]) -> list[Chunk]:
+            return [chunk.then(_weighted, classes, of_classes) for chunk in chunks]
 
-        validation = None
+        sides = [weighted(chunks)]
         if given.X_val is not None:
             chunks_val = _read_validation(estimator, given, dtype)
             summary_val = Summary.of(cluster_map.each(_summary_of, chunks_val))
             check_known(summary_val.classes, classes)
             check_total(summary_val.totals, "sample_weight_val")
-            training, validation = prepared(chunks), prepared(chunks_val)
-        elif splitting.fraction is None:
-            training = prepared(chunks)
-        else:
-            n_validation = _numbers_to_validate(summary.counts, splitting.fraction)
+            sides.append(weighted(chunks_val))
+        elif splitting.fraction is not None:
+            numbers = _numbers_to_validate(summary.counts, splitting.fraction)
             seeds = splitting.rng.randint(2**31 - 1, size=len(chunks))
-            weighted = prepared(chunks)
-            training, validation = (
+            sides = [
                 [
-                    chunk.then(_side, side, numbers, int(seed))
-                    for chunk, numbers, seed in zip(
-                        weighted, n_validation, seeds, strict=True
-                    )
+                    chunk.then(_side, validation, *arguments)
+                    for chunk, *arguments in zip(sides[0], numbers, seeds, strict=True)
                 ]
-                for side in (False, True)
-            )
+                for validation in (False, True)
+            ]
+        # Computed while the chunks as they came are still there.
+        weight_sums = [sum(cluster_map.each(_weight_of, side)) for side in sides]
+        for weight_sum in weight_sums:
+            check_total(np.array([weight_sum]), "sample_weight times class_weight")
         return cls(
-            given,
-            classes,
-            summary,
-            X.shape[1],
-            dtype,
-            training,
-            validation,
-            cluster_map,
+            given, classes, summary, X.shape[1], dtype, sides, weight_sums, cluster_map
         )
 
     def ordered_map(self, n_threads: int) -> ClusterMap:
@@ -312,14 +312,11 @@ class OnCluster:
     def cut(self, shapes: Shapes) -> tuple[Parts, Parts | None]:
         """Each chunk is one part: its row blocks."""
 
-        def of(chunks: list[Chunk]) -> Parts:
-            parts = [chunk.then(_blocks, shapes) for chunk in chunks]
-            weight_sum = sum(self._map.each(weight_of, parts))
-            check_total(np.array([weight_sum]), "sample_weight times class_weight")
-            return Parts(parts, weight_sum)
+        def of(chunks: list[Chunk], weight_sum: float) -> Parts:
+            return Parts(CutChunks(chunks, shapes), weight_sum)
 
-        validation = None if self._validation is None else of(self._validation)
-        return of(self._training), validation
+        training, *validation = map(of, self._sides, self._weight_sums)
+        return training, validation[0] if validation else None
 
     def begins_in_float32(self, shapes: Shapes, training: Parts) -> bool:
         """Whether a first stage in float32 pays: as for the same rows in memory."""
@@ -332,18 +329,18 @@ class OnCluster:
     def of_the_search(self) -> Block:
         """Different rows to train on, as many as the search looks at, as weighted."""
         merge = partial(_smallest_keys, n_rows=most_rows(self.n_features))
-        sample = self._map.merged(_keyed, self._training, merge)
+        sample = self._map.merged(_keyed, self._sides[0], merge)
         block: Block = merge([sample]).block
         return block
 
     def overflow_message(self, names: np.ndarray | None) -> str:
         """Why the loss may have overflowed, and what to do."""
-        largest = self._map.merged(_largest_values, self._training, _maximum)
+        largest = self._map.merged(_largest_values, self._sides[0], _maximum)
         return too_large(largest, self.dtype, names)
 
     def unscaled_features(self, names: np.ndarray | None) -> str:
         """A sentence about features of very different scale, or nothing."""
-        moments = self._map.merged(_moments_of, self._training, joint_moments)
+        moments = self._map.merged(_moments_of, self._sides[0], joint_moments)
         return different_scales(np.sqrt(moments.variance), names)
 
 
@@ -538,11 +535,16 @@ def _side(block: Block, validation: bool, numbers: np.ndarray, seed: int) -> Blo
     return Block(*(array[rows] for array in block))
 
 
-def _blocks(block: Block, shapes: Shapes) -> list[Block]:
-    """Its row blocks, one part; none where it is empty."""
-    if not block.X.shape[0]:
-        return []
-    return [piece for part in cut(block, shapes) for piece in part]
+def _weight_of(block: Block) -> float:
+    return weight_of([block])
+
+
+def _of_part(
+    function: Callable[[list[Block]], Any], shapes: Shapes, block: Block
+) -> Any:
+    """The function of the chunk as one part: its row blocks, none if it is empty."""
+    parts = cut(block, shapes) if block.X.shape[0] else []
+    return function([piece for part in parts for piece in part])
 
 
 class Keyed(NamedTuple):

@@ -10,14 +10,14 @@ import pandas as pd
 import pytest
 import scipy.sparse
 from dask.distributed import Client, LocalCluster, get_client
-from joblib import parallel_config
+from joblib import parallel_backend
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_digits, make_classification
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 
 from sklearn_relulogit import ReLULogisticClassifier, ReLULogisticClassifierCV
-from sklearn_relulogit._dask import ClusterMap
+from sklearn_relulogit._dask import Chunk, ClusterMap
 from sklearn_relulogit._objective import Objective
 
 METHODS = ["decision_function", "predict", "predict_proba", "predict_log_proba"]
@@ -132,14 +132,12 @@ def test_a_worker_that_dies_takes_nothing_along(monkeypatch):
 
 def test_what_the_cluster_forgets_is_sent_again(client):
     (chunks,) = chunked(np.arange(20.0), rows=2)
-    from sklearn_relulogit._dask import Chunk
-
     chunks = [Chunk(delayed) for delayed in chunks.to_delayed()]
     cluster_map = ClusterMap()
-    sums = cluster_map(np.sum, chunks)
+    sums = cluster_map.each(np.sum, chunks)
     assert_array_equal(sums, np.arange(20.0).reshape(-1, 2).sum(axis=1))
     client.cancel([chunk.future for chunk in chunks[:3]])
-    assert cluster_map(np.sum, chunks) == sums
+    assert cluster_map.each(np.sum, chunks) == sums
 
 
 def test_losses_without_end_are_an_error(client, monkeypatch):
@@ -251,14 +249,14 @@ def test_the_split_gives_each_class_its_share(client):
     cut = ClusterMap.each
 
     def spy(self, function, chunks):
-        if function.__name__ == "weight_of":
+        if function.__name__ == "_weight_of":
             seen.append(cut(self, _rows_of, chunks))
         return cut(self, function, chunks)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ClusterMap, "each", spy)
         fitted.fit(*chunked(X, y, rows=300))
-    validation, training = (np.concatenate(parts) for parts in seen)
+    training, validation = (np.concatenate(parts) for parts in seen)
     assert_array_equal(np.sort(np.concatenate([training, validation])), np.arange(2000))
     for code in range(3):
         share = round(0.1 * (y == code).sum()) or 1
@@ -267,10 +265,8 @@ def test_the_split_gives_each_class_its_share(client):
     assert np.ptp(np.bincount(validation // 300)[:6]) <= 3
 
 
-def _rows_of(blocks):
-    return np.concatenate([np.rint(block.X[:, 0] * 1000) for block in blocks]).astype(
-        int
-    )
+def _rows_of(block):
+    return np.rint(block.X[:, 0] * 1000).astype(int)
 
 
 def test_starts_and_warm_starts(client):
@@ -418,7 +414,7 @@ def test_searches_on_dasks_joblib_backend(client):
     grid = GridSearchCV(make((10,)), {"alpha": [0.3, 3.0]}, cv=3)
     path = ReLULogisticClassifierCV((10,), alphas=[10.0, 1.0], cv=3, random_state=0)
     here = grid.fit(X, y).cv_results_["mean_test_score"], path.fit(X, y).scores_
-    with parallel_config(backend="dask"):
+    with parallel_backend("dask"):
         grid.fit(X, y)
         path.fit(X, y)
     assert_array_equal(grid.cv_results_["mean_test_score"], here[0])
