@@ -83,17 +83,22 @@ def _over_chunks(method: Callable[..., Any], estimator: Any, X: Any) -> Any:
     vars(model).pop("feature_names_in_", None)
     dtype = np.float32 if array.dtype == np.float32 else np.float64
     like = method(model, np.zeros((1, array.shape[1]), dtype))[:0]
-    return array.map_blocks(
-        functools.partial(_of_chunk, method, model, like),
-        dtype=like.dtype,
-        meta=like,
-        chunks=(array.chunks[0], *((size,) for size in like.shape[1:])),
-        drop_axis=[] if like.ndim == 2 else [1],
+    columns = like.reshape(0, *like.shape[1:] or (1,))
+    lazy = array.map_blocks(
+        functools.partial(_of_chunk, method, model, columns),
+        dtype=columns.dtype,
+        meta=columns,
+        chunks=(array.chunks[0], columns.shape[1:]),
     )
+    # Dropping the axis in map_blocks would join chunks along it, which copies them and
+    # which Dask cannot do to sparse ones.
+    return lazy if like.ndim == 2 else lazy[:, 0]
 
 
 def _of_chunk(
-    method: Callable[..., Any], model: Any, like: np.ndarray, X: Any
+    method: Callable[..., Any], model: Any, columns: np.ndarray, X: Any
 ) -> np.ndarray:
-    result: np.ndarray = method(model, X) if X.shape[0] else like
-    return result
+    if not X.shape[0]:
+        return columns
+    result: np.ndarray = method(model, X)
+    return result.reshape(-1, columns.shape[1])

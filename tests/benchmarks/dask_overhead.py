@@ -25,6 +25,7 @@ from sklearn_relulogit._dask import Chunk, ClusterMap, CutChunks
 
 HIDDEN = (64, 32)
 REPEATS = 3
+LATENCY_REPEATS = 10
 
 
 def make_data(n_rows, n_chunks):
@@ -84,8 +85,9 @@ def one_row(_):
 
 def latency():
     print("\nAn evaluation that has nothing to do, ms\n")
-    print("| parameters | chunks | ms |")
-    print("|---|---|---|")
+    print("CPU: of scheduler and caller together, which are one process here.\n")
+    print("| parameters | chunks | ms | CPU, ms |")
+    print("|---|---|---|---|")
     cluster_map = ClusterMap()
     for n_parameters in (1_000, 100_000, 1_000_000):
         for n_chunks in (2, 8, 32, 128, 512):
@@ -96,24 +98,31 @@ def latency():
             parts = CutChunks(chunks, [(1, 1)])
             function = partial(nothing, np.zeros(n_parameters))
             cluster_map(function, parts)
-            times = []
-            for _ in range(10):
+            times, cpu = [], time.process_time()
+            for _ in range(LATENCY_REPEATS):
                 start = time.perf_counter()
                 cluster_map(function, parts)
                 times.append(time.perf_counter() - start)
+            cpu = 1e3 * (time.process_time() - cpu) / LATENCY_REPEATS
             milliseconds = 1e3 * statistics.median(times)
-            print(f"| {n_parameters} | {n_chunks} | {milliseconds:.1f} |", flush=True)
+            print(
+                f"| {n_parameters} | {n_chunks} | {milliseconds:.1f} | {cpu:.1f} |",
+                flush=True,
+            )
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true")
-    n_rows = 100_000 if parser.parse_args().quick else 1_000_000
+    parser.add_argument("--latency", action="store_true", help="the second table alone")
+    arguments = parser.parse_args()
+    n_rows = 100_000 if arguments.quick else 1_000_000
     cluster = LocalCluster(
         n_workers=2, threads_per_worker=1, dashboard_address=":0", memory_limit=0
     )
     with cluster, Client(cluster) as client:
-        overhead(client, n_rows)
+        if not arguments.latency:
+            overhead(client, n_rows)
         latency()
 
 
