@@ -85,7 +85,8 @@ class BaseReLULogistic(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Data to score.
+            Data to score. For a Dask array or data frame the result is a lazy Dask
+            array.
 
         Returns
         -------
@@ -103,7 +104,8 @@ class BaseReLULogistic(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Data to classify.
+            Data to classify. For a Dask array or data frame the result is a lazy
+            Dask array.
 
         Returns
         -------
@@ -121,7 +123,8 @@ class BaseReLULogistic(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Data to score.
+            Data to score. For a Dask array or data frame the result is a lazy Dask
+            array.
 
         Returns
         -------
@@ -142,7 +145,8 @@ class BaseReLULogistic(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Data to score.
+            Data to score. For a Dask array or data frame the result is a lazy Dask
+            array.
 
         Returns
         -------

@@ -354,7 +354,8 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
             Training data. float32 is fitted in float32, anything else in
             float64 (large dense problems begin in float32 and end in float64).
             Sparse data are never made dense; formats other than CSR are
-            converted to it.
+            converted to it. Of Dask arrays and data frames the rows stay on the
+            workers of the current client; the other arguments may be such too.
 
         y : array-like of shape (n_samples,)
             Class labels of any type, at least two different ones.
