@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._advice import overflow_message
 from ._blas import single_threaded_blas
+from ._chunkwise import chunkwise, refuse_dask
 from ._input import check_data
 from ._likelihood import Likelihood, Logistic, Softmax
 from ._local_linear import local_linear
@@ -61,6 +62,7 @@ class BaseReLULogistic(ClassifierMixin, BaseEstimator):
     def _over_rows(self, function: Callable[..., Any], X: Any) -> Any:
         """``function(layers, X, ordered_map)`` of the fitted layers and checked X."""
         check_is_fitted(self)
+        refuse_dask(X, "This method")
         X = check_data(self, X, reset=False)
         layers = list(zip(self.coefs_, self.intercepts_, strict=True))
         with (
@@ -81,13 +83,15 @@ class BaseReLULogistic(ClassifierMixin, BaseEstimator):
     def _likelihood(self) -> Likelihood:
         return likelihood_of(len(self.classes_))()
 
+    @chunkwise
     def decision_function(self, X: Any) -> np.ndarray:
         """Logits of each row: the output f_L of the network.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Data to score.
+            Data to score. For a Dask array or data frame the result is a lazy Dask
+            array.
 
         Returns
         -------
@@ -98,13 +102,15 @@ class BaseReLULogistic(ClassifierMixin, BaseEstimator):
         Z = self._logits(X)
         return Z[:, 0] if self.n_outputs_ == 1 else Z
 
+    @chunkwise
     def predict(self, X: Any) -> np.ndarray:
         """Most probable class of each row.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Data to classify.
+            Data to classify. For a Dask array or data frame the result is a lazy
+            Dask array.
 
         Returns
         -------
@@ -115,13 +121,15 @@ class BaseReLULogistic(ClassifierMixin, BaseEstimator):
         codes = Z.argmax(axis=1) if Z.shape[1] > 1 else (Z[:, 0] > 0).astype(np.intp)
         return self.classes_[codes]
 
+    @chunkwise
     def predict_proba(self, X: Any) -> np.ndarray:
         """Class probabilities of each row.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Data to score.
+            Data to score. For a Dask array or data frame the result is a lazy Dask
+            array.
 
         Returns
         -------
@@ -132,6 +140,7 @@ class BaseReLULogistic(ClassifierMixin, BaseEstimator):
         Z = self._logits(X)
         return self._likelihood.proba(Z)
 
+    @chunkwise
     def predict_log_proba(self, X: Any) -> np.ndarray:
         """Logarithms of the class probabilities of each row.
 
@@ -141,7 +150,8 @@ class BaseReLULogistic(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Data to score.
+            Data to score. For a Dask array or data frame the result is a lazy Dask
+            array.
 
         Returns
         -------

@@ -11,16 +11,14 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
-from ._advice import overflow_message, unscaled_features
 from ._base import (
     BaseReLULogistic,
     all_or_nothing,
-    encode_classes,
     fitted_attributes,
     likelihood_of,
 )
-from ._blocks import Block, cut
 from ._callbacks import CallbackSupportMixin, FitTask, with_callbacks
+from ._chunkwise import is_dask
 from ._constraints import (
     Interval,
     Options,
@@ -29,8 +27,8 @@ from ._constraints import (
     check_parameters,
     check_size,
 )
+from ._dask import OnCluster
 from ._dead_layers import woken
-from ._input import check_data
 from ._lbfgs import (
     EVALUATION_LIMIT,
     INTERRUPTED,
@@ -43,11 +41,9 @@ from ._monitors import Printer, Validation
 from ._objective import Objective
 from ._parameters import Shapes, initial_theta, layer_shapes, n_outputs_of, pack
 from ._penalty import Choice, choose_alpha
-from ._products import Matrix
+from ._rows import Given, InMemory, OrderedMap, Parts, Rows, Splitting
 from ._threads import ThreadedMap, effective_n_threads
-from ._training import Restart, coarse_stage, limits_for, pays_in_float32, train
-from ._validation_data import check_validation_data, stratified_split
-from ._weights import check_sample_weight, check_total, weights_of_classes
+from ._training import Restart, coarse_stage, limits_for, train
 
 # More correction pairs than anyone can have.
 MAX_PAIRS = sys.maxsize
@@ -363,7 +359,8 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
             Training data. float32 is fitted in float32, anything else in
             float64 (large dense problems begin in float32 and end in float64).
             Sparse data are never made dense; formats other than CSR are
-            converted to it.
+            converted to it. Of Dask arrays and data frames the rows stay on the
+            workers of the current client; the other arguments may be such too.
 
         y : array-like of shape (n_samples,)
             Class labels of any type, at least two different ones.
@@ -413,72 +410,91 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
         """Fit, from theta ``start`` if given; what to warn of, if anything."""
         hidden_layer_sizes = self._check_parameters(X_val, y_val, sample_weight_val)
         goes_on = self.warm_start and hasattr(self, "coefs_")
-        X, y = check_data(self, X, y, reset=not goes_on)
-        classes, codes = encode_classes(y)
-        data, validation_data = self._weighted_data(
-            Block(X, codes, check_sample_weight(sample_weight, X)),
-            classes,
-            X_val,
-            y_val,
-            sample_weight_val,
+        given = Given(X, y, sample_weight, X_val, y_val, sample_weight_val)
+        source = OnCluster if any(map(is_dask, given)) else InMemory
+        splits = self.early_stopping and X_val is None
+        rows: Rows = source.read(
+            self,
+            given,
+            reset=not goes_on,
+            class_weight=self.class_weight,
+            splitting=Splitting(
+                self.validation_fraction if splits else None,
+                check_random_state(self.random_state),
+            ),
         )
+        classes, dtype = rows.classes, rows.dtype
 
         likelihood = likelihood_of(len(classes))
         shapes = layer_shapes(
-            X.shape[1], hidden_layer_sizes, n_outputs_of(len(classes))
+            rows.n_features, hidden_layer_sizes, n_outputs_of(len(classes))
         )
         check_size(shapes, type(self).__name__)
         if goes_on:
             self._check_warm_start(classes, shapes)
-        parts = cut(data, shapes)
-        starts = self._starts(shapes, parts, goes_on)
-        if start is not None and not goes_on:
-            starts[0] = start
         # No more pairs than there are iterations.
         history_size = int(min(self.history_size, self.max_iter))
+        # Without hidden layers every start is the same.
+        n_starts = self.n_init if hidden_layer_sizes else 1
 
         def fitted(theta: np.ndarray) -> dict[str, Any]:
-            return fitted_attributes(theta, shapes, classes, X.dtype)
+            return fitted_attributes(theta, shapes, classes, dtype)
 
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         task = FitTask(
-            self, X, y, metadata, fitted, n_restarts=len(starts), max_iter=self.max_iter
+            self,
+            rows.X,
+            rows.y,
+            metadata,
+            fitted,
+            n_restarts=n_starts,
+            max_iter=self.max_iter,
         )
-        n_jobs = min(joblib.effective_n_jobs(self.n_jobs), len(starts))
+        n_jobs = min(joblib.effective_n_jobs(self.n_jobs), n_starts)
         n_threads = max(effective_n_threads(self.n_threads) - n_jobs + 1, 1)
         pairs = None
         if self.warm_start:
             # Those of many fits of one iteration too.
             n_pairs = min(self.history_size, MAX_PAIRS)
             pairs = deque(getattr(self, "_pairs", ()), maxlen=int(n_pairs))
-        with ThreadedMap(n_threads) as ordered_map:
+        with rows.ordered_map(n_threads) as ordered_map:
+            training, validation_parts = rows.cut(shapes)
+            starts = self._starts(shapes, n_starts, training, ordered_map, goes_on)
+            if start is not None and not goes_on:
+                starts[0] = start
             try:
                 choice = self._choose_alpha(
-                    data, shapes, likelihood(), starts[0], goes_on, ordered_map
+                    rows, shapes, likelihood(), starts[0], goes_on, n_threads
                 )
             except FloatingPointError as error:
-                raise self._overflow(X) from error
+                raise self._overflow(rows) from error
             if choice.theta is not None:
                 starts[0] = choice.theta
 
-            def objective(parts: list[list[Block]], dtype: np.dtype) -> Objective:
+            def objective(data: Parts, dtype: np.dtype) -> Objective:
                 return Objective(
-                    parts, shapes, likelihood(), choice.alpha, dtype, ordered_map
+                    data.parts,
+                    shapes,
+                    likelihood(),
+                    choice.alpha,
+                    dtype,
+                    ordered_map,
+                    data.weight_sum,
                 )
 
             validation = None
-            if validation_data is not None:
-                validation = objective(cut(validation_data, shapes), X.dtype)
+            if validation_parts is not None:
+                validation = objective(validation_parts, dtype)
             restarts = [
                 self._restart(theta, validation, task, index, len(starts))
                 for index, theta in enumerate(starts)
             ]
             limits = limits_for(
-                shapes, X.dtype, self.tol, int(self.max_iter), int(self.max_fun)
+                shapes, dtype, self.tol, int(self.max_iter), int(self.max_fun)
             )
-            stages = [Stage(objective(parts, X.dtype), limits)]
-            if pays_in_float32(X, shapes, parts):
-                coarse = objective(parts, np.dtype(np.float32))
+            stages = [Stage(objective(training, dtype), limits)]
+            if rows.begins_in_float32(shapes, training):
+                coarse = objective(training, np.dtype(np.float32))
                 stages.insert(0, coarse_stage(coarse, limits))
             try:
                 best = train(
@@ -490,7 +506,7 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
                     enough=task.enough,
                 )
             except FloatingPointError as error:
-                raise self._overflow(X) from error
+                raise self._overflow(rows) from error
 
         task.close(best.iterate.theta)
         self.alpha_, self.alpha_losses_ = choice.alpha, choice.losses
@@ -501,67 +517,33 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
         self.__dict__.pop("_pairs", None)
         if pairs:
             self._pairs = pairs
-        return self._convergence_message(X)
-
-    def _weighted_data(
-        self,
-        data: Block,
-        classes: np.ndarray,
-        X_val: Any,
-        y_val: Any,
-        sample_weight_val: Any,
-    ) -> tuple[Block, Block | None]:
-        """Training and validation data; their weights are those of the loss."""
-        class_weight = None
-        if self.class_weight is not None:
-            class_weight = weights_of_classes(
-                self.class_weight, classes, data.y, data.sample_weight
-            ).astype(data.X.dtype)
-
-        def weighted(X: Matrix, y: np.ndarray, sample_weight: np.ndarray) -> Block:
-            if class_weight is not None:
-                sample_weight = sample_weight * class_weight[y]
-                check_total(sample_weight, "sample_weight times class_weight")
-            return Block(X, y, sample_weight)
-
-        if X_val is not None:
-            X_val, y_val = check_validation_data(
-                self, X_val, y_val, classes, data.X.dtype
-            )
-            sample_weight_val = check_sample_weight(
-                sample_weight_val, X_val, "sample_weight_val"
-            )
-            return weighted(*data), weighted(X_val, y_val, sample_weight_val)
-        if not self.early_stopping:
-            return weighted(*data), None
-        rng = check_random_state(self.random_state)
-        training, validation = (
-            weighted(*(array[rows] for array in data))
-            for rows in stratified_split(data.y, self.validation_fraction, rng)
-        )
-        return training, validation
+        return self._convergence_message(rows)
 
     def _starts(
-        self, shapes: Shapes, parts: list[list[Block]], goes_on: bool
+        self,
+        shapes: Shapes,
+        n_starts: int,
+        training: Parts,
+        ordered_map: OrderedMap,
+        goes_on: bool,
     ) -> list[np.ndarray]:
         """The vectors theta to start from."""
         if goes_on:
             return [pack(list(zip(self.coefs_, self.intercepts_, strict=True)))]
         rng = check_random_state(self.random_state)
-        # Without hidden layers every start is the same.
-        n_starts = self.n_init if len(shapes) > 1 else 1
         return [
-            woken(initial_theta(shapes, rng), shapes, parts) for _ in range(n_starts)
+            woken(initial_theta(shapes, rng), shapes, training.parts, ordered_map)
+            for _ in range(n_starts)
         ]
 
     def _choose_alpha(
         self,
-        data: Block,
+        rows: Rows,
         shapes: Shapes,
         likelihood: Likelihood,
         initial: np.ndarray,
         goes_on: bool,
-        ordered_map: ThreadedMap,
+        n_threads: int,
     ) -> Choice:
         """The penalty that `alpha` stands for, and where to start from."""
         if self.alpha != "auto":
@@ -572,20 +554,21 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
         def report(alpha: float, loss: float) -> None:
             print(f"alpha {alpha:.3g}  loss of the other half {loss:.6f}", flush=True)
 
-        return choose_alpha(
-            data,
-            shapes,
-            likelihood,
-            initial,
-            history_size=self.history_size,
-            ordered_map=ordered_map,
-            report=report if self.verbose else None,
-        )
+        with ThreadedMap(n_threads) as ordered_map:
+            return choose_alpha(
+                rows.of_the_search(),
+                shapes,
+                likelihood,
+                initial,
+                history_size=self.history_size,
+                ordered_map=ordered_map,
+                report=report if self.verbose else None,
+            )
 
-    def _overflow(self, X: Matrix) -> ValueError:
+    def _overflow(self, rows: Rows) -> ValueError:
         """What to raise where the loss overflows."""
         names = getattr(self, "feature_names_in_", None)
-        return ValueError(overflow_message("The loss or its gradient", X, names))
+        return ValueError(rows.overflow_message("The loss or its gradient", names))
 
     def _check_parameters(
         self, X_val: Any, y_val: Any, sample_weight_val: Any
@@ -674,7 +657,7 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
         self.n_evaluations_ = best.minimum.n_evaluations
         self.stop_reason_ = best.minimum.stop_reason
 
-    def _convergence_message(self, X: Matrix) -> str | None:
+    def _convergence_message(self, rows: Rows) -> str | None:
         """What to warn of where the fit ended before it converged."""
         if self.stop_reason_ == INTERRUPTED:
             return (
@@ -686,13 +669,13 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
             EVALUATION_LIMIT: f"increase max_fun (now {self.max_fun})",
             LINE_SEARCH: (
                 "accept the fit if its loss_ is low enough"
-                if X.dtype == np.float64
+                if rows.dtype == np.float64
                 else "use float64 data"
             ),
         }.get(self.stop_reason_)
         if remedy is None:
             return None
-        advice = unscaled_features(X, getattr(self, "feature_names_in_", None))
+        advice = rows.unscaled_features(getattr(self, "feature_names_in_", None))
         return (
             f"The fit ended by its {self.stop_reason_} after {self.n_iter_} "
             f"iterations, before it converged to tol={self.tol}: {remedy}, increase "

@@ -31,6 +31,7 @@ from ._base import (
 )
 from ._blas import single_threaded_blas
 from ._blocks import Block, cut
+from ._chunkwise import refuse_dask
 from ._classifier import ReLULogisticClassifier
 from ._constraints import (
     Interval,
@@ -258,6 +259,8 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
     ) -> str | None:
         """Fit; what to warn of, if anything."""
         check_parameters(self, self._parameter_constraints)
+        for array in (X, y, sample_weight):
+            refuse_dask(array, f"{type(self).__name__}.fit")
         hidden = check_layer_sizes(self.hidden_layer_sizes, type(self).__name__)
         alphas = self._check_alphas()
         split_params, score_params = self._routed(sample_weight, params)

@@ -4,7 +4,9 @@ Behind such a layer the network is a constant, and the gradient of all weights i
 no minimisation would ever leave it. It happens to narrow layers.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +17,10 @@ from ._products import operand
 
 
 def woken(
-    theta: np.ndarray, shapes: Shapes, parts: Iterable[Iterable[Block]]
+    theta: np.ndarray,
+    shapes: Shapes,
+    parts: Any,
+    ordered_map: Callable[..., Iterable[Any]] = map,
 ) -> np.ndarray:
     """Theta, or a copy in which dead layers have W_l of the other sign.
 
@@ -23,24 +28,33 @@ def woken(
     it then; and as likely as the drawn weights are those of the other sign. Only if
     all inputs of a layer are zero, there is nothing to learn and nothing changes.
     """
-    blocks = [block for part in parts for block in part]
-    if len(shapes) == 1 or all(_active(unpack(theta, shapes), blocks[0])):
+
+    def active(layers: Layers) -> np.ndarray:
+        return np.any(list(ordered_map(partial(_active, layers), parts)), axis=0)
+
+    if len(shapes) == 1 or (alive := active(unpack(theta, shapes))).all():
         return theta
     theta = theta.copy()
     layers = unpack(theta, shapes)
     for l in range(1, len(shapes)):  # noqa: E741, the l of the formulas
-        if not any(_active(layers, block)[l - 1] for block in blocks):
+        if not alive[l - 1]:
             layers[l - 1][0][:] *= -1
+            alive = active(layers)
     return theta
 
 
-def _active(layers: Layers, block: Block) -> list[bool]:
+def _active(layers: Layers, part: Iterable[Block]) -> np.ndarray:
     """Of each hidden layer, whether a unit is active for a row that has weight."""
-    dtype = block.X.dtype
-    X = operand(block.X, dtype)
-    out = [np.empty((X.shape[0], len(b)), dtype) for _, b in layers]
-    with np.errstate(over="ignore", invalid="ignore"):
-        layers = [(W_T.astype(dtype), b.astype(dtype)) for W_T, b in layers]
-        activations, _ = forward(layers, X, out)
-    present = block.sample_weight > 0
-    return [bool((Z > 0).any(axis=1)[present].any()) for Z in activations[1:]]
+    active = np.zeros(len(layers) - 1, dtype=bool)
+    for block in part:
+        dtype = block.X.dtype
+        X = operand(block.X, dtype)
+        out = [np.empty((X.shape[0], len(b)), dtype) for _, b in layers]
+        with np.errstate(over="ignore", invalid="ignore"):
+            rounded = [(W_T.astype(dtype), b.astype(dtype)) for W_T, b in layers]
+            activations, _ = forward(rounded, X, out)
+        present = block.sample_weight > 0
+        active |= [(Z > 0).any(axis=1)[present].any() for Z in activations[1:]]
+        if active.all():
+            break
+    return active

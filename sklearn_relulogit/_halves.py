@@ -51,8 +51,7 @@ def halves(data: Block, n_classes: int) -> Halves:
     keys, y, weights, rows = different_rows(data)
     _, number, n_labels = np.unique(keys, return_inverse=True, return_counts=True)
     recurring = n_labels[number] > 1
-    n_features = data.X.shape[1]
-    max_rows = min(MAX_ROWS, max(MAX_NUMBERS // n_features, MIN_ROWS))
+    max_rows = most_rows(data.X.shape[1])
     copies = np.ones(len(keys))
     share = np.full(len(keys), np.nan)  # of the first half; nan for both or none
     shared = np.zeros(len(keys), dtype=bool)
@@ -84,6 +83,11 @@ def halves(data: Block, n_classes: int) -> Halves:
         validation=[half(share, none) for share in shares],
         n_rows=int(copies[cut].sum()),
     )
+
+
+def most_rows(n_features: int) -> int:
+    """Different rows of the halves together, about."""
+    return min(MAX_ROWS, max(MAX_NUMBERS // n_features, MIN_ROWS))
 
 
 def different_rows(

@@ -1,12 +1,14 @@
 """The data that a user hands in: scikit-learn's checks, and what they leave open."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
+from sklearn.utils import check_X_y
 from sklearn.utils.validation import validate_data
 
 from ._products import Matrix
@@ -18,12 +20,19 @@ def check_data(
     estimator: BaseEstimator, X: Any, *y: Any, dtype: Any = DTYPES, reset: bool
 ) -> Any:
     """X as float64 or float32, dense or CSR; with y if it is given: X, y."""
+    return _checked(partial(validate_data, estimator, reset=reset), X, *y, dtype=dtype)
+
+
+def check_chunk(X: Any, y: Any, dtype: Any) -> tuple[Matrix, np.ndarray]:
+    """The same of some of the rows, or none."""
+    return _checked(partial(check_X_y, ensure_min_samples=0), X, y, dtype=dtype)
+
+
+def _checked(check: Callable[..., Any], X: Any, *y: Any, dtype: Any) -> Any:
     check_indices(X)
     # The sum by which scikit-learn looks for NaN may overflow to either side.
     with np.errstate(over="ignore", invalid="ignore"), no_float_so_large("X"):
-        checked = validate_data(
-            estimator, X, *y, accept_sparse="csr", dtype=dtype, reset=reset
-        )
+        checked = check(X, *y, accept_sparse="csr", dtype=dtype)
     if issparse(X) and X.format not in ("csr", "csc", "bsr", "coo"):
         # What is wrong in the other formats shows in what they are converted to.
         check_indices(checked[0] if y else checked)

@@ -30,6 +30,11 @@ class Buffers(threading.local):
 
     def first(self, n_rows: int) -> list[np.ndarray]:
         """The first rows of every array."""
+        if n_rows > len(self._arrays[0]):
+            self._arrays = [
+                np.empty((n_rows, array.shape[1]), array.dtype)
+                for array in self._arrays
+            ]
         return [array[:n_rows] for array in self._arrays]
 
 
@@ -41,6 +46,11 @@ class GradientBuffer(threading.local):
         self.layers = unpack(self.flat, shapes)
 
 
+def weight_of(part: list[Block]) -> float:
+    """The sum of the weights of one part."""
+    return sum(float(block.sample_weight.sum(dtype=np.float64)) for block in part)
+
+
 class Objective:
     """F / sum_i s_i, a callable of theta that returns its value and gradient.
 
@@ -48,7 +58,7 @@ class Objective:
     ----------
     parts : list of list of Block
         The training data, a list for each of the tasks that threads share. All
-        hold arrays of ``dtype``.
+        hold arrays of ``dtype``. Or whatever ``ordered_map`` takes for such lists.
     shapes : list of (n_l, m_l)
         The layers.
     likelihood : Likelihood
@@ -58,7 +68,10 @@ class Objective:
         What the network is evaluated in. Sums over blocks, the penalty and the
         result are float64.
     ordered_map : callable, default=map
-        ``ordered_map(function, parts)`` yields the results in the order of the parts.
+        ``ordered_map(function, parts)`` yields the results in the order of the parts,
+        or sums of neighbours.
+    weight_sum : float, optional
+        The sum of the weights, where the parts lie elsewhere.
     """
 
     def __init__(
@@ -69,6 +82,7 @@ class Objective:
         alpha: float,
         dtype: np.dtype,
         ordered_map: Callable[..., Iterable[Any]] = map,
+        weight_sum: float | None = None,
     ) -> None:
         self.parts = parts
         self.shapes = shapes
@@ -76,15 +90,23 @@ class Objective:
         self.alpha = alpha
         self.dtype = dtype
         self.ordered_map = ordered_map
-        blocks = [block for part in parts for block in part]
-        self.weight_sum = float(
-            sum(block.sample_weight.sum(dtype=np.float64) for block in blocks)
+        self.weight_sum = (
+            sum(map(weight_of, parts)) if weight_sum is None else weight_sum
         )
-        self._buffers = Buffers(
-            max(block.X.shape[0] for block in blocks), [m for _, m in shapes], dtype
-        )
-        self._gradient = GradientBuffer(shapes, dtype)
+        self._take_memory()
         self._penalty = np.where(is_weight(shapes), float(alpha), 0.0)
+
+    def _take_memory(self) -> None:
+        self._buffers = Buffers(0, [m for _, m in self.shapes], self.dtype)
+        self._gradient = GradientBuffer(self.shapes, self.dtype)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # To parts that lie elsewhere goes what evaluates them, and no more.
+        return {name: vars(self)[name] for name in ("shapes", "likelihood", "dtype")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._take_memory()
 
     def _forward(
         self, layers: Layers, block: Block

@@ -9,7 +9,6 @@ import numpy as np
 from sklearn.utils.parallel import Parallel, delayed
 
 from ._blas import single_threaded_blas
-from ._blocks import Block
 from ._curvature import Pair
 from ._lbfgs import INTERRUPTED, Iterate, Limits, Minimum, Monitor, Stage, minimize
 from ._monitors import Interrupt, Validation
@@ -73,13 +72,13 @@ def limits_for(
     )
 
 
-def pays_in_float32(X: Matrix, shapes: Shapes, parts: list[list[Block]]) -> bool:
+def pays_in_float32(X: Matrix, shapes: Shapes, n_parts: int) -> bool:
     """Whether to begin in float32: float64 data, and time spent in matrix products."""
     return (
         isinstance(X, np.ndarray)
         and X.dtype == np.float64
         and len(shapes) > 1
-        and len(parts) >= COARSE_MIN_PARTS
+        and n_parts >= COARSE_MIN_PARTS
     )
 
 

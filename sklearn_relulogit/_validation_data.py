@@ -23,16 +23,26 @@ def stratified_split(
     validation = []
     for code in np.unique(codes):
         rows = np.flatnonzero(codes == code)
-        n = int(np.clip(round(fraction * len(rows)), 1, len(rows) - 1))
-        validation.append(rng.permutation(rows)[:n] if len(rows) > 1 else rows[:0])
+        n = number_to_validate(len(rows), fraction)
+        validation.append(rng.permutation(rows)[:n] if n else rows[:0])
     chosen = np.zeros(len(codes), dtype=bool)
     chosen[np.concatenate(validation)] = True
-    if not chosen.any():
+    check_some_to_validate(int(chosen.sum()), len(codes))
+    return np.flatnonzero(~chosen), np.flatnonzero(chosen)
+
+
+def number_to_validate(n_rows: int, fraction: float) -> int:
+    """How many of the rows of a class are validated on."""
+    return int(np.clip(round(fraction * n_rows), 1, n_rows - 1)) if n_rows > 1 else 0
+
+
+def check_some_to_validate(n_validation: int, n_samples: int) -> None:
+    """Raise a ValueError if there is no row to validate on."""
+    if not n_validation:
         raise ValueError(
             "early_stopping=True needs a class with at least two samples to split "
-            f"validation data off; all {len(codes)} samples are of different classes."
+            f"validation data off; all {n_samples} samples are of different classes."
         )
-    return np.flatnonzero(~chosen), np.flatnonzero(chosen)
 
 
 def check_validation_data(
@@ -48,6 +58,12 @@ def check_validation_data(
         raise ValueError(
             f"X_val and y_val differ in length: {X_val.shape[0]} and {len(y_val)}."
         )
+    check_known(y_val, classes)
+    return X_val, np.searchsorted(classes, y_val)
+
+
+def check_known(y_val: np.ndarray, classes: np.ndarray) -> None:
+    """Raise a ValueError if a label is not among the classes."""
     known = np.isin(y_val, classes)
     if not known.all():
         unknown = np.unique(y_val[~known]).tolist()
@@ -55,4 +71,3 @@ def check_validation_data(
             f"y_val holds classes that y does not: {unknown}. The classes of y are "
             f"{classes.tolist()}."
         )
-    return X_val, np.searchsorted(classes, y_val)

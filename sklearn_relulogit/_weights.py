@@ -14,6 +14,14 @@ def check_sample_weight(
     sample_weight: Any, X: Matrix, name: str = "sample_weight"
 ) -> np.ndarray:
     """Weights of the rows of X in its dtype, (n_samples,); ones where None is given."""
+    weights = check_weights(sample_weight, X, name)
+    if sample_weight is not None:
+        check_total(weights, name)
+    return weights
+
+
+def check_weights(sample_weight: Any, X: Matrix, name: str) -> np.ndarray:
+    """The same of a part of the rows, which may weigh nothing together."""
     if sample_weight is None:
         # One number seen n_samples times.
         return np.broadcast_to(X.dtype.type(1), X.shape[0])
@@ -24,6 +32,7 @@ def check_sample_weight(
             dtype=X.dtype,
             ensure_2d=False,
             allow_nd=True,
+            ensure_min_samples=0,
             input_name=name,
         )
     if weights.ndim != 1:
@@ -37,7 +46,6 @@ def check_sample_weight(
             f"Negative values in {name}: weights must be >= 0. The smallest is "
             f"{weights.min()}."
         )
-    check_total(weights, name)
     return weights
 
 

@@ -7,7 +7,7 @@ from scipy.optimize import rosen, rosen_der
 from sklearn.datasets import make_classification
 from sklearn.exceptions import ConvergenceWarning
 
-from sklearn_relulogit import ReLULogisticClassifier, _classifier, _lbfgs
+from sklearn_relulogit import ReLULogisticClassifier, _lbfgs, _rows
 from sklearn_relulogit._blocks import Block, cut
 from sklearn_relulogit._likelihood import Logistic
 from sklearn_relulogit._objective import Objective
@@ -151,7 +151,7 @@ def test_the_end_is_as_good_as_without(data, monkeypatch):
     X, y = data
     tight = {"alpha": 30.0, "tol": 1e-6, "max_iter": 3000}
     with_stage = make(**tight).fit(X, y)
-    monkeypatch.setattr(_classifier, "pays_in_float32", lambda *args: False)
+    monkeypatch.setattr(_rows, "pays_in_float32", lambda *args: False)
     without = make(**tight).fit(X, y)
     # Local minima of a network: the path differs by rounding from the start.
     assert with_stage.loss_ == pytest.approx(without.loss_, rel=5e-3)

@@ -1,0 +1,606 @@
+"""Rows on a Dask cluster: chunks that stay on the workers, and a map over them.
+
+What an evaluation needs travels to the workers; sums over chunks come back. They are
+added in an order that depends on the number of chunks alone. Nothing of Dask is
+imported before there are Dask data.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError
+from functools import partial, reduce
+from operator import add
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import scipy.sparse
+from scipy.sparse import issparse
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import validate_data
+
+from ._advice import (
+    Moments,
+    different_scales,
+    joint_moments,
+    largest_values,
+    moments_of,
+    too_large,
+)
+from ._base import encode_classes
+from ._blas import single_threaded_blas
+from ._blocks import Block, cut, row_parts
+from ._chunkwise import is_dask, row_chunks, stand_in
+from ._halves import most_rows, row_keys
+from ._input import check_chunk
+from ._objective import weight_of
+from ._optional import optional_import
+from ._parameters import Shapes
+from ._products import Matrix
+from ._rows import Given, Parts, Splitting
+from ._training import pays_in_float32
+from ._validation_data import (
+    check_known,
+    check_some_to_validate,
+    number_to_validate,
+)
+from ._weights import check_total, check_weights, weights_of_classes
+
+# Sums that the caller's process adds up itself; of more, the workers first add up
+# those of so many neighbours.
+MAX_GATHERED, NEIGHBOURS = 16, 8
+
+# So often is a map begun that losses of workers break off. Most do not: the scheduler
+# has what was lost computed again.
+MAX_ATTEMPTS = 5
+
+# Rows from which on a stage in float32 pays with any layers.
+MANY_ROWS = 2**20
+
+
+class Chunk:
+    """Something on the cluster, and how it is computed."""
+
+    def __init__(self, delayed: Any) -> None:
+        self.delayed = delayed
+        self.future: Any = None
+
+    def then(self, function: Callable[..., Any], *args: Any) -> "Chunk":
+        """What the function makes of it, on the worker."""
+        return Chunk(_delayed(function)(self.delayed, *args))
+
+
+class CutChunks(list[Chunk]):
+    """Chunks that are Blocks, taken as parts: each is cut in row blocks when used."""
+
+    def __init__(self, chunks: Sequence[Chunk], shapes: Shapes) -> None:
+        super().__init__(chunks)
+        self.shapes = shapes
+
+
+def _delayed(function: Callable[..., Any]) -> Any:
+    dask = optional_import("dask", "dask", "Fitting Dask data")
+    return dask.delayed(function, pure=False)
+
+
+class ClusterMap:
+    """``ClusterMap()(function, parts)``: sums over neighbouring parts, in order.
+
+    The function travels to the workers, to each of them once. As long as the chunks
+    are held, the scheduler keeps their graph, so that those of a lost worker are
+    computed again on others.
+    """
+
+    def __init__(self) -> None:
+        self.client = _client()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Leave the client to its owner."""
+
+    def __call__(
+        self, function: Callable[[list[Block]], Any], parts: CutChunks
+    ) -> list[Any]:
+        of_chunk = partial(_of_part, function, parts.shapes)
+        return self._results(of_chunk, parts, _total, MAX_GATHERED)
+
+    def each(
+        self, function: Callable[[Any], Any], chunks: Sequence[Chunk]
+    ) -> list[Any]:
+        """The result of each chunk, in order."""
+        return self._results(function, chunks, None, 0)
+
+    def merged(
+        self,
+        function: Callable[[Any], Any],
+        chunks: Sequence[Chunk],
+        merge: Callable[[list[Any]], Any],
+    ) -> Any:
+        """What merging, of neighbours and on the workers, makes of the results."""
+        (result,) = self._results(function, chunks, merge, 1)
+        return result
+
+    def _results(
+        self,
+        function: Callable[[Any], Any],
+        chunks: Sequence[Chunk],
+        merge: Callable[[list[Any]], Any] | None,
+        at_most: int,
+    ) -> list[Any]:
+        distributed = optional_import("distributed", "dask", "Fitting Dask data")
+        losses = (distributed.KilledWorker, CancelledError, TimeoutError, OSError)
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            try:
+                return self._attempt(function, chunks, merge, at_most)
+            except losses as error:
+                if attempt == MAX_ATTEMPTS or self.client.status != "running":
+                    raise RuntimeError(
+                        f"The Dask cluster lost workers or data, {attempt} times in a "
+                        f"row ({type(error).__name__}: {error}). Often workers run out "
+                        "of memory: use more workers, or smaller chunks."
+                    ) from error
+        raise AssertionError("unreachable")
+
+    def _attempt(
+        self,
+        function: Callable[[Any], Any],
+        chunks: Sequence[Chunk],
+        merge: Callable[[list[Any]], Any] | None,
+        at_most: int,
+    ) -> list[Any]:
+        self._compute(chunks)
+        (sent,) = self.client.scatter([function], broadcast=True, hash=False)
+        results = self.client.map(
+            _on_worker,
+            [sent] * len(chunks),
+            [chunk.future for chunk in chunks],
+            pure=False,
+        )
+        while merge is not None and len(results) > at_most:
+            results = [
+                self.client.submit(
+                    merge, results[start : start + NEIGHBOURS], pure=False
+                )
+                for start in range(0, len(results), NEIGHBOURS)
+            ]
+        gathered: list[Any] = self.client.gather(results)
+        return gathered
+
+    def _compute(self, chunks: Sequence[Chunk]) -> None:
+        """Have computed what has not been, failed, or is known to no one any more."""
+        failed = [
+            chunk.future
+            for chunk in chunks
+            if chunk.future is not None and chunk.future.status == "error"
+        ]
+        if failed:
+            self.client.retry(failed)
+        missing = [
+            chunk
+            for chunk in chunks
+            if chunk.future is None or chunk.future.status in ("cancelled", "lost")
+        ]
+        if missing:
+            futures = self.client.compute([chunk.delayed for chunk in missing])
+            for chunk, future in zip(missing, futures, strict=True):
+                chunk.future = future
+
+
+def _client() -> Any:
+    """The client that the user made, or an error that says how to make one."""
+    distributed = optional_import("distributed", "dask", "Fitting Dask data")
+    try:
+        client = distributed.get_client()
+    except ValueError as error:
+        raise ValueError(
+            "Fitting Dask data needs a cluster that keeps them. Make a client first, "
+            "with 'from dask.distributed import Client; client = Client()' for one on "
+            "this machine, or pass arrays in memory."
+        ) from error
+    if client.asynchronous:
+        raise ValueError(
+            "Fitting Dask data needs a client that waits for its results. This one "
+            "was made with asynchronous=True."
+        )
+    return client
+
+
+def _on_worker(function: Callable[[Any], Any], chunk: Any) -> Any:
+    # What overflows is found in the sum.
+    with single_threaded_blas(), np.errstate(over="ignore", invalid="ignore"):
+        return function(chunk)
+
+
+def _total(results: list[Any]) -> Any:
+    """The sum of numbers, or of tuples entry by entry, from left to right."""
+    if isinstance(results[0], tuple):
+        return tuple(reduce(add, entries) for entries in zip(*results, strict=True))
+    return reduce(add, results)
+
+
+class OnCluster:
+    """Rows in the chunks of Dask collections; twin of `InMemory`."""
+
+    def __init__(
+        self,
+        given: Given,
+        classes: np.ndarray,
+        summary: "Summary",
+        n_features: int,
+        dtype: np.dtype,
+        sides: list[list[Chunk]],
+        weight_sums: list[float],
+        cluster_map: ClusterMap,
+    ) -> None:
+        self.X, self.y, self.classes = given.X, given.y, classes
+        self.n_features, self.dtype = n_features, dtype
+        self._summary = summary
+        # To train on and, if there are any, to validate on.
+        self._sides, self._weight_sums = sides, weight_sums
+        self._map = cluster_map
+
+    @classmethod
+    def read(
+        cls,
+        estimator: BaseEstimator,
+        given: Given,
+        *,
+        reset: bool,
+        class_weight: Any,
+        splitting: Splitting,
+    ) -> Self:
+        """Check the collections, chunk by chunk; the chunks stay on the workers."""
+        if not is_dask(given.X):
+            raise TypeError(
+                f"X is of type {type(given.X).__name__}, but other arguments of fit "
+                "are Dask collections. Pass X as one too, or all of them in memory."
+            )
+        cluster_map = ClusterMap()
+        X = row_chunks(given.X, "X")
+        validate_data(
+            estimator, stand_in(given.X, X), skip_check_array=True, reset=reset
+        )
+        dtype = np.dtype(np.float32 if X.dtype == np.float32 else np.float64)
+        chunks = _read(X, given.y, given.sample_weight, dtype, "")
+        summary = Summary.of(cluster_map.each(_summary_of, chunks))
+        check_total(summary.totals, "sample_weight")
+        classes, _ = encode_classes(summary.classes)
+        of_classes = None
+        if class_weight is not None:
+            of_classes = weights_of_classes(
+                class_weight, classes, np.arange(len(classes)), summary.totals.sum(0)
+            ).astype(dtype)
+
+        def weighted(chunks: list[Chunk]) -> list[Chunk]:
+            return [chunk.then(_weighted, classes, of_classes) for chunk in chunks]
+
+        sides = [weighted(chunks)]
+        if given.X_val is not None:
+            chunks_val = _read_validation(estimator, given, dtype)
+            summary_val = Summary.of(cluster_map.each(_summary_of, chunks_val))
+            check_known(summary_val.classes, classes)
+            check_total(summary_val.totals, "sample_weight_val")
+            sides.append(weighted(chunks_val))
+        elif splitting.fraction is not None:
+            numbers = _numbers_to_validate(summary.counts, splitting.fraction)
+            seeds = splitting.rng.randint(2**31 - 1, size=len(chunks))
+            sides = [
+                [
+                    chunk.then(_side, validation, *arguments)
+                    for chunk, *arguments in zip(sides[0], numbers, seeds, strict=True)
+                ]
+                for validation in (False, True)
+            ]
+        # Computed while the chunks as they came are still there.
+        weight_sums = [sum(cluster_map.each(_weight_of, side)) for side in sides]
+        for weight_sum in weight_sums:
+            check_total(np.array([weight_sum]), "sample_weight times class_weight")
+        return cls(
+            given, classes, summary, X.shape[1], dtype, sides, weight_sums, cluster_map
+        )
+
+    def ordered_map(self, n_threads: int) -> ClusterMap:
+        """The rows are shared by the workers, whatever the number of threads here."""
+        return self._map
+
+    def cut(self, shapes: Shapes) -> tuple[Parts, Parts | None]:
+        """Each chunk is one part: its row blocks."""
+
+        def of(chunks: list[Chunk], weight_sum: float) -> Parts:
+            return Parts(CutChunks(chunks, shapes), weight_sum)
+
+        training, *validation = map(of, self._sides, self._weight_sums)
+        return training, validation[0] if validation else None
+
+    def begins_in_float32(self, shapes: Shapes, training: Parts) -> bool:
+        """Whether a first stage in float32 pays: as for the same rows in memory."""
+        if not self._summary.dense:
+            return False
+        shape = (min(int(self._summary.counts.sum()), MANY_ROWS), self.n_features)
+        like = np.broadcast_to(self.dtype.type(0), shape)
+        return pays_in_float32(like, shapes, len(row_parts(like, shapes)))
+
+    def of_the_search(self) -> Block:
+        """Different rows to train on, as many as the search looks at, as weighted."""
+        merge = partial(_smallest_keys, n_rows=most_rows(self.n_features))
+        sample = self._map.merged(_keyed, self._sides[0], merge)
+        block: Block = merge([sample]).block
+        return block
+
+    def overflow_message(self, what: str, names: np.ndarray | None) -> str:
+        """Why something computed from X may have overflowed, and what to do."""
+        largest = self._map.merged(_largest_values, self._sides[0], _maximum)
+        return too_large(what, largest, self.dtype, names)
+
+    def unscaled_features(self, names: np.ndarray | None) -> str:
+        """A sentence about features of very different scale, or nothing."""
+        moments = self._map.merged(_moments_of, self._sides[0], joint_moments)
+        return different_scales(np.sqrt(moments.variance), names)
+
+
+class Summary(NamedTuple):
+    """What the caller's process gets to know of the chunks.
+
+    Attributes
+    ----------
+    classes : ndarray of shape (n_classes,)
+    counts, totals : ndarray of shape (n_chunks, n_classes)
+        Numbers of rows, and their weights.
+    dense : bool
+        Whether no chunk is sparse.
+    """
+
+    classes: np.ndarray
+    counts: np.ndarray
+    totals: np.ndarray
+    dense: bool
+
+    @classmethod
+    def of(cls, summaries: list["Summary"]) -> "Summary":
+        """The summary of all chunks, from those of single ones."""
+        # An empty chunk has a type of labels, but none of them.
+        labels = [summary.classes for summary in summaries if len(summary.classes)]
+        if not labels:
+            raise ValueError("Found no rows: every chunk is empty.")
+        classes = np.unique(np.concatenate(labels))
+        counts, totals = (
+            np.zeros((len(summaries), len(classes)), dtype) for dtype in (int, float)
+        )
+        for number, summary in enumerate(summaries):
+            codes = np.searchsorted(classes, summary.classes)
+            counts[number, codes] = summary.counts
+            totals[number, codes] = summary.totals
+        return cls(classes, counts, totals, all(summary.dense for summary in summaries))
+
+
+def _read(
+    X: Any, y: Any, sample_weight: Any, dtype: np.dtype, suffix: str
+) -> list[Chunk]:
+    """The chunks of a data set, as Blocks with the labels as they came."""
+    if y is None:
+        raise ValueError(f"fit requires y{suffix} to be passed, but it is None.")
+    beside = {"y": y, "sample_weight": sample_weight}
+    arrays = {f"X{suffix}": X} | {
+        f"{name}{suffix}": _one_column(array, f"{name}{suffix}")
+        for name, array in beside.items()
+        if array is not None
+    }
+    delayed = [array.to_delayed().ravel() for array in _aligned(arrays)]
+    if sample_weight is None:
+        delayed.append([None] * len(delayed[0]))
+    read = _delayed(_read_chunk)
+    return [
+        Chunk(read(*chunks, dtype, suffix)) for chunks in zip(*delayed, strict=True)
+    ]
+
+
+def _read_validation(
+    estimator: BaseEstimator, given: Given, dtype: np.dtype
+) -> list[Chunk]:
+    """The same of the validation data, which may be in memory."""
+    X_val = given.X_val
+    if is_dask(X_val):
+        X = row_chunks(X_val, "X_val")
+        columns = stand_in(X_val, X)
+    elif is_dask(given.y_val) or is_dask(given.sample_weight_val):
+        raise TypeError(
+            f"X_val is of type {type(X_val).__name__}, but y_val or sample_weight_val "
+            "is a Dask collection. Pass all of them as such, or all in memory."
+        )
+    else:
+        columns = X_val
+    try:
+        validate_data(estimator, columns, skip_check_array=True, reset=False)
+    except ValueError as error:
+        raise ValueError(f"X_val is not valid: {error}") from error
+    if is_dask(X_val):
+        return _read(X, given.y_val, given.sample_weight_val, dtype, "_val")
+    arrays = (X_val, given.y_val, given.sample_weight_val)
+    return [Chunk(_delayed(_read_chunk)(*arrays, dtype, "_val"))]
+
+
+def _one_column(array: Any, name: str) -> Any:
+    """Labels or weights as a one-dimensional array, of Dask's if they are Dask's."""
+    if hasattr(array, "to_dask_array"):
+        if not isinstance(getattr(array, "dtype", None), np.dtype):
+            # Types of pandas's own, for strings and categories.
+            array = array.astype(object)
+        array = array.to_dask_array()
+    elif not is_dask(array):
+        array = np.asarray(array)
+    if not hasattr(array, "ndim"):
+        raise TypeError(
+            f"{name} must be a Dask array or series, or in memory. Got "
+            f"{type(array).__name__}."
+        )
+    if array.ndim == 2 and array.shape[1] == 1:
+        return array[:, 0]
+    if array.ndim != 1:
+        raise ValueError(
+            f"{name} must be one-dimensional, of shape (n_samples,). Its shape is "
+            f"{array.shape}."
+        )
+    return array
+
+
+def _aligned(arrays: dict[str, Any]) -> list[Any]:
+    """Dask arrays, chunked as the first is, which stays as it is."""
+    dask_array = optional_import("dask.array", "dask", "Fitting Dask data")
+    n_chunks = {
+        array.numblocks[0] if is_dask(array) else 0 for array in arrays.values()
+    }
+    unknown = any(np.isnan(array.shape[0]) for array in arrays.values())
+    if unknown and len(n_chunks) == 1:
+        # As of one data frame; the workers compare the lengths.
+        return list(arrays.values())
+    arrays = {
+        name: array.copy().compute_chunk_sizes() if np.isnan(array.shape[0]) else array
+        for name, array in arrays.items()
+    }
+    lengths = {name: array.shape[0] for name, array in arrays.items()}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"The numbers of rows differ: {lengths}.")
+    X, *beside = arrays.values()
+    return [
+        X,
+        *(dask_array.asarray(array).rechunk((X.chunks[0],)) for array in beside),
+    ]
+
+
+def _numbers_to_validate(counts: np.ndarray, fraction: float) -> np.ndarray:
+    """How many rows of each class each chunk gives, (n_chunks, n_classes).
+
+    So many of each class in all as for data in memory, and of each chunk its share.
+    """
+    total = counts.sum(axis=0)
+    numbers = np.array([number_to_validate(int(n), fraction) for n in total])
+    check_some_to_validate(int(numbers.sum()), int(total.sum()))
+    before = np.vstack([np.zeros_like(total), counts.cumsum(axis=0)])
+    # Rounded to the nearest; between two chunks it never grows by more than they hold.
+    return np.diff((2 * numbers * before + total) // (2 * total), axis=0)
+
+
+# What follows runs on the workers.
+
+
+def _read_chunk(
+    X: Any, y: Any, sample_weight: Any, dtype: np.dtype, suffix: str
+) -> Block:
+    """A checked Block, with the labels as they came."""
+    try:
+        X, y = check_chunk(X, y, dtype)
+        weights = check_weights(sample_weight, X, f"sample_weight{suffix}")
+    except ValueError as error:
+        if not suffix:
+            raise
+        raise ValueError(f"X{suffix} is not valid: {error}") from error
+    return Block(X, y, weights)
+
+
+def _summary_of(block: Block) -> Summary:
+    classes, codes = np.unique(block.y, return_inverse=True)
+    return Summary(
+        classes,
+        np.bincount(codes, minlength=len(classes)),
+        np.bincount(codes, block.sample_weight, minlength=len(classes)),
+        not issparse(block.X),
+    )
+
+
+def _weighted(
+    block: Block, classes: np.ndarray, of_classes: np.ndarray | None
+) -> Block:
+    """The block with codes for its labels, and its weights as those of the loss."""
+    codes = np.searchsorted(classes, block.y)
+    weights = block.sample_weight
+    if of_classes is not None:
+        weights = weights * of_classes[codes]
+    return Block(block.X, codes, weights)
+
+
+def _side(block: Block, validation: bool, numbers: np.ndarray, seed: int) -> Block:
+    """The rows to validate on, so many of each class, or the others."""
+    rng = np.random.RandomState(seed)
+    chosen = np.zeros(len(block.y), dtype=bool)
+    for code in np.flatnonzero(numbers):
+        rows = rng.permutation(np.flatnonzero(block.y == code))
+        chosen[rows[: numbers[code]]] = True
+    rows = np.flatnonzero(chosen == validation)
+    return Block(*(array[rows] for array in block))
+
+
+def _weight_of(block: Block) -> float:
+    return weight_of([block])
+
+
+def _of_part(
+    function: Callable[[list[Block]], Any], shapes: Shapes, block: Block
+) -> Any:
+    """The function of the chunk as one part: its row blocks, none if it is empty."""
+    parts = cut(block, shapes) if block.X.shape[0] else []
+    return function([piece for part in parts for piece in part])
+
+
+class Keyed(NamedTuple):
+    """Rows and their keys."""
+
+    keys: np.ndarray
+    block: Block
+
+
+def _keyed(block: Block) -> Keyed:
+    """The rows that weigh anything."""
+    rows = np.flatnonzero(block.sample_weight > 0)
+    block = Block(*(array[rows] for array in block))
+    return Keyed(row_keys(block.X) if len(rows) else np.empty(0, np.int64), block)
+
+
+def _smallest_keys(samples: list[Keyed], n_rows: int) -> Keyed:
+    """The rows of the smallest keys, and the two smallest of each class.
+
+    Repeats are one row, with the weights of all. Merging is associative, so that the
+    rows do not depend on the chunks.
+    """
+    keys = np.concatenate([sample.keys for sample in samples])
+    y = np.concatenate([sample.block.y for sample in samples])
+    weights = np.concatenate([sample.block.sample_weight for sample in samples])
+    X = _stacked([sample.block.X for sample in samples])
+    if not len(keys):
+        return Keyed(keys, Block(X, y, weights))
+    order = np.lexsort((y, keys))
+    keys, y = keys[order], y[order]
+    first = np.flatnonzero(np.r_[True, (np.diff(keys) != 0) | (np.diff(y) != 0)])
+    sums = np.add.reduceat(weights[order], first, dtype=np.float64)
+    keys, y, rows = keys[first], y[first], order[first]
+    kept = np.arange(len(keys)) < n_rows
+    for code in np.unique(y):
+        kept[np.flatnonzero(y == code)[:2]] = True
+    return Keyed(
+        keys[kept], Block(X[rows[kept]], y[kept], sums[kept].astype(weights.dtype))
+    )
+
+
+def _stacked(pieces: list[Matrix]) -> Matrix:
+    if any(map(issparse, pieces)):
+        return scipy.sparse.vstack(pieces, format="csr")
+    return np.concatenate(pieces)
+
+
+def _largest_values(block: Block) -> np.ndarray:
+    return largest_values(block.X) if block.X.shape[0] else np.zeros(block.X.shape[1])
+
+
+def _maximum(largest: list[np.ndarray]) -> np.ndarray:
+    return np.max(largest, axis=0)
+
+
+def _moments_of(block: Block) -> Moments:
+    if not block.X.shape[0]:
+        return Moments(0, *np.zeros((2, block.X.shape[1])))
+    return moments_of(block.X)

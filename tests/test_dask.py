@@ -1,0 +1,422 @@
+"""Dask data: as in memory, the same bits on any number of workers, losses survived."""
+
+import os
+import signal
+
+import dask.array as da
+import dask.dataframe as dd
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse
+from dask.distributed import Client, LocalCluster, get_client
+from joblib import parallel_backend
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.datasets import load_digits, make_classification
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV
+
+from sklearn_relulogit import ReLULogisticClassifier, ReLULogisticClassifierCV
+from sklearn_relulogit._dask import Chunk, ClusterMap
+from sklearn_relulogit._objective import Objective
+
+METHODS = ["decision_function", "predict", "predict_proba", "predict_log_proba"]
+
+
+def cluster_of(n_workers):
+    return LocalCluster(
+        n_workers=n_workers,
+        threads_per_worker=1,
+        processes=True,
+        dashboard_address=":0",
+        memory_limit=0,
+    )
+
+
+@pytest.fixture(scope="module")
+def client():
+    with cluster_of(2) as cluster, Client(cluster) as client:
+        yield client
+
+
+def problem(n_samples=3000, n_classes=2, seed=0):
+    X, y = make_classification(
+        n_samples,
+        10,
+        n_informative=6,
+        n_classes=n_classes,
+        random_state=seed,
+    )
+    return (X - X.mean(axis=0)) / X.std(axis=0), y
+
+
+def chunked(*arrays, rows=700):
+    return [da.from_array(array, chunks=(rows, *array.shape[1:])) for array in arrays]
+
+
+def make(hidden=(8,), **kwargs):
+    return ReLULogisticClassifier(
+        hidden, **{"alpha": 100.0, "random_state": 0} | kwargs
+    )
+
+
+def parameters(clf):
+    return np.concatenate([array.ravel() for array in clf.coefs_ + clf.intercepts_])
+
+
+def objective_of(clf, X, y, alpha, sample_weight=1.0):
+    """The objective as the docstring has it, by other means than the fit's."""
+    codes = np.searchsorted(clf.classes_, y)
+    nll = -clf.predict_log_proba(X)[np.arange(len(y)), codes]
+    penalty = alpha / 2 * sum((W**2).sum() for W in clf.coefs_)
+    weights = np.broadcast_to(sample_weight, y.shape)
+    return (weights @ nll + penalty) / weights.sum()
+
+
+@pytest.mark.parametrize("n_classes", [2, 4])
+@pytest.mark.parametrize("hidden", [(), (8,)])
+def test_a_fit_is_that_in_memory(client, hidden, n_classes):
+    X, y = problem(2000, n_classes=n_classes)
+    s = np.random.default_rng(0).uniform(0, 2, len(y))
+    clf = make(hidden, tol=1e-5)
+    inside = objective_of(clf.fit(X, y, s), X, y, 100.0, s)
+    curve = clf.loss_curve_
+    clf.fit(*chunked(X, y, s))
+    outside = objective_of(clf, X, y, 100.0, s)
+    assert clf.loss_ == pytest.approx(outside, rel=1e-12)
+    assert_allclose(clf.loss_curve_[:20], curve[:20], rtol=1e-12)
+    assert outside == pytest.approx(inside, rel=1e-9)
+    # The bound would see another penalty.
+    assert objective_of(clf, X, y, 100.001, s) != pytest.approx(inside, rel=1e-9)
+
+
+def test_the_same_bits_for_any_number_of_workers():
+    X, y = problem(5000)
+    # So many chunks that the workers add up.
+    X, y = chunked(X, y, rows=250)
+    fits = []
+    for n_workers in (1, 2, 3):
+        with cluster_of(n_workers) as cluster, Client(cluster) as client:
+            client.wait_for_workers(n_workers)
+            clf = make((8, 4), early_stopping=True, max_iter=15)
+            with pytest.warns(ConvergenceWarning):
+                fits.append(clf.fit(X, y))
+    for clf in fits[1:]:
+        assert clf.loss_curve_ == fits[0].loss_curve_
+        assert clf.validation_loss_curve_ == fits[0].validation_loss_curve_
+        assert_array_equal(parameters(clf), parameters(fits[0]))
+
+
+def test_a_worker_that_dies_takes_nothing_along(monkeypatch):
+    X, y = chunked(*problem(4000), rows=200)
+    X, y = X.map_blocks(np.array), y.map_blocks(np.array)
+    evaluate = Objective.__call__
+    evaluations = []
+    with cluster_of(2) as cluster, Client(cluster) as client:
+        whole = make().fit(X, y)
+        pids = list(client.run(os.getpid).values())
+
+        def killing(self, theta):
+            evaluations.append(theta)
+            if len(evaluations) == 5:
+                os.kill(pids[0], signal.SIGKILL)
+            return evaluate(self, theta)
+
+        monkeypatch.setattr(Objective, "__call__", killing)
+        clf = make().fit(X, y)
+        assert pids[0] not in client.run(os.getpid).values()
+    assert clf.n_evaluations_ == len(evaluations) > 10
+    assert clf.loss_curve_ == whole.loss_curve_
+    assert_array_equal(parameters(clf), parameters(whole))
+
+
+def test_what_the_cluster_forgets_is_sent_again(client):
+    (chunks,) = chunked(np.arange(20.0), rows=2)
+    chunks = [Chunk(delayed) for delayed in chunks.to_delayed()]
+    cluster_map = ClusterMap()
+    sums = cluster_map.each(np.sum, chunks)
+    assert_array_equal(sums, np.arange(20.0).reshape(-1, 2).sum(axis=1))
+    client.cancel([chunk.future for chunk in chunks[:3]])
+    assert cluster_map.each(np.sum, chunks) == sums
+
+
+def test_losses_without_end_are_an_error(client, monkeypatch):
+    def lose(*args, **kwargs):
+        raise OSError("gone")
+
+    monkeypatch.setattr(ClusterMap, "_attempt", lose)
+    with pytest.raises(RuntimeError, match="lost workers or data, 5 times in a row"):
+        make().fit(*chunked(*problem()))
+
+
+def test_the_data_stay_on_the_workers(client, monkeypatch):
+    rng = da.random.default_rng(0)
+    X = rng.standard_normal((200_000, 20), chunks=(20_000, 20))
+    y = (X[:, 0] > 0).astype(int)
+    received = []
+    gather = Client.gather
+
+    def spy(self, futures, *args, **kwargs):
+        results = gather(self, futures, *args, **kwargs)
+        received.extend(
+            np.size(entry)
+            for result in results
+            for entry in (result if isinstance(result, tuple) else (result,))
+        )
+        return results
+
+    monkeypatch.setattr(Client, "gather", spy)
+    with pytest.warns(ConvergenceWarning):
+        make(max_iter=3, early_stopping=True).fit(X, y)
+    assert 0 < max(received) <= 8 * 20 + 8 + 8 + 1
+
+
+@pytest.mark.parametrize("kind", ["frame", "sparse", "float32", "unknown", "mixed"])
+def test_kinds_of_collections(client, kind):
+    X, y = problem(1500)
+    if kind == "float32":
+        X = X.astype(np.float32)
+    if kind == "sparse":
+        X[np.abs(X) < 0.5] = 0
+    clf = make()
+    inside = clf.fit(X, y).loss_
+    if kind == "frame":
+        frame = pd.DataFrame(X, columns=list("abcdefghij"))
+        frame["label"] = np.array(["no", "yes"])[y]
+        frame = dd.from_pandas(frame, npartitions=4)
+        lazy_X, lazy_y = frame[list("abcdefghij")], frame["label"]
+    else:
+        lazy_X, lazy_y = chunked(X, y, rows=400)
+    if kind == "sparse":
+        lazy_X = lazy_X.map_blocks(scipy.sparse.csr_array)
+    if kind == "unknown":
+        keep = da.from_array(np.ones(len(y), bool), chunks=400)
+        lazy_X, lazy_y = lazy_X[keep], lazy_y.rechunk(500)
+    if kind == "mixed":
+        lazy_y = y
+    clf.fit(lazy_X, lazy_y)
+    assert clf.loss_ == pytest.approx(inside, rel=1e-3 if kind == "float32" else 1e-9)
+    assert clf.coefs_[0].dtype == X.dtype
+    if kind == "frame":
+        assert clf.feature_names_in_.tolist() == list("abcdefghij")
+        assert clf.classes_.tolist() == ["no", "yes"]
+        with pytest.raises(ValueError, match="feature names should match"):
+            clf.predict(lazy_X[list("bacdefghij")])
+    for method in METHODS:
+        lazy = getattr(clf, method)(lazy_X)
+        whole = lazy.compute()
+        given = X
+        if kind == "frame":
+            given = pd.DataFrame(X, columns=list("abcdefghij"))
+        elif kind == "sparse":
+            given = scipy.sparse.csr_array(X)
+        expected = getattr(clf, method)(given)
+        assert isinstance(lazy, da.Array)
+        assert lazy.ndim == whole.ndim == expected.ndim
+        assert lazy.dtype == whole.dtype == expected.dtype
+        assert lazy.numblocks[0] == lazy_X.npartitions
+        if expected.dtype.kind == "f":
+            assert_allclose(whole, expected, rtol=1e-4 if kind == "float32" else 1e-9)
+        else:
+            assert_array_equal(whole, expected)
+
+
+def test_validation_data_and_class_weights(client):
+    X, y = problem(3000, n_classes=3)
+    X, y, X_val, y_val = X[800:], y[800:], X[:800], y[:800]
+    clf = make(
+        class_weight="balanced", early_stopping=True, n_iter_no_change=5, alpha=0.1
+    )
+    s_val = np.linspace(0, 1, 800)
+    validation = {"X_val": X_val, "y_val": y_val, "sample_weight_val": s_val}
+    with pytest.warns(ConvergenceWarning):
+        clf.set_params(max_iter=15).fit(X, y, **validation)
+    inside = clf.validation_loss_curve_
+    lazy = dict(zip(validation, chunked(*validation.values(), rows=300), strict=True))
+    for data in (lazy, validation):
+        with pytest.warns(ConvergenceWarning):
+            clf.fit(*chunked(X, y), **data)
+        assert_allclose(clf.validation_loss_curve_, inside, rtol=1e-7)
+
+
+def test_the_split_gives_each_class_its_share(client):
+    X, y = problem(2000, n_classes=3)
+    X[:, 0] = np.arange(2000) / 1000
+    y[y == 2] = 1
+    y[[5, 900]] = 2
+    seen = []
+    fitted = make(early_stopping=True, alpha=1.0, max_iter=200)
+    cut = ClusterMap.each
+
+    def spy(self, function, chunks):
+        if function.__name__ == "_weight_of":
+            seen.append(cut(self, _rows_of, chunks))
+        return cut(self, function, chunks)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ClusterMap, "each", spy)
+        fitted.fit(*chunked(X, y, rows=300))
+    training, validation = (np.concatenate(parts) for parts in seen)
+    assert_array_equal(np.sort(np.concatenate([training, validation])), np.arange(2000))
+    for code in range(3):
+        share = round(0.1 * (y == code).sum()) or 1
+        assert (y[validation] == code).sum() == share
+    # Every chunk gives its share too.
+    assert np.ptp(np.bincount(validation // 300)[:6]) <= 3
+
+
+def _rows_of(block):
+    return np.rint(block.X[:, 0] * 1000).astype(int)
+
+
+def test_starts_and_warm_starts(client):
+    X, y = problem()
+    lazy = chunked(X, y)
+    clf = make(n_init=3)
+    inside = clf.fit(X, y).restart_losses_
+    for n_jobs in (1, 2):
+        clf.set_params(n_jobs=n_jobs).fit(*lazy)
+        assert_allclose(clf.restart_losses_, inside, rtol=1e-6)
+    clf = make(warm_start=True).fit(X, y)
+    before = clf.loss_
+    clf.fit(*lazy)
+    assert clf.n_iter_ < 20
+    assert clf.loss_curve_[0] <= before * (1 + 1e-12)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_the_penalty_is_chosen_as_in_memory(client, sparse):
+    X, y = problem(1500)
+    # A repeat is a weight.
+    X, y = np.concatenate([X, X[:500]]), np.concatenate([y, y[:500]])
+    lazy_X, lazy_y = chunked(X, y, rows=300)
+    if sparse:
+        X, lazy_X = scipy.sparse.csr_array(X), lazy_X.map_blocks(scipy.sparse.csr_array)
+    clf = make(alpha="auto")
+    inside = clf.fit(X, y).alpha_losses_
+    alpha = clf.alpha_
+    clf.fit(lazy_X, lazy_y)
+    assert clf.alpha_ == alpha
+    assert_allclose(list(clf.alpha_losses_.values()), list(inside.values()), rtol=1e-2)
+
+
+def test_the_search_gets_a_bounded_part(client, monkeypatch):
+    from sklearn_relulogit import _classifier
+
+    X, y = problem(30_000)
+    seen = []
+    choose = _classifier.choose_alpha
+
+    def spy(data, *args, **kwargs):
+        seen.append(data)
+        return choose(data, *args, **kwargs)
+
+    monkeypatch.setattr(_classifier, "choose_alpha", spy)
+    clf = make((), alpha="auto")
+    for rows in (4000, 7000):
+        clf.fit(*chunked(X, y, rows=rows))
+    inside = make((), alpha="auto").fit(X, y)
+    assert clf.alpha_ == inside.alpha_
+    assert seen[0].X.shape == (10_000, 10)
+    for one, other in zip(seen[0], seen[1], strict=True):
+        assert_array_equal(one, other)
+
+
+def test_data_that_overflow_are_named(client):
+    X, y = problem(1000)
+    X[:, 3] *= 1e200
+    with pytest.raises(ValueError, match=r"overflows.*in feature 3\.") as inside:
+        make(alpha=1.0).fit(X, y)
+    with pytest.raises(ValueError, match="overflows") as outside:
+        make(alpha=1.0).fit(*chunked(X, y))
+    assert str(outside.value) == str(inside.value)
+    X, y = problem(1000)
+    X[:, 3] *= 1e6
+    advice = "standard deviation of feature .*, that of feature 3 1e"
+    for data in ((X, y), chunked(X, y)):
+        with pytest.warns(ConvergenceWarning, match=advice):
+            make(alpha=1.0, max_iter=3).fit(*data)
+
+
+def test_empty_chunks_are_allowed(client):
+    X, y = problem(1000)
+    lazy_X, lazy_y = chunked(X, y, rows=250)
+    keep = lazy_X[:, 0] > -100
+    keep = da.concatenate([keep[:250] & False, keep[250:]])
+    clf = make(early_stopping=True, alpha="auto").fit(lazy_X[keep], lazy_y[keep])
+    assert np.isfinite(clf.loss_)
+
+
+def bad_nan(X, y):
+    X[700, 2] = np.nan
+    return {"X": chunked(X)[0], "y": chunked(y)[0]}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        (lambda X, y: {"X": X, "y": chunked(y)[0]}, TypeError, "X is of type ndarray"),
+        (
+            lambda X, y: {"X": da.from_array(X, chunks=(500, 5)), "y": y},
+            ValueError,
+            r"X must be chunked by rows alone, .* 2 chunks: X.rechunk\(\{1: -1\}\)",
+        ),
+        (
+            lambda X, y: {"X": da.from_array(y), "y": y},
+            ValueError,
+            "X must have two dimensions",
+        ),
+        (
+            lambda X, y: {"X": chunked(X)[0], "y": y[:-1]},
+            ValueError,
+            r"numbers of rows differ: \{'X': 1000, 'y': 999\}",
+        ),
+        (lambda X, y: {"X": chunked(X)[0], "y": None}, ValueError, "requires y"),
+        (lambda X, y: {"X": chunked(X)[0], "y": X}, ValueError, "y must be one-dim"),
+        (
+            lambda X, y: {"X": chunked(X)[0], "y": 0 * y},
+            ValueError,
+            "at least 2 classes",
+        ),
+        (bad_nan, ValueError, "Input X contains NaN"),
+        (
+            lambda X, y: {"X": chunked(X)[0], "y": y, "sample_weight": -y},
+            ValueError,
+            "Negative values in sample_weight",
+        ),
+        (
+            lambda X, y: {"X": chunked(X)[0], "y": y, "sample_weight": 0 * y},
+            ValueError,
+            "sample_weight must have a positive, finite sum",
+        ),
+        (
+            lambda X, y: {"X": chunked(X)[0], "y": y, "X_val": X, "y_val": y + 1},
+            ValueError,
+            r"y_val holds classes that y does not: \[2\]",
+        ),
+        (
+            lambda X, y: {"X": chunked(X)[0], "y": y, "X_val": X[:, 1:], "y_val": y},
+            ValueError,
+            "X_val is not valid: X has 9 features",
+        ),
+    ],
+)
+def test_bad_data(client, arguments, error, message):
+    clf = make()
+    with pytest.raises(error, match=message):
+        clf.fit(**arguments(*problem(1000)))
+    assert not hasattr(clf, "n_features_in_")
+
+
+def test_searches_on_dasks_joblib_backend(client):
+    X, y = load_digits(return_X_y=True)
+    X, y = X[:600] / 16, y[:600]
+    grid = GridSearchCV(make((10,)), {"alpha": [0.3, 3.0]}, cv=3)
+    path = ReLULogisticClassifierCV((10,), alphas=[10.0, 1.0], cv=3, random_state=0)
+    here = grid.fit(X, y).cv_results_["mean_test_score"], path.fit(X, y).scores_
+    with parallel_backend("dask"):
+        grid.fit(X, y)
+        path.fit(X, y)
+    assert_array_equal(grid.cv_results_["mean_test_score"], here[0])
+    assert_array_equal(path.scores_, here[1])
+    assert get_client() is client
