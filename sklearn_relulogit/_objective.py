@@ -9,7 +9,8 @@ through an ordered map: other ways to evaluate it (threads, a cluster) are other
 
 import math
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -21,16 +22,42 @@ from ._network import backward, forward
 from ._parameters import Layers, Shapes, is_weight, n_parameters, unpack
 from ._products import Matrix, operand
 
+# What numpy takes at a time where it casts or broadcasts: a multiple of 16 as it asks.
+BUFFER_NUMBERS = 512
+
 
 class Buffers(threading.local):
-    """Memory for the activations of one row block, reused, one set for each thread."""
+    """Memory for the activations of one row block, reused, one set for each thread.
+
+    Unit by unit, in Fortran order: what is added to each row, or multiplies it, is
+    then one number for a long stretch of memory, whatever the width of the layer.
+    """
 
     def __init__(self, n_rows: int, widths: list[int], dtype: np.dtype) -> None:
-        self._arrays = [np.empty((n_rows, width), dtype) for width in widths]
+        self._memory = [np.empty(n_rows * width, dtype) for width in widths]
+        self._widths = widths
+        self._views: dict[int, list[np.ndarray]] = {}
 
-    def first(self, n_rows: int) -> list[np.ndarray]:
-        """The first rows of every array."""
-        return [array[:n_rows] for array in self._arrays]
+    def of(self, n_rows: int) -> list[np.ndarray]:
+        """An array of so many rows for each layer."""
+        if n_rows not in self._views:
+            self._views[n_rows] = [
+                memory[: n_rows * width].reshape(width, n_rows).T
+                for memory, width in zip(self._memory, self._widths, strict=True)
+            ]
+        return self._views[n_rows]
+
+
+@contextmanager
+def evaluation() -> Iterator[None]:
+    """What numpy is told for the evaluation of a network.
+
+    An overflow shows in the result. And with its default of 8192, numpy copies what it
+    broadcasts along shorter rows than that to its buffer first.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        np.setbufsize(BUFFER_NUMBERS)
+        yield
 
 
 class GradientBuffer(threading.local):
@@ -93,7 +120,7 @@ class Objective:
         activations, logits = forward(
             layers,
             operand(block.X, self.dtype),
-            out=self._buffers.first(block.X.shape[0]),
+            out=self._buffers.of(block.X.shape[0]),
         )
         nll, residual = self.likelihood.nll_and_residual(logits, block.y)
         nll *= block.sample_weight
@@ -130,7 +157,7 @@ class Objective:
             If it overflows.
         """
         layers = unpack(theta.astype(self.dtype, copy=False), self.shapes)
-        with np.errstate(over="ignore", invalid="ignore"):
+        with evaluation():
             value = sum(self.ordered_map(partial(self.nll, layers), self.parts))
         if not math.isfinite(value):
             raise FloatingPointError("the loss overflows")
@@ -145,7 +172,7 @@ class Objective:
             If the value or the square of the gradient's norm overflows.
         """
         layers = unpack(theta.astype(self.dtype, copy=False), self.shapes)
-        with np.errstate(over="ignore", invalid="ignore"):
+        with evaluation():
             gradient = self._penalty * theta
             value = float(gradient @ theta) / 2
             for nll_sum, gradient_sum in self.ordered_map(

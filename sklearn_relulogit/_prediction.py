@@ -7,7 +7,7 @@ import numpy as np
 
 from ._blocks import row_parts, rows_of
 from ._network import forward
-from ._objective import Buffers
+from ._objective import Buffers, evaluation
 from ._parameters import Layers
 from ._products import Matrix, operand
 
@@ -39,10 +39,10 @@ def for_each_block(
 
     def visit(part: list[slice]) -> None:
         for rows in part:
-            out = buffers.first(rows.stop - rows.start)
+            out = buffers.of(rows.stop - rows.start)
             function(rows, *forward(layers, operand(rows_of(X, rows), dtype), out))
 
-    with np.errstate(over="ignore", invalid="ignore"):
+    with evaluation():
         for _ in ordered_map(visit, parts):
             pass
 
