@@ -2,7 +2,7 @@
 
 Rows of X are samples, so the code keeps the transpose of the W_l of the
 formulas and calls it ``W_T``: shape (n_l, m_l), as in scikit-learn's
-``coefs_``. ``theta`` is W_1^T, b_1, ..., W_L^T, b_L, each in C order.
+``coefs_``. ``theta`` is W_1, b_1, ..., W_L, b_L, each in C order.
 """
 
 from itertools import pairwise
@@ -37,7 +37,7 @@ def unpack(theta: np.ndarray, shapes: Shapes) -> Layers:
     start = 0
     for n, m in shapes:
         middle, end = start + n * m, start + (n + 1) * m
-        layers.append((theta[start:middle].reshape(n, m), theta[middle:end]))
+        layers.append((theta[start:middle].reshape(m, n).T, theta[middle:end]))
         start = end
     return layers
 
@@ -52,7 +52,7 @@ def is_weight(shapes: Shapes) -> np.ndarray:
 
 def pack(layers: Layers) -> np.ndarray:
     """The inverse of `unpack`: a new float64 vector theta."""
-    arrays = [array.ravel() for layer in layers for array in layer]
+    arrays = [array.T.ravel() for layer in layers for array in layer]
     return np.concatenate(arrays, dtype=np.float64)
 
 
