@@ -107,6 +107,7 @@ class Objective:
         self.weight_sum = float(
             sum(block.sample_weight.sum(dtype=np.float64) for block in blocks)
         )
+        self._weighted = any((block.sample_weight != 1).any() for block in blocks)
         self._buffers = Buffers(
             max(block.X.shape[0] for block in blocks), [m for _, m in shapes], dtype
         )
@@ -123,8 +124,9 @@ class Objective:
             out=self._buffers.of(block.X.shape[0]),
         )
         nll, residual = self.likelihood.nll_and_residual(logits, block.y)
-        nll *= block.sample_weight
-        residual *= block.sample_weight[:, np.newaxis]
+        if self._weighted:
+            nll *= block.sample_weight
+            residual *= block.sample_weight[:, np.newaxis]
         return activations, nll, residual
 
     def nll_and_gradient(
