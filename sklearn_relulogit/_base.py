@@ -254,7 +254,7 @@ def fitted_attributes(
     return {
         "classes_": classes,
         "n_outputs_": n_outputs_of(len(classes)),
-        "coefs_": [W_T.astype(dtype, order="C") for W_T, _ in layers],
+        "coefs_": [W_T.astype(dtype) for W_T, _ in layers],
         "intercepts_": [b.astype(dtype) for _, b in layers],
     }
 

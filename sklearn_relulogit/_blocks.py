@@ -57,7 +57,7 @@ def row_parts(X: Matrix, shapes: Shapes) -> list[list[slice]]:
         per_row = X.nnz / n_samples
         work += 40 * per_row * m_1 - 6 * n_1 * m_1
         # Adding up a block's dense gradient should cost less than computing it.
-        block_rows = max(block_rows, int(8 * n_features / max(per_row, 1e-9)))
+        block_rows = max(block_rows, int(16 * n_features / max(per_row, 1e-9)))
     # A power of two, so that two or four threads have the same share.
     n_parts = min(work * n_samples / PART_WORK, 2 * n_samples / block_rows)
     n_parts = 2 ** int(np.log2(np.clip(n_parts, 1, MAX_PARTS)))

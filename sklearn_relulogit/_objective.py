@@ -12,37 +12,60 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
+from scipy.sparse import issparse
 
 from ._blocks import Block
 from ._likelihood import Likelihood
 from ._network import backward, forward
-from ._parameters import Layers, Shapes, is_weight, n_parameters, unpack
+from ._parameters import Layers, Shapes, is_weight, n_parameters, pack, unpack
 from ._products import Matrix, operand
 
 # What numpy takes at a time where it casts or broadcasts: a multiple of 16 as it asks.
 BUFFER_NUMBERS = 512
 
+# A gradient of so many numbers is large: its change of order takes no notable time.
+LARGE_GRADIENT = 4096
+
+
+Order: TypeAlias = Literal["C", "F"]
+
+
+def order_of_activations(X: Matrix) -> Order:
+    """Fortran order, unit by unit, but C order if X is sparse.
+
+    What is added to each row, or multiplies it, is then one number for a long stretch
+    of memory, whatever the width of the layer. Sparse products take and give C order.
+    """
+    return "C" if issparse(X) else "F"
+
+
+def order_of_gradient(X: Matrix, shapes: Shapes) -> Order:
+    """Of the gradients by W_l^T: Fortran order if they are large.
+
+    BLAS writes them faster so, which is worth a change of order in the end.
+    """
+    return "C" if issparse(X) or n_parameters(shapes) < LARGE_GRADIENT else "F"
+
 
 class Buffers(threading.local):
-    """Memory for the activations of one row block, reused, one set for each thread.
+    """Memory for the activations of one row block, reused, one set for each thread."""
 
-    Unit by unit, in Fortran order: what is added to each row, or multiplies it, is
-    then one number for a long stretch of memory, whatever the width of the layer.
-    """
-
-    def __init__(self, n_rows: int, widths: list[int], dtype: np.dtype) -> None:
+    def __init__(
+        self, n_rows: int, widths: list[int], dtype: np.dtype, order: Order
+    ) -> None:
         self._memory = [np.empty(n_rows * width, dtype) for width in widths]
         self._widths = widths
+        self._order = order
         self._views: dict[int, list[np.ndarray]] = {}
 
     def of(self, n_rows: int) -> list[np.ndarray]:
         """An array of so many rows for each layer."""
         if n_rows not in self._views:
             self._views[n_rows] = [
-                memory[: n_rows * width].reshape(width, n_rows).T
+                memory[: n_rows * width].reshape((n_rows, width), order=self._order)
                 for memory, width in zip(self._memory, self._widths, strict=True)
             ]
         return self._views[n_rows]
@@ -63,9 +86,19 @@ def evaluation() -> Iterator[None]:
 class GradientBuffer(threading.local):
     """Memory for the gradient of one row block, flat and by layers, for each thread."""
 
-    def __init__(self, shapes: Shapes, dtype: np.dtype) -> None:
+    def __init__(self, shapes: Shapes, dtype: np.dtype, order: Order) -> None:
         self.flat = np.empty(n_parameters(shapes), dtype)
-        self.layers = unpack(self.flat, shapes)
+        self.layers = unpack(self.flat, shapes, order)
+
+
+def add_up(sums: Iterable[tuple[float, np.ndarray]]) -> tuple[float, np.ndarray]:
+    """The sum of values and of vectors, added to the first of them, in their order."""
+    sums = iter(sums)
+    value, vector = next(sums)
+    for other_value, other_vector in sums:
+        value += other_value
+        vector += other_vector
+    return value, vector
 
 
 class Objective:
@@ -108,10 +141,15 @@ class Objective:
             sum(block.sample_weight.sum(dtype=np.float64) for block in blocks)
         )
         self._weighted = any((block.sample_weight != 1).any() for block in blocks)
+        X = blocks[0].X
         self._buffers = Buffers(
-            max(block.X.shape[0] for block in blocks), [m for _, m in shapes], dtype
+            max(block.X.shape[0] for block in blocks),
+            [m for _, m in shapes],
+            dtype,
+            order_of_activations(X),
         )
-        self._gradient = GradientBuffer(shapes, dtype)
+        self._order = order_of_gradient(X, shapes)
+        self._gradient = GradientBuffer(shapes, dtype, self._order)
         self._penalty = np.where(is_weight(shapes), float(alpha), 0.0)
 
     def _forward(
@@ -132,15 +170,18 @@ class Objective:
     def nll_and_gradient(
         self, layers: Layers, part: list[Block]
     ) -> tuple[float, np.ndarray]:
-        """sum_i s_i nll_i over one part, and its gradient by theta."""
-        nll_sum = 0.0
+        """sum_i s_i nll_i over one part, and its gradient, W_l^T in ``self._order``."""
+        nll_sum, gradient_sum = 0.0, None
         gradient = self._gradient
-        gradient_sum = np.zeros(len(gradient.flat))
         for block in part:
             activations, nll, residual = self._forward(layers, block)
             backward(layers, activations, residual, out=gradient.layers)
             nll_sum += float(nll.sum(dtype=np.float64))
-            gradient_sum += gradient.flat
+            if gradient_sum is None:
+                gradient_sum = gradient.flat.astype(np.float64)
+            else:
+                gradient_sum += gradient.flat
+        assert gradient_sum is not None
         return nll_sum, gradient_sum
 
     def nll(self, layers: Layers, part: list[Block]) -> float:
@@ -175,13 +216,13 @@ class Objective:
         """
         layers = unpack(theta.astype(self.dtype, copy=False), self.shapes)
         with evaluation():
-            gradient = self._penalty * theta
-            value = float(gradient @ theta) / 2
-            for nll_sum, gradient_sum in self.ordered_map(
-                partial(self.nll_and_gradient, layers), self.parts
-            ):
-                value += nll_sum
-                gradient += gradient_sum
+            sums = self.ordered_map(partial(self.nll_and_gradient, layers), self.parts)
+            value, gradient = add_up(sums)
+            if self._order == "F":
+                gradient = pack(unpack(gradient, self.shapes, "F"))
+            penalty_gradient = self._penalty * theta
+            value += float(penalty_gradient @ theta) / 2
+            gradient += penalty_gradient
             value /= self.weight_sum
             gradient /= self.weight_sum
             if not math.isfinite(value) or not math.isfinite(gradient @ gradient):

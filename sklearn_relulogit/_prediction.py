@@ -7,7 +7,7 @@ import numpy as np
 
 from ._blocks import row_parts, rows_of
 from ._network import forward
-from ._objective import Buffers, evaluation
+from ._objective import Buffers, evaluation, order_of_activations
 from ._parameters import Layers
 from ._products import Matrix, operand
 
@@ -35,7 +35,9 @@ def for_each_block(
     dtype = layers[0][0].dtype
     parts = row_parts(X, [W_T.shape for W_T, _ in layers])
     n_rows = max(rows.stop - rows.start for part in parts for rows in part)
-    buffers = Buffers(n_rows, [len(b) for _, b in layers], dtype)
+    buffers = Buffers(
+        n_rows, [len(b) for _, b in layers], dtype, order_of_activations(X)
+    )
 
     def visit(part: list[slice]) -> None:
         for rows in part:
