@@ -361,7 +361,7 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Training data. float32 is fitted in float32, anything else in
-            float64 (large dense problems begin in float32 and end in float64).
+            float64 (large problems begin in float32 and end in float64).
             Sparse data are never made dense; formats other than CSR are
             converted to it.
 
