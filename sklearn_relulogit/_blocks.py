@@ -8,7 +8,7 @@ order, so a fit gives the same bits with any number of threads.
 """
 
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from scipy.sparse import issparse
@@ -27,12 +27,51 @@ PART_WORK = 2e7
 MAX_PARTS = 32
 
 
+# A matrix with fewer numbers may be copied: a few megabytes.
+SMALL_NUMBERS = 2**20
+
+
 class Block(NamedTuple):
     """Rows of a data set, or all of it: X, labels 0..K-1 and weights."""
 
     X: Matrix
     y: np.ndarray
     sample_weight: np.ndarray
+
+
+class Parts(NamedTuple):
+    """What an ordered map takes, and what there is to know of the rows in it.
+
+    Attributes
+    ----------
+    of_map : list of list of Block
+        A list of row blocks for each task, or whatever stands for it elsewhere.
+    weight_sum : float
+    weighted : bool
+        Whether any weight is not one.
+    sparse : bool
+    """
+
+    of_map: Any
+    weight_sum: float
+    weighted: bool
+    sparse: bool
+
+    @classmethod
+    def of(cls, parts: list[list[Block]]) -> Self:
+        """Of parts in memory."""
+        blocks = [block for part in parts for block in part]
+        return cls(
+            parts,
+            sum(weight_of(block) for block in blocks),
+            any((block.sample_weight != 1).any() for block in blocks),
+            any(issparse(block.X) for block in blocks),
+        )
+
+
+def weight_of(block: Block) -> float:
+    """The sum of the weights."""
+    return float(block.sample_weight.sum(dtype=np.float64))
 
 
 def row_parts(X: Matrix, shapes: Shapes) -> list[list[slice]]:
@@ -53,7 +92,7 @@ def row_parts(X: Matrix, shapes: Shapes) -> list[list[slice]]:
         per_row = X.nnz / n_samples
         work += 40 * per_row * m_1 - 6 * n_1 * m_1
         # Adding up a block's dense gradient should cost less than computing it.
-        block_rows = max(block_rows, int(8 * n_features / max(per_row, 1e-9)))
+        block_rows = max(block_rows, int(16 * n_features / max(per_row, 1e-9)))
     # A power of two, so that two or four threads have the same share.
     n_parts = min(work * n_samples / PART_WORK, 2 * n_samples / block_rows)
     n_parts = 2 ** int(np.log2(np.clip(n_parts, 1, MAX_PARTS)))
@@ -71,13 +110,21 @@ def _even_slices(rows: slice, n: int) -> list[slice]:
 
 
 def cut(data: Block, shapes: Shapes) -> list[list[Block]]:
-    """Views of the blocks of each part."""
+    """Views of the blocks of each part; a small X is copied, feature by feature.
+
+    BLAS's products of small matrices are faster so, and give the same bits for data
+    frames, which are stored like that.
+    """
+    parts = row_parts(data.X, shapes)
+    small = len(parts) == len(parts[0]) == 1 and data.X.size <= SMALL_NUMBERS
+    if small and not issparse(data.X):
+        data = data._replace(X=np.asfortranarray(data.X))
     return [
         [
             Block(rows_of(data.X, rows), data.y[rows], data.sample_weight[rows])
             for rows in part
         ]
-        for part in row_parts(data.X, shapes)
+        for part in parts
     ]
 
 

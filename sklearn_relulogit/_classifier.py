@@ -17,6 +17,7 @@ from ._base import (
     fitted_attributes,
     likelihood_of,
 )
+from ._blocks import Parts
 from ._callbacks import CallbackSupportMixin, FitTask, with_callbacks
 from ._chunkwise import is_dask
 from ._constraints import (
@@ -41,7 +42,7 @@ from ._monitors import Printer, Validation
 from ._objective import Objective
 from ._parameters import Shapes, initial_theta, layer_shapes, n_outputs_of, pack
 from ._penalty import Choice, choose_alpha
-from ._rows import Given, InMemory, OrderedMap, Parts, Rows, Splitting
+from ._rows import Given, InMemory, OrderedMap, Rows, Splitting
 from ._threads import ThreadedMap, effective_n_threads
 from ._training import Restart, coarse_stage, limits_for, train
 
@@ -357,7 +358,7 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Training data. float32 is fitted in float32, anything else in
-            float64 (large dense problems begin in float32 and end in float64).
+            float64 (large problems begin in float32 and end in float64).
             Sparse data are never made dense; formats other than CSR are
             converted to it. Of Dask arrays and data frames the rows stay on the
             workers of the current client; the other arguments may be such too.
@@ -473,13 +474,7 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
 
             def objective(data: Parts, dtype: np.dtype) -> Objective:
                 return Objective(
-                    data.parts,
-                    shapes,
-                    likelihood(),
-                    choice.alpha,
-                    dtype,
-                    ordered_map,
-                    data.weight_sum,
+                    data, shapes, likelihood(), choice.alpha, dtype, ordered_map
                 )
 
             validation = None
@@ -532,7 +527,7 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
             return [pack(list(zip(self.coefs_, self.intercepts_, strict=True)))]
         rng = check_random_state(self.random_state)
         return [
-            woken(initial_theta(shapes, rng), shapes, training.parts, ordered_map)
+            woken(initial_theta(shapes, rng), shapes, training.of_map, ordered_map)
             for _ in range(n_starts)
         ]
 

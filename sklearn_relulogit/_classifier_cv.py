@@ -30,7 +30,7 @@ from ._base import (
     likelihood_of,
 )
 from ._blas import single_threaded_blas
-from ._blocks import Block, cut
+from ._blocks import Block, Parts, cut
 from ._chunkwise import refuse_dask
 from ._classifier import ReLULogisticClassifier
 from ._constraints import (
@@ -495,7 +495,7 @@ class _Search:
             def objective(data: Block, alpha: float) -> Objective:
                 check_total(data.sample_weight, "sample_weight in a fold")
                 return Objective(
-                    cut(data, self.shapes),
+                    Parts.of(cut(data, self.shapes)),
                     self.shapes,
                     likelihood,
                     alpha,

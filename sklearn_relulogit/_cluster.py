@@ -12,10 +12,9 @@ from operator import add
 from types import TracebackType
 from typing import Any, Self
 
-import numpy as np
-
 from ._blas import single_threaded_blas
 from ._blocks import Block, cut
+from ._objective import evaluation
 from ._optional import optional_import
 from ._parameters import Shapes
 
@@ -189,8 +188,7 @@ def _same(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def _on_worker(function: Callable[[Any], Any], chunk: Any) -> Any:
-    # What overflows is found in the sum.
-    with single_threaded_blas(), np.errstate(over="ignore", invalid="ignore"):
+    with single_threaded_blas(), evaluation():
         return function(chunk)
 
 

@@ -36,12 +36,11 @@ def check_parameters(
     estimator: BaseEstimator, constraints: dict[str, list[Any]]
 ) -> None:
     """Raise a ValueError that names the first parameter outside its constraints."""
+    parameters = estimator.get_params(deep=False)
     validate_parameter_constraints(
-        constraints,
-        estimator.get_params(deep=False),
-        caller_name=type(estimator).__name__,
+        constraints, parameters, caller_name=type(estimator).__name__
     )
-    for name, value in estimator.get_params(deep=False).items():
+    for name, value in parameters.items():
         real = any(getattr(c, "type", None) is Real for c in constraints.get(name, []))
         # An int may be finite, and larger than any float.
         if real and isinstance(value, int) and value > LARGEST:

@@ -22,16 +22,15 @@ from ._advice import (
     too_large,
 )
 from ._base import encode_classes
-from ._blocks import Block, row_parts
+from ._blocks import Block, Parts, row_parts, weight_of
 from ._chunkwise import is_dask, row_chunks, stand_in
 from ._cluster import Chunk, ClusterMap, CutChunks, delayed
 from ._halves import most_rows, row_keys
 from ._input import check_chunk
-from ._objective import weight_of
 from ._optional import optional_import
 from ._parameters import Shapes
 from ._products import Matrix
-from ._rows import Given, Parts, Splitting
+from ._rows import Given, Splitting
 from ._training import pays_in_float32
 from ._validation_data import (
     check_known,
@@ -118,7 +117,7 @@ class OnCluster:
                 for validation in (False, True)
             ]
         # Computed while the chunks as they came are still there.
-        weight_sums = [sum(cluster_map.each(_weight_of, side)) for side in sides]
+        weight_sums = [sum(cluster_map.each(weight_of, side)) for side in sides]
         for weight_sum in weight_sums:
             check_total(np.array([weight_sum]), "sample_weight times class_weight")
         return cls(
@@ -133,18 +132,23 @@ class OnCluster:
         """Each chunk is one part: its row blocks."""
 
         def of(chunks: list[Chunk], weight_sum: float) -> Parts:
-            return Parts(CutChunks(chunks, shapes), weight_sum)
+            return Parts(
+                CutChunks(chunks, shapes),
+                weight_sum,
+                # Ones are multiplied with where it would take a look to know.
+                weighted=True,
+                sparse=not self._summary.dense,
+            )
 
         training, *validation = map(of, self._sides, self._weight_sums)
         return training, validation[0] if validation else None
 
     def begins_in_float32(self, shapes: Shapes, training: Parts) -> bool:
-        """Whether a first stage in float32 pays: as for the same rows in memory."""
-        if not self._summary.dense:
-            return False
+        """Whether a first stage in float32 pays: as for dense rows in memory."""
         shape = (min(int(self._summary.counts.sum()), MANY_ROWS), self.n_features)
         like = np.broadcast_to(self.dtype.type(0), shape)
-        return pays_in_float32(like, shapes, len(row_parts(like, shapes)))
+        n_parts = len(row_parts(like, shapes))
+        return pays_in_float32(self.dtype, training.sparse, shapes, n_parts)
 
     def of_the_search(self) -> Block:
         """Different rows to train on, as many as the search looks at, as weighted."""
@@ -353,10 +357,6 @@ def _side(block: Block, validation: bool, numbers: np.ndarray, seed: int) -> Blo
         chosen[rows[: numbers[code]]] = True
     rows = np.flatnonzero(chosen == validation)
     return Block(*(array[rows] for array in block))
-
-
-def _weight_of(block: Block) -> float:
-    return weight_of([block])
 
 
 class Keyed(NamedTuple):

@@ -46,7 +46,7 @@ class Iterate:
     @property
     def gradient_norm(self) -> float:
         """The largest absolute derivative."""
-        return float(np.abs(self.gradient).max())
+        return float(np.maximum.reduce(np.abs(self.gradient)))
 
 
 @dataclass
@@ -200,10 +200,11 @@ class _Run:
             else:
                 origin = theta
                 function = _with_start(self.evaluate, start)
+            value, gradient = _apart(function)
             scipy.optimize.minimize(
-                function,
+                value,
                 origin,
-                jac=True,
+                jac=gradient,
                 method="L-BFGS-B",
                 callback=self.accept,
                 options={
@@ -223,6 +224,25 @@ class _Run:
             return INTERRUPTED
         # Nothing here stopped it, so scipy gave up.
         return LINE_SEARCH
+
+
+def _apart(
+    function: Function,
+) -> tuple[Callable[[np.ndarray], float], Callable[[np.ndarray], np.ndarray]]:
+    """Value and gradient as two functions.
+
+    L-BFGS-B asks for both at each point, the value first. Given one function of both,
+    scipy would compare the points of the two calls, which takes longer than a small
+    network.
+    """
+    gradient: np.ndarray
+
+    def value(theta: np.ndarray) -> float:
+        nonlocal gradient
+        loss, gradient = function(theta)
+        return loss
+
+    return value, lambda theta: gradient
 
 
 def _with_start(evaluate: Function, start: Iterate) -> Function:

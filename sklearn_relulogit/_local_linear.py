@@ -33,7 +33,7 @@ def local_linear(
     intercept = np.empty((n_samples, len(b_L)), b_L.dtype)
 
     def carry_down(rows: slice, activations: list[Matrix], _: np.ndarray) -> None:
-        pos = [Z > 0 for Z in activations[1:]]
+        pos = [np.greater(Z, 0, order="C") for Z in activations[1:]]
         # Output by output, so that a block takes no more memory for many of them.
         for k in range(len(b_L)):
             A, c = W_L_T[:, k], b_L[k]
@@ -61,7 +61,7 @@ def activation_patterns(
 
     def note(rows: slice, activations: list[Matrix], _: np.ndarray) -> None:
         if n_units:
-            pos = np.hstack(activations[1:]) > 0
+            pos = np.greater(np.hstack(activations[1:]), 0, order="C")
             patterns[rows] = np.packbits(pos, axis=1)
 
     for_each_block(note, layers, X, ordered_map)

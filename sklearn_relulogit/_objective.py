@@ -9,46 +9,91 @@ through an ordered map: other ways to evaluate it (threads, a cluster) are other
 
 import math
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from ._blocks import Block
+from ._blocks import Block, Parts
 from ._likelihood import Likelihood
 from ._network import backward, forward
-from ._parameters import Layers, Shapes, is_weight, n_parameters, unpack
+from ._parameters import Layers, Shapes, is_weight, n_parameters, pack, unpack
 from ._products import Matrix, operand
+
+# What numpy takes at a time where it casts or broadcasts: a multiple of 16 as it asks.
+BUFFER_NUMBERS = 512
+
+# A gradient of so many numbers is large: its change of order takes no notable time.
+LARGE_GRADIENT = 4096
+
+
+Order: TypeAlias = Literal["C", "F"]
+
+
+def order_of_activations(sparse: bool) -> Order:
+    """Fortran order, unit by unit, but C order behind sparse X.
+
+    What is added to each row, or multiplies it, is then one number for a long stretch
+    of memory, whatever the width of the layer. Sparse products take and give C order.
+    """
+    return "C" if sparse else "F"
+
+
+def order_of_gradient(sparse: bool, shapes: Shapes) -> Order:
+    """Of the gradients by W_l^T: Fortran order if they are large.
+
+    BLAS writes them faster so, which is worth a change of order in the end.
+    """
+    return "C" if sparse or n_parameters(shapes) < LARGE_GRADIENT else "F"
 
 
 class Buffers(threading.local):
     """Memory for the activations of one row block, reused, one set for each thread."""
 
-    def __init__(self, n_rows: int, widths: list[int], dtype: np.dtype) -> None:
-        self._arrays = [np.empty((n_rows, width), dtype) for width in widths]
+    def __init__(self, widths: list[int], dtype: np.dtype, order: Order) -> None:
+        self._arrays = [np.empty((0, width), dtype, order) for width in widths]
+        self._order = order
 
-    def first(self, n_rows: int) -> list[np.ndarray]:
-        """The first rows of every array."""
+    def of(self, n_rows: int) -> list[np.ndarray]:
+        """An array of so many rows for each layer."""
         if n_rows > len(self._arrays[0]):
             self._arrays = [
-                np.empty((n_rows, array.shape[1]), array.dtype)
+                np.empty((n_rows, array.shape[1]), array.dtype, self._order)
                 for array in self._arrays
             ]
         return [array[:n_rows] for array in self._arrays]
 
 
+@contextmanager
+def evaluation() -> Iterator[None]:
+    """What numpy is told for the evaluation of a network.
+
+    An overflow shows in the result. And with its default of 8192, numpy copies what it
+    broadcasts along shorter rows than that to its buffer first.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        np.setbufsize(BUFFER_NUMBERS)
+        yield
+
+
 class GradientBuffer(threading.local):
     """Memory for the gradient of one row block, flat and by layers, for each thread."""
 
-    def __init__(self, shapes: Shapes, dtype: np.dtype) -> None:
+    def __init__(self, shapes: Shapes, dtype: np.dtype, order: Order) -> None:
         self.flat = np.empty(n_parameters(shapes), dtype)
-        self.layers = unpack(self.flat, shapes)
+        self.layers = unpack(self.flat, shapes, order)
 
 
-def weight_of(part: list[Block]) -> float:
-    """The sum of the weights of one part."""
-    return sum(float(block.sample_weight.sum(dtype=np.float64)) for block in part)
+def add_up(sums: Iterable[tuple[float, np.ndarray]]) -> tuple[float, np.ndarray]:
+    """The sum of values and of vectors, added to the first of them, in their order."""
+    sums = iter(sums)
+    value, vector = next(sums)
+    for other_value, other_vector in sums:
+        value += other_value
+        vector += other_vector
+    return value, vector
 
 
 class Objective:
@@ -56,9 +101,8 @@ class Objective:
 
     Parameters
     ----------
-    parts : list of list of Block
-        The training data, a list for each of the tasks that threads share. All
-        hold arrays of ``dtype``. Or whatever ``ordered_map`` takes for such lists.
+    parts : Parts
+        The rows to sum over, for ``ordered_map``.
     shapes : list of (n_l, m_l)
         The layers.
     likelihood : Likelihood
@@ -70,39 +114,38 @@ class Objective:
     ordered_map : callable, default=map
         ``ordered_map(function, parts)`` yields the results in the order of the parts,
         or sums of neighbours.
-    weight_sum : float, optional
-        The sum of the weights, where the parts lie elsewhere.
     """
 
     def __init__(
         self,
-        parts: list[list[Block]],
+        parts: Parts,
         shapes: Shapes,
         likelihood: Likelihood,
         alpha: float,
         dtype: np.dtype,
         ordered_map: Callable[..., Iterable[Any]] = map,
-        weight_sum: float | None = None,
     ) -> None:
-        self.parts = parts
+        self.parts = parts.of_map
         self.shapes = shapes
         self.likelihood = likelihood
         self.alpha = alpha
         self.dtype = dtype
         self.ordered_map = ordered_map
-        self.weight_sum = (
-            sum(map(weight_of, parts)) if weight_sum is None else weight_sum
-        )
+        self.weight_sum = parts.weight_sum
+        self._weighted, self._sparse = parts.weighted, parts.sparse
         self._take_memory()
         self._penalty = np.where(is_weight(shapes), float(alpha), 0.0)
 
     def _take_memory(self) -> None:
-        self._buffers = Buffers(0, [m for _, m in self.shapes], self.dtype)
-        self._gradient = GradientBuffer(self.shapes, self.dtype)
+        widths = [m for _, m in self.shapes]
+        self._order = order_of_gradient(self._sparse, self.shapes)
+        self._gradient = GradientBuffer(self.shapes, self.dtype, self._order)
+        self._buffers = Buffers(widths, self.dtype, order_of_activations(self._sparse))
 
     def __getstate__(self) -> dict[str, Any]:
         # To parts that lie elsewhere goes what evaluates them, and no more.
-        return {name: vars(self)[name] for name in ("shapes", "likelihood", "dtype")}
+        names = ("shapes", "likelihood", "dtype", "_weighted", "_sparse")
+        return {name: vars(self)[name] for name in names}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
@@ -115,25 +158,30 @@ class Objective:
         activations, logits = forward(
             layers,
             operand(block.X, self.dtype),
-            out=self._buffers.first(block.X.shape[0]),
+            out=self._buffers.of(block.X.shape[0]),
         )
         nll, residual = self.likelihood.nll_and_residual(logits, block.y)
-        nll *= block.sample_weight
-        residual *= block.sample_weight[:, np.newaxis]
+        if self._weighted:
+            nll *= block.sample_weight
+            residual *= block.sample_weight[:, np.newaxis]
         return activations, nll, residual
 
     def nll_and_gradient(
         self, layers: Layers, part: list[Block]
     ) -> tuple[float, np.ndarray]:
-        """sum_i s_i nll_i over one part, and its gradient by theta."""
-        nll_sum = 0.0
+        """sum_i s_i nll_i over one part, and its gradient, W_l^T in ``self._order``."""
+        nll_sum, gradient_sum = 0.0, None
         gradient = self._gradient
-        gradient_sum = np.zeros(len(gradient.flat))
         for block in part:
             activations, nll, residual = self._forward(layers, block)
             backward(layers, activations, residual, out=gradient.layers)
             nll_sum += float(nll.sum(dtype=np.float64))
-            gradient_sum += gradient.flat
+            if gradient_sum is None:
+                gradient_sum = gradient.flat.astype(np.float64)
+            else:
+                gradient_sum += gradient.flat
+        if gradient_sum is None:  # a chunk without rows
+            gradient_sum = np.zeros(len(gradient.flat))
         return nll_sum, gradient_sum
 
     def nll(self, layers: Layers, part: list[Block]) -> float:
@@ -152,7 +200,7 @@ class Objective:
             If it overflows.
         """
         layers = unpack(theta.astype(self.dtype, copy=False), self.shapes)
-        with np.errstate(over="ignore", invalid="ignore"):
+        with evaluation():
             value = sum(self.ordered_map(partial(self.nll, layers), self.parts))
         if not math.isfinite(value):
             raise FloatingPointError("the loss overflows")
@@ -167,14 +215,14 @@ class Objective:
             If the value or the square of the gradient's norm overflows.
         """
         layers = unpack(theta.astype(self.dtype, copy=False), self.shapes)
-        with np.errstate(over="ignore", invalid="ignore"):
-            gradient = self._penalty * theta
-            value = float(gradient @ theta) / 2
-            for nll_sum, gradient_sum in self.ordered_map(
-                partial(self.nll_and_gradient, layers), self.parts
-            ):
-                value += nll_sum
-                gradient += gradient_sum
+        with evaluation():
+            sums = self.ordered_map(partial(self.nll_and_gradient, layers), self.parts)
+            value, gradient = add_up(sums)
+            if self._order == "F":
+                gradient = pack(unpack(gradient, self.shapes, "F"))
+            penalty_gradient = self._penalty * theta
+            value += float(penalty_gradient @ theta) / 2
+            gradient += penalty_gradient
             value /= self.weight_sum
             gradient /= self.weight_sum
             if not math.isfinite(value) or not math.isfinite(gradient @ gradient):

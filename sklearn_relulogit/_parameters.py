@@ -6,7 +6,7 @@ formulas and calls it ``W_T``: shape (n_l, m_l), as in scikit-learn's
 """
 
 from itertools import pairwise
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -31,13 +31,17 @@ def n_parameters(shapes: Shapes) -> int:
     return sum((n + 1) * m for n, m in shapes)
 
 
-def unpack(theta: np.ndarray, shapes: Shapes) -> Layers:
-    """View theta as [(W_1^T, b_1), ..., (W_L^T, b_L)]; nothing is copied."""
+def unpack(theta: np.ndarray, shapes: Shapes, order: Literal["C", "F"] = "C") -> Layers:
+    """View theta as [(W_1^T, b_1), ..., (W_L^T, b_L)]; nothing is copied.
+
+    Vectors whose W_l^T are in Fortran order are not theta, but `pack` makes it of them.
+    """
     layers = []
     start = 0
     for n, m in shapes:
         middle, end = start + n * m, start + (n + 1) * m
-        layers.append((theta[start:middle].reshape(n, m), theta[middle:end]))
+        W_T = theta[start:middle].reshape((n, m), order=order)
+        layers.append((W_T, theta[middle:end]))
         start = end
     return layers
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ._blas import single_threaded_blas
-from ._blocks import Block, cut
+from ._blocks import Block, Parts, cut
 from ._halves import halves
 from ._lbfgs import INTERRUPTED, Iterate, Limits, Monitor, Stage, minimize
 from ._likelihood import Likelihood
@@ -117,7 +117,7 @@ def choose_alpha(
         return Choice(penalty(FIRST_EXPONENT), {}, None)
 
     def objective(half: Block) -> Callable[[float], Objective]:
-        parts = cut(half, shapes)
+        parts = Parts.of(cut(half, shapes))
         return lambda alpha: Objective(
             parts, shapes, likelihood, alpha, data.X.dtype, ordered_map
         )
@@ -241,7 +241,7 @@ def collapse_alpha(
     (n_features, _), (_, n_outputs) = shapes[0], shapes[-1]
     linear = layer_shapes(n_features, (), n_outputs)
     objective = Objective(
-        cut(data, linear), linear, likelihood, 0.0, data.X.dtype, ordered_map
+        Parts.of(cut(data, linear)), linear, likelihood, 0.0, data.X.dtype, ordered_map
     )
     shares = np.bincount(data.y, data.sample_weight, minlength=max(n_outputs, 2))
     # Only their differences count. A class without weight has, as good as, no share.

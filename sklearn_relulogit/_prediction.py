@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 
 from ._blocks import row_parts, rows_of
 from ._network import forward
-from ._objective import Buffers
+from ._objective import Buffers, evaluation, order_of_activations
 from ._parameters import Layers
 from ._products import Matrix, operand
 
@@ -34,15 +35,15 @@ def for_each_block(
     """
     dtype = layers[0][0].dtype
     parts = row_parts(X, [W_T.shape for W_T, _ in layers])
-    n_rows = max(rows.stop - rows.start for part in parts for rows in part)
-    buffers = Buffers(n_rows, [len(b) for _, b in layers], dtype)
+    order = order_of_activations(issparse(X))
+    buffers = Buffers([len(b) for _, b in layers], dtype, order)
 
     def visit(part: list[slice]) -> None:
         for rows in part:
-            out = buffers.first(rows.stop - rows.start)
+            out = buffers.of(rows.stop - rows.start)
             function(rows, *forward(layers, operand(rows_of(X, rows), dtype), out))
 
-    with np.errstate(over="ignore", invalid="ignore"):
+    with evaluation():
         for _ in ordered_map(visit, parts):
             pass
 

@@ -13,9 +13,8 @@ from sklearn.base import BaseEstimator
 
 from ._advice import overflow_message, unscaled_features
 from ._base import encode_classes
-from ._blocks import Block, cut
+from ._blocks import Block, Parts, cut
 from ._input import check_data
-from ._objective import weight_of
 from ._parameters import Shapes
 from ._products import Matrix
 from ._threads import ThreadedMap
@@ -24,13 +23,6 @@ from ._validation_data import check_validation_data, stratified_split
 from ._weights import check_sample_weight, check_total, weights_of_classes
 
 OrderedMap = Callable[..., Iterable[Any]]
-
-
-class Parts(NamedTuple):
-    """What an ordered map takes, and the sum of the weights."""
-
-    parts: list[Any]
-    weight_sum: float
 
 
 class Given(NamedTuple):
@@ -146,15 +138,16 @@ class InMemory:
         """Views of the rows, block by block."""
 
         def of(data: Block) -> Parts:
-            parts = cut(data, shapes)
-            return Parts(parts, sum(map(weight_of, parts)))
+            return Parts.of(cut(data, shapes))
 
         validation = None if self._validation is None else of(self._validation)
         return of(self._training), validation
 
     def begins_in_float32(self, shapes: Shapes, training: Parts) -> bool:
         """Whether a first stage in float32 pays."""
-        return pays_in_float32(self.X, shapes, len(training.parts))
+        return pays_in_float32(
+            self.dtype, training.sparse, shapes, len(training.of_map)
+        )
 
     def of_the_search(self) -> Block:
         """All rows to train on; the search takes what it needs of them."""

@@ -13,8 +13,7 @@ from ._curvature import Pair
 from ._lbfgs import INTERRUPTED, Iterate, Limits, Minimum, Monitor, Stage, minimize
 from ._monitors import Interrupt, Validation
 from ._objective import Objective
-from ._parameters import Shapes
-from ._products import Matrix
+from ._parameters import Shapes, n_parameters
 
 # The float32 stage ends once ten iterations gained less than this share of the loss;
 # an evaluation is exact to about a hundredth of it.
@@ -22,6 +21,10 @@ COARSE_LOSS_TOLERANCE = 1e-5
 
 # Fewer parts take a few milliseconds an evaluation, of which little would be saved.
 COARSE_MIN_PARTS = 4
+
+# With more, L-BFGS's own work takes longer than the products of sparse data, and the
+# pairs that the second stage goes on from take hundreds of megabytes.
+COARSE_MAX_PARAMETERS = 2**18
 
 
 @dataclass
@@ -72,13 +75,14 @@ def limits_for(
     )
 
 
-def pays_in_float32(X: Matrix, shapes: Shapes, n_parts: int) -> bool:
+def pays_in_float32(
+    dtype: np.dtype, sparse: bool, shapes: Shapes, n_parts: int
+) -> bool:
     """Whether to begin in float32: float64 data, and time spent in matrix products."""
+    # Sparse data may have more parameters than numbers.
+    few = not sparse or n_parameters(shapes) <= COARSE_MAX_PARAMETERS
     return (
-        isinstance(X, np.ndarray)
-        and X.dtype == np.float64
-        and len(shapes) > 1
-        and n_parts >= COARSE_MIN_PARTS
+        dtype == np.float64 and len(shapes) > 1 and n_parts >= COARSE_MIN_PARTS and few
     )
 
 

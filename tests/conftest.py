@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
-from sklearn_relulogit._blocks import Block
+from sklearn_relulogit._blocks import Block, Parts
 from sklearn_relulogit._likelihood import Logistic, Softmax
 from sklearn_relulogit._objective import Objective
 from sklearn_relulogit._parameters import layer_shapes, n_parameters
@@ -73,7 +73,7 @@ class Problem:
         ]
         # Parts of one and of several blocks.
         parts = [blocks[:1], blocks[1:3], blocks[3:]]
-        parts = [part for part in parts if part]
+        parts = Parts.of([part for part in parts if part])
         return Objective(
             parts, self.shapes, self.likelihood, alpha, np.dtype(dtype), **kwargs
         )

@@ -64,6 +64,20 @@ def test_cutting_copies_nothing(container):
         assert np.shares_memory(block.sample_weight, s)
 
 
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_small_matrix_is_copied_feature_by_feature(order):
+    X = np.array(np.arange(1200.0).reshape(300, 4), order=order)
+    y, s = np.arange(300), np.ones(300)
+    [[block]] = cut(Block(X, y, s), [(4, 10), (10, 1)])
+    assert_array_equal(block.X, X)
+    assert block.X.flags.f_contiguous
+    assert np.shares_memory(block.X, X) == (order == "F")
+    # One block, but more than a few megabytes.
+    X = np.empty((600, 2000))
+    [[block]] = cut(Block(X, y, s), [(2000, 5), (5, 1)])
+    assert np.shares_memory(block.X, X)
+
+
 @pytest.mark.parametrize("container", [scipy.sparse.csr_array, scipy.sparse.csr_matrix])
 def test_views_of_sparse_rows_are_the_rows(container):
     X = container(scipy.sparse.random_array((50, 7), density=0.3, rng=0))

@@ -10,12 +10,11 @@ from conftest import Problem, assert_gradient
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_relulogit._network import backward, forward
+from sklearn_relulogit._objective import LARGE_GRADIENT
 from sklearn_relulogit._parameters import unpack
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_loss_and_gradients_are_the_literal_formulas(hidden, seed):
-    p = Problem(hidden, seed=seed)
+def assert_literal(p):
     objective = p.objective()
     value, gradient = objective(p.theta)
     layers = unpack(p.theta, p.shapes)
@@ -30,6 +29,20 @@ def test_loss_and_gradients_are_the_literal_formulas(hidden, seed):
     ):
         assert_allclose(g_W_T.T * n, e_W, rtol=1e-10, atol=1e-12)
         assert_allclose(g_b * n, e_b, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_loss_and_gradients_are_the_literal_formulas(hidden, seed):
+    assert_literal(Problem(hidden, seed=seed))
+
+
+@pytest.mark.parametrize("hidden", [(60,), (60, 5), (3, 60, 70)])
+def test_so_are_those_of_many_parameters(hidden):
+    """Their gradients are computed in another order of memory."""
+    p = Problem(hidden, n_features=70, n_samples=9)
+    p.theta /= 5  # the literal formula overflows at large logits
+    assert len(p.theta) >= LARGE_GRADIENT
+    assert_literal(p)
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])

@@ -1,5 +1,7 @@
 """The objective as a sum over row blocks."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 from conftest import Problem
@@ -69,3 +71,14 @@ def test_overflow_is_an_error_not_a_nan(scale):
     p.X *= scale
     with pytest.raises(FloatingPointError, match="overflows"):
         p.objective()(p.theta)
+
+
+@pytest.mark.parametrize("scale", [1, 1e300])
+def test_what_numpy_is_told_is_forgotten(scale):
+    """Within a fit, callbacks run between the evaluations."""
+    before = np.getbufsize(), np.geterr()
+    p = Problem((5,))
+    p.X *= scale
+    with nullcontext() if scale == 1 else pytest.raises(FloatingPointError):
+        p.objective()(p.theta)
+    assert (np.getbufsize(), np.geterr()) == before

@@ -296,7 +296,7 @@ def test_memory_is_bounded_for_large_data(monkeypatch):
     seen = []
 
     def spy(parts, *args):
-        seen.append(sum(block.X.size for part in parts for block in part))
+        seen.append(sum(block.X.size for part in parts.of_map for block in part))
         return Objective(parts, *args)
 
     monkeypatch.setattr(_penalty, "Objective", spy)

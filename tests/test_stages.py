@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
+import scipy.sparse
 from numpy.testing import assert_array_equal
 from scipy.optimize import rosen, rosen_der
 from sklearn.datasets import make_classification
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_relulogit import ReLULogisticClassifier, _lbfgs, _rows
-from sklearn_relulogit._blocks import Block, cut
+from sklearn_relulogit._blocks import Block, Parts, cut
 from sklearn_relulogit._likelihood import Logistic
 from sklearn_relulogit._objective import Objective
 from sklearn_relulogit._parameters import layer_shapes, pack
@@ -128,8 +129,10 @@ def dtypes(monkeypatch):
     return seen
 
 
-def test_a_large_problem_begins_in_float32_and_ends_in_float64(data, dtypes):
+@pytest.mark.parametrize("container", [np.asarray, scipy.sparse.csr_array])
+def test_a_large_problem_begins_in_float32_and_ends_in_float64(data, dtypes, container):
     X, y = data
+    X = container(X)
     clf = make(alpha=30.0).fit(X, y)
     switch = dtypes.index("float64")
     assert 0 < switch < len(dtypes)
@@ -139,7 +142,9 @@ def test_a_large_problem_begins_in_float32_and_ends_in_float64(data, dtypes):
     # The loss is that of the parameters in float64.
     shapes = layer_shapes(20, (30,), 1)
     blocks = cut(Block(X, y, np.ones(len(y))), shapes)
-    objective = Objective(blocks, shapes, Logistic(), 30.0, np.dtype(np.float64))
+    objective = Objective(
+        Parts.of(blocks), shapes, Logistic(), 30.0, np.dtype(np.float64)
+    )
     layers = list(zip(clf.coefs_, clf.intercepts_, strict=True))
     value, gradient = objective(pack(layers))
     assert value == pytest.approx(clf.loss_, rel=1e-13)
@@ -157,7 +162,9 @@ def test_the_end_is_as_good_as_without(data, monkeypatch):
     assert with_stage.loss_ == pytest.approx(without.loss_, rel=5e-3)
 
 
-@pytest.mark.parametrize("kind", ["float32", "small", "no hidden layer"])
+@pytest.mark.parametrize(
+    "kind", ["float32", "small", "no hidden layer", "many parameters"]
+)
 def test_other_problems_have_one_stage(data, dtypes, kind):
     X, y = data
     clf = make(max_iter=2)
@@ -165,6 +172,9 @@ def test_other_problems_have_one_stage(data, dtypes, kind):
         X = X.astype(np.float32)
     elif kind == "small":
         X, y = X[::50], y[::50]
+    elif kind == "many parameters":
+        X = scipy.sparse.random_array((20_000, 9000), density=2e-3, rng=0, format="csr")
+        assert len(cut(Block(X, y, np.ones(len(y))), [(9000, 30), (30, 1)])) == 4
     else:
         clf.set_params(hidden_layer_sizes=())
     with pytest.warns(ConvergenceWarning):

@@ -14,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
 from sklearn_relulogit import ReLULogisticClassifier
-from sklearn_relulogit._blocks import Block, cut
+from sklearn_relulogit._blocks import Block, Parts, cut
 from sklearn_relulogit._likelihood import Logistic
 from sklearn_relulogit._objective import Objective
 from sklearn_relulogit._parameters import layer_shapes, unpack
@@ -34,9 +34,12 @@ class Ours:
         self.X, self.y, self.hidden, self.alpha = X, y, hidden, alpha
         self.n_threads = n_threads
         shapes = layer_shapes(X.shape[1], hidden, 1)
-        parts = cut(Block(X, y, np.broadcast_to(X.dtype.type(1), len(y))), shapes)
+        ones = np.broadcast_to(X.dtype.type(1), len(y))
+        parts = Parts.of(cut(Block(X, y, ones), shapes))
         self.map = ThreadedMap(n_threads)
-        self.objective = Objective(parts, shapes, Logistic(), alpha, X.dtype, self.map)
+        self.objective = Objective(
+            Parts.of(parts), shapes, Logistic(), alpha, X.dtype, self.map
+        )
 
     def evaluate(self, theta):
         return self.objective(theta)
