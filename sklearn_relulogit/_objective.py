@@ -29,7 +29,6 @@ BUFFER_NUMBERS = 512
 # A gradient of so many numbers is large: its change of order takes no notable time.
 LARGE_GRADIENT = 4096
 
-
 Order: TypeAlias = Literal["C", "F"]
 
 
@@ -91,16 +90,6 @@ class GradientBuffer(threading.local):
         self.layers = unpack(self.flat, shapes, order)
 
 
-def add_up(sums: Iterable[tuple[float, np.ndarray]]) -> tuple[float, np.ndarray]:
-    """The sum of values and of vectors, added to the first of them, in their order."""
-    sums = iter(sums)
-    value, vector = next(sums)
-    for other_value, other_vector in sums:
-        value += other_value
-        vector += other_vector
-    return value, vector
-
-
 class Objective:
     """F / sum_i s_i, a callable of theta that returns its value and gradient.
 
@@ -148,8 +137,8 @@ class Objective:
             dtype,
             order_of_activations(X),
         )
-        self._order = order_of_gradient(X, shapes)
-        self._gradient = GradientBuffer(shapes, dtype, self._order)
+        self._gradient_order = order_of_gradient(X, shapes)
+        self._gradient = GradientBuffer(shapes, dtype, self._gradient_order)
         self._penalty = np.where(is_weight(shapes), float(alpha), 0.0)
 
     def _forward(
@@ -170,7 +159,7 @@ class Objective:
     def nll_and_gradient(
         self, layers: Layers, part: list[Block]
     ) -> tuple[float, np.ndarray]:
-        """sum_i s_i nll_i over one part, and its gradient, W_l^T in ``self._order``."""
+        """sum_i s_i nll_i over one part, and its gradient by theta."""
         nll_sum, gradient_sum = 0.0, None
         gradient = self._gradient
         for block in part:
@@ -182,6 +171,8 @@ class Objective:
             else:
                 gradient_sum += gradient.flat
         assert gradient_sum is not None
+        if self._gradient_order == "F":
+            gradient_sum = pack(unpack(gradient_sum, self.shapes, "F"))
         return nll_sum, gradient_sum
 
     def nll(self, layers: Layers, part: list[Block]) -> float:
@@ -216,13 +207,13 @@ class Objective:
         """
         layers = unpack(theta.astype(self.dtype, copy=False), self.shapes)
         with evaluation():
-            sums = self.ordered_map(partial(self.nll_and_gradient, layers), self.parts)
-            value, gradient = add_up(sums)
-            if self._order == "F":
-                gradient = pack(unpack(gradient, self.shapes, "F"))
-            penalty_gradient = self._penalty * theta
-            value += float(penalty_gradient @ theta) / 2
-            gradient += penalty_gradient
+            gradient = self._penalty * theta
+            value = float(gradient @ theta) / 2
+            for nll_sum, gradient_sum in self.ordered_map(
+                partial(self.nll_and_gradient, layers), self.parts
+            ):
+                value += nll_sum
+                gradient += gradient_sum
             value /= self.weight_sum
             gradient /= self.weight_sum
             if not math.isfinite(value) or not math.isfinite(gradient @ gradient):
