@@ -28,7 +28,6 @@ BUFFER_NUMBERS = 512
 # A gradient of so many numbers is large: its change of order takes no notable time.
 LARGE_GRADIENT = 4096
 
-
 Order: TypeAlias = Literal["C", "F"]
 
 
@@ -86,16 +85,6 @@ class GradientBuffer(threading.local):
         self.layers = unpack(self.flat, shapes, order)
 
 
-def add_up(sums: Iterable[tuple[float, np.ndarray]]) -> tuple[float, np.ndarray]:
-    """The sum of values and of vectors, added to the first of them, in their order."""
-    sums = iter(sums)
-    value, vector = next(sums)
-    for other_value, other_vector in sums:
-        value += other_value
-        vector += other_vector
-    return value, vector
-
-
 class Objective:
     """F / sum_i s_i, a callable of theta that returns its value and gradient.
 
@@ -138,9 +127,9 @@ class Objective:
 
     def _take_memory(self) -> None:
         widths = [m for _, m in self.shapes]
-        self._order = order_of_gradient(self._sparse, self.shapes)
-        self._gradient = GradientBuffer(self.shapes, self.dtype, self._order)
         self._buffers = Buffers(widths, self.dtype, order_of_activations(self._sparse))
+        self._gradient_order = order_of_gradient(self._sparse, self.shapes)
+        self._gradient = GradientBuffer(self.shapes, self.dtype, self._gradient_order)
 
     def __getstate__(self) -> dict[str, Any]:
         # To parts that lie elsewhere goes what evaluates them, and no more.
@@ -169,7 +158,7 @@ class Objective:
     def nll_and_gradient(
         self, layers: Layers, part: list[Block]
     ) -> tuple[float, np.ndarray]:
-        """sum_i s_i nll_i over one part, and its gradient, W_l^T in ``self._order``."""
+        """sum_i s_i nll_i over one part, and its gradient by theta."""
         nll_sum, gradient_sum = 0.0, None
         gradient = self._gradient
         for block in part:
@@ -182,6 +171,8 @@ class Objective:
                 gradient_sum += gradient.flat
         if gradient_sum is None:  # a chunk without rows
             gradient_sum = np.zeros(len(gradient.flat))
+        if self._gradient_order == "F":
+            gradient_sum = pack(unpack(gradient_sum, self.shapes, "F"))
         return nll_sum, gradient_sum
 
     def nll(self, layers: Layers, part: list[Block]) -> float:
@@ -216,13 +207,13 @@ class Objective:
         """
         layers = unpack(theta.astype(self.dtype, copy=False), self.shapes)
         with evaluation():
-            sums = self.ordered_map(partial(self.nll_and_gradient, layers), self.parts)
-            value, gradient = add_up(sums)
-            if self._order == "F":
-                gradient = pack(unpack(gradient, self.shapes, "F"))
-            penalty_gradient = self._penalty * theta
-            value += float(penalty_gradient @ theta) / 2
-            gradient += penalty_gradient
+            gradient = self._penalty * theta
+            value = float(gradient @ theta) / 2
+            for nll_sum, gradient_sum in self.ordered_map(
+                partial(self.nll_and_gradient, layers), self.parts
+            ):
+                value += nll_sum
+                gradient += gradient_sum
             value /= self.weight_sum
             gradient /= self.weight_sum
             if not math.isfinite(value) or not math.isfinite(gradient @ gradient):
