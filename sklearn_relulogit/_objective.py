@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ._arrays import Arrays, Numpy
 from ._blocks import Block
 from ._likelihood import Likelihood
 from ._network import backward, forward
@@ -25,25 +26,28 @@ from ._products import Matrix, operand
 class Buffers(threading.local):
     """Memory for the activations of one row block, reused, one set for each thread."""
 
-    def __init__(self, n_rows: int, widths: list[int], dtype: np.dtype) -> None:
-        self._arrays = [np.empty((n_rows, width), dtype) for width in widths]
+    def __init__(
+        self, n_rows: int, widths: list[int], dtype: np.dtype, xp: Arrays = Numpy
+    ) -> None:
+        self._empty = xp.empty
+        self._arrays = [xp.empty((n_rows, width), dtype) for width in widths]
 
     def first(self, n_rows: int) -> list[np.ndarray]:
         """The first rows of every array."""
-        if n_rows > len(self._arrays[0]):
+        if n_rows > self._arrays[0].shape[0]:
             self._arrays = [
-                np.empty((n_rows, array.shape[1]), array.dtype)
+                self._empty((n_rows, array.shape[1]), array.dtype)
                 for array in self._arrays
             ]
-        return [array[:n_rows] for array in self._arrays]
+        return [array[:n_rows, :] for array in self._arrays]
 
 
 class GradientBuffer(threading.local):
     """Memory for the gradient of one row block, flat and by layers, for each thread."""
 
-    def __init__(self, shapes: Shapes, dtype: np.dtype) -> None:
-        self.flat = np.empty(n_parameters(shapes), dtype)
-        self.layers = unpack(self.flat, shapes)
+    def __init__(self, shapes: Shapes, dtype: np.dtype, xp: Arrays = Numpy) -> None:
+        self.flat = xp.empty(n_parameters(shapes), dtype)
+        self.layers = unpack(self.flat, shapes, xp.reshape)
 
 
 def weight_of(part: list[Block]) -> float:
@@ -72,6 +76,8 @@ class Objective:
         or sums of neighbours.
     weight_sum : float, optional
         The sum of the weights, where the parts lie elsewhere.
+    xp : Numpy or ArrayAPI, default=Numpy
+        The functions of the arrays of the parts, and where these are.
     """
 
     def __init__(
@@ -83,6 +89,7 @@ class Objective:
         dtype: np.dtype,
         ordered_map: Callable[..., Iterable[Any]] = map,
         weight_sum: float | None = None,
+        xp: Arrays = Numpy,
     ) -> None:
         self.parts = parts
         self.shapes = shapes
@@ -90,6 +97,7 @@ class Objective:
         self.alpha = alpha
         self.dtype = dtype
         self.ordered_map = ordered_map
+        self.xp = xp
         self.weight_sum = (
             sum(map(weight_of, parts)) if weight_sum is None else weight_sum
         )
@@ -97,16 +105,22 @@ class Objective:
         self._penalty = np.where(is_weight(shapes), float(alpha), 0.0)
 
     def _take_memory(self) -> None:
-        self._buffers = Buffers(0, [m for _, m in self.shapes], self.dtype)
-        self._gradient = GradientBuffer(self.shapes, self.dtype)
+        widths = [m for _, m in self.shapes]
+        self._buffers = Buffers(0, widths, self.dtype, self.xp)
+        self._gradient = GradientBuffer(self.shapes, self.dtype, self.xp)
 
     def __getstate__(self) -> dict[str, Any]:
         # To parts that lie elsewhere goes what evaluates them, and no more.
-        return {name: vars(self)[name] for name in ("shapes", "likelihood", "dtype")}
+        names = ("shapes", "likelihood", "dtype", "xp")
+        return {name: vars(self)[name] for name in names}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         self._take_memory()
+
+    def _layers(self, theta: np.ndarray) -> Layers:
+        """The layers where the parts are, in the type of their arrays."""
+        return unpack(self.xp.sent(theta, self.dtype), self.shapes, self.xp.reshape)
 
     def _forward(
         self, layers: Layers, block: Block
@@ -118,30 +132,28 @@ class Objective:
             out=self._buffers.first(block.X.shape[0]),
         )
         nll, residual = self.likelihood.nll_and_residual(logits, block.y)
-        nll *= block.sample_weight
-        residual *= block.sample_weight[:, np.newaxis]
+        self.xp.multiply(nll, block.sample_weight, out=nll)
+        self.xp.multiply(residual, block.sample_weight[:, None], out=residual)
         return activations, nll, residual
 
     def nll_and_gradient(
         self, layers: Layers, part: list[Block]
     ) -> tuple[float, np.ndarray]:
         """sum_i s_i nll_i over one part, and its gradient by theta."""
+        xp, gradient = self.xp, self._gradient
         nll_sum = 0.0
-        gradient = self._gradient
-        gradient_sum = np.zeros(len(gradient.flat))
+        gradient_sum = xp.zeros(n_parameters(self.shapes))
         for block in part:
             activations, nll, residual = self._forward(layers, block)
             backward(layers, activations, residual, out=gradient.layers)
-            nll_sum += float(nll.sum(dtype=np.float64))
+            nll_sum += xp.total(nll)
             gradient_sum += gradient.flat
-        return nll_sum, gradient_sum
+        return xp.fetched(nll_sum), xp.fetched(gradient_sum)
 
     def nll(self, layers: Layers, part: list[Block]) -> float:
         """sum_i s_i nll_i over one part."""
-        return sum(
-            float(self._forward(layers, block)[1].sum(dtype=np.float64))
-            for block in part
-        )
+        xp = self.xp
+        return xp.fetched(sum(xp.total(self._forward(layers, b)[1]) for b in part))
 
     def mean_nll(self, theta: np.ndarray) -> float:
         """The loss without penalty and without gradient: a weighted mean, in nats.
@@ -151,7 +163,7 @@ class Objective:
         FloatingPointError
             If it overflows.
         """
-        layers = unpack(theta.astype(self.dtype, copy=False), self.shapes)
+        layers = self._layers(theta)
         with np.errstate(over="ignore", invalid="ignore"):
             value = sum(self.ordered_map(partial(self.nll, layers), self.parts))
         if not math.isfinite(value):
@@ -166,7 +178,7 @@ class Objective:
         FloatingPointError
             If the value or the square of the gradient's norm overflows.
         """
-        layers = unpack(theta.astype(self.dtype, copy=False), self.shapes)
+        layers = self._layers(theta)
         with np.errstate(over="ignore", invalid="ignore"):
             gradient = self._penalty * theta
             value = float(gradient @ theta) / 2

@@ -5,6 +5,7 @@ formulas and calls it ``W_T``: shape (n_l, m_l), as in scikit-learn's
 ``coefs_``. ``theta`` is W_1^T, b_1, ..., W_L^T, b_L, each in C order.
 """
 
+from collections.abc import Callable
 from itertools import pairwise
 from typing import TypeAlias
 
@@ -31,13 +32,17 @@ def n_parameters(shapes: Shapes) -> int:
     return sum((n + 1) * m for n, m in shapes)
 
 
-def unpack(theta: np.ndarray, shapes: Shapes) -> Layers:
+def unpack(
+    theta: np.ndarray,
+    shapes: Shapes,
+    reshape: Callable[..., np.ndarray] = np.ndarray.reshape,
+) -> Layers:
     """View theta as [(W_1^T, b_1), ..., (W_L^T, b_L)]; nothing is copied."""
     layers = []
     start = 0
     for n, m in shapes:
         middle, end = start + n * m, start + (n + 1) * m
-        layers.append((theta[start:middle].reshape(n, m), theta[middle:end]))
+        layers.append((reshape(theta[start:middle], (n, m)), theta[middle:end]))
         start = end
     return layers
 
