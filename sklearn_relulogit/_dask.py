@@ -155,7 +155,8 @@ class ClusterMap:
         at_most: int,
     ) -> list[Any]:
         self._compute(chunks)
-        (sent,) = self.client.scatter([function], broadcast=True, hash=False)
+        # A task, not scattered data, which would be lost with the worker that has them.
+        sent = self.client.submit(_same, function, pure=False)
         results = self.client.map(
             _on_worker,
             [sent] * len(chunks),
@@ -209,6 +210,10 @@ def _client() -> Any:
             "was made with asynchronous=True."
         )
     return client
+
+
+def _same(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return function
 
 
 def _on_worker(function: Callable[[Any], Any], chunk: Any) -> Any:
