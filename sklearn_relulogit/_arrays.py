@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from scipy.sparse import issparse
 from scipy.special import expit
+from sklearn import get_config
 
 from ._optional import optional_import
 
@@ -25,12 +26,14 @@ class Numpy:
     """The functions of numpy's arrays."""
 
     abs, negative, exp, log1p = np.abs, np.negative, np.exp, np.log1p
-    subtract, multiply = np.subtract, np.multiply
+    subtract, multiply, matmul = np.subtract, np.multiply, np.matmul
     maximum, minimum = np.maximum, np.minimum
     sigmoid = expit
     arange, argmax, concat, take = np.arange, np.argmax, np.concat, np.take
     empty, zeros, astype, reshape = np.empty, np.zeros, np.astype, np.ndarray.reshape
-    isfinite, all, finfo, result_type = np.isfinite, np.all, np.finfo, np.result_type
+    isfinite, all, any = np.isfinite, np.all, np.any
+    max, min, std, int64 = np.max, np.min, np.std, np.int64
+    finfo, result_type = np.finfo, np.result_type
     column_sums = np.add.reduce
 
     @staticmethod
@@ -50,9 +53,9 @@ class Numpy:
         return float(a.sum(dtype=np.float64))
 
     @staticmethod
-    def sent(a: np.ndarray, dtype: Any) -> np.ndarray:
-        """An array of the host among the others: as it is."""
-        return a.astype(dtype, copy=False)
+    def sent(a: np.ndarray, dtype: Any = None) -> np.ndarray:
+        """An array of the host, where the others are: as it is."""
+        return a if dtype is None else a.astype(dtype, copy=False)
 
     @staticmethod
     def fetched(a: Any) -> Any:
@@ -73,6 +76,17 @@ class ArrayAPI:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.xp, name)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether arrays of both can be combined."""
+        return (
+            isinstance(other, ArrayAPI)
+            and namespace_name(self.xp) == namespace_name(other.xp)
+            and bool(self.device == other.device)
+        )
+
+    def __str__(self) -> str:
+        return f"{namespace_name(self.xp)} on the device {str(self.device)!r}"
 
     def _into(self, out: Array | None, name: str, *args: Any) -> Array:
         function = getattr(self.xp, name)
@@ -157,7 +171,9 @@ class ArrayAPI:
 
     def sent(self, a: np.ndarray, dtype: Any = None) -> Array:
         """A copy on the device of an array of the host."""
-        dtype = a.dtype if dtype is None else numpy_dtype(dtype)
+        dtype = numpy_dtype(a.dtype if dtype is None else dtype)
+        if dtype == np.float64 and len(self.float_dtypes) == 1:
+            dtype = np.dtype(np.float32)
         # Some namespaces share the memory that they are given, where they can.
         return self.xp.asarray(a.astype(dtype, order="C"), device=self.device)
 
@@ -175,11 +191,11 @@ def arrays_of(A: Array) -> Arrays:
     """The functions of an array, and where it is."""
     if isinstance(A, np.ndarray):
         return Numpy
-    compat = _compat()
-    return ArrayAPI(compat.array_namespace(A), compat.device(A))
+    helpers = compat()
+    return ArrayAPI(helpers.array_namespace(A), helpers.device(A))
 
 
-def _compat() -> Any:
+def compat() -> Any:
     """PyTorch has the functions of the standard by other names, CuPy misses some."""
     return optional_import("array_api_compat", "array-api", "Array API input")
 
@@ -191,25 +207,64 @@ def namespace_name(xp: Any) -> str:
 
 
 def numpy_dtype(dtype: Any) -> np.dtype:
-    """numpy's type for one of another namespace."""
+    """Numpy's type for one of another namespace."""
+    if isinstance(dtype, np.dtype):
+        return dtype
     return np.dtype(str(dtype).rpartition(".")[2])
 
 
-def is_other_array(A: Any) -> bool:
-    """Whether something is an array of another library than numpy."""
-    if isinstance(A, np.ndarray) or issparse(A):
+def is_dispatched(A: Any) -> bool:
+    """Whether something is an array of another library than numpy, to stay such."""
+    if isinstance(A, np.ndarray) or not (
+        hasattr(A, "__array_namespace__") or type(A).__module__ == "torch"
+    ):
         return False
-    return hasattr(A, "__array_namespace__") or type(A).__module__ == "torch"
+    return bool(get_config()["array_api_dispatch"])
+
+
+def place_of(A: Any) -> Arrays:
+    """The functions of what a user hands in; those of numpy of no array at all."""
+    return arrays_of(A) if is_dispatched(A) else Numpy
+
+
+def on_host(A: Any) -> Any:
+    """What a user hands in, on the host if it is an array of another library."""
+    return to_numpy(A) if is_dispatched(A) else A
+
+
+def moved(A: Any, xp: Arrays) -> Any:
+    """What a user hands in, where the other arrays are."""
+    if place_of(A) == xp:
+        return A
+    A = on_host(A)
+    return A if xp is Numpy else xp.sent(np.asarray(A))
+
+
+def taken(A: Array, index: np.ndarray) -> Array:
+    """``A[index]``, the index on the host."""
+    if isinstance(A, np.ndarray) or issparse(A):
+        return A[index]
+    xp = arrays_of(A)
+    return xp.take(A, xp.sent(index), axis=0)
+
+
+def labels_of(classes: Array, codes: Array) -> Array:
+    """``classes[codes]``, where the codes are; strings are always on the host."""
+    xp = arrays_of(codes)
+    if arrays_of(classes) == xp:
+        return classes[codes] if xp is Numpy else xp.take(classes, codes, axis=0)
+    labels = to_numpy(classes)[to_numpy(codes)]
+    return labels if labels.dtype.kind not in "biuf" else xp.sent(labels)
 
 
 def to_numpy(A: Array) -> np.ndarray:
     """An array on the host; one of numpy is returned as it is."""
     if isinstance(A, np.ndarray):
         return A
-    compat = _compat()
-    xp = compat.array_namespace(A)
+    helpers = compat()
+    xp = helpers.array_namespace(A)
     if namespace_name(xp) == "array_api_strict":
         A = A.to_device(xp.Device("CPU_DEVICE"))
     else:
-        A = compat.to_device(A.detach() if hasattr(A, "detach") else A, "cpu")
+        A = helpers.to_device(A.detach() if hasattr(A, "detach") else A, "cpu")
     return np.asarray(A)

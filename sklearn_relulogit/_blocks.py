@@ -22,6 +22,10 @@ from ._products import Matrix
 LAYER_NUMBERS, BLOCK_NUMBERS = 2**17, 2**19
 MIN_BLOCK_ROWS, MAX_BLOCK_ROWS = 512, 16384
 
+# On a device a block should be long enough to hide what it takes to begin each step,
+# and small beside its memory: numbers of a block and all layers.
+DEVICE_NUMBERS = 2**25
+
 # A part is worth another thread's while: about a millisecond.
 PART_WORK = 2e7
 MAX_PARTS = 32
@@ -42,6 +46,9 @@ def row_parts(X: Matrix, shapes: Shapes) -> list[list[slice]]:
     """
     n_samples, n_features = X.shape
     width = sum(m for _, m in shapes)
+    if not isinstance(X, np.ndarray) and not issparse(X):
+        n_blocks = -(-n_samples * (n_features + width) // DEVICE_NUMBERS)
+        return [_even_slices(slice(0, n_samples), n_blocks)]
     narrowest = min((m for _, m in shapes[:-1]), default=1)
     block_rows = min(LAYER_NUMBERS // narrowest, BLOCK_NUMBERS // width)
     block_rows = int(np.clip(block_rows, MIN_BLOCK_ROWS, MAX_BLOCK_ROWS))
@@ -84,7 +91,7 @@ def cut(data: Block, shapes: Shapes) -> list[list[Block]]:
 def rows_of(X: Matrix, rows: slice) -> Matrix:
     """A view of some rows of X; of CSR data too, of which scipy would take a copy."""
     if not issparse(X):
-        return X[rows]
+        return X[rows, :]
     start, stop = X.indptr[rows.start], X.indptr[rows.stop]
     view = type(X)((rows.stop - rows.start, X.shape[1]), dtype=X.dtype)
     # The constructor would copy what is a small part of another array.

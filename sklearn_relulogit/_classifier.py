@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
+from ._arrays import Arrays, is_dispatched, place_of, to_numpy
 from ._base import (
     BaseReLULogistic,
     all_or_nothing,
@@ -29,6 +30,7 @@ from ._constraints import (
 )
 from ._dask import OnCluster
 from ._dead_layers import woken
+from ._device import OnDevice
 from ._lbfgs import (
     EVALUATION_LIMIT,
     INTERRUPTED,
@@ -411,7 +413,10 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
         hidden_layer_sizes = self._check_parameters(X_val, y_val, sample_weight_val)
         goes_on = self.warm_start and hasattr(self, "coefs_")
         given = Given(X, y, sample_weight, X_val, y_val, sample_weight_val)
-        source = OnCluster if any(map(is_dask, given)) else InMemory
+        if any(map(is_dask, given)):
+            source: Any = OnCluster
+        else:
+            source = OnDevice if is_dispatched(X) else InMemory
         splits = self.early_stopping and X_val is None
         rows: Rows = source.read(
             self,
@@ -438,7 +443,9 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
         n_starts = self.n_init if hidden_layer_sizes else 1
 
         def fitted(theta: np.ndarray) -> dict[str, Any]:
-            return fitted_attributes(theta, shapes, classes, dtype)
+            return fitted_attributes(
+                theta, shapes, classes, dtype, place_of(X), place_of(y)
+            )
 
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         task = FitTask(
@@ -480,6 +487,7 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
                     dtype,
                     ordered_map,
                     data.weight_sum,
+                    data.xp,
                 )
 
             validation = None
@@ -513,7 +521,7 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
         for name, value in fitted(best.iterate.theta).items():
             setattr(self, name, value)
         self.out_activation_ = likelihood.out_activation
-        self._set_history(best, restarts)
+        self._set_history(best, restarts, place_of(X))
         self.__dict__.pop("_pairs", None)
         if pairs:
             self._pairs = pairs
@@ -529,7 +537,8 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
     ) -> list[np.ndarray]:
         """The vectors theta to start from."""
         if goes_on:
-            return [pack(list(zip(self.coefs_, self.intercepts_, strict=True)))]
+            layers = zip(self.coefs_, self.intercepts_, strict=True)
+            return [pack([(to_numpy(W_T), to_numpy(b)) for W_T, b in layers])]
         rng = check_random_state(self.random_state)
         return [
             woken(initial_theta(shapes, rng), shapes, training.parts, ordered_map)
@@ -605,16 +614,17 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
 
     def _check_warm_start(self, classes: np.ndarray, shapes: Shapes) -> None:
         remedy = "Set warm_start=False, or fit a clone."
-        if not np.array_equal(classes, self.classes_):
+        before = to_numpy(self.classes_)
+        if not np.array_equal(classes, before):
             raise ValueError(
                 "warm_start=True goes on from a fit to the classes "
-                f"{self.classes_.tolist()}, but those of y are {classes.tolist()}. "
+                f"{before.tolist()}, but those of y are {classes.tolist()}. "
                 f"{remedy}"
             )
         if shapes != [W_T.shape for W_T in self.coefs_]:
-            before = tuple(len(b) for b in self.intercepts_[:-1])
+            sizes = tuple(b.shape[0] for b in self.intercepts_[:-1])
             raise ValueError(
-                f"warm_start=True goes on from a fit with hidden_layer_sizes={before}, "
+                f"warm_start=True goes on from a fit with hidden_layer_sizes={sizes}, "
                 f"but now it is {self.hidden_layer_sizes!r}. {remedy}"
             )
 
@@ -641,7 +651,7 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
         restart.monitors[:0] = task.monitors(index)
         return restart
 
-    def _set_history(self, best: Restart, restarts: list[Restart]) -> None:
+    def _set_history(self, best: Restart, restarts: list[Restart], xp: Arrays) -> None:
         """Set what tells how the fit went."""
         assert best.minimum is not None
         self.n_layers_ = len(self.coefs_) + 1
@@ -652,7 +662,7 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
             if best.validation is None
             else best.validation.losses[: len(self.loss_curve_)]
         )
-        self.restart_losses_ = np.array([restart.loss for restart in restarts])
+        self.restart_losses_ = xp.sent(np.array([restart.loss for restart in restarts]))
         self.n_iter_ = len(self.loss_curve_)
         self.n_evaluations_ = best.minimum.n_evaluations
         self.stop_reason_ = best.minimum.stop_reason

@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from scipy.sparse import issparse
 
-from ._arrays import Numpy, arrays_of
+from ._arrays import ArrayAPI, arrays_of
 
 # A dense array, of numpy or another library, or a scipy sparse array or matrix.
 Matrix: TypeAlias = Any
@@ -16,7 +16,7 @@ def operand(X: Matrix, dtype: np.dtype) -> Matrix:
     if issparse(X):
         return X.astype(dtype, copy=False)
     xp = arrays_of(X)
-    if xp is not Numpy:
+    if isinstance(xp, ArrayAPI):
         return xp.astype(X, xp.dtype(dtype), copy=False)
     X = np.asarray(X, dtype=dtype)
     return X if X.itemsize in X.strides else np.ascontiguousarray(X)
