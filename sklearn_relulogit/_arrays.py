@@ -216,10 +216,15 @@ def numpy_dtype(dtype: Any) -> np.dtype:
 def is_dispatched(A: Any) -> bool:
     """Whether something is an array of another library than numpy, to stay such."""
     if isinstance(A, np.ndarray) or not (
-        hasattr(A, "__array_namespace__") or type(A).__module__ == "torch"
+        hasattr(A, "__array_namespace__") or is_torch_array(A)
     ):
         return False
     return bool(get_config()["array_api_dispatch"])
+
+
+def is_torch_array(A: Any) -> bool:
+    """Whether something is a tensor of PyTorch, which need not be imported."""
+    return any(cls.__module__ == "torch" for cls in type(A).__mro__)
 
 
 def place_of(A: Any) -> Arrays:

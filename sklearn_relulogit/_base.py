@@ -1,8 +1,9 @@
 """What the estimators share: predictions, checks of y, and all-or-nothing fits."""
 
+import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -11,7 +12,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from ._advice import overflow_message
-from ._arrays import Array, Arrays, Numpy, arrays_of, labels_of, place_of
+from ._arrays import Array, Arrays, Numpy, arrays_of, labels_of, place_of, to_numpy
 from ._blas import single_threaded_blas
 from ._chunkwise import chunkwise, refuse_dask
 from ._input import check_data
@@ -59,6 +60,32 @@ class BaseReLULogistic(ClassifierMixin, BaseEstimator):
                 f"This {type(self).__name__} has no attribute {name!r}: it {reason}."
             )
         return layers[0]
+
+    def on_host(self) -> Self:
+        """A copy of the fitted classifier, with its arrays in the host's memory.
+
+        What was fitted to arrays of another library than numpy, on whatever device,
+        predicts such arrays only. The copy predicts arrays of numpy, and can be
+        explained and exported.
+
+        Returns
+        -------
+        classifier : object
+            A shallow copy, whose arrays are those of numpy.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        """
+        check_is_fitted(self)
+        model = copy.copy(self)
+        for name, value in vars(self).items():
+            if name in ("classes_", "restart_losses_"):
+                setattr(model, name, to_numpy(value))
+            if name in ("coefs_", "intercepts_"):
+                setattr(model, name, [to_numpy(array) for array in value])
+        return model
 
     def _over_rows(self, function: Callable[..., Any], X: Any, method: str) -> Any:
         """``function(layers, X, ordered_map)`` of the fitted layers and checked X."""

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import joblib
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
+from sklearn.utils import Tags, check_random_state
 
 from ._arrays import Arrays, is_dispatched, place_of, to_numpy
 from ._base import (
@@ -337,6 +337,11 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.array_api_support = True
+        return tags
 
     def __getstate__(self) -> dict[str, Any]:
         # The curvature is many times larger than the parameters.

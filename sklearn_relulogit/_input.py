@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_X_y
 from sklearn.utils.validation import validate_data
 
-from ._arrays import ArrayAPI, compat, is_dispatched, place_of
+from ._arrays import ArrayAPI, compat, is_dispatched, is_torch_array, place_of
 from ._products import Matrix
 
 DTYPES = [np.float64, np.float32]
@@ -56,8 +56,8 @@ def no_float_so_large(name: str) -> Iterator[None]:
 def check_device_array(X: Any) -> Any:
     """X without what autograd knows of it; raise a TypeError if it cannot be fitted."""
     name = f"{type(X).__module__}.{type(X).__name__}"
-    if name.startswith("cupyx.") or str(getattr(X, "layout", "")).startswith(
-        "torch.sparse"
+    if name.startswith("cupyx.") or (
+        is_torch_array(X) and str(X.layout) != "torch.strided"
     ):
         raise TypeError(
             f"X is sparse, of type {name}: of sparse data only those of scipy are "
