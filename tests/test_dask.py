@@ -17,7 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 
 from sklearn_relulogit import ReLULogisticClassifier, ReLULogisticClassifierCV
-from sklearn_relulogit._dask import Chunk, ClusterMap
+from sklearn_relulogit._cluster import Chunk, ClusterMap
 from sklearn_relulogit._objective import Objective
 
 METHODS = ["decision_function", "predict", "predict_proba", "predict_log_proba"]

@@ -21,7 +21,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_relulogit import ReLULogisticClassifier
 from sklearn_relulogit._blocks import Block
-from sklearn_relulogit._dask import Chunk, ClusterMap, CutChunks
+from sklearn_relulogit._cluster import Chunk, ClusterMap, CutChunks
 
 HIDDEN = (64, 32)
 REPEATS = 3
