@@ -8,6 +8,7 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.preprocessing import StandardScaler
 
+from ._arrays import arrays_of, numpy_dtype, to_numpy
 from ._blocks import row_parts, rows_of
 from ._products import Matrix
 
@@ -75,14 +76,16 @@ def different_scales(deviation: np.ndarray, names: np.ndarray | None) -> str:
 
 def overflow_message(what: str, X: Matrix, names: np.ndarray | None) -> str:
     """Why something computed from X may have overflowed, and what to do."""
-    return too_large(what, largest_values(X), X.dtype, names)
+    return too_large(what, largest_values(X), numpy_dtype(X.dtype), names)
 
 
 def largest_values(X: Matrix) -> np.ndarray:
     """The largest absolute value of each feature."""
-    high, low = X.max(axis=0), X.min(axis=0)
     if issparse(X):
-        high, low = high.toarray().ravel(), low.toarray().ravel()
+        high, low = (extreme(axis=0).toarray().ravel() for extreme in (X.max, X.min))
+    else:
+        xp = arrays_of(X)
+        high, low = (to_numpy(extreme(X, axis=0)) for extreme in (xp.max, xp.min))
     return np.maximum(high, -low)
 
 

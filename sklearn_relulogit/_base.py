@@ -1,8 +1,9 @@
 """What the estimators share: predictions, checks of y, and all-or-nothing fits."""
 
+import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -11,6 +12,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from ._advice import overflow_message
+from ._arrays import Array, Arrays, Numpy, arrays_of, labels_of, place_of, to_numpy
 from ._blas import single_threaded_blas
 from ._chunkwise import chunkwise, refuse_dask
 from ._input import check_data
@@ -59,10 +61,37 @@ class BaseReLULogistic(ClassifierMixin, BaseEstimator):
             )
         return layers[0]
 
-    def _over_rows(self, function: Callable[..., Any], X: Any) -> Any:
+    def on_host(self) -> Self:
+        """A copy of the fitted classifier, with its arrays in the host's memory.
+
+        What was fitted to arrays of another library than numpy, on whatever device,
+        predicts such arrays only. The copy predicts arrays of numpy, and can be
+        explained and exported.
+
+        Returns
+        -------
+        classifier : object
+            A shallow copy, whose arrays are those of numpy.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        """
+        check_is_fitted(self)
+        model = copy.copy(self)
+        for name, value in vars(self).items():
+            if name in ("classes_", "restart_losses_"):
+                setattr(model, name, to_numpy(value))
+            if name in ("coefs_", "intercepts_"):
+                setattr(model, name, [to_numpy(array) for array in value])
+        return model
+
+    def _over_rows(self, function: Callable[..., Any], X: Any, method: str) -> Any:
         """``function(layers, X, ordered_map)`` of the fitted layers and checked X."""
         check_is_fitted(self)
         refuse_dask(X, "This method")
+        self._check_place(X, method)
         X = check_data(self, X, reset=False)
         layers = list(zip(self.coefs_, self.intercepts_, strict=True))
         with (
@@ -71,17 +100,29 @@ class BaseReLULogistic(ClassifierMixin, BaseEstimator):
         ):
             result = function(layers, X, ordered_map)
         arrays = result if isinstance(result, tuple) else (result,)
-        if not all(np.isfinite(array).all() for array in arrays):
+        xp = arrays_of(arrays[0])
+        if not all(xp.all(xp.isfinite(array)) for array in arrays):
             names = getattr(self, "feature_names_in_", None)
             raise ValueError(overflow_message("The network", X, names))
         return result
 
-    def _logits(self, X: Any) -> np.ndarray:
-        return self._over_rows(logits, X)
+    def _check_place(self, X: Any, method: str) -> None:
+        """Raise a ValueError unless X is where the coefficients are."""
+        place, fitted = place_of(X), arrays_of(self.coefs_[0])
+        if place != fitted:
+            raise ValueError(
+                f"Inputs passed to {type(self).__name__}.{method}() must use the same "
+                "namespace and the same device as those passed to fit(). There it was "
+                f"{fitted}, here it is {place}, of which arrays of other libraries are "
+                "taken only with sklearn.config_context(array_api_dispatch=True)."
+            )
+
+    def _logits(self, X: Any, method: str) -> Array:
+        return self._over_rows(logits, X, method)
 
     @property
     def _likelihood(self) -> Likelihood:
-        return likelihood_of(len(self.classes_))()
+        return likelihood_of(self.classes_.shape[0])()
 
     @chunkwise
     def decision_function(self, X: Any) -> np.ndarray:
@@ -99,7 +140,7 @@ class BaseReLULogistic(ClassifierMixin, BaseEstimator):
             For two classes the log-odds of ``classes_[1]``, else one logit for
             each class.
         """
-        Z = self._logits(X)
+        Z = self._logits(X, "decision_function")
         return Z[:, 0] if self.n_outputs_ == 1 else Z
 
     @chunkwise
@@ -117,9 +158,14 @@ class BaseReLULogistic(ClassifierMixin, BaseEstimator):
         labels : ndarray of shape (n_samples,)
             Elements of `classes_`.
         """
-        Z = self._logits(X)
-        codes = Z.argmax(axis=1) if Z.shape[1] > 1 else (Z[:, 0] > 0).astype(np.intp)
-        return self.classes_[codes]
+        Z = self._logits(X, "predict")
+        xp = arrays_of(Z)
+        codes = (
+            xp.argmax(Z, axis=1)
+            if self.n_outputs_ > 1
+            else xp.astype(Z[:, 0] > 0, xp.int64)
+        )
+        return labels_of(self.classes_, codes)
 
     @chunkwise
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -137,7 +183,7 @@ class BaseReLULogistic(ClassifierMixin, BaseEstimator):
             Probabilities in the order of `classes_`; float32 if X and the data
             of the fit are float32.
         """
-        Z = self._logits(X)
+        Z = self._logits(X, "predict_proba")
         return self._likelihood.proba(Z)
 
     @chunkwise
@@ -158,7 +204,7 @@ class BaseReLULogistic(ClassifierMixin, BaseEstimator):
         log_proba : ndarray of shape (n_samples, n_classes)
             Natural logarithms, in the order of `classes_`.
         """
-        Z = self._logits(X)
+        Z = self._logits(X, "predict_log_proba")
         return self._likelihood.log_proba(Z)
 
     def local_linear(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -230,9 +276,9 @@ class BaseReLULogistic(ClassifierMixin, BaseEstimator):
         >>> bool(np.allclose(clf.decision_function(X), logit))
         True
         """
-        coef, intercept = self._over_rows(local_linear, X)
+        coef, intercept = self._over_rows(local_linear, X, "local_linear")
         if self.n_outputs_ == 1:
-            return coef[:, 0], intercept[:, 0]
+            return coef[:, 0, :], intercept[:, 0]
         return coef, intercept
 
 
@@ -257,15 +303,23 @@ def encode_classes(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def fitted_attributes(
-    theta: np.ndarray, shapes: Shapes, classes: np.ndarray, dtype: Any
+    theta: np.ndarray,
+    shapes: Shapes,
+    classes: np.ndarray,
+    dtype: Any,
+    of_X: Arrays = Numpy,
+    of_y: Arrays = Numpy,
 ) -> dict[str, Any]:
-    """The attributes that predictions need; arrays own their memory."""
+    """The attributes that predictions need; arrays own their memory.
+
+    They are made where X and, as to the classes, y are.
+    """
     layers = unpack(theta, shapes)
     return {
-        "classes_": classes,
+        "classes_": of_y.sent(classes),
         "n_outputs_": n_outputs_of(len(classes)),
-        "coefs_": [W_T.astype(dtype) for W_T, _ in layers],
-        "intercepts_": [b.astype(dtype) for _, b in layers],
+        "coefs_": [of_X.sent(W_T.astype(dtype)) for W_T, _ in layers],
+        "intercepts_": [of_X.sent(b.astype(dtype)) for _, b in layers],
     }
 
 

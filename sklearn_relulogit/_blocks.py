@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from scipy.sparse import issparse
 
+from ._arrays import Arrays, Numpy
 from ._parameters import Shapes
 from ._products import Matrix
 
@@ -21,6 +22,10 @@ from ._products import Matrix
 # all layers of a block together: with more, they leave the cache.
 LAYER_NUMBERS, BLOCK_NUMBERS = 2**17, 2**19
 MIN_BLOCK_ROWS, MAX_BLOCK_ROWS = 512, 16384
+
+# On a device a block should be long enough to hide what it takes to begin each step,
+# and small beside its memory: numbers of a block and all layers.
+DEVICE_NUMBERS = 2**25
 
 # A part is worth another thread's while: about a millisecond.
 PART_WORK = 2e7
@@ -50,12 +55,15 @@ class Parts(NamedTuple):
     weighted : bool
         Whether any weight is not one.
     sparse : bool
+    xp : Numpy or ArrayAPI
+        The functions of the arrays, and where these are.
     """
 
     of_map: Any
     weight_sum: float
     weighted: bool
     sparse: bool
+    xp: Arrays = Numpy
 
     @classmethod
     def of(cls, parts: list[list[Block]]) -> Self:
@@ -81,6 +89,9 @@ def row_parts(X: Matrix, shapes: Shapes) -> list[list[slice]]:
     """
     n_samples, n_features = X.shape
     width = sum(m for _, m in shapes)
+    if not isinstance(X, np.ndarray) and not issparse(X):
+        n_blocks = -(-n_samples * (n_features + width) // DEVICE_NUMBERS)
+        return [_even_slices(slice(0, n_samples), n_blocks)]
     narrowest = min((m for _, m in shapes[:-1]), default=1)
     block_rows = min(LAYER_NUMBERS // narrowest, BLOCK_NUMBERS // width)
     block_rows = int(np.clip(block_rows, MIN_BLOCK_ROWS, MAX_BLOCK_ROWS))
@@ -117,7 +128,7 @@ def cut(data: Block, shapes: Shapes) -> list[list[Block]]:
     """
     parts = row_parts(data.X, shapes)
     small = len(parts) == len(parts[0]) == 1 and data.X.size <= SMALL_NUMBERS
-    if small and not issparse(data.X):
+    if small and isinstance(data.X, np.ndarray):
         data = data._replace(X=np.asfortranarray(data.X))
     return [
         [
@@ -131,7 +142,7 @@ def cut(data: Block, shapes: Shapes) -> list[list[Block]]:
 def rows_of(X: Matrix, rows: slice) -> Matrix:
     """A view of some rows of X; of CSR data too, of which scipy would take a copy."""
     if not issparse(X):
-        return X[rows]
+        return X[rows, :]
     start, stop = X.indptr[rows.start], X.indptr[rows.stop]
     view = type(X)((rows.stop - rows.start, X.shape[1]), dtype=X.dtype)
     # The constructor would copy what is a small part of another array.

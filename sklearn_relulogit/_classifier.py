@@ -9,8 +9,9 @@ from typing import Any, ClassVar, Self
 import joblib
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
+from sklearn.utils import Tags, check_random_state
 
+from ._arrays import Arrays, is_dispatched, place_of, to_numpy
 from ._base import (
     BaseReLULogistic,
     all_or_nothing,
@@ -30,6 +31,7 @@ from ._constraints import (
 )
 from ._dask import OnCluster
 from ._dead_layers import woken
+from ._device import OnDevice
 from ._lbfgs import (
     EVALUATION_LIMIT,
     INTERRUPTED,
@@ -337,6 +339,11 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
         self.random_state = random_state
         self.verbose = verbose
 
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.array_api_support = True
+        return tags
+
     def __getstate__(self) -> dict[str, Any]:
         # The curvature is many times larger than the parameters.
         state: dict[str, Any] = super().__getstate__()
@@ -412,7 +419,10 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
         hidden_layer_sizes = self._check_parameters(X_val, y_val, sample_weight_val)
         goes_on = self.warm_start and hasattr(self, "coefs_")
         given = Given(X, y, sample_weight, X_val, y_val, sample_weight_val)
-        source = OnCluster if any(map(is_dask, given)) else InMemory
+        if any(map(is_dask, given)):
+            source: Any = OnCluster
+        else:
+            source = OnDevice if is_dispatched(X) else InMemory
         splits = self.early_stopping and X_val is None
         rows: Rows = source.read(
             self,
@@ -439,7 +449,9 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
         n_starts = self.n_init if hidden_layer_sizes else 1
 
         def fitted(theta: np.ndarray) -> dict[str, Any]:
-            return fitted_attributes(theta, shapes, classes, dtype)
+            return fitted_attributes(
+                theta, shapes, classes, dtype, place_of(X), place_of(y)
+            )
 
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         task = FitTask(
@@ -508,7 +520,7 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
         for name, value in fitted(best.iterate.theta).items():
             setattr(self, name, value)
         self.out_activation_ = likelihood.out_activation
-        self._set_history(best, restarts)
+        self._set_history(best, restarts, place_of(X))
         self.__dict__.pop("_pairs", None)
         if pairs:
             self._pairs = pairs
@@ -524,7 +536,8 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
     ) -> list[np.ndarray]:
         """The vectors theta to start from."""
         if goes_on:
-            return [pack(list(zip(self.coefs_, self.intercepts_, strict=True)))]
+            layers = zip(self.coefs_, self.intercepts_, strict=True)
+            return [pack([(to_numpy(W_T), to_numpy(b)) for W_T, b in layers])]
         rng = check_random_state(self.random_state)
         return [
             woken(initial_theta(shapes, rng), shapes, training.of_map, ordered_map)
@@ -600,16 +613,17 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
 
     def _check_warm_start(self, classes: np.ndarray, shapes: Shapes) -> None:
         remedy = "Set warm_start=False, or fit a clone."
-        if not np.array_equal(classes, self.classes_):
+        before = to_numpy(self.classes_)
+        if not np.array_equal(classes, before):
             raise ValueError(
                 "warm_start=True goes on from a fit to the classes "
-                f"{self.classes_.tolist()}, but those of y are {classes.tolist()}. "
+                f"{before.tolist()}, but those of y are {classes.tolist()}. "
                 f"{remedy}"
             )
         if shapes != [W_T.shape for W_T in self.coefs_]:
-            before = tuple(len(b) for b in self.intercepts_[:-1])
+            sizes = tuple(b.shape[0] for b in self.intercepts_[:-1])
             raise ValueError(
-                f"warm_start=True goes on from a fit with hidden_layer_sizes={before}, "
+                f"warm_start=True goes on from a fit with hidden_layer_sizes={sizes}, "
                 f"but now it is {self.hidden_layer_sizes!r}. {remedy}"
             )
 
@@ -636,7 +650,7 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
         restart.monitors[:0] = task.monitors(index)
         return restart
 
-    def _set_history(self, best: Restart, restarts: list[Restart]) -> None:
+    def _set_history(self, best: Restart, restarts: list[Restart], xp: Arrays) -> None:
         """Set what tells how the fit went."""
         assert best.minimum is not None
         self.n_layers_ = len(self.coefs_) + 1
@@ -647,7 +661,7 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
             if best.validation is None
             else best.validation.losses[: len(self.loss_curve_)]
         )
-        self.restart_losses_ = np.array([restart.loss for restart in restarts])
+        self.restart_losses_ = xp.sent(np.array([restart.loss for restart in restarts]))
         self.n_iter_ = len(self.loss_curve_)
         self.n_evaluations_ = best.minimum.n_evaluations
         self.stop_reason_ = best.minimum.stop_reason

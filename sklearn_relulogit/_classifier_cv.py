@@ -22,6 +22,7 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.parallel import Parallel, delayed
 
 from ._advice import overflow_message
+from ._arrays import is_dispatched, place_of
 from ._base import (
     BaseReLULogistic,
     all_or_nothing,
@@ -261,6 +262,12 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
         check_parameters(self, self._parameter_constraints)
         for array in (X, y, sample_weight):
             refuse_dask(array, f"{type(self).__name__}.fit")
+            if is_dispatched(array):
+                raise TypeError(
+                    f"{type(self).__name__}.fit takes arrays of numpy, not of "
+                    f"{place_of(array)}. GridSearchCV over the alpha of "
+                    "ReLULogisticClassifier takes them."
+                )
         hidden = check_layer_sizes(self.hidden_layer_sizes, type(self).__name__)
         alphas = self._check_alphas()
         split_params, score_params = self._routed(sample_weight, params)
@@ -414,13 +421,13 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
         self.__dict__.update(_state(final))
         return message
 
-    def _logits(self, X: Any) -> np.ndarray:
+    def _logits(self, X: Any, method: str) -> np.ndarray:
         if not self.refit and hasattr(self, "alpha_"):
             raise AttributeError(
                 f"This {type(self).__name__} was fitted with refit=False: it chose "
                 "alpha_, but has no network to predict with."
             )
-        return super()._logits(X)
+        return super()._logits(X, method)
 
 
 def _state(estimator: BaseReLULogistic) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any, NamedTuple, Self
 
 import numpy as np
-import scipy.sparse
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
@@ -25,11 +24,10 @@ from ._base import encode_classes
 from ._blocks import Block, Parts, row_parts, weight_of
 from ._chunkwise import is_dask, row_chunks, stand_in
 from ._cluster import Chunk, ClusterMap, CutChunks, delayed
-from ._halves import most_rows, row_keys
+from ._halves import keyed, most_rows, smallest_keys
 from ._input import check_chunk
 from ._optional import optional_import
 from ._parameters import Shapes
-from ._products import Matrix
 from ._rows import Given, Splitting
 from ._training import pays_in_float32
 from ._validation_data import (
@@ -152,8 +150,8 @@ class OnCluster:
 
     def of_the_search(self) -> Block:
         """Different rows to train on, as many as the search looks at, as weighted."""
-        merge = partial(_smallest_keys, n_rows=most_rows(self.n_features))
-        sample = self._map.merged(_keyed, self._sides[0], merge)
+        merge = partial(smallest_keys, n_rows=most_rows(self.n_features))
+        sample = self._map.merged(keyed, self._sides[0], merge)
         block: Block = merge([sample]).block
         return block
 
@@ -357,51 +355,6 @@ def _side(block: Block, validation: bool, numbers: np.ndarray, seed: int) -> Blo
         chosen[rows[: numbers[code]]] = True
     rows = np.flatnonzero(chosen == validation)
     return Block(*(array[rows] for array in block))
-
-
-class Keyed(NamedTuple):
-    """Rows and their keys."""
-
-    keys: np.ndarray
-    block: Block
-
-
-def _keyed(block: Block) -> Keyed:
-    """The rows that weigh anything."""
-    rows = np.flatnonzero(block.sample_weight > 0)
-    block = Block(*(array[rows] for array in block))
-    return Keyed(row_keys(block.X) if len(rows) else np.empty(0, np.int64), block)
-
-
-def _smallest_keys(samples: list[Keyed], n_rows: int) -> Keyed:
-    """The rows of the smallest keys, and the two smallest of each class.
-
-    Repeats are one row, with the weights of all. Merging is associative, so that the
-    rows do not depend on the chunks.
-    """
-    keys = np.concatenate([sample.keys for sample in samples])
-    y = np.concatenate([sample.block.y for sample in samples])
-    weights = np.concatenate([sample.block.sample_weight for sample in samples])
-    X = _stacked([sample.block.X for sample in samples])
-    if not len(keys):
-        return Keyed(keys, Block(X, y, weights))
-    order = np.lexsort((y, keys))
-    keys, y = keys[order], y[order]
-    first = np.flatnonzero(np.r_[True, (np.diff(keys) != 0) | (np.diff(y) != 0)])
-    sums = np.add.reduceat(weights[order], first, dtype=np.float64)
-    keys, y, rows = keys[first], y[first], order[first]
-    kept = np.arange(len(keys)) < n_rows
-    for code in np.unique(y):
-        kept[np.flatnonzero(y == code)[:2]] = True
-    return Keyed(
-        keys[kept], Block(X[rows[kept]], y[kept], sums[kept].astype(weights.dtype))
-    )
-
-
-def _stacked(pieces: list[Matrix]) -> Matrix:
-    if any(map(issparse, pieces)):
-        return scipy.sparse.vstack(pieces, format="csr")
-    return np.concatenate(pieces)
 
 
 def _largest_values(block: Block) -> np.ndarray:

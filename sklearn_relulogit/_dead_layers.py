@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ._arrays import arrays_of
 from ._blocks import Block
 from ._network import forward
 from ._parameters import Layers, Shapes, unpack
@@ -47,14 +48,14 @@ def _active(layers: Layers, part: Iterable[Block]) -> np.ndarray:
     """Of each hidden layer, whether a unit is active for a row that has weight."""
     active = np.zeros(len(layers) - 1, dtype=bool)
     for block in part:
-        dtype = block.X.dtype
+        xp, dtype = arrays_of(block.sample_weight), block.X.dtype
         X = operand(block.X, dtype)
-        out = [np.empty((X.shape[0], len(b)), dtype) for _, b in layers]
+        out = [xp.empty((X.shape[0], len(b)), dtype) for _, b in layers]
         with np.errstate(over="ignore", invalid="ignore"):
-            rounded = [(W_T.astype(dtype), b.astype(dtype)) for W_T, b in layers]
+            rounded = [(xp.sent(W_T, dtype), xp.sent(b, dtype)) for W_T, b in layers]
             activations, _ = forward(rounded, X, out)
-        present = block.sample_weight > 0
-        active |= [(Z > 0).any(axis=1)[present].any() for Z in activations[1:]]
+        present = (block.sample_weight > 0)[:, None]
+        active |= [bool(xp.any((Z > 0) & present)) for Z in activations[1:]]
         if active.all():
             break
     return active

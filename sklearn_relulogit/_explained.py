@@ -85,7 +85,7 @@ def explained(model: Any) -> Explained:
             f"{model!r}."
         )
     check_is_fitted(model)
-    return Explained(model, [], model)
+    return Explained(model, [], model.on_host())
 
 
 def checked_feature_names(names: Any, parts: Explained) -> np.ndarray:

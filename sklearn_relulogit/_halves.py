@@ -7,7 +7,7 @@ place. So a weight of two is the same as a row given twice.
 from typing import NamedTuple
 
 import numpy as np
-from scipy.sparse import issparse
+from scipy.sparse import issparse, vstack
 from scipy.special import bdtrik
 from sklearn.utils import murmurhash3_32
 
@@ -163,3 +163,48 @@ def _hash(values: np.ndarray) -> np.ndarray:
     hashes = low + (high << 32)
     hashes[values == 0] = 0
     return hashes
+
+
+class Keyed(NamedTuple):
+    """Rows and their keys."""
+
+    keys: np.ndarray
+    block: Block
+
+
+def keyed(block: Block) -> Keyed:
+    """The rows that weigh anything."""
+    rows = np.flatnonzero(block.sample_weight > 0)
+    block = Block(*(array[rows] for array in block))
+    return Keyed(row_keys(block.X) if len(rows) else np.empty(0, np.int64), block)
+
+
+def smallest_keys(samples: list[Keyed], n_rows: int) -> Keyed:
+    """The rows of the smallest keys, and the two smallest of each class.
+
+    Repeats are one row, with the weights of all. Merging is associative, so that the
+    rows do not depend on the chunks.
+    """
+    keys = np.concatenate([sample.keys for sample in samples])
+    y = np.concatenate([sample.block.y for sample in samples])
+    weights = np.concatenate([sample.block.sample_weight for sample in samples])
+    X = _stacked([sample.block.X for sample in samples])
+    if not len(keys):
+        return Keyed(keys, Block(X, y, weights))
+    order = np.lexsort((y, keys))
+    keys, y = keys[order], y[order]
+    first = np.flatnonzero(np.r_[True, (np.diff(keys) != 0) | (np.diff(y) != 0)])
+    sums = np.add.reduceat(weights[order], first, dtype=np.float64)
+    keys, y, rows = keys[first], y[first], order[first]
+    kept = np.arange(len(keys)) < n_rows
+    for code in np.unique(y):
+        kept[np.flatnonzero(y == code)[:2]] = True
+    return Keyed(
+        keys[kept], Block(X[rows[kept]], y[kept], sums[kept].astype(weights.dtype))
+    )
+
+
+def _stacked(pieces: list[Matrix]) -> Matrix:
+    if any(map(issparse, pieces)):
+        return vstack(pieces, format="csr")
+    return np.concatenate(pieces)

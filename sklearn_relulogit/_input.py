@@ -11,15 +11,20 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_X_y
 from sklearn.utils.validation import validate_data
 
+from ._arrays import ArrayAPI, compat, is_dispatched, is_torch_array, place_of
 from ._products import Matrix
 
 DTYPES = [np.float64, np.float32]
 
 
 def check_data(
-    estimator: BaseEstimator, X: Any, *y: Any, dtype: Any = DTYPES, reset: bool
+    estimator: BaseEstimator, X: Any, *y: Any, dtype: Any = None, reset: bool
 ) -> Any:
     """X as float64 or float32, dense or CSR; with y if it is given: X, y."""
+    X = check_device_array(X)
+    if dtype is None:
+        place = place_of(X)
+        dtype = place.float_dtypes if isinstance(place, ArrayAPI) else DTYPES
     return _checked(partial(validate_data, estimator, reset=reset), X, *y, dtype=dtype)
 
 
@@ -46,6 +51,26 @@ def no_float_so_large(name: str) -> Iterator[None]:
         yield
     except OverflowError as error:
         raise ValueError(f"{name} holds a number that no float can hold.") from error
+
+
+def check_device_array(X: Any) -> Any:
+    """X without what autograd knows of it; raise a TypeError if it cannot be fitted."""
+    name = f"{type(X).__module__}.{type(X).__name__}"
+    if name.startswith("cupyx.") or (
+        is_torch_array(X) and str(X.layout) != "torch.strided"
+    ):
+        raise TypeError(
+            f"X is sparse, of type {name}: of sparse data only those of scipy are "
+            "taken. Pass them, or a dense array."
+        )
+    if not is_dispatched(X):
+        return X
+    if not compat().is_writeable_array(X):
+        raise TypeError(
+            f"X is of type {name}, whose arrays cannot be written to. Pass one of "
+            "numpy, PyTorch or CuPy."
+        )
+    return X.detach() if hasattr(X, "detach") else X
 
 
 def check_indices(X: Matrix) -> None:

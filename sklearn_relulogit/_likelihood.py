@@ -11,7 +11,8 @@ subtracted.
 from typing import Protocol
 
 import numpy as np
-from scipy.special import expit
+
+from ._arrays import arrays_of
 
 
 class Likelihood(Protocol):
@@ -45,27 +46,30 @@ class Logistic:
     def nll_and_residual(
         self, Z: np.ndarray, y: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
+        xp = arrays_of(Z)
         # In place as far as can be: these are short steps over long arrays.
-        minus_sign = np.subtract(1, 2 * y, dtype=Z.dtype)
+        minus_sign = xp.subtract(1, 2 * y, dtype=Z.dtype)
         u = minus_sign * Z[:, 0]
-        e = np.abs(u)
-        np.negative(e, out=e)
-        np.exp(e, out=e)  # exp(-|u|) <= 1
-        nll = np.maximum(u, 0)
-        nll += np.log1p(e)
+        e = xp.abs(u)
+        xp.negative(e, out=e)
+        xp.exp(e, out=e)  # exp(-|u|) <= 1
+        nll = xp.maximum(u, 0)
+        nll += xp.log1p(e)
         # sigma(u) = 1 / (1 + e) where u > 0, else e / (1 + e).
-        residual = np.maximum(e, u > 0, out=u)
+        residual = xp.maximum(e, u > 0, out=u)
         residual *= minus_sign
         e += 1
         residual /= e
-        return nll, residual[:, np.newaxis]
+        return nll, residual[:, None]
 
     def log_proba(self, Z: np.ndarray) -> np.ndarray:
-        Z = np.hstack([-Z, Z])
-        return np.minimum(Z, 0) - np.log1p(np.exp(-np.abs(Z)))
+        xp = arrays_of(Z)
+        Z = xp.concat([-Z, Z], axis=1)
+        return xp.minimum(Z, 0) - xp.log1p(xp.exp(-xp.abs(Z)))
 
     def proba(self, Z: np.ndarray) -> np.ndarray:
-        return expit(np.hstack([-Z, Z]))
+        xp = arrays_of(Z)
+        return xp.sigmoid(xp.concat([-Z, Z], axis=1))
 
 
 class Softmax:
@@ -81,35 +85,38 @@ class Softmax:
     def nll_and_residual(
         self, Z: np.ndarray, y: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        row = np.arange(len(Z))
+        xp = arrays_of(Z)
+        row = xp.arange(Z.shape[0])
         E, others, top = _exponentials(Z)
-        nll = np.log1p(others) + (Z[row, top] - Z[row, y])
-        residual = E / (1 + others)[:, np.newaxis]
+        nll = xp.log1p(others) + (Z[row, top] - Z[row, y])
+        residual = E / (1 + others)[:, None]
         # Pr(y) - 1 is minus the probability of all other classes.
-        residual[row, y] = 0
-        residual[row, y] = -residual.sum(axis=1)
+        xp.put(residual, row, y, 0)
+        xp.put(residual, row, y, -xp.row_sums(residual))
         return nll, residual
 
     def log_proba(self, Z: np.ndarray) -> np.ndarray:
+        xp = arrays_of(Z)
         _, others, top = _exponentials(Z)
         with np.errstate(over="ignore"):
-            log_proba = Z - Z[np.arange(len(Z)), top][:, np.newaxis]
-        log_proba -= np.log1p(others)[:, np.newaxis]
+            log_proba = Z - Z[xp.arange(Z.shape[0]), top][:, None]
+        log_proba -= xp.log1p(others)[:, None]
         # A difference of two finite logits may still overflow.
-        return np.maximum(log_proba, np.finfo(Z.dtype).min, out=log_proba)
+        return xp.maximum(log_proba, xp.finfo(Z.dtype).min, out=log_proba)
 
     def proba(self, Z: np.ndarray) -> np.ndarray:
         E, others, _ = _exponentials(Z)
-        return E / (1 + others)[:, np.newaxis]
+        return E / (1 + others)[:, None]
 
 
 def _exponentials(Z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """exp(Z - max Z), its row sums without the largest term, 1, and where that is."""
-    row = np.arange(len(Z))
-    top = Z.argmax(axis=1)
+    xp = arrays_of(Z)
+    row = xp.arange(Z.shape[0])
+    top = xp.argmax(Z, axis=1)
     with np.errstate(over="ignore"):  # to minus infinity
-        E = np.exp(Z - Z[row, top][:, np.newaxis])
-    E[row, top] = 0
-    others = E.sum(axis=1)
-    E[row, top] = 1
+        E = xp.exp(Z - Z[row, top][:, None])
+    xp.put(E, row, top, 0)
+    others = xp.row_sums(E)
+    xp.put(E, row, top, 1)
     return E, others, top

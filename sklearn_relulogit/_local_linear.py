@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ._arrays import arrays_of
 from ._parameters import Layers
 from ._prediction import for_each_block, in_common_precision
 from ._products import Matrix
@@ -29,19 +30,20 @@ def local_linear(
     layers = in_common_precision(layers, X)
     *hidden, (W_L_T, b_L) = layers
     n_samples, n_features = X.shape
-    coef = np.empty((n_samples, len(b_L), n_features), b_L.dtype)
-    intercept = np.empty((n_samples, len(b_L)), b_L.dtype)
+    xp, n_outputs = arrays_of(b_L), b_L.shape[0]
+    coef = xp.empty((n_samples, n_outputs, n_features), b_L.dtype)
+    intercept = xp.empty((n_samples, n_outputs), b_L.dtype)
 
     def carry_down(rows: slice, activations: list[Matrix], _: np.ndarray) -> None:
         pos = [np.greater(Z, 0, order="C") for Z in activations[1:]]
         # Output by output, so that a block takes no more memory for many of them.
-        for k in range(len(b_L)):
+        for k in range(n_outputs):
             A, c = W_L_T[:, k], b_L[k]
             for (W_T, b), D in zip(reversed(hidden), reversed(pos), strict=True):
-                A = A * D
+                A = xp.multiply(A, D)
                 c = c + A @ b
                 A = A @ W_T.T
-            coef[rows, k], intercept[rows, k] = A, c
+            coef[rows, k, :], intercept[rows, k] = A, c
 
     for_each_block(carry_down, layers, X, ordered_map)
     return coef, intercept

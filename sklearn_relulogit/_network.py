@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ._arrays import arrays_of
 from ._parameters import Layers
 from ._products import Matrix, product
 
@@ -31,10 +32,11 @@ def forward(
     ``out[l - 1]``, of shape (n, m_l), is the memory that Z_l, and at last the
     logits, are written to.
     """
+    xp = arrays_of(out[-1])
     activations = [X]
     for (W_T, b), Z in zip(layers[:-1], out, strict=False):
         affine(activations[-1], W_T, b, out=Z)
-        np.maximum(Z, 0, out=Z)
+        xp.maximum(Z, 0, out=Z)
         activations.append(Z)
     logits = affine(activations[-1], *layers[-1], out=out[-1])
     return activations, logits
@@ -54,14 +56,15 @@ def backward(
     The hidden activations are overwritten: each delta_l takes the place of the
     Z_l that it no longer needs.
     """
+    xp = arrays_of(residual)
     delta = residual
     for l in range(len(layers), 0, -1):  # noqa: E741, the l of the formulas
         W_T, _ = layers[l - 1]
         grad_W_T, grad_b = out[l - 1]
         Z = activations[l - 1]
         product(Z.T, delta, out=grad_W_T)
-        np.add.reduce(delta, axis=0, out=grad_b)
+        xp.column_sums(delta, out=grad_b)
         if l > 1:
             pos = Z > 0
             delta = product(delta, W_T.T, out=Z)
-            delta *= pos
+            xp.multiply(delta, pos, out=delta)

@@ -16,10 +16,19 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
+from ._arrays import Arrays, Numpy
 from ._blocks import Block, Parts
 from ._likelihood import Likelihood
 from ._network import backward, forward
-from ._parameters import Layers, Shapes, is_weight, n_parameters, pack, unpack
+from ._parameters import (
+    Layers,
+    Shapes,
+    in_fortran_order,
+    is_weight,
+    n_parameters,
+    pack,
+    unpack,
+)
 from ._products import Matrix, operand
 
 # What numpy takes at a time where it casts or broadcasts: a multiple of 16 as it asks.
@@ -51,18 +60,20 @@ def order_of_gradient(sparse: bool, shapes: Shapes) -> Order:
 class Buffers(threading.local):
     """Memory for the activations of one row block, reused, one set for each thread."""
 
-    def __init__(self, widths: list[int], dtype: np.dtype, order: Order) -> None:
-        self._arrays = [np.empty((0, width), dtype, order) for width in widths]
-        self._order = order
+    def __init__(
+        self, widths: list[int], dtype: np.dtype, order: Order, xp: Arrays
+    ) -> None:
+        self._empty = partial(xp.empty, order=order)
+        self._arrays = [self._empty((0, width), dtype) for width in widths]
 
     def of(self, n_rows: int) -> list[np.ndarray]:
         """An array of so many rows for each layer."""
-        if n_rows > len(self._arrays[0]):
+        if n_rows > self._arrays[0].shape[0]:
             self._arrays = [
-                np.empty((n_rows, array.shape[1]), array.dtype, self._order)
+                self._empty((n_rows, array.shape[1]), array.dtype)
                 for array in self._arrays
             ]
-        return [array[:n_rows] for array in self._arrays]
+        return [array[:n_rows, :] for array in self._arrays]
 
 
 @contextmanager
@@ -80,9 +91,12 @@ def evaluation() -> Iterator[None]:
 class GradientBuffer(threading.local):
     """Memory for the gradient of one row block, flat and by layers, for each thread."""
 
-    def __init__(self, shapes: Shapes, dtype: np.dtype, order: Order) -> None:
-        self.flat = np.empty(n_parameters(shapes), dtype)
-        self.layers = unpack(self.flat, shapes, order)
+    def __init__(
+        self, shapes: Shapes, dtype: np.dtype, order: Order, xp: Arrays
+    ) -> None:
+        self.flat = xp.empty(n_parameters(shapes), dtype)
+        reshape = in_fortran_order if order == "F" else xp.reshape
+        self.layers = unpack(self.flat, shapes, reshape)
 
 
 class Objective:
@@ -120,6 +134,7 @@ class Objective:
         self.alpha = alpha
         self.dtype = dtype
         self.ordered_map = ordered_map
+        self.xp = parts.xp
         self.weight_sum = parts.weight_sum
         self._weighted, self._sparse = parts.weighted, parts.sparse
         self._take_memory()
@@ -127,18 +142,26 @@ class Objective:
 
     def _take_memory(self) -> None:
         widths = [m for _, m in self.shapes]
-        self._buffers = Buffers(widths, self.dtype, order_of_activations(self._sparse))
-        self._gradient_order = order_of_gradient(self._sparse, self.shapes)
-        self._gradient = GradientBuffer(self.shapes, self.dtype, self._gradient_order)
+        xp = self.xp
+        order = order_of_activations(self._sparse)
+        self._buffers = Buffers(widths, self.dtype, order, xp)
+        # Other arrays than numpy's know no order.
+        order = order_of_gradient(self._sparse, self.shapes) if xp is Numpy else "C"
+        self._gradient_order = order
+        self._gradient = GradientBuffer(self.shapes, self.dtype, order, xp)
 
     def __getstate__(self) -> dict[str, Any]:
         # To parts that lie elsewhere goes what evaluates them, and no more.
-        names = ("shapes", "likelihood", "dtype", "_weighted", "_sparse")
+        names = ("shapes", "likelihood", "dtype", "xp", "_weighted", "_sparse")
         return {name: vars(self)[name] for name in names}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         self._take_memory()
+
+    def _layers(self, theta: np.ndarray) -> Layers:
+        """The layers where the parts are, in the type of their arrays."""
+        return unpack(self.xp.sent(theta, self.dtype), self.shapes, self.xp.reshape)
 
     def _forward(
         self, layers: Layers, block: Block
@@ -151,36 +174,35 @@ class Objective:
         )
         nll, residual = self.likelihood.nll_and_residual(logits, block.y)
         if self._weighted:
-            nll *= block.sample_weight
-            residual *= block.sample_weight[:, np.newaxis]
+            self.xp.multiply(nll, block.sample_weight, out=nll)
+            self.xp.multiply(residual, block.sample_weight[:, None], out=residual)
         return activations, nll, residual
 
     def nll_and_gradient(
         self, layers: Layers, part: list[Block]
     ) -> tuple[float, np.ndarray]:
         """sum_i s_i nll_i over one part, and its gradient by theta."""
+        xp, gradient = self.xp, self._gradient
         nll_sum, gradient_sum = 0.0, None
-        gradient = self._gradient
         for block in part:
             activations, nll, residual = self._forward(layers, block)
             backward(layers, activations, residual, out=gradient.layers)
-            nll_sum += float(nll.sum(dtype=np.float64))
+            nll_sum += xp.total(nll)
             if gradient_sum is None:
-                gradient_sum = gradient.flat.astype(np.float64)
+                gradient_sum = xp.widened(gradient.flat)
             else:
                 gradient_sum += gradient.flat
         if gradient_sum is None:  # a chunk without rows
-            gradient_sum = np.zeros(len(gradient.flat))
+            return 0.0, np.zeros(n_parameters(self.shapes))
+        gradient_sum = xp.fetched(gradient_sum)
         if self._gradient_order == "F":
-            gradient_sum = pack(unpack(gradient_sum, self.shapes, "F"))
-        return nll_sum, gradient_sum
+            gradient_sum = pack(unpack(gradient_sum, self.shapes, in_fortran_order))
+        return xp.fetched(nll_sum), gradient_sum
 
     def nll(self, layers: Layers, part: list[Block]) -> float:
         """sum_i s_i nll_i over one part."""
-        return sum(
-            float(self._forward(layers, block)[1].sum(dtype=np.float64))
-            for block in part
-        )
+        xp = self.xp
+        return xp.fetched(sum(xp.total(self._forward(layers, b)[1]) for b in part))
 
     def mean_nll(self, theta: np.ndarray) -> float:
         """The loss without penalty and without gradient: a weighted mean, in nats.
@@ -190,7 +212,7 @@ class Objective:
         FloatingPointError
             If it overflows.
         """
-        layers = unpack(theta.astype(self.dtype, copy=False), self.shapes)
+        layers = self._layers(theta)
         with evaluation():
             value = sum(self.ordered_map(partial(self.nll, layers), self.parts))
         if not math.isfinite(value):
@@ -205,7 +227,7 @@ class Objective:
         FloatingPointError
             If the value or the square of the gradient's norm overflows.
         """
-        layers = unpack(theta.astype(self.dtype, copy=False), self.shapes)
+        layers = self._layers(theta)
         with evaluation():
             gradient = self._penalty * theta
             value = float(gradient @ theta) / 2

@@ -5,8 +5,9 @@ formulas and calls it ``W_T``: shape (n_l, m_l), as in scikit-learn's
 ``coefs_``. ``theta`` is W_1^T, b_1, ..., W_L^T, b_L, each in C order.
 """
 
+from collections.abc import Callable
 from itertools import pairwise
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
@@ -31,7 +32,16 @@ def n_parameters(shapes: Shapes) -> int:
     return sum((n + 1) * m for n, m in shapes)
 
 
-def unpack(theta: np.ndarray, shapes: Shapes, order: Literal["C", "F"] = "C") -> Layers:
+def in_fortran_order(a: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """View a vector as a matrix in Fortran order."""
+    return a.reshape(shape, order="F")
+
+
+def unpack(
+    theta: np.ndarray,
+    shapes: Shapes,
+    reshape: Callable[..., np.ndarray] = np.ndarray.reshape,
+) -> Layers:
     """View theta as [(W_1^T, b_1), ..., (W_L^T, b_L)]; nothing is copied.
 
     Vectors whose W_l^T are in Fortran order are not theta, but `pack` makes it of them.
@@ -40,8 +50,7 @@ def unpack(theta: np.ndarray, shapes: Shapes, order: Literal["C", "F"] = "C") ->
     start = 0
     for n, m in shapes:
         middle, end = start + n * m, start + (n + 1) * m
-        W_T = theta[start:middle].reshape((n, m), order=order)
-        layers.append((W_T, theta[middle:end]))
+        layers.append((reshape(theta[start:middle], (n, m)), theta[middle:end]))
         start = end
     return layers
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
+from ._arrays import arrays_of
 from ._blocks import row_parts, rows_of
 from ._network import forward
 from ._objective import Buffers, evaluation, order_of_activations
@@ -15,9 +16,10 @@ from ._products import Matrix, operand
 
 def in_common_precision(layers: Layers, X: Matrix) -> Layers:
     """The layers in the precision of X and the layers together."""
-    dtype = np.result_type(X.dtype, layers[0][0].dtype)
+    xp = arrays_of(layers[0][0])
+    dtype = xp.result_type(X.dtype, layers[0][0].dtype)
     return [
-        (W_T.astype(dtype, copy=False), b.astype(dtype, copy=False))
+        (xp.astype(W_T, dtype, copy=False), xp.astype(b, dtype, copy=False))
         for W_T, b in layers
     ]
 
@@ -36,7 +38,8 @@ def for_each_block(
     dtype = layers[0][0].dtype
     parts = row_parts(X, [W_T.shape for W_T, _ in layers])
     order = order_of_activations(issparse(X))
-    buffers = Buffers([len(b) for _, b in layers], dtype, order)
+    widths = [b.shape[0] for _, b in layers]
+    buffers = Buffers(widths, dtype, order, arrays_of(layers[0][0]))
 
     def visit(part: list[slice]) -> None:
         for rows in part:
@@ -54,10 +57,10 @@ def logits(
     """f_L of each row of X, (n, m_L)."""
     layers = in_common_precision(layers, X)
     b_L = layers[-1][1]
-    Z = np.empty((X.shape[0], len(b_L)), b_L.dtype)
+    Z = arrays_of(b_L).empty((X.shape[0], b_L.shape[0]), b_L.dtype)
 
     def keep(rows: slice, _: list[Matrix], block_logits: np.ndarray) -> None:
-        Z[rows] = block_logits
+        Z[rows, :] = block_logits
 
     for_each_block(keep, layers, X, ordered_map)
     return Z

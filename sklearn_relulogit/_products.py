@@ -1,11 +1,13 @@
-"""Matrix products into a given array, one function for dense and sparse."""
+"""Matrix products into a given array, one function for all kinds of matrices."""
 
 from typing import Any, TypeAlias
 
 import numpy as np
 from scipy.sparse import issparse
 
-# A dense array, or a scipy sparse array or matrix.
+from ._arrays import ArrayAPI, arrays_of
+
+# A dense array, of numpy or another library, or a scipy sparse array or matrix.
 Matrix: TypeAlias = Any
 
 
@@ -13,6 +15,9 @@ def operand(X: Matrix, dtype: np.dtype) -> Matrix:
     """X for `product`: of the given type and strided as BLAS can read it, or a copy."""
     if issparse(X):
         return X.astype(dtype, copy=False)
+    xp = arrays_of(X)
+    if isinstance(xp, ArrayAPI):
+        return xp.astype(X, xp.dtype(dtype), copy=False)
     X = np.asarray(X, dtype=dtype)
     return X if X.itemsize in X.strides else np.ascontiguousarray(X)
 
@@ -20,7 +25,10 @@ def operand(X: Matrix, dtype: np.dtype) -> Matrix:
 def product(A: Matrix, B: np.ndarray, out: np.ndarray) -> np.ndarray:
     """``out = A @ B`` for a dense or sparse A, (n, k), and a dense B, (k, m)."""
     if not isinstance(A, np.ndarray):
-        out[...] = A @ B
+        if issparse(A):
+            out[...] = A @ B
+        else:
+            arrays_of(A).matmul(A, B, out=out)
     elif A.shape[1] == 1:
         # An outer product: broadcasting takes a third of the time of BLAS.
         np.multiply(A, B, out=out)

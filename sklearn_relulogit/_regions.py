@@ -328,7 +328,7 @@ def linear_regions(
     Z = parts.scale(X)
     codes = None if y is None else class_codes(y, X, clf.classes_)
 
-    packed, first, labels, coef, intercept = clf._over_rows(_grouped, Z)
+    packed, first, labels, coef, intercept = clf._over_rows(_grouped, Z, "local_linear")
     counts = np.bincount(labels)
 
     def means(values: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 """The rows of a fit: where they are, and what a fit needs of them.
 
-`InMemory` here, `_dask.OnCluster` beside it. Both have the attributes and methods of
-`Rows`, so that a fit does not know where its rows are.
+`InMemory` here, `_device.OnDevice` and `_dask.OnCluster` beside it. All have the
+attributes and methods of `Rows`, so that a fit does not know where its rows are.
 """
 
 from collections.abc import Callable, Iterable
@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from ._advice import overflow_message, unscaled_features
+from ._arrays import moved, numpy_dtype, on_host, place_of, taken
 from ._base import encode_classes
 from ._blocks import Block, Parts, cut
 from ._input import check_data
@@ -71,64 +72,82 @@ class Rows(Protocol):
         """A sentence about features of very different scale, or nothing."""
 
 
+class Read(NamedTuple):
+    """What was handed to `fit`, checked: rows to train on, and to validate on if any.
+
+    All but X is on the host.
+    """
+
+    X: Matrix
+    y: np.ndarray
+    classes: np.ndarray
+    training: Block
+    validation: Block | None
+
+
+def read_rows(
+    estimator: BaseEstimator,
+    given: Given,
+    *,
+    reset: bool,
+    class_weight: Any,
+    splitting: Splitting,
+) -> Read:
+    """Check the arrays; weights and class weights are multiplied.
+
+    Everything follows X: labels, weights and validation data may come from elsewhere.
+    """
+    X, y = check_data(estimator, given.X, on_host(given.y), reset=reset)
+    classes, codes = encode_classes(y)
+    data = Block(X, codes, check_sample_weight(on_host(given.sample_weight), X))
+    of_classes = None
+    if class_weight is not None:
+        of_classes = weights_of_classes(
+            class_weight, classes, codes, data.sample_weight
+        ).astype(numpy_dtype(X.dtype))
+
+    def weighted(X: Matrix, y: np.ndarray, sample_weight: np.ndarray) -> Block:
+        if of_classes is not None:
+            sample_weight = sample_weight * of_classes[y]
+            check_total(sample_weight, "sample_weight times class_weight")
+        return Block(X, y, sample_weight)
+
+    def rows_at(index: np.ndarray) -> Block:
+        return weighted(taken(X, index), data.y[index], data.sample_weight[index])
+
+    if given.X_val is not None:
+        X_val, y_val = check_validation_data(
+            estimator,
+            moved(given.X_val, place_of(given.X)),
+            on_host(given.y_val),
+            classes,
+            X.dtype,
+        )
+        weights_val = check_sample_weight(
+            on_host(given.sample_weight_val), X_val, "sample_weight_val"
+        )
+        training, validation = weighted(*data), weighted(X_val, y_val, weights_val)
+    elif splitting.fraction is None:
+        training, validation = weighted(*data), None
+    else:
+        training, validation = map(
+            rows_at, stratified_split(codes, splitting.fraction, splitting.rng)
+        )
+    return Read(X, y, classes, training, validation)
+
+
 class InMemory:
     """Rows in the memory of this process, or mapped into it."""
 
-    def __init__(
-        self,
-        X: Matrix,
-        y: np.ndarray,
-        classes: np.ndarray,
-        training: Block,
-        validation: Block | None,
-    ) -> None:
-        self.X, self.y, self.classes = X, y, classes
-        self.n_features: int = X.shape[1]
-        self.dtype: np.dtype = X.dtype
-        self._training, self._validation = training, validation
+    def __init__(self, read: Read) -> None:
+        self.X, self.y, self.classes, self._training, self._validation = read
+        self.n_features: int = self.X.shape[1]
+        self.dtype: np.dtype = self.X.dtype
 
     @classmethod
-    def read(
-        cls,
-        estimator: BaseEstimator,
-        given: Given,
-        *,
-        reset: bool,
-        class_weight: Any,
-        splitting: Splitting,
-    ) -> Self:
-        """Check the arrays; weights and class weights are multiplied."""
-        X, y = check_data(estimator, given.X, given.y, reset=reset)
-        classes, codes = encode_classes(y)
-        data = Block(X, codes, check_sample_weight(given.sample_weight, X))
-        of_classes = None
-        if class_weight is not None:
-            of_classes = weights_of_classes(
-                class_weight, classes, codes, data.sample_weight
-            ).astype(X.dtype)
-
-        def weighted(X: Matrix, y: np.ndarray, sample_weight: np.ndarray) -> Block:
-            if of_classes is not None:
-                sample_weight = sample_weight * of_classes[y]
-                check_total(sample_weight, "sample_weight times class_weight")
-            return Block(X, y, sample_weight)
-
-        if given.X_val is not None:
-            X_val, y_val = check_validation_data(
-                estimator, given.X_val, given.y_val, classes, X.dtype
-            )
-            weights_val = check_sample_weight(
-                given.sample_weight_val, X_val, "sample_weight_val"
-            )
-            training, validation = weighted(*data), weighted(X_val, y_val, weights_val)
-        elif splitting.fraction is None:
-            training, validation = weighted(*data), None
-        else:
-            training, validation = (
-                weighted(*(array[rows] for array in data))
-                for rows in stratified_split(codes, splitting.fraction, splitting.rng)
-            )
-        return cls(X, y, classes, training, validation)
+    def read(cls, estimator: BaseEstimator, given: Given, **how: Any) -> Self:
+        """Check the arrays."""
+        return cls(read_rows(estimator, given, **how))
 
     def ordered_map(self, n_threads: int) -> ThreadedMap:
         """The rows are shared by threads."""

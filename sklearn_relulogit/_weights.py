@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_array, check_consistent_length, compute_class_weight
 
+from ._arrays import numpy_dtype
 from ._input import no_float_so_large
 from ._products import Matrix
 
@@ -22,14 +23,15 @@ def check_sample_weight(
 
 def check_weights(sample_weight: Any, X: Matrix, name: str) -> np.ndarray:
     """The same of a part of the rows, which may weigh nothing together."""
+    dtype = numpy_dtype(X.dtype)
     if sample_weight is None:
         # One number seen n_samples times.
-        return np.broadcast_to(X.dtype.type(1), X.shape[0])
+        return np.broadcast_to(dtype.type(1), X.shape[0])
     with np.errstate(over="ignore", invalid="ignore"), no_float_so_large(name):
         weights: np.ndarray = check_array(
             # A number has no shape to complain of.
             [[sample_weight]] if isinstance(sample_weight, Number) else sample_weight,
-            dtype=X.dtype,
+            dtype=dtype,
             ensure_2d=False,
             allow_nd=True,
             ensure_min_samples=0,
