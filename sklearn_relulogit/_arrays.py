@@ -37,6 +37,11 @@ class Numpy:
     column_sums = np.add.reduce
 
     @staticmethod
+    def pos(Z: np.ndarray) -> np.ndarray:
+        """``Z > 0``, row by row in memory."""
+        return np.greater(Z, 0, order="C")
+
+    @staticmethod
     def row_sums(A: np.ndarray) -> np.ndarray:
         """The sum of each row."""
         sums: np.ndarray = np.add.reduce(A, axis=1)
@@ -143,6 +148,9 @@ class ArrayAPI:
     def column_sums(self, A: Array, out: Array) -> Array:
         out[...] = self.xp.sum(A, axis=0)
         return out
+
+    def pos(self, Z: Array) -> Array:
+        return Z > 0
 
     def row_sums(self, A: Array) -> Array:
         return self.xp.sum(A, axis=1)

@@ -127,9 +127,13 @@ def cut(data: Block, shapes: Shapes) -> list[list[Block]]:
     frames, which are stored like that.
     """
     parts = row_parts(data.X, shapes)
-    small = len(parts) == len(parts[0]) == 1 and data.X.size <= SMALL_NUMBERS
-    if small and isinstance(data.X, np.ndarray):
-        data = data._replace(X=np.asfortranarray(data.X))
+    X = data.X
+    if (
+        isinstance(X, np.ndarray)
+        and X.size <= SMALL_NUMBERS
+        and len(parts) == len(parts[0]) == 1
+    ):
+        data = data._replace(X=np.asfortranarray(X))
     return [
         [
             Block(rows_of(data.X, rows), data.y[rows], data.sample_weight[rows])

@@ -35,7 +35,7 @@ def local_linear(
     intercept = xp.empty((n_samples, n_outputs), b_L.dtype)
 
     def carry_down(rows: slice, activations: list[Matrix], _: np.ndarray) -> None:
-        pos = [np.greater(Z, 0, order="C") for Z in activations[1:]]
+        pos = [xp.pos(Z) for Z in activations[1:]]
         # Output by output, so that a block takes no more memory for many of them.
         for k in range(n_outputs):
             A, c = W_L_T[:, k], b_L[k]
