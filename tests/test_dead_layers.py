@@ -1,9 +1,12 @@
 """Layers that begin dead are woken; optimiser trouble ends with a reason."""
 
+import warnings
+
 import numpy as np
 import pytest
 import scipy.sparse
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_relulogit import ReLULogisticClassifier, ReLULogisticClassifierCV
 from sklearn_relulogit._blocks import Block, cut
@@ -91,3 +94,19 @@ def test_features_that_are_all_zero_give_the_shares_of_the_classes(
     assert clf.stop_reason_ in ("gradient tolerance", "loss tolerance")
     shares = np.bincount(y) / len(y)
     assert_allclose(clf.predict_proba(X), np.tile(shares, (60, 1)), atol=1e-4)
+
+
+@pytest.mark.parametrize("hidden", [(), (1,), (4, 3)])
+def test_gradients_that_vanish_are_no_overflow(hidden):
+    """With tol=0 nothing but a gradient of zero ends a fit, or one next to it."""
+    nothing = np.zeros((2, 1)), [0, 1], None
+    # After a step or two the loss is next to nothing too.
+    separable = np.array([[176.0, 40.0], [41.0, 14.0]]), [0, 1], [1, 0]
+    for X, y, weight in (nothing, separable):
+        for alpha in (0.0, 1e-300):
+            clf = ReLULogisticClassifier(hidden, alpha=alpha, tol=0.0, random_state=0)
+            with warnings.catch_warnings():
+                # Of a line search that finds nothing more to gain.
+                warnings.simplefilter("ignore", ConvergenceWarning)
+                clf.fit(X, y, weight)
+            assert clf.loss_ == pytest.approx(0 if weight else np.log(2), abs=1e-12)
