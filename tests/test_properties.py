@@ -188,8 +188,8 @@ def test_a_fit_is_right_or_says_why_not(problem):
         assert may_overflow(problem)
         assert vars(clf).keys() == problem.make().get_params().keys()
         assume(False)
-    for array, copy in zip(copies(problem), before, strict=True):
-        assert_array_equal(array, copy)
+    for array, original in zip(copies(problem), before, strict=True):
+        assert_array_equal(array, original)
 
     dtype = clf.coefs_[0].dtype
     eps = np.finfo(dtype).eps
