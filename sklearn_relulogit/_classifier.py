@@ -29,7 +29,7 @@ from ._constraints import (
     check_parameters,
     check_size,
 )
-from ._dead_layers import woken
+from ._dead_layers import is_constant, woken
 from ._input import check_data
 from ._lbfgs import (
     EVALUATION_LIMIT,
@@ -42,7 +42,7 @@ from ._likelihood import Likelihood
 from ._monitors import Printer, Validation
 from ._objective import Objective
 from ._parameters import Shapes, initial_theta, layer_shapes, n_outputs_of, pack
-from ._penalty import Choice, choose_alpha
+from ._penalty import Choice, asks_for_constant, choose_alpha
 from ._products import Matrix
 from ._threads import ThreadedMap, effective_n_threads
 from ._training import Restart, coarse_stage, limits_for, pays_in_float32, train
@@ -51,6 +51,13 @@ from ._weights import check_sample_weight, check_total, weights_of_classes
 
 # More correction pairs than anyone can have.
 MAX_PAIRS = sys.maxsize
+
+CONSTANT = (
+    "The fitted network is a constant: it predicts the same for every row of the "
+    "training data, probably since the units of a hidden layer died in a long step. "
+    "Scale the features, make the layers wider, try several starts (n_init), or lower "
+    "alpha."
+)
 
 
 class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
@@ -233,7 +240,8 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
         or, each with a :class:`~sklearn.exceptions.ConvergenceWarning`,
         "iteration limit", "evaluation limit", "line search" (no step lowers the
         objective in this floating type) or "interrupted" (by Ctrl-C; the best
-        parameters until then are kept, and a second Ctrl-C ends at once).
+        parameters until then are kept, and a second Ctrl-C ends at once). There is
+        one too where the fitted network is a constant.
 
     coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
         Coefficients, as in :class:`~sklearn.linear_model.LogisticRegression`. Only
@@ -501,7 +509,12 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
         self.__dict__.pop("_pairs", None)
         if pairs:
             self._pairs = pairs
-        return self._convergence_message(X)
+        messages = [self._convergence_message(X)]
+        if is_constant(best.iterate.theta, shapes, parts) and not asks_for_constant(
+            choice.alpha, data, shapes, likelihood()
+        ):
+            messages.append(CONSTANT)
+        return " ".join(filter(None, messages)) or None
 
     def _weighted_data(
         self,

@@ -1,7 +1,8 @@
-"""Hidden layers that begin dead: no unit is active for any row.
+"""Hidden layers that are dead: no unit is active for any row.
 
-Behind such a layer the network is a constant, and the gradient of all weights is zero:
-no minimisation would ever leave it. It happens to narrow layers.
+Behind such a layer the network is a constant, and the gradient of all weights is that
+of the penalty: no minimisation would ever leave it. It happens to narrow layers, at the
+start, where it is mended, and in a long step, where it is told.
 """
 
 from collections.abc import Iterable
@@ -12,6 +13,9 @@ from ._blocks import Block
 from ._network import forward
 from ._parameters import Layers, Shapes, unpack
 from ._products import operand
+
+# Logits that differ by no more say the same: probabilities to six digits.
+SAME_LOGITS = 1e-6
 
 
 def woken(
@@ -34,13 +38,35 @@ def woken(
     return theta
 
 
+def is_constant(
+    theta: np.ndarray, shapes: Shapes, parts: Iterable[Iterable[Block]]
+) -> bool:
+    """Whether the logits of all rows that have weight are the same."""
+    first = None
+    layers = unpack(theta, shapes)
+    for part in parts:
+        for block in part:
+            logits = _forward(layers, block)[-1]
+            if len(logits) == 0:
+                continue
+            first = logits[0] if first is None else first
+            if np.abs(logits - first).max() > SAME_LOGITS:
+                return False
+    return True
+
+
 def _active(layers: Layers, block: Block) -> list[bool]:
     """Of each hidden layer, whether a unit is active for a row that has weight."""
+    return [bool((Z > 0).any()) for Z in _forward(layers, block)[:-1]]
+
+
+def _forward(layers: Layers, block: Block) -> list[np.ndarray]:
+    """The activations of the hidden layers and the logits, of rows that have weight."""
     dtype = block.X.dtype
     X = operand(block.X, dtype)
     out = [np.empty((X.shape[0], len(b)), dtype) for _, b in layers]
     with np.errstate(over="ignore", invalid="ignore"):
         layers = [(W_T.astype(dtype), b.astype(dtype)) for W_T, b in layers]
-        activations, _ = forward(layers, X, out)
+        activations, logits = forward(layers, X, out)
     present = block.sample_weight > 0
-    return [bool((Z > 0).any(axis=1)[present].any()) for Z in activations[1:]]
+    return [Z[present] for Z in [*activations[1:], logits]]

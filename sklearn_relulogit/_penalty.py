@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.utils.extmath import row_norms
 
 from ._blas import single_threaded_blas
 from ._blocks import Block, cut
@@ -35,6 +36,9 @@ MAX_ITER = 300
 # before, and rises. It is looked at every so many iterations.
 HOPELESS = 0.02
 LOOK_EVERY = 10
+
+# A gain of the loss of so many nats, over all rows, is none but rounding errors.
+NOTHING = 1e-6
 
 # Bits of theta that are carried from one fit to the next.
 CARRIED_BITS = 10
@@ -256,3 +260,28 @@ def collapse_alpha(
             if strongest < np.inf:
                 return strongest
     raise FloatingPointError("the gradient overflows")
+
+
+def asks_for_constant(
+    alpha: float, data: Block, shapes: Shapes, likelihood: Likelihood
+) -> bool:
+    """Whether the penalty, or data that say nothing, ask for a constant network.
+
+    One unit in each of the L layers, all with weights of norm w, makes a logit of
+    slope t = w^L. In the best direction it lowers the loss by at least c t - K t^2 / 2,
+    where c = ||X^T R||_2 and K = sum_i s_i |x_i|^2 / 2 bounds the curvature, at a cost
+    of alpha L t^(2 / L) / 2. So a better network than the constant exists if that is
+    less for some t. Without hidden layers a fit finds out by itself.
+    """
+    n_layers = len(shapes)
+    if n_layers == 1:
+        return True
+    with np.errstate(over="ignore"):
+        squares = row_norms(data.X, squared=True).astype(np.float64)
+    curvature = float(data.sample_weight @ squares) / 2
+    slope = collapse_alpha(data, shapes, likelihood)
+    if not slope**2 > NOTHING * curvature:
+        return True
+    t = slope / curvature * 2.0 ** -np.arange(20)
+    gains = slope * t - curvature * t**2 / 2
+    return not (gains > alpha * n_layers * t ** (2 / n_layers) / 2).any()
