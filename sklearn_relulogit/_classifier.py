@@ -28,6 +28,7 @@ from ._constraints import (
     check_layer_sizes,
     check_parameters,
     check_size,
+    empty_starts,
 )
 from ._dead_layers import is_constant, woken
 from ._input import check_data
@@ -562,10 +563,12 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
             return [pack(list(zip(self.coefs_, self.intercepts_, strict=True)))]
         rng = check_random_state(self.random_state)
         # Without hidden layers every start is the same.
-        n_starts = self.n_init if len(shapes) > 1 else 1
-        return [
-            woken(initial_theta(shapes, rng), shapes, parts) for _ in range(n_starts)
-        ]
+        n_starts = int(self.n_init) if len(shapes) > 1 else 1
+        # All at once, so that more than the memory holds are refused before any work.
+        thetas = empty_starts(n_starts, shapes, type(self).__name__)
+        for theta in thetas:
+            theta[:] = woken(initial_theta(shapes, rng), shapes, parts)
+        return list(thetas)
 
     def _choose_alpha(
         self,
