@@ -143,9 +143,10 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
         Share of the training data that is set aside for `early_stopping` where no
         validation data are passed to `fit`. Between 0 and 1.
 
-    n_iter_no_change : int, default=10
+    n_iter_no_change : int or inf, default=10
         `early_stopping` stops after so many iterations that did not lower the
-        validation loss by at least `tol` times its value.
+        validation loss by at least `tol` times its value. With inf it does not stop,
+        and only keeps the parameters of the lowest validation loss.
 
     warm_start : bool, default=False
         Whether `fit` goes on from the parameters of the last fit, and from its
@@ -296,7 +297,10 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
         "n_init": [Interval(Integral, 1, None, closed="left")],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "n_iter_no_change": [
+            Interval(Integral, 1, None, closed="left"),
+            Options(Real, {np.inf}),
+        ],
         "warm_start": ["boolean"],
         "n_threads": [
             Interval(Integral, 1, None, closed="left"),
@@ -325,7 +329,7 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
         n_init: int = 1,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
+        n_iter_no_change: float = 10,
         warm_start: bool = False,
         n_threads: int | None = None,
         n_jobs: int | None = None,

@@ -43,7 +43,10 @@ def check_parameters(
         caller_name=type(estimator).__name__,
     )
     for name, value in estimator.get_params(deep=False).items():
-        real = any(getattr(c, "type", None) is Real for c in constraints.get(name, []))
+        real = any(
+            isinstance(constraint, Interval) and constraint.type is Real
+            for constraint in constraints.get(name, [])
+        )
         # An int may be finite, and larger than any float.
         if real and isinstance(value, int) and value > LARGEST:
             raise ValueError(
