@@ -100,7 +100,9 @@ def test_restarts_help_where_there_are_local_minima(moons):
 def test_more_starts_than_memory_holds_are_refused_before_any_work(n_init, moons):
     X, y = moons
     clf = ReLULogisticClassifier((3,), n_init=n_init)
-    with pytest.raises((ValueError, MemoryError), match="'n_init' parameter .* Got 10"):
+    with pytest.raises(
+        (ValueError, MemoryError), match=r"'n_init' parameter .* Got 10"
+    ):
         clf.fit(X, y)
     assert not hasattr(clf, "classes_")
     # Without hidden layers one start is enough.
