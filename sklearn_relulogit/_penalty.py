@@ -37,7 +37,7 @@ MAX_ITER = 300
 HOPELESS = 0.02
 LOOK_EVERY = 10
 
-# A gain of the loss of so many nats, over all rows, is none but rounding errors.
+# A gain of the mean loss of so many nats is none but rounding errors.
 NOTHING = 1e-6
 
 # Bits of theta that are carried from one fit to the next.
@@ -273,15 +273,19 @@ def asks_for_constant(
     of alpha L t^(2 / L) / 2. So a better network than the constant exists if that is
     less for some t. Without hidden layers a fit finds out by itself.
     """
-    n_layers = len(shapes)
-    if n_layers == 1:
+    largest = float(abs(data.X).max())
+    if len(shapes) == 1 or largest == 0:
         return True
-    with np.errstate(over="ignore"):
-        squares = row_norms(data.X, squared=True).astype(np.float64)
-    curvature = float(data.sample_weight @ squares) / 2
+    # In units of the largest feature, so that nothing overflows or vanishes.
+    data = data._replace(X=data.X / data.X.dtype.type(largest))
+    squares = row_norms(data.X, squared=True)
+    weight = data.sample_weight.astype(np.float64)
+    curvature = float(weight @ squares) / 2
     slope = collapse_alpha(data, shapes, likelihood)
-    if not slope**2 > NOTHING * curvature:
+    if not slope**2 > NOTHING * curvature * weight.sum():
         return True
     t = slope / curvature * 2.0 ** -np.arange(20)
     gains = slope * t - curvature * t**2 / 2
-    return not (gains > alpha * n_layers * t ** (2 / n_layers) / 2).any()
+    with np.errstate(over="ignore"):
+        costs = alpha * len(shapes) * (t / largest) ** (2 / len(shapes)) / 2
+    return not (gains > costs).any()

@@ -13,7 +13,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn_relulogit import ReLULogisticClassifier, ReLULogisticClassifierCV
 from sklearn_relulogit._blocks import Block, cut
 from sklearn_relulogit._dead_layers import woken
+from sklearn_relulogit._likelihood import Logistic
 from sklearn_relulogit._parameters import initial_theta, layer_shapes, unpack
+from sklearn_relulogit._penalty import asks_for_constant
 
 
 def blocks(X, shapes, sample_weight=None):
@@ -159,3 +161,25 @@ def test_constants_that_are_right_are_not_warned_of(hidden):
         assert_allclose(clf.predict_proba(X[:1]), 0.5, atol=1e-4)
         clf.fit(X, y, weight)
         assert clf.predict_proba(X[:1])[0, y[0]] > 0.99
+
+
+@pytest.mark.parametrize("scale", [1e-40, 1e-23, 1.0, 1e15, 1e30])
+@pytest.mark.parametrize("weight", [1e-30, 1.0, 1e30])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_what_a_penalty_asks_for_depends_on_no_unit(scale, weight, dtype):
+    """Features c x with alpha c^(2/L), weights c s with alpha c: the same problem."""
+    rng = np.random.RandomState(0)
+    X, y = rng.standard_normal((50, 2)), np.arange(50) % 2
+    X[:, 0] += 2 * y
+    for hidden in ((3,), (3, 3)):
+        shapes = layer_shapes(2, hidden, 1)
+        data = Block((scale * X).astype(dtype), y, np.full(50, weight, dtype))
+        asked = [
+            asks_for_constant(
+                alpha * scale ** (2 / len(shapes)) * weight, data, shapes, Logistic()
+            )
+            for alpha in (0.0, 0.01, 1.0, 1e3, 1e5)
+        ]
+        assert asked == [False, False, False, True, True]
+        assert asks_for_constant(0.0, data._replace(X=0 * data.X), shapes, Logistic())
+        assert asks_for_constant(0.0, data, layer_shapes(2, (), 1), Logistic())
