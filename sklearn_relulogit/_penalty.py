@@ -40,6 +40,9 @@ LOOK_EVERY = 10
 # A gain of the mean loss of so many nats is none but rounding errors.
 NOTHING = 1e-6
 
+# Features that are all smaller than that say nothing either.
+SMALLEST = 1e-300
+
 # Bits of theta that are carried from one fit to the next.
 CARRIED_BITS = 10
 
@@ -274,18 +277,18 @@ def asks_for_constant(
     less for some t. Without hidden layers a fit finds out by itself.
     """
     largest = float(abs(data.X).max())
-    if len(shapes) == 1 or largest == 0:
+    if len(shapes) == 1 or largest < SMALLEST:
         return True
-    # In units of the largest feature, so that nothing overflows or vanishes.
-    data = data._replace(X=data.X / data.X.dtype.type(largest))
-    squares = row_norms(data.X, squared=True)
+    # In units of the largest feature and of all weight, so that nothing overflows.
     weight = data.sample_weight.astype(np.float64)
-    curvature = float(weight @ squares) / 2
-    slope = collapse_alpha(data, shapes, likelihood)
-    if not slope**2 > NOTHING * curvature * weight.sum():
+    total, weight = weight.sum(), weight / weight.sum()
+    X = data.X.astype(np.float64) * (1 / largest)
+    slope = collapse_alpha(Block(X, data.y, weight), shapes, likelihood)
+    curvature = float(weight @ row_norms(X, squared=True)) / 2
+    if not slope**2 > NOTHING * curvature:
         return True
     t = slope / curvature * 2.0 ** -np.arange(20)
     gains = slope * t - curvature * t**2 / 2
     with np.errstate(over="ignore"):
-        costs = alpha * len(shapes) * (t / largest) ** (2 / len(shapes)) / 2
+        costs = alpha / total * len(shapes) * (t / largest) ** (2 / len(shapes)) / 2
     return not (gains > costs).any()

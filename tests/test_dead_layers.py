@@ -163,7 +163,7 @@ def test_constants_that_are_right_are_not_warned_of(hidden):
         assert clf.predict_proba(X[:1])[0, y[0]] > 0.99
 
 
-@pytest.mark.parametrize("scale", [1e-40, 1e-23, 1.0, 1e15, 1e30])
+@pytest.mark.parametrize("scale", [1e-42, 1e-23, 1.0, 1e15, 1e30])
 @pytest.mark.parametrize("weight", [1e-30, 1.0, 1e30])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_what_a_penalty_asks_for_depends_on_no_unit(scale, weight, dtype):
@@ -181,5 +181,19 @@ def test_what_a_penalty_asks_for_depends_on_no_unit(scale, weight, dtype):
             for alpha in (0.0, 0.01, 1.0, 1e3, 1e5)
         ]
         assert asked == [False, False, False, True, True]
+        sparse = data._replace(X=scipy.sparse.csr_array(data.X))
+        assert not asks_for_constant(0.0, sparse, shapes, Logistic())
         assert asks_for_constant(0.0, data._replace(X=0 * data.X), shapes, Logistic())
         assert asks_for_constant(0.0, data, layer_shapes(2, (), 1), Logistic())
+
+
+@pytest.mark.parametrize("scale", [1e-320, 1e-299, 1e-200, 1e200, 1e300])
+@pytest.mark.parametrize("weight", [1e-300, 1e300])
+def test_what_a_penalty_asks_for_overflows_nowhere(scale, weight):
+    X, y = np.array([[-1.0], [0.5], [1.0], [0.9]]), np.array([0, 0, 1, 1])
+    data = Block(scale * X, y, np.full(4, weight))
+    shapes = layer_shapes(1, (2, 2), 1)
+    for alpha in (0.0, 1e-300, 1.0, 1e300):
+        asked = asks_for_constant(alpha, data, shapes, Logistic())
+        if alpha == 0 or scale < 1e-300:
+            assert asked == (scale < 1e-300)
