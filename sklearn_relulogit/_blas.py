@@ -13,9 +13,13 @@ from functools import cache
 
 from threadpoolctl import LibController, ThreadpoolController
 
-_lock = threading.Lock()
-_n_users = 0
-_shared_before: list[int] = []
+# Reentrant: an abandoned hold may be released at any line, by the garbage collector.
+_lock = threading.RLock()
+_holders: set[object] = set()
+# The numbers of threads to give back, and whether BLAS is held: set in such an order
+# that `_settle` can be cut short by an interrupt anywhere, and done again.
+_shared_before: list[int] | None = None
+_is_held = False
 
 
 @cache
@@ -49,13 +53,43 @@ def _set_num_threads(libraries: list[LibController], numbers: list[int]) -> None
         release(force=True)
 
 
+def _settle() -> None:
+    """Hold BLAS if there are holders, or else give it back.
+
+    Where the number of BLAS threads belongs to the whole process, the first Python
+    thread to hold it sets it, and the last to release it gives it back.
+    """
+    global _shared_before, _is_held
+    if _holders and not _is_held:
+        shared, _ = _blas_libraries()
+        if _shared_before is None:
+            _shared_before = [library.num_threads for library in shared]
+        _set_num_threads(shared, [1] * len(shared))
+        _is_held = True
+    elif not _holders and _shared_before is not None:
+        _is_held = False
+        _set_num_threads(_blas_libraries()[0], _shared_before)
+        _shared_before = None
+
+
+def _hold(holder: object) -> None:
+    with _lock:
+        _holders.add(holder)
+        _settle()
+
+
+def _release(holder: object) -> None:
+    with _lock:
+        _holders.discard(holder)
+        _settle()
+
+
 def _forget_other_threads() -> None:
     """Begin anew in a forked process: the threads that held BLAS are not there."""
-    global _lock, _n_users
-    _lock = threading.Lock()
-    if _n_users > 0:
-        _n_users = 0
-        _set_num_threads(_blas_libraries()[0], _shared_before)
+    global _lock
+    _lock = threading.RLock()
+    _holders.clear()
+    _settle()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows
@@ -64,25 +98,22 @@ if hasattr(os, "register_at_fork"):  # not on Windows
 
 @contextmanager
 def single_threaded_blas() -> Iterator[None]:
-    """Hold BLAS at one thread for the body.
+    """Hold BLAS at one thread for the body."""
+    of_thread = _blas_libraries()[1]
+    before = [library.num_threads for library in of_thread]
+    holder = object()
 
-    Where the number of BLAS threads belongs to the whole process, the first
-    Python thread to enter sets it and the last to leave gives it back.
-    """
-    global _n_users, _shared_before
-    shared, of_thread = _blas_libraries()
-    of_thread_before = [library.num_threads for library in of_thread]
-    _set_num_threads(of_thread, [1] * len(of_thread))
-    with _lock:
-        if _n_users == 0:
-            _shared_before = [library.num_threads for library in shared]
-            _set_num_threads(shared, [1] * len(shared))
-        _n_users += 1
+    def release() -> None:
+        _set_num_threads(of_thread, before)
+        _release(holder)
+
+    # Twice: an interrupt may cut the first short, and a second time does no harm.
     try:
-        yield
+        try:
+            _set_num_threads(of_thread, [1] * len(of_thread))
+            _hold(holder)
+            yield
+        finally:
+            release()
     finally:
-        _set_num_threads(of_thread, of_thread_before)
-        with _lock:
-            _n_users -= 1
-            if _n_users == 0:
-                _set_num_threads(shared, _shared_before)
+        release()

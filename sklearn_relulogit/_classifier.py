@@ -28,9 +28,10 @@ from ._constraints import (
     check_layer_sizes,
     check_parameters,
     check_size,
+    empty_starts,
 )
 from ._dask import OnCluster
-from ._dead_layers import woken
+from ._dead_layers import is_constant, woken
 from ._device import OnDevice
 from ._lbfgs import (
     EVALUATION_LIMIT,
@@ -43,13 +44,20 @@ from ._likelihood import Likelihood
 from ._monitors import Printer, Validation
 from ._objective import Objective
 from ._parameters import Shapes, initial_theta, layer_shapes, n_outputs_of, pack
-from ._penalty import Choice, choose_alpha
+from ._penalty import Choice, asks_for_constant, choose_alpha
 from ._rows import Given, InMemory, OrderedMap, Rows, Splitting
 from ._threads import ThreadedMap, effective_n_threads
 from ._training import Restart, coarse_stage, limits_for, train
 
 # More correction pairs than anyone can have.
 MAX_PAIRS = sys.maxsize
+
+CONSTANT = (
+    "The fitted network is a constant: it predicts the same for every row of the "
+    "training data, probably since the units of a hidden layer died in a long step. "
+    "Scale the features, make the layers wider, try several starts (n_init), or lower "
+    "alpha."
+)
 
 
 class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
@@ -134,9 +142,10 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
         Share of the training data that is set aside for `early_stopping` where no
         validation data are passed to `fit`. Between 0 and 1.
 
-    n_iter_no_change : int, default=10
+    n_iter_no_change : int or inf, default=10
         `early_stopping` stops after so many iterations that did not lower the
-        validation loss by at least `tol` times its value.
+        validation loss by at least `tol` times its value. With inf it does not stop,
+        and only keeps the parameters of the lowest validation loss.
 
     warm_start : bool, default=False
         Whether `fit` goes on from the parameters of the last fit, and from its
@@ -232,7 +241,8 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
         or, each with a :class:`~sklearn.exceptions.ConvergenceWarning`,
         "iteration limit", "evaluation limit", "line search" (no step lowers the
         objective in this floating type) or "interrupted" (by Ctrl-C; the best
-        parameters until then are kept, and a second Ctrl-C ends at once).
+        parameters until then are kept, and a second Ctrl-C ends at once). There is
+        one too where the fitted network is a constant.
 
     coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
         Coefficients, as in :class:`~sklearn.linear_model.LogisticRegression`. Only
@@ -286,7 +296,10 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
         "n_init": [Interval(Integral, 1, None, closed="left")],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "n_iter_no_change": [
+            Interval(Integral, 1, None, closed="left"),
+            Options(Real, {np.inf}),
+        ],
         "warm_start": ["boolean"],
         "n_threads": [
             Interval(Integral, 1, None, closed="left"),
@@ -315,7 +328,7 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
         n_init: int = 1,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
+        n_iter_no_change: float = 10,
         warm_start: bool = False,
         n_threads: int | None = None,
         n_jobs: int | None = None,
@@ -515,6 +528,10 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
             except FloatingPointError as error:
                 raise self._overflow(rows) from error
 
+            constant = is_constant(
+                best.iterate.theta, shapes, training.of_map, ordered_map
+            )
+
         task.close(best.iterate.theta)
         self.alpha_, self.alpha_losses_ = choice.alpha, choice.losses
         for name, value in fitted(best.iterate.theta).items():
@@ -524,7 +541,10 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
         self.__dict__.pop("_pairs", None)
         if pairs:
             self._pairs = pairs
-        return self._convergence_message(rows)
+        messages = [self._convergence_message(rows)]
+        if constant and not self._asks_for_constant(rows, training, shapes):
+            messages.append(CONSTANT)
+        return " ".join(filter(None, messages)) or None
 
     def _starts(
         self,
@@ -539,10 +559,12 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
             layers = zip(self.coefs_, self.intercepts_, strict=True)
             return [pack([(to_numpy(W_T), to_numpy(b)) for W_T, b in layers])]
         rng = check_random_state(self.random_state)
-        return [
-            woken(initial_theta(shapes, rng), shapes, training.of_map, ordered_map)
-            for _ in range(n_starts)
-        ]
+        # All at once, so that more than the memory holds are refused before any work.
+        thetas = empty_starts(n_starts, shapes, type(self).__name__)
+        for theta in thetas:
+            initial = initial_theta(shapes, rng)
+            theta[:] = woken(initial, shapes, training.of_map, ordered_map)
+        return list(thetas)
 
     def _choose_alpha(
         self,
@@ -572,6 +594,14 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
                 ordered_map=ordered_map,
                 report=report if self.verbose else None,
             )
+
+    def _asks_for_constant(self, rows: Rows, training: Parts, shapes: Shapes) -> bool:
+        """Whether nothing better than a constant network can be fitted."""
+        data = rows.of_the_search()
+        likelihood = likelihood_of(len(rows.classes))()
+        # Some of the rows stand for all.
+        share = float(data.sample_weight.sum(dtype=np.float64)) / training.weight_sum
+        return asks_for_constant(self.alpha_ * share, data, shapes, likelihood)
 
     def _overflow(self, rows: Rows) -> ValueError:
         """What to raise where the loss overflows."""

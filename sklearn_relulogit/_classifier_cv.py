@@ -170,7 +170,7 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
         n_init: int = 1,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
+        n_iter_no_change: float = 10,
         warm_start: bool = False,
         n_threads: int | None = None,
         n_jobs: int | None = None,

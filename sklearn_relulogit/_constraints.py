@@ -27,6 +27,7 @@ __all__ = [
     "check_layer_sizes",
     "check_parameters",
     "check_size",
+    "empty_starts",
 ]
 
 LARGEST = float(np.finfo(np.float64).max)
@@ -41,7 +42,10 @@ def check_parameters(
         constraints, parameters, caller_name=type(estimator).__name__
     )
     for name, value in parameters.items():
-        real = any(getattr(c, "type", None) is Real for c in constraints.get(name, []))
+        real = any(
+            isinstance(constraint, Interval) and constraint.type is Real
+            for constraint in constraints.get(name, [])
+        )
         # An int may be finite, and larger than any float.
         if real and isinstance(value, int) and value > LARGEST:
             raise ValueError(
@@ -78,3 +82,18 @@ def check_size(shapes: Shapes, caller_name: str) -> None:
             f"the parameters fit in memory. Got layers with more than "
             f"10**{len(str(n)) - 1} parameters instead."
         )
+
+
+def empty_starts(n_init: int, shapes: Shapes, caller_name: str) -> np.ndarray:
+    """Memory for the parameters of ``n_init`` starts, or an error that names it."""
+    n = n_parameters(shapes)
+    message = (
+        f"The 'n_init' parameter of {caller_name} must be such that so many sets of "
+        f"{n} parameters fit in memory. Got {n_init} instead."
+    )
+    if n_init * n * np.dtype(np.float64).itemsize > sys.maxsize:
+        raise ValueError(message)
+    try:
+        return np.empty((n_init, n))
+    except MemoryError as error:
+        raise MemoryError(message) from error

@@ -31,6 +31,10 @@ LOSS_WINDOW = 10
 # the kinks of a ReLU network.
 MAX_LINE_SEARCH_STEPS = 50
 
+# A gradient as small as this is zero: the squares of its entries underflow soon, and
+# scipy divides by their sum.
+VANISHING = 1e-100
+
 Function = Callable[[np.ndarray], tuple[float, np.ndarray]]
 
 
@@ -101,7 +105,7 @@ class Limits:
         self, iterate: Iterate, loss_curve: Sequence[float], gain: float = np.inf
     ) -> str | None:
         """Why to stop at ``iterate``, to which the last iteration gained so much."""
-        if iterate.gradient_norm <= self.tol:
+        if iterate.gradient_norm <= max(self.tol, VANISHING):
             return GRADIENT_TOLERANCE
         if gain <= self.rounding * max(abs(iterate.loss), 1.0):
             return LOSS_TOLERANCE

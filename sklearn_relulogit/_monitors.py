@@ -19,14 +19,16 @@ class Validation(Monitor):
     ----------
     objective : Objective
         Over the validation data; the penalty plays no part.
-    patience : int or None
+    patience : int, inf or None
         Stop after so many iterations in which the loss did not fall below its
-        value before them by the share ``tol``. None for never.
+        value before them by the share ``tol``. inf or None for never.
     tol : float
         See ``patience``.
     """
 
-    def __init__(self, objective: Objective, patience: int | None, tol: float) -> None:
+    def __init__(
+        self, objective: Objective, patience: float | None, tol: float
+    ) -> None:
         self.objective = objective
         self.patience = patience
         self.tol = tol

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.utils.extmath import row_norms
 
 from ._blas import single_threaded_blas
 from ._blocks import Block, Parts, cut
@@ -35,6 +36,12 @@ MAX_ITER = 300
 # before, and rises. It is looked at every so many iterations.
 HOPELESS = 0.02
 LOOK_EVERY = 10
+
+# A gain of the mean loss of so many nats is none but rounding errors.
+NOTHING = 1e-6
+
+# Features that are all smaller than that say nothing either.
+SMALLEST = 1e-300
 
 # Bits of theta that are carried from one fit to the next.
 CARRIED_BITS = 10
@@ -256,3 +263,32 @@ def collapse_alpha(
             if strongest < np.inf:
                 return strongest
     raise FloatingPointError("the gradient overflows")
+
+
+def asks_for_constant(
+    alpha: float, data: Block, shapes: Shapes, likelihood: Likelihood
+) -> bool:
+    """Whether the penalty, or data that say nothing, ask for a constant network.
+
+    One unit in each of the L layers, all with weights of norm w, makes a logit of
+    slope t = w^L. In the best direction it lowers the loss by at least c t - K t^2 / 2,
+    where c = ||X^T R||_2 and K = sum_i s_i |x_i|^2 / 2 bounds the curvature, at a cost
+    of alpha L t^(2 / L) / 2. So a better network than the constant exists if that is
+    less for some t. Without hidden layers a fit finds out by itself.
+    """
+    largest = float(abs(data.X).max())
+    if len(shapes) == 1 or largest < SMALLEST:
+        return True
+    # In units of the largest feature and of all weight, so that nothing overflows.
+    weight = data.sample_weight.astype(np.float64)
+    total, weight = weight.sum(), weight / weight.sum()
+    X = data.X.astype(np.float64) * (1 / largest)
+    slope = collapse_alpha(Block(X, data.y, weight), shapes, likelihood)
+    curvature = float(weight @ row_norms(X, squared=True)) / 2
+    if not slope**2 > NOTHING * curvature:
+        return True
+    t = slope / curvature * 2.0 ** -np.arange(20)
+    gains = slope * t - curvature * t**2 / 2
+    with np.errstate(over="ignore"):
+        costs = alpha / total * len(shapes) * (t / largest) ** (2 / len(shapes)) / 2
+    return not (gains > costs).any()

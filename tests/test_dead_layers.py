@@ -1,14 +1,21 @@
 """Layers that begin dead are woken; optimiser trouble ends with a reason."""
 
+import warnings
+
 import numpy as np
 import pytest
 import scipy.sparse
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.datasets import load_iris
+from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_relulogit import ReLULogisticClassifier, ReLULogisticClassifierCV
 from sklearn_relulogit._blocks import Block, cut
 from sklearn_relulogit._dead_layers import woken
+from sklearn_relulogit._likelihood import Logistic
 from sklearn_relulogit._parameters import initial_theta, layer_shapes, unpack
+from sklearn_relulogit._penalty import asks_for_constant
 
 
 def blocks(X, shapes, sample_weight=None):
@@ -68,12 +75,17 @@ def test_no_start_is_stuck_at_a_constant(container):
     """A dead start has no gradient: the fit would end at once, as a constant."""
     x = np.linspace(1, 3, 60)
     X, y = x[:, np.newaxis], (x > 2).astype(int)
-    fits = [
-        ReLULogisticClassifier((1,), alpha=1e-3, random_state=seed).fit(container(X), y)
-        for seed in range(12)
-    ]
+    right = told = 0
+    for seed in range(12):
+        clf = ReLULogisticClassifier((1,), alpha=1e-3, random_state=seed)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            clf.fit(container(X), y)
+        right += clf.score(container(X), y) > 0.9
+        told += any("is a constant" in str(warning.message) for warning in caught)
     # About half of them begin dead. One dies later, in its first long step.
-    assert sum(clf.score(container(X), y) > 0.9 for clf in fits) >= 11
+    assert right >= 11
+    assert right + told == 12
     search = ReLULogisticClassifierCV((1,), alphas=[1e-3], cv=2, random_state=0)
     assert search.fit(X, y).score(X, y) > 0.9
 
@@ -91,3 +103,97 @@ def test_features_that_are_all_zero_give_the_shares_of_the_classes(
     assert clf.stop_reason_ in ("gradient tolerance", "loss tolerance")
     shares = np.bincount(y) / len(y)
     assert_allclose(clf.predict_proba(X), np.tile(shares, (60, 1)), atol=1e-4)
+
+
+@pytest.mark.parametrize("hidden", [(), (1,), (4, 3)])
+def test_gradients_that_vanish_are_no_overflow(hidden):
+    """With tol=0 nothing but a gradient of zero ends a fit, or one next to it."""
+    nothing = np.zeros((2, 1)), [0, 1], None
+    # After a step or two the loss is next to nothing too.
+    separable = np.array([[176.0, 40.0], [41.0, 14.0]]), [0, 1], [1, 0]
+    for X, y, weight in (nothing, separable):
+        for alpha in (0.0, 1e-300):
+            clf = ReLULogisticClassifier(hidden, alpha=alpha, tol=0.0, random_state=0)
+            with warnings.catch_warnings():
+                # Of a line search that finds nothing more to gain.
+                warnings.simplefilter("ignore", ConvergenceWarning)
+                clf.fit(X, y, weight)
+            assert clf.loss_ == pytest.approx(0 if weight else np.log(2), abs=1e-12)
+
+
+def test_units_that_die_in_a_long_step_are_told_of():
+    """Large features make steps long; a layer of two units is soon dead."""
+    X, y = load_iris(return_X_y=True)
+    constant = 0
+    for seed in range(20):
+        clf = ReLULogisticClassifier((2,), alpha=1e-4, random_state=seed)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            proba = clf.fit(X, y).predict_proba(X)
+        told = [str(w.message) for w in caught if "is a constant" in str(w.message)]
+        assert bool(told) == (np.ptp(proba, axis=0).max() < 1e-5)
+        constant += len(told)
+        if told:
+            assert "n_init" in told[0]
+            assert caught[-1].category is ConvergenceWarning
+            several = clone(clf).set_params(n_init=8).fit(X, y)
+            assert several.loss_ < 0.6
+    assert 2 < constant < 12
+    # As on sparse data, and in the search.
+    dead = ReLULogisticClassifier((2,), alpha=1e-4, random_state=4)
+    with pytest.warns(ConvergenceWarning, match="is a constant"):
+        dead.fit(scipy.sparse.csr_array(X), y)
+
+
+@pytest.mark.parametrize("hidden", [(), (5,), (3, 3)])
+def test_constants_that_are_right_are_not_warned_of(hidden):
+    rng = np.random.RandomState(0)
+    X, y = rng.standard_normal((60, 3)), np.arange(60) % 2
+    weight = np.where(np.arange(60) < 1, 1.0, 0.0)
+    kwargs = {"random_state": 0, "tol": 1e-7}
+    # The penalty asks for it; rows are all alike; one row alone has weight.
+    strong = 10 * np.linalg.norm(X.T @ (y - 0.5))
+    clf = ReLULogisticClassifier(hidden, alpha=strong, **kwargs).fit(X, y)
+    assert_allclose(clf.predict_proba(X), 0.5, atol=0.1 if hidden == () else 1e-4)
+    for alpha in (0.0, 1.0):
+        clf = ReLULogisticClassifier(hidden, alpha=alpha, **kwargs)
+        clf.fit(0 * X + X[0], y)
+        assert_allclose(clf.predict_proba(X[:1]), 0.5, atol=1e-4)
+        clf.fit(X, y, weight)
+        assert clf.predict_proba(X[:1])[0, y[0]] > 0.99
+
+
+@pytest.mark.parametrize("scale", [1e-42, 1e-23, 1.0, 1e15, 1e30])
+@pytest.mark.parametrize("weight", [1e-30, 1.0, 1e30])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_what_a_penalty_asks_for_depends_on_no_unit(scale, weight, dtype):
+    """Features c x with alpha c^(2/L), weights c s with alpha c: the same problem."""
+    rng = np.random.RandomState(0)
+    X, y = rng.standard_normal((50, 2)), np.arange(50) % 2
+    X[:, 0] += 2 * y
+    for hidden in ((3,), (3, 3)):
+        shapes = layer_shapes(2, hidden, 1)
+        data = Block((scale * X).astype(dtype), y, np.full(50, weight, dtype))
+        asked = [
+            asks_for_constant(
+                alpha * scale ** (2 / len(shapes)) * weight, data, shapes, Logistic()
+            )
+            for alpha in (0.0, 0.01, 1.0, 1e3, 1e5)
+        ]
+        assert asked == [False, False, False, True, True]
+        sparse = data._replace(X=scipy.sparse.csr_array(data.X))
+        assert not asks_for_constant(0.0, sparse, shapes, Logistic())
+        assert asks_for_constant(0.0, data._replace(X=0 * data.X), shapes, Logistic())
+        assert asks_for_constant(0.0, data, layer_shapes(2, (), 1), Logistic())
+
+
+@pytest.mark.parametrize("scale", [1e-320, 1e-299, 1e-200, 1e200, 1e300])
+@pytest.mark.parametrize("weight", [1e-300, 1e300])
+def test_what_a_penalty_asks_for_overflows_nowhere(scale, weight):
+    X, y = np.array([[-1.0], [0.5], [1.0], [0.9]]), np.array([0, 0, 1, 1])
+    data = Block(scale * X, y, np.full(4, weight))
+    shapes = layer_shapes(1, (2, 2), 1)
+    for alpha in (0.0, 1e-300, 1.0, 1e300):
+        asked = asks_for_constant(alpha, data, shapes, Logistic())
+        if alpha == 0 or scale < 1e-300:
+            assert asked == (scale < 1e-300)

@@ -108,7 +108,7 @@ def test_an_exception_at_each_evaluation(kind, error, monkeypatch):
 
 
 def single_threaded_blas_is_over():
-    return _blas._n_users == 0
+    return not _blas._holders
 
 
 def test_an_interrupt_inside_the_line_search(monkeypatch):
@@ -322,7 +322,7 @@ def test_a_fork_while_the_lock_is_held():
         child = os.fork()
         if child == 0:
             with _blas.single_threaded_blas():
-                os._exit(_blas._n_users)
+                os._exit(len(_blas._holders))
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     """
     assert run(held) == ["1"]
@@ -506,7 +506,7 @@ def test_an_exception_at_each_call_of_a_callback(hook, n_init, n_jobs):
 def test_an_interrupt_at_any_line():
     """Wherever it comes, the fit is kept or the estimator is as it was before."""
     package = os.path.dirname(_threads.__file__)
-    # What a few lines undo cannot be undone twice: see `_blas`.
+    # Interrupts within it are tried in test_blas.
     exempt = {os.path.join(package, "_blas.py")}
     count, target = 0, -1
 

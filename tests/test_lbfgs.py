@@ -117,3 +117,26 @@ def test_an_exception_of_the_objective_passes_through():
 
     with pytest.raises(FloatingPointError, match="overflow"):
         minimize(broken)
+
+
+@pytest.mark.parametrize("scale", [1e-90, 1e-120, 1e-155, 1e-200, 1e-310])
+def test_a_gradient_whose_squares_underflow_is_no_gradient(scale):
+    """At the start, or after a step to where nothing is left to gain."""
+
+    def flat(theta):
+        return 1.0, np.full(4, scale)
+
+    minimum = minimize(flat, tol=0.0)
+    assert minimum.stop_reason == (
+        "gradient tolerance" if scale < 1e-100 else "line search"
+    )
+    assert_array_equal(minimum.iterate.theta, START)
+
+    def downhill_then_flat(theta):
+        steep = theta[0] > -0.1
+        return (theta.sum(), np.ones(4)) if steep else (-9.0, np.full(4, -scale))
+
+    minimum = minimize(downhill_then_flat, theta=np.zeros(4), tol=0.0)
+    assert minimum.iterate.loss == -9
+    assert minimum.iterate.n_iter == 1
+    assert np.isfinite(minimum.iterate.theta).all()

@@ -94,3 +94,16 @@ def test_restarts_help_where_there_are_local_minima(moons):
         for seed in range(4)
     ]
     assert np.ptp(losses) < 0.15 * np.mean(losses)
+
+
+@pytest.mark.parametrize("n_init", [10**12, 10**18, 10**30])
+def test_more_starts_than_memory_holds_are_refused_before_any_work(n_init, moons):
+    X, y = moons
+    clf = ReLULogisticClassifier((3,), n_init=n_init)
+    with pytest.raises(
+        (ValueError, MemoryError), match=r"'n_init' parameter .* Got 10"
+    ):
+        clf.fit(X, y)
+    assert not hasattr(clf, "classes_")
+    # Without hidden layers one start is enough.
+    assert clf.set_params(hidden_layer_sizes=(), alpha=1.0).fit(X, y).n_iter_ > 0
