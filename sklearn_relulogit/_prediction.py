@@ -33,11 +33,11 @@ def for_each_block(
     next block is written to the same memory.
     """
     dtype = layers[0][0].dtype
-    parts = row_parts(X, [W_T.shape for W_T, _ in layers])
+    shapes = [W_T.shape for W_T, _ in layers]
+    parts = row_parts(X, shapes)
     n_rows = max(rows.stop - rows.start for part in parts for rows in part)
-    buffers = Buffers(
-        n_rows, [len(b) for _, b in layers], dtype, order_of_activations(X)
-    )
+    order = order_of_activations(X, shapes, dtype)
+    buffers = Buffers(n_rows, [m for _, m in shapes], dtype, order)
 
     def visit(part: list[slice]) -> None:
         for rows in part:
