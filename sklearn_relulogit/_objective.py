@@ -34,27 +34,33 @@ from ._products import Matrix, operand
 # What numpy takes at a time where it casts or broadcasts: a multiple of 16 as it asks.
 BUFFER_NUMBERS = 512
 
+# BLAS is faster in float32 with more units than this side by side, than unit by unit.
+WIDE_FLOAT32 = 64
+
 # A gradient of so many numbers is large: its change of order takes no notable time.
 LARGE_GRADIENT = 4096
 
 Order: TypeAlias = Literal["C", "F"]
 
 
-def order_of_activations(sparse: bool) -> Order:
-    """Fortran order, unit by unit, but C order behind sparse X.
+def order_of_activations(sparse: bool, shapes: Shapes, dtype: np.dtype) -> Order:
+    """Fortran order, unit by unit, but where products are slower so.
 
     What is added to each row, or multiplies it, is then one number for a long stretch
     of memory, whatever the width of the layer. Sparse products take and give C order.
     """
-    return "C" if sparse else "F"
+    wide = max((m for _, m in shapes[:-1]), default=0) > WIDE_FLOAT32
+    return "C" if sparse or (wide and dtype == np.float32) else "F"
 
 
-def order_of_gradient(sparse: bool, shapes: Shapes) -> Order:
-    """Of the gradients by W_l^T: Fortran order if they are large.
+def order_of_gradient(sparse: bool, shapes: Shapes, dtype: np.dtype) -> Order:
+    """Of the gradients by W_l^T: Fortran order where BLAS writes it faster.
 
-    BLAS writes them faster so, which is worth a change of order in the end.
+    That is the gradient of more features than units, beside activations in that order.
     """
-    return "C" if sparse or n_parameters(shapes) < LARGE_GRADIENT else "F"
+    (n_features, n_units), *_ = shapes
+    taller = n_features > n_units and n_parameters(shapes) >= LARGE_GRADIENT
+    return order_of_activations(sparse, shapes, dtype) if taller else "C"
 
 
 class Buffers(threading.local):
@@ -141,14 +147,13 @@ class Objective:
         self._penalty = np.where(is_weight(shapes), float(alpha), 0.0)
 
     def _take_memory(self) -> None:
-        widths = [m for _, m in self.shapes]
-        xp = self.xp
-        order = order_of_activations(self._sparse)
-        self._buffers = Buffers(widths, self.dtype, order, xp)
+        shapes, dtype, xp = self.shapes, self.dtype, self.xp
+        order = order_of_activations(self._sparse, shapes, dtype)
+        self._buffers = Buffers([m for _, m in shapes], dtype, order, xp)
+        order = order_of_gradient(self._sparse, shapes, dtype)
         # Other arrays than numpy's know no order.
-        order = order_of_gradient(self._sparse, self.shapes) if xp is Numpy else "C"
-        self._gradient_order = order
-        self._gradient = GradientBuffer(self.shapes, self.dtype, order, xp)
+        self._gradient_order = order if xp is Numpy else "C"
+        self._gradient = GradientBuffer(shapes, dtype, self._gradient_order, xp)
 
     def __getstate__(self) -> dict[str, Any]:
         # To parts that lie elsewhere goes what evaluates them, and no more.

@@ -36,9 +36,10 @@ def for_each_block(
     next block is written to the same memory.
     """
     dtype = layers[0][0].dtype
-    parts = row_parts(X, [W_T.shape for W_T, _ in layers])
-    order = order_of_activations(issparse(X))
-    widths = [b.shape[0] for _, b in layers]
+    shapes = [W_T.shape for W_T, _ in layers]
+    parts = row_parts(X, shapes)
+    order = order_of_activations(issparse(X), shapes, dtype)
+    widths = [m for _, m in shapes]
     buffers = Buffers(widths, dtype, order, arrays_of(layers[0][0]))
 
     def visit(part: list[slice]) -> None:

@@ -15,10 +15,12 @@ import sys
 import textwrap
 import time
 from contextlib import nullcontext
+from functools import partial
 
 import numpy as np
 import scipy.sparse
 from peers import MLP, N_THREADS, Ours, installed
+from sklearn.preprocessing import normalize
 from threadpoolctl import threadpool_limits
 
 from sklearn_relulogit._blas import single_threaded_blas
@@ -198,29 +200,82 @@ def fit(quick):
 def small(quick):
     """Milliseconds an iteration on a few hundred rows, as inside a grid search."""
     title("Small problems, whole fits of 50 iterations, one thread")
-    ratios = []
-    for n, p, hidden in [(200, 10, (10,)), (300, 20, (100,)), (500, 30, (30, 30))]:
+    ratios = {pairs: [] for pairs in (30, 10)}
+    for n, p, hidden in [
+        (200, 10, (10,)),
+        (300, 20, (100,)),
+        (500, 30, (30, 30)),
+        (1000, 20, (10,)),
+        (1000, 20, (100,)),
+    ]:
         X, y = make_data(n, p, np.float64)
         ours = Ours(X, y, hidden, 1.0, n_threads=1)
         mlp = MLP(X, y, hidden, 1.0)
-        n_iter = ours.fit(0, tol=0, max_iter=50).n_iter_
-        n_iter_mlp = mlp.fit(0, max_iter=50).n_iter_
+
+        def fit(pairs, ours=ours):
+            return ours.fit(0, tol=0, max_iter=50, history_size=pairs)
+
+        functions = [partial(fit, pairs) for pairs in ratios]
+        functions.append(partial(mlp.fit, 0, max_iter=50))
+        n_iter = [function().n_iter_ for function in functions]
         with threadpool_limits(1, user_api="blas"):
-            base, other = interleaved(
-                [
-                    lambda: ours.fit(0, tol=0, max_iter=50),
-                    lambda: mlp.fit(0, max_iter=50),
-                ],
-                1 if quick else 3,
-                200,
-            )
-        ratio = (other / n_iter_mlp) / (base / n_iter)
-        ratios.append(ratio)
-        print(
-            f"{shape_name(n, p, hidden, np.float64)} ours {base / n_iter * 1e3:.3f} ms "
-            f"an iteration, MLPClassifier {ratio:.2f}x"
-        )
-    print(f"geometric mean {geometric_mean(ratios):.2f}x")
+            seconds = interleaved(functions, 1 if quick else 3, 200)
+        *ours_each, mlp_each = np.divide(seconds, n_iter)
+        cells = []
+        for pairs, each in zip(ratios, ours_each, strict=True):
+            ratios[pairs].append(mlp_each / each)
+            cells.append(f"{pairs} pairs {each * 1e3:.3f} ms, {mlp_each / each:.2f}x")
+        print(f"{shape_name(n, p, hidden, np.float64)} {'; '.join(cells)}", flush=True)
+    for pairs, values in ratios.items():
+        print(f"geometric mean, {pairs} pairs: {geometric_mean(values):.2f}x")
+
+
+def small_fits(quick):
+    """Processor time to the loss that MLPClassifier ends with, several seeds."""
+    title("Small problems, to the loss of MLPClassifier's last iteration, one thread")
+
+    def seconds(function):
+        """The shortest of three."""
+        times = []
+        for _ in range(3):
+            start = time.thread_time()
+            function()
+            times.append(time.thread_time() - start)
+        return min(times)
+
+    n_iters = (50,) if quick else (50, 200)
+    n_seeds = 1 if quick else 5
+    ratios = {n_iter: [] for n_iter in n_iters}
+    for n, p, hidden in [
+        (300, 20, (10,)),
+        (300, 20, (100,)),
+        (1000, 20, (10,)),
+        (1000, 20, (100,)),
+    ]:
+        X, y = make_data(n, p, np.float64)
+        for alpha in (1.0, 1e-2):
+            ours, mlp = Ours(X, y, hidden, alpha, n_threads=1), MLP(X, y, hidden, alpha)
+            for n_iter in n_iters:
+                these = []
+                for seed in range(n_seeds):
+                    target = mlp.fit(seed, n_iter).loss_
+                    curve = ours.fit(seed, tol=0, max_iter=2 * n_iter).loss_curve_
+                    if curve[-1] > target:  # another local minimum
+                        continue
+                    enough = int(np.argmax(np.array(curve) <= target)) + 1
+                    with threadpool_limits(1, user_api="blas"):
+                        other = seconds(partial(mlp.fit, seed, n_iter))
+                        base = seconds(partial(ours.fit, seed, tol=0, max_iter=enough))
+                    these.append(other / base)
+                ratios[n_iter] += these
+                print(
+                    f"{shape_name(n, p, hidden, np.float64)}{alpha:5.2f}{n_iter:5d} "
+                    f"iterations: {geometric_mean(these):.2f}x, {len(these)} of "
+                    f"{n_seeds} reached it",
+                    flush=True,
+                )
+    for n_iter, values in ratios.items():
+        print(f"geometric mean, {n_iter} iterations: {geometric_mean(values):.2f}x")
 
 
 def threads(quick):
@@ -241,26 +296,46 @@ def threads(quick):
             print(f"{shape_name(n, p, hidden, dtype)} {a / b:.2f}x", flush=True)
 
 
+def text(rng, n, p, per_row):
+    """Word counts, damped and of unit length; the words' shares follow Zipf's law."""
+    shares = np.cumsum(1 / np.arange(1, p + 1))
+    lengths = np.maximum(rng.poisson(per_row, n), 1)
+    words = np.searchsorted(shares, rng.uniform(0, shares[-1], lengths.sum()))
+    rows = np.repeat(np.arange(n), lengths)
+    X = scipy.sparse.csr_array((np.ones(len(rows)), (rows, words)), shape=(n, p))
+    X.data = 1 + np.log(X.data)
+    return normalize(X)
+
+
 def sparse(quick):
     """One-hot and text-like data."""
     title("Sparse data: whole fits of 20 iterations")
     rng = np.random.default_rng(0)
     scale = 8 if quick else 1
+    uniform = partial(scipy.sparse.random_array, rng=rng, format="csr")
     cases = {
-        "one-hot, 40000 x 2000, 20 a row": (40_000 // scale, 2000, 0.01),
-        "text, 10000 x 30000, 60 a row": (10_000 // scale, 30_000, 0.002),
+        "one-hot, 40000 x 2000, 20 a row": uniform(
+            (40_000 // scale, 2000), density=0.01
+        ),
+        "text, 10000 x 30000, 60 a row": uniform(
+            (10_000 // scale, 30_000 // scale), density=2e-3 * scale
+        ),
+        "text by Zipf, 10000 x 30000": text(rng, 10_000 // scale, 30_000 // scale, 100),
     }
-    for name, (n, p, density) in cases.items():
-        X = scipy.sparse.random_array((n, p), density=density, rng=rng, format="csr")
-        f = X @ rng.standard_normal(p)
+    for name, X in cases.items():
+        f = X @ rng.standard_normal(X.shape[1])
         y = (f > np.median(f)).astype(int)
         ours, mlp = Ours(X, y, (50,), 1.0), MLP(X, y, (50,), 1.0)
-        a, b = interleaved(
-            [lambda: ours.fit(0, tol=0, max_iter=20), lambda: mlp.fit(0, max_iter=20)],
-            2,
-            3,
+        fit = partial(ours.fit, 0, tol=0, max_iter=20)
+        *seconds, other = interleaved(
+            [fit, partial(fit, history_size=10), partial(mlp.fit, 0, max_iter=20)], 2, 3
         )
-        print(f"{name:36s} ours {a:.2f} s, MLPClassifier {b / a:.2f}x", flush=True)
+        print(
+            f"{name:36s} ours {seconds[0]:.2f} s, MLPClassifier "
+            f"{other / seconds[0]:.2f}x; ours with history_size=10 {seconds[1]:.2f} s, "
+            f"MLPClassifier {other / seconds[1]:.2f}x",
+            flush=True,
+        )
 
 
 MEMORY = """
@@ -344,7 +419,16 @@ def load(quick):
 
 SECTIONS = {
     function.__name__: function
-    for function in (evaluation, fit, small, threads, sparse, memory, load)
+    for function in (
+        evaluation,
+        fit,
+        small,
+        small_fits,
+        threads,
+        sparse,
+        memory,
+        load,
+    )
 }
 
 
