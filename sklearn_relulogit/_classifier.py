@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags, check_random_state
 
-from ._arrays import Arrays, is_dispatched, place_of, to_numpy
+from ._arrays import Arrays, to_numpy
 from ._base import (
     BaseReLULogistic,
     all_or_nothing,
@@ -31,6 +31,7 @@ from ._constraints import (
 from ._dask import OnCluster
 from ._dead_layers import woken
 from ._device import OnDevice
+from ._dispatch import is_dispatched, place_of
 from ._lbfgs import (
     EVALUATION_LIMIT,
     INTERRUPTED,

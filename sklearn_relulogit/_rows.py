@@ -12,9 +12,10 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from ._advice import overflow_message, unscaled_features
-from ._arrays import Arrays, Numpy, moved, numpy_dtype, on_host, place_of, taken
+from ._arrays import Arrays, Numpy, numpy_dtype, taken
 from ._base import encode_classes
 from ._blocks import Block, cut
+from ._dispatch import moved, on_host, place_of
 from ._input import check_data
 from ._objective import weight_of
 from ._parameters import Shapes
