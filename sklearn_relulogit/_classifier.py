@@ -369,6 +369,8 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
             Sparse data are never made dense; formats other than CSR are
             converted to it. Of Dask arrays and data frames the rows stay on the
             workers of the current client; the other arguments may be such too.
+            Arrays of other libraries stay on their device with scikit-learn's array
+            API dispatch; the other arguments follow X.
 
         y : array-like of shape (n_samples,)
             Class labels of any type, at least two different ones.

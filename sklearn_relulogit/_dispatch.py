@@ -28,6 +28,9 @@ def place_of(A: Any) -> Arrays:
 
 def on_host(A: Any) -> Any:
     """What a user hands in, on the host if it is an array of another library."""
+    if isinstance(A, list | tuple) and get_config()["array_api_dispatch"]:
+        # scikit-learn 1.7 takes no lists beside arrays of other libraries.
+        return np.asarray(A)
     return to_numpy(A) if is_dispatched(A) else A
 
 
