@@ -5,7 +5,7 @@ The network and its likelihoods are written once, with the functions that
 memory that they are given. For others that follow the array API standard (those of
 PyTorch or CuPy, on any device) they have the same names and arguments.
 
-Here too stands all that moves arrays between the host's memory and a device.
+Here too stands what moves arrays between the host's memory and a device.
 """
 
 from functools import cached_property
@@ -14,7 +14,6 @@ from typing import Any, TypeAlias
 import numpy as np
 from scipy.sparse import issparse
 from scipy.special import expit
-from sklearn import get_config
 
 from ._optional import optional_import
 
@@ -228,36 +227,16 @@ def numpy_dtype(dtype: Any) -> np.dtype:
     return np.dtype(str(dtype).rpartition(".")[2])
 
 
-def is_dispatched(A: Any) -> bool:
-    """Whether something is an array of another library than numpy, to stay such."""
-    if isinstance(A, np.ndarray) or not (
-        hasattr(A, "__array_namespace__") or is_torch_array(A)
-    ):
-        return False
-    return bool(get_config()["array_api_dispatch"])
-
-
 def is_torch_array(A: Any) -> bool:
     """Whether something is a tensor of PyTorch, which need not be imported."""
     return any(cls.__module__ == "torch" for cls in type(A).__mro__)
 
 
-def place_of(A: Any) -> Arrays:
-    """The functions of what a user hands in; those of numpy of no array at all."""
-    return arrays_of(A) if is_dispatched(A) else Numpy
-
-
-def on_host(A: Any) -> Any:
-    """What a user hands in, on the host if it is an array of another library."""
-    return to_numpy(A) if is_dispatched(A) else A
-
-
-def moved(A: Any, xp: Arrays) -> Any:
-    """What a user hands in, where the other arrays are."""
-    if place_of(A) == xp:
-        return A
-    A = on_host(A)
-    return A if xp is Numpy else xp.sent(np.asarray(A))
+def is_on_device(A: Array) -> bool:
+    """Whether an array is elsewhere than in the memory of the host's processor."""
+    if isinstance(A, np.ndarray) or issparse(A):
+        return False
+    return str(compat().device(A)) != "cpu"
 
 
 def taken(A: Array, index: np.ndarray) -> Array:

@@ -12,9 +12,10 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from ._advice import overflow_message
-from ._arrays import Array, Arrays, Numpy, arrays_of, labels_of, place_of, to_numpy
+from ._arrays import Array, Arrays, Numpy, arrays_of, labels_of, to_numpy
 from ._blas import single_threaded_blas
 from ._chunkwise import chunkwise, refuse_dask
+from ._dispatch import place_of
 from ._input import check_data
 from ._likelihood import Likelihood, Logistic, Softmax
 from ._local_linear import local_linear

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from scipy.sparse import issparse
 
-from ._arrays import Arrays, Numpy
+from ._arrays import Arrays, Numpy, is_on_device
 from ._parameters import Shapes
 from ._products import Matrix
 
@@ -24,7 +24,7 @@ LAYER_NUMBERS, BLOCK_NUMBERS = 2**17, 2**19
 MIN_BLOCK_ROWS, MAX_BLOCK_ROWS = 512, 16384
 
 # On a device a block should be long enough to hide what it takes to begin each step,
-# and small beside its memory: numbers of a block and all layers.
+# and small beside its memory: numbers of the rows and all layers.
 DEVICE_NUMBERS = 2**25
 
 # A part is worth another thread's while: about a millisecond.
@@ -89,7 +89,7 @@ def row_parts(X: Matrix, shapes: Shapes) -> list[list[slice]]:
     """
     n_samples, n_features = X.shape
     width = sum(m for _, m in shapes)
-    if not isinstance(X, np.ndarray) and not issparse(X):
+    if is_on_device(X):
         n_blocks = -(-n_samples * (n_features + width) // DEVICE_NUMBERS)
         return [_even_slices(slice(0, n_samples), n_blocks)]
     narrowest = min((m for _, m in shapes[:-1]), default=1)

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags, check_random_state
 
-from ._arrays import Arrays, is_dispatched, place_of, to_numpy
+from ._arrays import Arrays, to_numpy
 from ._base import (
     BaseReLULogistic,
     all_or_nothing,
@@ -33,6 +33,7 @@ from ._constraints import (
 from ._dask import OnCluster
 from ._dead_layers import is_constant, woken
 from ._device import OnDevice
+from ._dispatch import is_dispatched, place_of
 from ._lbfgs import (
     EVALUATION_LIMIT,
     INTERRUPTED,
@@ -382,6 +383,8 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
             Sparse data are never made dense; formats other than CSR are
             converted to it. Of Dask arrays and data frames the rows stay on the
             workers of the current client; the other arguments may be such too.
+            Arrays of other libraries stay on their device with scikit-learn's array
+            API dispatch; the other arguments follow X.
 
         y : array-like of shape (n_samples,)
             Class labels of any type, at least two different ones.

@@ -22,7 +22,6 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.parallel import Parallel, delayed
 
 from ._advice import overflow_message
-from ._arrays import is_dispatched, place_of
 from ._base import (
     BaseReLULogistic,
     all_or_nothing,
@@ -42,6 +41,7 @@ from ._constraints import (
     check_size,
 )
 from ._dead_layers import woken
+from ._dispatch import is_dispatched, place_of
 from ._input import check_data, no_float_so_large
 from ._lbfgs import Limits
 from ._objective import Objective

@@ -11,7 +11,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_X_y
 from sklearn.utils.validation import validate_data
 
-from ._arrays import ArrayAPI, compat, is_dispatched, is_torch_array, place_of
+from ._arrays import ArrayAPI, compat, is_torch_array
+from ._dispatch import is_dispatched, place_of
 from ._products import Matrix
 
 DTYPES = [np.float64, np.float32]

@@ -12,9 +12,10 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from ._advice import overflow_message, unscaled_features
-from ._arrays import moved, numpy_dtype, on_host, place_of, taken
+from ._arrays import numpy_dtype, taken
 from ._base import encode_classes
 from ._blocks import Block, Parts, cut
+from ._dispatch import moved, on_host, place_of
 from ._input import check_data
 from ._parameters import Shapes
 from ._products import Matrix

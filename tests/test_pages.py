@@ -25,6 +25,7 @@ def run(page):
 def test_the_python_of_a_page(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # Some write files.
     monkeypatch.setenv("MPLBACKEND", "Agg")
+    monkeypatch.setenv("SCIPY_ARRAY_API", "1")  # As guide/array_api.md says.
     run(page)
 
 
