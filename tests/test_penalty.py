@@ -11,7 +11,12 @@ from sklearn.metrics import log_loss
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from sklearn_relulogit import ReLULogisticClassifier, _halves, _penalty
+from sklearn_relulogit import (
+    ReLULogisticClassifier,
+    ReLULogisticClassifierCV,
+    _halves,
+    _penalty,
+)
 from sklearn_relulogit._blocks import Block
 from sklearn_relulogit._halves import halves
 from sklearn_relulogit._likelihood import Logistic, Softmax
@@ -348,6 +353,15 @@ def test_overflow_is_told(cancer):
     X, y = cancer
     with pytest.raises(ValueError, match="overflow"):
         make().fit(1e300 * X, y)
+
+
+def test_overflow_of_the_scale_of_penalties_is_told(cancer):
+    """The mean gradient is finite, and its sum over the weights is not."""
+    X, y = cancer
+    weights = np.full(len(y), 1e200)
+    for clf in (make(), ReLULogisticClassifierCV((8,), alphas=3, cv=2)):
+        with pytest.raises(ValueError, match="overflows the range of float64"):
+            clf.fit(1e150 * X, y, weights)
 
 
 @pytest.mark.parametrize("alpha", ["scale", -1.0, np.inf, None])
