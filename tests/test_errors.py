@@ -44,9 +44,10 @@ def test_parameters(name, values, data):
 
 @pytest.mark.parametrize("name", ["max_iter", "max_fun", "history_size"])
 def test_numpy_integers_are_integers(name, data):
-    ReLULogisticClassifier((2,), **{name: np.int64(500)}).fit(*data)
-    ReLULogisticClassifier((np.int32(2),)).fit(*data)
-    ReLULogisticClassifier(np.int32(2)).fit(*data)
+    kwargs = {"random_state": 0}
+    ReLULogisticClassifier((2,), **{name: np.int64(500)}, **kwargs).fit(*data)
+    ReLULogisticClassifier((np.int32(2),), **kwargs).fit(*data)
+    ReLULogisticClassifier(np.int32(2), **kwargs).fit(*data)
 
 
 def fit(X, y, **kwargs):
@@ -239,6 +240,13 @@ def test_labels_that_cannot_be_sorted(data):
     X, _ = data
     with pytest.raises(ValueError, match=r"labels in y must be of one type.*NoneType"):
         fit(X, ["a", None] * 30)
+
+
+def test_labels_beyond_any_integer(data):
+    """scikit-learn asks by a cast, of which numpy would warn, whether they are one."""
+    X, _ = data
+    with pytest.raises(ValueError, match="Unknown label type: continuous"):
+        fit(X, [1e300, 2e300] * 30)
 
 
 def test_a_search_without_a_split(data):

@@ -217,6 +217,24 @@ MEMORY = """
             if outcome == "refused":
                 assert vars(clf) == before, room
             before = dict(vars(clf))
+    # Refused after the checks of the data: 4 million parameters, 32 megabytes each time
+    # that they are needed.
+    deep = ReLULogisticClassifier(
+        (2000, 2000), alpha=3.0, max_iter=3, n_threads=1, random_state=0
+    )
+    refused = 0
+    for room in range(0, 120, 20):
+        gc.collect()
+        resource.setrlimit(
+            resource.RLIMIT_AS, (size() + room * 2**20, resource.RLIM_INFINITY)
+        )
+        try:
+            deep.fit(X[:50], y[:50])
+        except MemoryError:
+            refused += 1
+        assert vars(deep).keys() == deep.get_params().keys()
+    assert refused == 6
+
     resource.setrlimit(
         resource.RLIMIT_AS, (size() + 200 * 2**20, resource.RLIM_INFINITY)
     )
