@@ -323,6 +323,27 @@ def test_probabilities_are_accurate_in_the_tails(library, dtype):
         assert_allclose(library.fetch(likelihood.log_proba(there)), log_proba, **bounds)
 
 
+def test_devices_without_float64(monkeypatch):
+    """As Apple's: sums and all else are in float32 there."""
+    monkeypatch.setattr(Strict, "device", array_api_strict.Device("no_float64"))
+    library = Strict()
+    for n_classes in (2, 3):
+        X, y = data(n_classes, np.float32)
+        ours = classifier(early_stopping=True, n_init=2).fit(X, y)
+        theirs = classifier(early_stopping=True, n_init=2)
+        theirs.fit(
+            library.send(X), library.send(y), library.send(np.ones_like(X[:, 0]))
+        )
+        assert abs(theirs.loss_ - ours.loss_) < 1e-5
+        assert theirs.coefs_[0].dtype == array_api_strict.float32
+        assert theirs.restart_losses_.dtype == array_api_strict.float32
+        assert library.fetch(theirs.predict_proba(library.send(X))).dtype == X.dtype
+        # Integers become the best floats there are.
+        whole = np.arange(300).reshape(100, 3) % 7
+        theirs.fit(library.send(whole), whole[:, 0] > 3)
+        assert theirs.coefs_[0].dtype == array_api_strict.float32
+
+
 def test_clones_and_pickles(library):
     X, y = data()
     X_there, y_there = library.send(X), library.send(y)
@@ -432,6 +453,13 @@ def test_without_array_api_compat_there_is_a_clear_error(library, monkeypatch):
         classifier().fit(library.send(X), y)
     # numpy's arrays do not need it.
     classifier().fit(X, y)
+
+
+def test_arrays_that_cannot_be_written_to_are_refused(library, monkeypatch):
+    X, y = data()
+    monkeypatch.setattr("array_api_compat.is_writeable_array", lambda array: False)
+    with pytest.raises(TypeError, match="whose arrays cannot be written to"):
+        classifier().fit(library.send(X), y)
 
 
 def test_sparse_tensors_are_refused(torch):
