@@ -11,6 +11,9 @@ from sklearn_relulogit._likelihood import Logistic, Softmax
 from sklearn_relulogit._objective import Objective
 from sklearn_relulogit._parameters import layer_shapes, n_parameters
 
+# It needs PyTorch, and sets what scipy reads at its import.
+collect_ignore = ["benchmarks/device.py"]
+
 # The same few examples each time; with --hypothesis-profile=full others, and
 # HYPOTHESIS_EXAMPLES of them, by default 4000 for each property.
 settings.register_profile(

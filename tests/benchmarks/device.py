@@ -30,7 +30,7 @@ from sklearn_relulogit import ReLULogisticClassifier
 from sklearn_relulogit._arrays import Numpy, arrays_of, to_numpy
 from sklearn_relulogit._base import likelihood_of
 from sklearn_relulogit._blas import single_threaded_blas
-from sklearn_relulogit._blocks import Block, cut
+from sklearn_relulogit._blocks import Block, Parts, cut
 from sklearn_relulogit._objective import Objective
 from sklearn_relulogit._parameters import (
     initial_theta,
@@ -96,16 +96,14 @@ def objective_of(X, y, hidden, alpha, ordered_map=map):
     ones = np.ones(len(y), str(X.dtype).rpartition(".")[2])
     n_classes = int(y.max()) + 1
     shapes = layer_shapes(X.shape[1], hidden, n_outputs_of(n_classes))
-    parts = cut(Block(X, codes, ones if xp is Numpy else xp.sent(ones)), shapes)
+    blocks = cut(Block(X, codes, ones if xp is Numpy else xp.sent(ones)), shapes)
     return Objective(
-        parts,
+        Parts(blocks, float(len(y)), weighted=False, sparse=False, xp=xp),
         shapes,
         likelihood_of(n_classes)(),
         alpha,
         ones.dtype,
         ordered_map,
-        float(len(y)),
-        xp,
     )
 
 
