@@ -462,7 +462,9 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
         # No more pairs than there are iterations.
         history_size = int(min(self.history_size, self.max_iter))
         # Without hidden layers every start is the same.
-        n_starts = self.n_init if hidden_layer_sizes else 1
+        n_starts = int(self.n_init) if hidden_layer_sizes else 1
+        # All at once, so that more than the memory holds are refused before any work.
+        starts = empty_starts(n_starts, shapes, type(self).__name__)
 
         def fitted(theta: np.ndarray) -> dict[str, Any]:
             return fitted_attributes(
@@ -488,7 +490,7 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
             pairs = deque(getattr(self, "_pairs", ()), maxlen=int(n_pairs))
         with rows.ordered_map(n_threads) as ordered_map:
             training, validation_parts = rows.cut(shapes)
-            starts = self._starts(shapes, n_starts, training, ordered_map, goes_on)
+            self._set_starts(starts, shapes, training, ordered_map, goes_on)
             if start is not None and not goes_on:
                 starts[0] = start
             try:
@@ -549,25 +551,23 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
             messages.append(CONSTANT)
         return " ".join(filter(None, messages)) or None
 
-    def _starts(
+    def _set_starts(
         self,
+        starts: np.ndarray,
         shapes: Shapes,
-        n_starts: int,
         training: Parts,
         ordered_map: OrderedMap,
         goes_on: bool,
-    ) -> list[np.ndarray]:
-        """The vectors theta to start from."""
+    ) -> None:
+        """Write the vectors theta to start from to the rows of an array."""
         if goes_on:
             layers = zip(self.coefs_, self.intercepts_, strict=True)
-            return [pack([(to_numpy(W_T), to_numpy(b)) for W_T, b in layers])]
+            starts[0] = pack([(to_numpy(W_T), to_numpy(b)) for W_T, b in layers])
+            return
         rng = check_random_state(self.random_state)
-        # All at once, so that more than the memory holds are refused before any work.
-        thetas = empty_starts(n_starts, shapes, type(self).__name__)
-        for theta in thetas:
+        for theta in starts:
             initial = initial_theta(shapes, rng)
             theta[:] = woken(initial, shapes, training.of_map, ordered_map)
-        return list(thetas)
 
     def _choose_alpha(
         self,
