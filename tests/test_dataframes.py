@@ -125,7 +125,7 @@ def test_tags():
     assert not tags.input_tags.categorical
     assert not tags.input_tags.string
     # Arrays of other libraries are fitted by numpy, on the processor.
-    assert not tags.array_api_support
+    assert tags.array_api_support
     assert tags.transformer_tags is None
     assert tags.regressor_tags is None
 
