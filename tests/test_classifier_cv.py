@@ -137,6 +137,13 @@ def test_a_number_of_alphas_is_a_grid_in_the_scale_of_the_data(cancer):
     assert_allclose(heavy.alphas_, 7 * clf.alphas_)
 
 
+def test_a_grid_for_features_that_say_nothing():
+    X, y = np.zeros((20, 2)), np.arange(20) % 2
+    clf = make(alphas=3, cv=2).fit(X, y)
+    assert_allclose(clf.alphas_, [1, 1e-2, 1e-4])
+    assert_allclose(clf.predict_proba(X), 0.5, atol=1e-4)
+
+
 def test_alphas_go_from_strong_to_weak(iris):
     clf = make(alphas=[1.0, 100.0, 10.0, 10.0]).fit(*iris)
     assert_array_equal(clf.alphas_, [100, 10, 1])
