@@ -61,6 +61,8 @@ def make(hidden_layer_sizes=(6,), **kwargs):
         ReLULogisticClassifierCV((6, 5), alphas=[10.0, 1.0], cv=2, scoring=None),
     ]
 )
+# Two narrow layers on tiny data may end as a constant, which is not what is checked.
+@pytest.mark.filterwarnings("ignore:The fitted network is a constant")
 def test_estimator_checks(estimator, check):
     check(estimator)
 
