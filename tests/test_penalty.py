@@ -355,13 +355,17 @@ def test_overflow_is_told(cancer):
         make().fit(1e300 * X, y)
 
 
-def test_overflow_of_the_scale_of_penalties_is_told(cancer):
-    """The mean gradient is finite, and its sum over the weights is not."""
-    X, y = cancer
-    weights = np.full(len(y), 1e200)
-    for clf in (make(), ReLULogisticClassifierCV((8,), alphas=3, cv=2)):
+def test_overflow_of_the_norm_that_scales_penalties_is_told():
+    """All sums are finite, 1.5e308, and the norm of two is not."""
+    X, weights = 1.5e150 * np.array([[1.0, 1.0], [-1.0, -1.0]]), np.full(2, 1e158)
+    data = Block(X, np.array([1, 0]), weights)
+    with pytest.raises(FloatingPointError, match="overflows"):
+        collapse_alpha(data, layer_shapes(2, (3,), 1), Logistic())
+    half = collapse_alpha(data._replace(X=X / 2), layer_shapes(2, (3,), 1), Logistic())
+    assert half == pytest.approx(0.75e308 * np.sqrt(2))
+    for clf in (make(), ReLULogisticClassifierCV((8,), alphas=3, cv=[([0, 1], [0])])):
         with pytest.raises(ValueError, match="overflows the range of float64"):
-            clf.fit(1e150 * X, y, weights)
+            clf.fit(X, [1, 0], weights)
 
 
 @pytest.mark.parametrize("alpha", ["scale", -1.0, np.inf, None])
