@@ -134,9 +134,9 @@ class Autograd:
     def loss(self):
         Z = self.X
         weights, biases = self.parameters[::2], self.parameters[1::2]
-        for l, (W_T, b) in enumerate(zip(weights, biases, strict=True)):  # noqa: E741
+        for index, (W_T, b) in enumerate(zip(weights, biases, strict=True)):
             Z = torch.addmm(b, Z, W_T)
-            if l < len(weights) - 1:
+            if index < len(weights) - 1:
                 Z = torch.relu(Z)
         functional = torch.nn.functional
         nll = (
