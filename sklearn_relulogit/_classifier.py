@@ -604,7 +604,9 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
         likelihood = likelihood_of(len(rows.classes))()
         # Some of the rows stand for all.
         share = float(data.sample_weight.sum(dtype=np.float64)) / training.weight_sum
-        return asks_for_constant(self.alpha_ * share, data, shapes, likelihood)
+        # What the fit's tolerance cannot tell from nothing is no better.
+        alpha = self.alpha_ * share
+        return asks_for_constant(alpha, data, shapes, likelihood, least_gain=self.tol)
 
     def _overflow(self, rows: Rows) -> ValueError:
         """What to raise where the loss overflows."""

@@ -266,15 +266,20 @@ def collapse_alpha(
 
 
 def asks_for_constant(
-    alpha: float, data: Block, shapes: Shapes, likelihood: Likelihood
+    alpha: float,
+    data: Block,
+    shapes: Shapes,
+    likelihood: Likelihood,
+    least_gain: float = 0.0,
 ) -> bool:
     """Whether the penalty, or data that say nothing, ask for a constant network.
 
     One unit in each of the L layers, all with weights of norm w, makes a logit of
     slope t = w^L. In the best direction it lowers the loss by at least c t - K t^2 / 2,
     where c = ||X^T R||_2 and K = sum_i s_i |x_i|^2 / 2 bounds the curvature, at a cost
-    of alpha L t^(2 / L) / 2. So a better network than the constant exists if that is
-    less for some t. Without hidden layers a fit finds out by itself.
+    of alpha L t^(2 / L) / 2. So a network whose mean objective is better than the
+    constant's by more than ``least_gain`` exists if that is less by so much for some
+    t. Without hidden layers a fit finds out by itself.
     """
     largest = float(abs(data.X).max())
     if len(shapes) == 1 or largest < SMALLEST:
@@ -291,4 +296,4 @@ def asks_for_constant(
     gains = slope * t - curvature * t**2 / 2
     with np.errstate(over="ignore"):
         costs = alpha / total * len(shapes) * (t / largest) ** (2 / len(shapes)) / 2
-    return not (gains > costs).any()
+    return not (gains - costs > least_gain).any()

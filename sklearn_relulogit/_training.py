@@ -153,6 +153,10 @@ def _run_all(
         started.append(restart)
         try:
             run(restart)
+        except BaseException:
+            # At once: joblib takes a while to hear of it.
+            interrupted.set()
+            raise
         finally:
             finished.release()
 

@@ -13,7 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn_relulogit import ReLULogisticClassifier, ReLULogisticClassifierCV
 from sklearn_relulogit._blocks import Block, cut
 from sklearn_relulogit._dead_layers import woken
-from sklearn_relulogit._likelihood import Logistic
+from sklearn_relulogit._likelihood import Logistic, Softmax
 from sklearn_relulogit._parameters import initial_theta, layer_shapes, unpack
 from sklearn_relulogit._penalty import asks_for_constant
 
@@ -198,3 +198,18 @@ def test_what_a_penalty_asks_for_overflows_nowhere(scale, weight):
         asked = asks_for_constant(alpha, data, shapes, Logistic())
         if alpha == 0 or scale < 1e-300:
             assert asked == (scale < 1e-300)
+
+
+def test_a_gain_below_the_tolerance_is_none():
+    """Next to the penalty at which the network collapses, a constant is as good."""
+    rng = np.random.RandomState(0)
+    X = rng.uniform(size=(40, 3))
+    X[X < 0.6] = 0
+    y = rng.randint(0, 3, size=40)
+    data, shapes = Block(X, y, np.ones(40)), layer_shapes(3, (100,), 3)
+    for least_gain, asked in [(0.0, False), (7e-6, False), (8e-6, True)]:
+        assert asks_for_constant(10**0.5, data, shapes, Softmax(), least_gain) == asked
+    for seed in range(60):
+        clf = ReLULogisticClassifier(random_state=seed).fit(X, y)
+        assert clf.alpha_ == 10**0.5
+        assert clf.loss_ == pytest.approx(1.09606, abs=1e-5)

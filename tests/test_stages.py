@@ -158,8 +158,8 @@ def test_the_end_is_as_good_as_without(data, monkeypatch):
     with_stage = make(**tight).fit(X, y)
     monkeypatch.setattr(_rows, "pays_in_float32", lambda *args: False)
     without = make(**tight).fit(X, y)
-    # Local minima of a network: the path differs by rounding from the start.
-    assert with_stage.loss_ == pytest.approx(without.loss_, rel=5e-3)
+    # The paths part by rounding, and end in other local minima; a better one is fine.
+    assert with_stage.loss_ < (1 + 5e-3) * without.loss_
 
 
 @pytest.mark.parametrize(
