@@ -37,9 +37,7 @@ class Ours:
         ones = np.broadcast_to(X.dtype.type(1), len(y))
         parts = Parts.of(cut(Block(X, y, ones), shapes))
         self.map = ThreadedMap(n_threads)
-        self.objective = Objective(
-            Parts.of(parts), shapes, Logistic(), alpha, X.dtype, self.map
-        )
+        self.objective = Objective(parts, shapes, Logistic(), alpha, X.dtype, self.map)
 
     def evaluate(self, theta):
         return self.objective(theta)
