@@ -189,7 +189,7 @@ class JAX:
         X, sign = jnp.asarray(X), jnp.asarray((2 * y - 1).astype(X.dtype))
 
         def loss(theta, X, sign):
-            layers = unpack(theta.astype(X.dtype), shapes)
+            layers = unpack(theta.astype(X.dtype), shapes, jnp.reshape)
             Z = X
             for W, b in layers[:-1]:
                 Z = jax.nn.relu(Z @ W + b)
