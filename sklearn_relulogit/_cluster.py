@@ -9,8 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
 from functools import partial, reduce
 from operator import add
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from ._blas import single_threaded_blas
 from ._blocks import Block, cut
@@ -63,17 +62,6 @@ class ClusterMap:
 
     def __init__(self) -> None:
         self.client = _client()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Leave the client to its owner."""
 
     def __call__(
         self, function: Callable[[list[Block]], Any], parts: CutChunks

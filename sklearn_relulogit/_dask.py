@@ -4,6 +4,7 @@ The caller's process gets to know the classes, and how many rows of each, and ho
 are in each chunk. Nothing of Dask is imported before there are Dask data.
 """
 
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any, NamedTuple, Self
 
@@ -28,7 +29,7 @@ from ._halves import keyed, most_rows, smallest_keys
 from ._input import check_chunk
 from ._optional import optional_import
 from ._parameters import Shapes
-from ._rows import Given, Splitting
+from ._rows import Given, OrderedMap, Splitting
 from ._training import pays_in_float32
 from ._validation_data import (
     check_known,
@@ -122,9 +123,9 @@ class OnCluster:
             given, classes, summary, X.shape[1], dtype, sides, weight_sums, cluster_map
         )
 
-    def ordered_map(self, n_threads: int) -> ClusterMap:
+    def ordered_map(self, n_threads: int) -> AbstractContextManager[OrderedMap]:
         """The rows are shared by the workers, whatever the number of threads here."""
-        return self._map
+        return nullcontext(self._map)
 
     def cut(self, shapes: Shapes) -> tuple[Parts, Parts | None]:
         """Each chunk is one part: its row blocks."""
