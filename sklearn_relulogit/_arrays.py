@@ -1,7 +1,7 @@
 """The functions of arrays that the network needs: numpy's, and those of other arrays.
 
 The network and its likelihoods are written once, with the functions that
-``arrays_of(Z)`` has. For arrays of numpy these are numpy's own, which write to the
+``namespace(Z)`` has. For arrays of numpy these are numpy's own, which write to the
 memory that they are given. For others that follow the array API standard (those of
 PyTorch or CuPy, on any device) they have the same names and arguments.
 
@@ -19,6 +19,9 @@ from ._optional import optional_import
 
 # An array of numpy or of another library.
 Array: TypeAlias = Any
+
+# A dense array, or a scipy sparse array or matrix.
+Matrix: TypeAlias = Any
 
 
 class Numpy:
@@ -52,7 +55,7 @@ class Numpy:
         A[row, column] = values
 
     @staticmethod
-    def widened(a: np.ndarray) -> np.ndarray:
+    def to_float64(a: np.ndarray) -> np.ndarray:
         """A copy in float64."""
         return a.astype(np.float64)
 
@@ -62,12 +65,12 @@ class Numpy:
         return float(a.sum(dtype=np.float64))
 
     @staticmethod
-    def sent(a: np.ndarray, dtype: Any = None) -> np.ndarray:
+    def to_device(a: np.ndarray, dtype: Any = None) -> np.ndarray:
         """An array of the host, where the others are: as it is."""
         return a if dtype is None else a.astype(dtype, copy=False)
 
     @staticmethod
-    def fetched(a: Any) -> Any:
+    def to_host(a: Any) -> Any:
         """A number or an array on the host, in float64: as it is."""
         return a
 
@@ -163,7 +166,7 @@ class ArrayAPI:
         values = self._like(A, values)
         A[...] = self.xp.where(here, values[:, None] if values.ndim else values, A)
 
-    def widened(self, a: Array) -> Array:
+    def to_float64(self, a: Array) -> Array:
         """A copy in float64, or in float32 if the device has no float64."""
         return self.xp.astype(a, self.float_dtypes[0], copy=True)
 
@@ -183,7 +186,7 @@ class ArrayAPI:
         )
         return [dtypes[name] for name in ("float64", "float32") if name in dtypes]
 
-    def sent(self, a: np.ndarray, dtype: Any = None) -> Array:
+    def to_device(self, a: np.ndarray, dtype: Any = None) -> Array:
         """A copy on the device of an array of the host."""
         dtype = numpy_dtype(a.dtype if dtype is None else dtype)
         if dtype == np.float64 and len(self.float_dtypes) == 1:
@@ -191,17 +194,17 @@ class ArrayAPI:
         # Some namespaces share the memory that they are given, where they can.
         return self.xp.asarray(a.astype(dtype, order="C"), device=self.device)
 
-    def fetched(self, a: Array) -> Any:
+    def to_host(self, a: Array) -> Any:
         """A number or an array of the device on the host, in float64."""
         a = to_numpy(a).astype(np.float64, copy=False)
         return a if a.ndim else float(a)
 
 
 # Where the functions of arrays are found.
-Arrays: TypeAlias = type[Numpy] | ArrayAPI
+Namespace: TypeAlias = type[Numpy] | ArrayAPI
 
 
-def arrays_of(A: Array) -> Arrays:
+def namespace(A: Array) -> Namespace:
     """The functions of an array, and where it is."""
     if isinstance(A, np.ndarray):
         return Numpy
@@ -239,21 +242,21 @@ def is_on_device(A: Array) -> bool:
     return str(compat().device(A)) != "cpu"
 
 
-def taken(A: Array, index: np.ndarray) -> Array:
+def take_rows(A: Array, index: np.ndarray) -> Array:
     """``A[index]``, the index on the host."""
     if isinstance(A, np.ndarray) or issparse(A):
         return A[index]
-    xp = arrays_of(A)
-    return xp.take(A, xp.sent(index), axis=0)
+    xp = namespace(A)
+    return xp.take(A, xp.to_device(index), axis=0)
 
 
-def labels_of(classes: Array, codes: Array) -> Array:
+def take_labels(classes: Array, codes: Array) -> Array:
     """``classes[codes]``, where the codes are; strings are always on the host."""
-    xp = arrays_of(codes)
-    if arrays_of(classes) == xp:
+    xp = namespace(codes)
+    if namespace(classes) == xp:
         return classes[codes] if xp is Numpy else xp.take(classes, codes, axis=0)
     labels = to_numpy(classes)[to_numpy(codes)]
-    return labels if labels.dtype.kind not in "biuf" else xp.sent(labels)
+    return labels if labels.dtype.kind not in "biuf" else xp.to_device(labels)
 
 
 def to_numpy(A: Array) -> np.ndarray:
@@ -267,3 +270,29 @@ def to_numpy(A: Array) -> np.ndarray:
     else:
         A = helpers.to_device(A.detach() if hasattr(A, "detach") else A, "cpu")
     return np.asarray(A)
+
+
+def operand(X: Matrix, dtype: np.dtype) -> Matrix:
+    """X for `product`: of the given type and strided as BLAS can read it, or a copy."""
+    if issparse(X):
+        return X.astype(dtype, copy=False)
+    xp = namespace(X)
+    if isinstance(xp, ArrayAPI):
+        return xp.astype(X, xp.dtype(dtype), copy=False)
+    X = np.asarray(X, dtype=dtype)
+    return X if X.itemsize in X.strides else np.ascontiguousarray(X)
+
+
+def product(A: Matrix, B: np.ndarray, out: np.ndarray) -> np.ndarray:
+    """``out = A @ B`` for a dense or sparse A, (n, k), and a dense B, (k, m)."""
+    if not isinstance(A, np.ndarray):
+        if issparse(A):
+            out[...] = A @ B
+        else:
+            namespace(A).matmul(A, B, out=out)
+    elif A.shape[1] == 1:
+        # An outer product: broadcasting takes a third of the time of BLAS.
+        np.multiply(A, B, out=out)
+    else:
+        np.matmul(A, B, out=out)
+    return out

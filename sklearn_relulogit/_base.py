@@ -1,4 +1,4 @@
-"""What the estimators share: predictions, checks of y, and all-or-nothing fits."""
+"""What the estimators share: predictions, fitted attributes, and all-or-nothing fits."""
 
 import copy
 from collections.abc import Callable, Iterator
@@ -8,20 +8,19 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from ._advice import overflow_message
-from ._arrays import Array, Arrays, Numpy, arrays_of, labels_of, to_numpy
-from ._blas import single_threaded_blas
+from ._affine import affine_functions
+from ._arrays import Array, namespace, numpy_dtype, take_labels, to_numpy
 from ._chunkwise import chunkwise, refuse_dask
-from ._dispatch import place_of
-from ._input import check_data
-from ._likelihood import Likelihood, Logistic, Softmax
-from ._local_linear import local_linear
-from ._parameters import Shapes, n_outputs_of, unpack
+from ._fit import Fit, Previous
+from ._input import check_data, input_namespace
+from ._likelihood import Likelihood, likelihood_of
+from ._messages import overflow_message
+from ._parameters import pack
 from ._prediction import logits
-from ._threads import ThreadedMap, effective_n_threads
+from ._statistics import largest_values
+from ._threads import ThreadedMap, effective_n_threads, single_threaded_blas
 
 
 class BaseReLULogistic(ClassifierMixin, BaseEstimator):
@@ -51,16 +50,17 @@ class BaseReLULogistic(ClassifierMixin, BaseEstimator):
 
     def _linear_attribute(self, name: str, of_layers: str) -> np.ndarray:
         layers = vars(self).get(of_layers)
-        if layers is None or len(layers) > 1:
-            reason = (
-                "is not fitted"
-                if layers is None
-                else f"has hidden layers; see {of_layers}"
-            )
-            raise AttributeError(
-                f"This {type(self).__name__} has no attribute {name!r}: it {reason}."
-            )
-        return layers[0]
+        if layers is not None and len(layers) == 1:
+            return layers[0]
+        if layers is not None:
+            reason = f"it has hidden layers; see {of_layers}"
+        elif hasattr(self, "alpha_"):
+            reason = "it was fitted with refit=False"
+        else:
+            reason = "it is not fitted"
+        raise AttributeError(
+            f"This {type(self).__name__} has no attribute {name!r}: {reason}."
+        )
 
     def on_host(self) -> Self:
         """A copy of the fitted classifier, with its arrays in the host's memory.
@@ -79,7 +79,7 @@ class BaseReLULogistic(ClassifierMixin, BaseEstimator):
         NotFittedError
             Before `fit`.
         """
-        check_is_fitted(self)
+        check_has_network(self)
         model = copy.copy(self)
         for name, value in vars(self).items():
             if name in ("classes_", "restart_losses_"):
@@ -88,42 +88,38 @@ class BaseReLULogistic(ClassifierMixin, BaseEstimator):
                 setattr(model, name, [to_numpy(array) for array in value])
         return model
 
-    def _over_rows(self, function: Callable[..., Any], X: Any, method: str) -> Any:
-        """``function(layers, X, ordered_map)`` of the fitted layers and checked X."""
-        check_is_fitted(self)
-        refuse_dask(X, "This method")
-        self._check_place(X, method)
-        X = check_data(self, X, reset=False)
-        layers = list(zip(self.coefs_, self.intercepts_, strict=True))
-        with (
-            ThreadedMap(effective_n_threads(self.n_threads)) as ordered_map,
-            single_threaded_blas(),
-        ):
-            result = function(layers, X, ordered_map)
-        arrays = result if isinstance(result, tuple) else (result,)
-        xp = arrays_of(arrays[0])
-        if not all(xp.all(xp.isfinite(array)) for array in arrays):
-            names = getattr(self, "feature_names_in_", None)
-            raise ValueError(overflow_message("The network", X, names))
-        return result
-
-    def _check_place(self, X: Any, method: str) -> None:
-        """Raise a ValueError unless X is where the coefficients are."""
-        place, fitted = place_of(X), arrays_of(self.coefs_[0])
-        if place != fitted:
-            raise ValueError(
-                f"Inputs passed to {type(self).__name__}.{method}() must use the same "
-                "namespace and the same device as those passed to fit(). There it was "
-                f"{fitted}, here it is {place}, of which arrays of other libraries are "
-                "taken only with sklearn.config_context(array_api_dispatch=True)."
-            )
-
     def _logits(self, X: Any, method: str) -> Array:
-        return self._over_rows(logits, X, method)
+        return over_rows(self, logits, X, method)
 
     @property
     def _likelihood(self) -> Likelihood:
-        return likelihood_of(self.classes_.shape[0])()
+        return likelihood_of(self.classes_.shape[0])
+
+    def _previous(self) -> Previous | None:
+        """The fit that `warm_start` goes on from, if any."""
+        if not (self.warm_start and hasattr(self, "coefs_")):
+            return None
+        layers = zip(self.coefs_, self.intercepts_, strict=True)
+        return Previous(
+            to_numpy(self.classes_),
+            [W_T.shape for W_T in self.coefs_],
+            pack([(to_numpy(W_T), to_numpy(b)) for W_T, b in layers]),
+            self.alpha_,
+            getattr(self, "alpha_losses_", None),
+            getattr(self, "_pairs", ()),
+        )
+
+    def _record(self, fit: Fit) -> None:
+        """Set the attributes of a fit."""
+        set_attributes(self, fit.attributes())
+        vars(self).pop("_pairs", None)
+        if fit.pairs:
+            self._pairs = fit.pairs
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The curvature is many times larger than the parameters.
+        state: dict[str, Any] = super().__getstate__()
+        return {name: value for name, value in state.items() if name != "_pairs"}
 
     @chunkwise
     def decision_function(self, X: Any) -> np.ndarray:
@@ -160,13 +156,13 @@ class BaseReLULogistic(ClassifierMixin, BaseEstimator):
             Elements of `classes_`.
         """
         Z = self._logits(X, "predict")
-        xp = arrays_of(Z)
+        xp = namespace(Z)
         codes = (
             xp.argmax(Z, axis=1)
             if self.n_outputs_ > 1
             else xp.astype(Z[:, 0] > 0, xp.int64)
         )
-        return labels_of(self.classes_, codes)
+        return take_labels(self.classes_, codes)
 
     @chunkwise
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -277,56 +273,66 @@ class BaseReLULogistic(ClassifierMixin, BaseEstimator):
         >>> bool(np.allclose(clf.decision_function(X), logit))
         True
         """
-        coef, intercept = self._over_rows(local_linear, X, "local_linear")
+        coef, intercept = over_rows(self, affine_functions, X, "local_linear")
         if self.n_outputs_ == 1:
             return coef[:, 0, :], intercept[:, 0]
         return coef, intercept
 
 
-def encode_classes(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The classes, sorted, and the labels as indices into them."""
-    try:
-        # scikit-learn looks whether floats are integers by a cast.
-        with np.errstate(invalid="ignore"):
-            check_classification_targets(y)
-        classes, codes = np.unique(y, return_inverse=True)
-    except TypeError as error:
-        types = sorted({type(label).__name__ for label in y})
-        raise ValueError(
-            f"The labels in y must be of one type, to be sorted. Got {types}."
-        ) from error
-    if len(classes) < 2:
-        raise ValueError(
-            "A classifier needs samples of at least 2 classes; y holds only one "
-            f"class: {classes.tolist()[0]!r}."
+def set_attributes(estimator: BaseEstimator, attributes: dict[str, Any]) -> None:
+    """Set attributes by their names."""
+    for name, value in attributes.items():
+        setattr(estimator, name, value)
+
+
+def check_has_network(estimator: BaseEstimator) -> None:
+    """Raise an error unless there is a network to predict with."""
+    check_is_fitted(estimator)
+    if not hasattr(estimator, "coefs_"):
+        raise AttributeError(
+            f"This {type(estimator).__name__} was fitted with refit=False: it chose "
+            "alpha_, but has no network to predict with."
         )
-    return classes, codes
 
 
-def fitted_attributes(
-    theta: np.ndarray,
-    shapes: Shapes,
-    classes: np.ndarray,
-    dtype: Any,
-    of_X: Arrays = Numpy,
-    of_y: Arrays = Numpy,
-) -> dict[str, Any]:
-    """The attributes that predictions need; arrays own their memory.
+def over_rows(
+    estimator: BaseReLULogistic, function: Callable[..., Any], X: Any, method: str
+) -> Any:
+    """``function(layers, X, ordered_map)`` of the fitted layers and checked X.
 
-    They are made where X and, as to the classes, y are.
+    ``method`` is the name of the method that it is called for.
     """
-    layers = unpack(theta, shapes)
-    return {
-        "classes_": of_y.sent(classes),
-        "n_outputs_": n_outputs_of(len(classes)),
-        "coefs_": [of_X.sent(W_T.astype(dtype)) for W_T, _ in layers],
-        "intercepts_": [of_X.sent(b.astype(dtype)) for _, b in layers],
-    }
+    check_has_network(estimator)
+    refuse_dask(X, "This method")
+    check_namespace(estimator, X, method)
+    X = check_data(estimator, X, reset=False)
+    layers = list(zip(estimator.coefs_, estimator.intercepts_, strict=True))
+    with (
+        ThreadedMap(effective_n_threads(estimator.n_threads)) as ordered_map,
+        single_threaded_blas(),
+    ):
+        result = function(layers, X, ordered_map)
+    arrays = result if isinstance(result, tuple) else (result,)
+    xp = namespace(arrays[0])
+    if not all(xp.all(xp.isfinite(array)) for array in arrays):
+        names = getattr(estimator, "feature_names_in_", None)
+        dtype = numpy_dtype(X.dtype)
+        raise ValueError(
+            overflow_message("The network", largest_values(X), dtype, names)
+        )
+    return result
 
 
-def likelihood_of(n_classes: int) -> type[Logistic | Softmax]:
-    """Two classes are logistic, more are softmax."""
-    return Logistic if n_classes == 2 else Softmax
+def check_namespace(estimator: BaseReLULogistic, X: Any, method: str) -> None:
+    """Raise a ValueError unless X is where the coefficients are."""
+    here, fitted = input_namespace(X), namespace(estimator.coefs_[0])
+    if here != fitted:
+        raise ValueError(
+            f"Inputs passed to {type(estimator).__name__}.{method}() must use the same "
+            "namespace and the same device as those passed to fit(). There it was "
+            f"{fitted}, here it is {here}, of which arrays of other libraries are "
+            "taken only with sklearn.config_context(array_api_dispatch=True)."
+        )
 
 
 @contextmanager

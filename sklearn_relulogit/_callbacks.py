@@ -29,6 +29,9 @@ except ModuleNotFoundError:
                 f"{sklearn.__version__}."
             )
 
+        def _init_callback_context(self, **how: Any) -> None:
+            """No context: there are no callbacks."""
+
     def with_callbacks(method: Callable[..., Any]) -> Callable[..., Any]:
         """Leave the method as it is."""
         return method
@@ -44,13 +47,11 @@ class FitTask:
 
     Parameters
     ----------
-    estimator : CallbackSupportMixin
-    X, y, metadata
-        What the callbacks may score on: the training data as they came.
-    fitted_attributes : callable
-        theta -> the attributes with which a copy of the estimator can predict.
-    n_restarts, max_iter : int
-        The number of subtasks, and of theirs.
+    context : CallbackContext or None
+        That of the fit. None where there are no callbacks.
+    estimator : estimator
+    metadata : dict or None
+        What `fit` was given beside X and y.
 
     Attributes
     ----------
@@ -60,30 +61,38 @@ class FitTask:
 
     def __init__(
         self,
-        estimator: Any,
+        context: Any = None,
+        estimator: Any = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        self.enough = threading.Event()
+        self._context = context
+        self._arguments = {"estimator": estimator, "metadata": metadata}
+        self._restarts: list[Any] = []
+
+    def open(
+        self,
         X: Any,
         y: Any,
-        metadata: dict[str, Any] | None,
         fitted_attributes: Callable[[np.ndarray], dict[str, Any]],
         n_restarts: int,
         max_iter: int,
     ) -> None:
-        self._arguments = {
-            "estimator": estimator,
-            "X": X,
-            "y": y,
-            "metadata": metadata,
-        }
-        self._fitted_attributes = fitted_attributes
-        self.enough = threading.Event()
-        self._context = None
-        self._restarts: list[Any] = []
-        if not hasattr(estimator, "_init_callback_context"):
+        """The fit begins.
+
+        Parameters
+        ----------
+        X, y
+            What the callbacks may score on: the training data as they came.
+        fitted_attributes : callable
+            theta -> the attributes with which a copy of the estimator can predict.
+        n_restarts, max_iter : int
+            The number of restarts, and the largest number of iterations of each.
+        """
+        if self._context is None:
             return
-        self._context = estimator._init_callback_context(
-            max_subtasks=max_iter if n_restarts == 1 else n_restarts,
-            sequential_subtasks=n_restarts == 1,
-        )
+        self._arguments |= {"X": X, "y": y}
+        self._fitted_attributes = fitted_attributes
         self.begin(self._context)
         # Made ahead of time, since the restarts may run in parallel.
         self._restarts = (
@@ -116,9 +125,7 @@ class FitTask:
 
     def monitors(self, index: int) -> list[Monitor]:
         """The monitor of one restart, in a list, empty without callbacks."""
-        if self._context is None or not getattr(
-            self._arguments["estimator"], "_skl_callbacks", None
-        ):
+        if self._context is None:
             return []
         restart = self._restarts[index]
         return [_Iterations(self, restart, is_fit=restart is self._context)]

@@ -1,64 +1,24 @@
-"""`ReLULogisticClassifier`: parameters, validation, fit and predict. No mathematics."""
+"""`ReLULogisticClassifier`: its parameters and their documentation."""
 
-import sys
 import warnings
-from collections import deque
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
-import joblib
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import Tags, check_random_state
+from sklearn.utils import Tags
 
-from ._arrays import Arrays, to_numpy
-from ._base import (
-    BaseReLULogistic,
-    all_or_nothing,
-    fitted_attributes,
-    likelihood_of,
-)
-from ._blocks import Parts
+from ._base import BaseReLULogistic, all_or_nothing
 from ._callbacks import CallbackSupportMixin, FitTask, with_callbacks
-from ._chunkwise import is_dask
 from ._constraints import (
     Interval,
     Options,
     StrOptions,
-    check_layer_sizes,
     check_parameters,
-    check_size,
-    empty_starts,
+    check_validation_arguments,
 )
-from ._dask import OnCluster
-from ._dead_layers import is_constant, woken
-from ._device import OnDevice
-from ._dispatch import is_dispatched, place_of
-from ._lbfgs import (
-    EVALUATION_LIMIT,
-    INTERRUPTED,
-    ITERATION_LIMIT,
-    LINE_SEARCH,
-    Stage,
-)
-from ._likelihood import Likelihood
-from ._monitors import Printer, Validation
-from ._objective import Objective
-from ._parameters import Shapes, initial_theta, layer_shapes, n_outputs_of, pack
-from ._penalty import Choice, asks_for_constant, choose_alpha
-from ._rows import Given, InMemory, OrderedMap, Rows, Splitting
-from ._threads import ThreadedMap, effective_n_threads
-from ._training import Restart, coarse_stage, limits_for, train
-
-# More correction pairs than anyone can have.
-MAX_PAIRS = sys.maxsize
-
-CONSTANT = (
-    "The fitted network is a constant: it predicts the same for every row of the "
-    "training data, probably since the units of a hidden layer died in a long step. "
-    "Scale the features, make the layers wider, try several starts (n_init), or lower "
-    "alpha."
-)
+from ._fit import Settings, fit, read
+from ._rows import Given
 
 
 class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
@@ -358,11 +318,6 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
         tags.array_api_support = True
         return tags
 
-    def __getstate__(self) -> dict[str, Any]:
-        # The curvature is many times larger than the parameters.
-        state: dict[str, Any] = super().__getstate__()
-        return {name: value for name, value in state.items() if name != "_pairs"}
-
     def fit(
         self,
         X: Any,
@@ -414,314 +369,35 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
             overflows because features are too large. A fit that raises leaves
             the estimator as it was before.
         """
+        given = Given(X, y, sample_weight, X_val, y_val, sample_weight_val)
         with all_or_nothing(self):
-            message = self._fit(X, y, sample_weight, X_val, y_val, sample_weight_val)
+            message = self._fit(given)
         if message is not None:
             warnings.warn(message, ConvergenceWarning, stacklevel=2)
         return self
 
     @with_callbacks
-    def _fit(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any,
-        X_val: Any,
-        y_val: Any,
-        sample_weight_val: Any,
-        start: np.ndarray | None = None,
-    ) -> str | None:
-        """Fit, from theta ``start`` if given; what to warn of, if anything."""
-        hidden_layer_sizes = self._check_parameters(X_val, y_val, sample_weight_val)
-        goes_on = self.warm_start and hasattr(self, "coefs_")
-        given = Given(X, y, sample_weight, X_val, y_val, sample_weight_val)
-        if any(map(is_dask, given)):
-            source: Any = OnCluster
-        else:
-            source = OnDevice if is_dispatched(X) else InMemory
-        splits = self.early_stopping and X_val is None
-        rows: Rows = source.read(
-            self,
-            given,
-            reset=not goes_on,
-            class_weight=self.class_weight,
-            splitting=Splitting(
-                self.validation_fraction if splits else None,
-                check_random_state(self.random_state),
-            ),
-        )
-        classes, dtype = rows.classes, rows.dtype
-
-        likelihood = likelihood_of(len(classes))
-        shapes = layer_shapes(
-            rows.n_features, hidden_layer_sizes, n_outputs_of(len(classes))
-        )
-        check_size(shapes, type(self).__name__)
-        if goes_on:
-            self._check_warm_start(classes, shapes)
-        # No more pairs than there are iterations.
-        history_size = int(min(self.history_size, self.max_iter))
-        # Without hidden layers every start is the same.
-        n_starts = int(self.n_init) if hidden_layer_sizes else 1
-        # All at once, so that more than the memory holds are refused before any work.
-        starts = empty_starts(n_starts, shapes, type(self).__name__)
-
-        def fitted(theta: np.ndarray) -> dict[str, Any]:
-            return fitted_attributes(
-                theta, shapes, classes, dtype, place_of(X), place_of(y)
-            )
-
-        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
-        task = FitTask(
-            self,
-            rows.X,
-            rows.y,
-            metadata,
-            fitted,
-            n_restarts=n_starts,
-            max_iter=self.max_iter,
-        )
-        n_jobs = min(joblib.effective_n_jobs(self.n_jobs), n_starts)
-        n_threads = max(effective_n_threads(self.n_threads) - n_jobs + 1, 1)
-        pairs = None
-        if self.warm_start:
-            # Those of many fits of one iteration too.
-            n_pairs = min(self.history_size, MAX_PAIRS)
-            pairs = deque(getattr(self, "_pairs", ()), maxlen=int(n_pairs))
-        with rows.ordered_map(n_threads) as ordered_map:
-            training, validation_parts = rows.cut(shapes)
-            self._set_starts(starts, shapes, training, ordered_map, goes_on)
-            if start is not None and not goes_on:
-                starts[0] = start
-            try:
-                choice = self._choose_alpha(
-                    rows, shapes, likelihood(), starts[0], goes_on, n_threads
-                )
-            except FloatingPointError as error:
-                raise self._overflow(rows) from error
-            if choice.theta is not None:
-                starts[0] = choice.theta
-
-            def objective(data: Parts, dtype: np.dtype) -> Objective:
-                return Objective(
-                    data, shapes, likelihood(), choice.alpha, dtype, ordered_map
-                )
-
-            validation = None
-            if validation_parts is not None:
-                validation = objective(validation_parts, dtype)
-            restarts = [
-                self._restart(theta, validation, task, index, len(starts))
-                for index, theta in enumerate(starts)
-            ]
-            limits = limits_for(
-                shapes, dtype, self.tol, int(self.max_iter), int(self.max_fun)
-            )
-            stages = [Stage(objective(training, dtype), limits)]
-            if rows.begins_in_float32(shapes, training):
-                coarse = objective(training, np.dtype(np.float32))
-                stages.insert(0, coarse_stage(coarse, limits))
-            try:
-                best = train(
-                    stages,
-                    restarts,
-                    history_size=history_size,
-                    n_jobs=n_jobs,
-                    pairs=pairs,
-                    enough=task.enough,
-                )
-            except FloatingPointError as error:
-                raise self._overflow(rows) from error
-
-            constant = is_constant(
-                best.iterate.theta, shapes, training.of_map, ordered_map
-            )
-
-        task.close(best.iterate.theta)
-        self.alpha_, self.alpha_losses_ = choice.alpha, choice.losses
-        for name, value in fitted(best.iterate.theta).items():
-            setattr(self, name, value)
-        self.out_activation_ = likelihood.out_activation
-        self._set_history(best, restarts, place_of(X))
-        self.__dict__.pop("_pairs", None)
-        if pairs:
-            self._pairs = pairs
-        messages = [self._convergence_message(rows)]
-        if constant and not self._asks_for_constant(rows, training, shapes):
-            messages.append(CONSTANT)
-        return " ".join(filter(None, messages)) or None
-
-    def _set_starts(
-        self,
-        starts: np.ndarray,
-        shapes: Shapes,
-        training: Parts,
-        ordered_map: OrderedMap,
-        goes_on: bool,
-    ) -> None:
-        """Write the vectors theta to start from to the rows of an array."""
-        if goes_on:
-            layers = zip(self.coefs_, self.intercepts_, strict=True)
-            starts[0] = pack([(to_numpy(W_T), to_numpy(b)) for W_T, b in layers])
-            return
-        rng = check_random_state(self.random_state)
-        for theta in starts:
-            initial = initial_theta(shapes, rng)
-            theta[:] = woken(initial, shapes, training.of_map, ordered_map)
-
-    def _choose_alpha(
-        self,
-        rows: Rows,
-        shapes: Shapes,
-        likelihood: Likelihood,
-        initial: np.ndarray,
-        goes_on: bool,
-        n_threads: int,
-    ) -> Choice:
-        """The penalty that `alpha` stands for, and where to start from."""
-        if self.alpha != "auto":
-            return Choice(float(self.alpha), None, None)
-        if goes_on:
-            return Choice(self.alpha_, self.alpha_losses_, None)
-
-        def report(alpha: float, loss: float) -> None:
-            print(f"alpha {alpha:.3g}  loss of the other half {loss:.6f}", flush=True)
-
-        with ThreadedMap(n_threads) as ordered_map:
-            return choose_alpha(
-                rows.of_the_search(),
-                shapes,
-                likelihood,
-                initial,
-                history_size=self.history_size,
-                ordered_map=ordered_map,
-                report=report if self.verbose else None,
-            )
-
-    def _asks_for_constant(self, rows: Rows, training: Parts, shapes: Shapes) -> bool:
-        """Whether nothing better than a constant network can be fitted."""
-        data = rows.of_the_search()
-        likelihood = likelihood_of(len(rows.classes))()
-        # Some of the rows stand for all.
-        share = float(data.sample_weight.sum(dtype=np.float64)) / training.weight_sum
-        # What the fit's tolerance cannot tell from nothing is no better.
-        alpha = self.alpha_ * share
-        return asks_for_constant(alpha, data, shapes, likelihood, least_gain=self.tol)
-
-    def _overflow(self, rows: Rows) -> ValueError:
-        """What to raise where the loss overflows."""
-        names = getattr(self, "feature_names_in_", None)
-        return ValueError(rows.overflow_message("The loss or its gradient", names))
-
-    def _check_parameters(
-        self, X_val: Any, y_val: Any, sample_weight_val: Any
-    ) -> tuple[int, ...]:
-        """Check each parameter and their combination; the hidden layer sizes."""
-        name = type(self).__name__
+    def _fit(self, given: Given) -> str | None:
+        """Fit; what to warn of, if anything."""
         check_parameters(self, self._parameter_constraints)
-        hidden_layer_sizes = check_layer_sizes(self.hidden_layer_sizes, name)
-        if (X_val is None) != (y_val is None):
-            given, missing = ("X_val", "y_val") if y_val is None else ("y_val", "X_val")
-            raise ValueError(f"{given} was passed to fit without {missing}.")
-        if sample_weight_val is not None and X_val is None:
-            raise ValueError(
-                "sample_weight_val was passed to fit without X_val and y_val."
-            )
-        if self.warm_start and self.n_init > 1:
-            raise ValueError(
-                f"n_init={self.n_init} and warm_start=True exclude each other: several "
-                "starts from new weights, or one from those of the last fit."
-            )
-        if (
-            self.warm_start
-            and self.early_stopping
-            and X_val is None
-            and not isinstance(self.random_state, Integral)
-        ):
-            raise ValueError(
-                "early_stopping=True with warm_start=True needs an int for "
-                f"random_state (it is {self.random_state!r}), or X_val and y_val in "
-                "fit: each fit would split off other validation data, which an "
-                "earlier one was trained on."
-            )
-        return hidden_layer_sizes
+        check_validation_arguments(given)
+        settings = Settings.of(self, self.alpha, splits=given.X_val is None)
+        previous = self._previous()
+        rows = read(self, given, reset=previous is None, class_weight=self.class_weight)
+        task = self._callback_task(settings, given.sample_weight)
+        result = fit(rows, settings, previous=previous, task=task)
+        self._record(result)
+        self.alpha_losses_ = result.alpha_losses
+        return result.message
 
-    def _check_warm_start(self, classes: np.ndarray, shapes: Shapes) -> None:
-        remedy = "Set warm_start=False, or fit a clone."
-        before = to_numpy(self.classes_)
-        if not np.array_equal(classes, before):
-            raise ValueError(
-                "warm_start=True goes on from a fit to the classes "
-                f"{before.tolist()}, but those of y are {classes.tolist()}. "
-                f"{remedy}"
-            )
-        if shapes != [W_T.shape for W_T in self.coefs_]:
-            sizes = tuple(b.shape[0] for b in self.intercepts_[:-1])
-            raise ValueError(
-                f"warm_start=True goes on from a fit with hidden_layer_sizes={sizes}, "
-                f"but now it is {self.hidden_layer_sizes!r}. {remedy}"
-            )
-
-    def _restart(
-        self,
-        theta: np.ndarray,
-        objective: Objective | None,
-        task: FitTask,
-        index: int,
-        n_restarts: int,
-    ) -> Restart:
-        """One start with all that watches it."""
-        restart = Restart(theta, monitors=[], validation=None)
-        if objective is not None:
-            patience = self.n_iter_no_change if self.early_stopping else None
-            restart.validation = Validation(objective, patience, self.tol)
-            restart.monitors.append(restart.validation)
-        if self.verbose:
-            label = "" if n_restarts == 1 else f"start {index + 1} of {n_restarts}  "
-            restart.monitors.append(
-                Printer(int(self.verbose), label, restart.validation)
-            )
-        # Early stopping is the lesser reason where a callback asks to stop too.
-        restart.monitors[:0] = task.monitors(index)
-        return restart
-
-    def _set_history(self, best: Restart, restarts: list[Restart], xp: Arrays) -> None:
-        """Set what tells how the fit went."""
-        assert best.minimum is not None
-        self.n_layers_ = len(self.coefs_) + 1
-        self.loss_ = best.iterate.loss
-        self.loss_curve_ = best.minimum.loss_curve
-        self.validation_loss_curve_ = (
-            None
-            if best.validation is None
-            else best.validation.losses[: len(self.loss_curve_)]
+    def _callback_task(self, settings: Settings, sample_weight: Any) -> FitTask:
+        """The callbacks' view of a fit: nothing where there are no callbacks."""
+        if not getattr(self, "_skl_callbacks", None):
+            return FitTask()
+        one = settings.n_init == 1
+        context = self._init_callback_context(
+            max_subtasks=settings.max_iter if one else settings.n_init,
+            sequential_subtasks=one,
         )
-        self.restart_losses_ = xp.sent(np.array([restart.loss for restart in restarts]))
-        self.n_iter_ = len(self.loss_curve_)
-        self.n_evaluations_ = best.minimum.n_evaluations
-        self.stop_reason_ = best.minimum.stop_reason
-
-    def _convergence_message(self, rows: Rows) -> str | None:
-        """What to warn of where the fit ended before it converged."""
-        if self.stop_reason_ == INTERRUPTED:
-            return (
-                f"The fit was interrupted after {self.n_iter_} iterations. The best "
-                "parameters until then are kept."
-            )
-        remedy = {
-            ITERATION_LIMIT: f"increase max_iter (now {self.max_iter})",
-            EVALUATION_LIMIT: f"increase max_fun (now {self.max_fun})",
-            LINE_SEARCH: (
-                "accept the fit if its loss_ is low enough"
-                if rows.dtype == np.float64
-                else "use float64 data"
-            ),
-        }.get(self.stop_reason_)
-        if remedy is None:
-            return None
-        advice = rows.unscaled_features(getattr(self, "feature_names_in_", None))
-        return (
-            f"The fit ended by its {self.stop_reason_} after {self.n_iter_} "
-            f"iterations, before it converged to tol={self.tol}: {remedy}, increase "
-            f"alpha or tol, or scale the features. {advice}"
-        ).rstrip()
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        return FitTask(context, self, metadata)

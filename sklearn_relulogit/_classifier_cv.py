@@ -1,13 +1,11 @@
 """`ReLULogisticClassifierCV`: the penalty chosen by cross-validation along a path."""
 
-import inspect
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any, ClassVar, Self
 
-import joblib
 import numpy as np
 import sklearn
 from sklearn.exceptions import ConvergenceWarning
@@ -19,41 +17,39 @@ from sklearn.utils.metadata_routing import (
     MethodMapping,
     process_routing,
 )
-from sklearn.utils.parallel import Parallel, delayed
 
-from ._advice import overflow_message
-from ._base import (
-    BaseReLULogistic,
-    all_or_nothing,
-    encode_classes,
-    fitted_attributes,
-    likelihood_of,
-)
-from ._blas import single_threaded_blas
-from ._blocks import Block, Parts, cut
+from ._base import BaseReLULogistic, all_or_nothing, set_attributes
+from ._blocks import Parts
 from ._chunkwise import refuse_dask
 from ._classifier import ReLULogisticClassifier
-from ._constraints import (
-    Interval,
-    StrOptions,
-    check_layer_sizes,
-    check_parameters,
-    check_size,
-)
-from ._dead_layers import woken
-from ._dispatch import is_dispatched, place_of
-from ._input import check_data, no_float_so_large
-from ._lbfgs import Limits
-from ._objective import Objective
-from ._parameters import Shapes, initial_theta, layer_shapes, n_outputs_of, revive
-from ._penalty import choice_limits, collapse_alpha, step
-from ._threads import ThreadedMap, effective_n_threads
-from ._weights import check_sample_weight, check_total, weights_of_classes
-
-# The grid that a number of penalties stands for ends at this share of its first.
-WEAKEST_OF_GRID = 1e-4
+from ._collapse import flip_dead_layers
+from ._constraints import Interval, StrOptions, check_parameters
+from ._fit import Network, Settings, fit, overflow_as_error
+from ._folds import FoldSearch, Split, grid
+from ._held import Held
+from ._input import input_namespace, is_dispatched
+from ._likelihood import Likelihood, likelihood_of
+from ._parameters import Shapes, initial_theta, layer_shapes
+from ._rows import Given
 
 NEG_LOG_LOSS = "neg_log_loss"
+
+# The attributes of a fit to all rows, which a search with refit=False does not have.
+OF_NETWORK = (
+    "coefs_",
+    "intercepts_",
+    "n_layers_",
+    "n_outputs_",
+    "out_activation_",
+    "loss_",
+    "loss_curve_",
+    "validation_loss_curve_",
+    "restart_losses_",
+    "n_iter_",
+    "n_evaluations_",
+    "stop_reason_",
+    "_pairs",
+)
 
 
 class ReLULogisticClassifierCV(BaseReLULogistic):
@@ -258,73 +254,110 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
     def _fit(
         self, X: Any, y: Any, sample_weight: Any, params: dict[str, Any]
     ) -> str | None:
-        """Fit; what to warn of, if anything."""
+        """Search and fit; what to warn of, if anything."""
         check_parameters(self, self._parameter_constraints)
-        for array in (X, y, sample_weight):
+        settings = Settings.of(self, "auto", splits=True)
+        self._refuse_other_arrays(X, y, sample_weight)
+        alphas = self._check_alphas()
+        split_params, score_params = self._routed(sample_weight, params)
+        previous = self._previous()
+        rows = Held.read(
+            self,
+            Given(X, y, sample_weight),
+            reset=previous is None,
+            class_weight=self.class_weight,
+        )
+        splits = self._splits(rows, split_params)
+        search = self._search(rows, settings, score_params)
+        with overflow_as_error(rows):
+            if isinstance(alphas, int):
+                alphas = grid(alphas, rows.training, search.likelihood)
+            thetas, scores = search.walk(
+                alphas,
+                splits,
+                n_jobs=self.n_jobs,
+                report=self._report if self.verbose else None,
+            )
+        self.alphas_, self.scores_ = alphas, scores
+        means = scores.mean(axis=1)
+        best = int(np.nanargmax(means))
+        self.alpha_, self.best_score_ = float(alphas[best]), float(means[best])
+        if not self.refit:
+            self._forget_network()
+            self.classes_ = rows.classes
+            return None
+        settings = replace(settings, alpha=self.alpha_)
+        result = fit(rows, settings, previous=previous, start=thetas[best])
+        self._record(result)
+        return result.message
+
+    def _refuse_other_arrays(self, *arrays: Any) -> None:
+        """Raise a TypeError for arrays that are not in the memory of numpy."""
+        for array in arrays:
             refuse_dask(array, f"{type(self).__name__}.fit")
             if is_dispatched(array):
                 raise TypeError(
                     f"{type(self).__name__}.fit takes arrays of numpy, not of "
-                    f"{place_of(array)}. GridSearchCV over the alpha of "
+                    f"{input_namespace(array)}. GridSearchCV over the alpha of "
                     "ReLULogisticClassifier takes them."
                 )
-        hidden = check_layer_sizes(self.hidden_layer_sizes, type(self).__name__)
-        alphas = self._check_alphas()
-        split_params, score_params = self._routed(sample_weight, params)
-        goes_on = self.warm_start and hasattr(self, "coefs_")
-        X_given, y_given = X, y
-        X, y = check_data(self, X, y, reset=not goes_on)
-        classes, codes = encode_classes(y)
-        weights = check_sample_weight(sample_weight, X)
-        if "sample_weight" in score_params:
-            score_params = score_params | {"sample_weight": weights}
-        training = weights
-        if self.class_weight is not None:
-            of_class = weights_of_classes(self.class_weight, classes, codes, weights)
-            training = weights * of_class[codes].astype(X.dtype)
-            check_total(training, "sample_weight times class_weight")
-        data = Block(X, codes, training)
 
-        shapes = layer_shapes(X.shape[1], hidden, n_outputs_of(len(classes)))
-        check_size(shapes, type(self).__name__)
-        splits = list(check_cv(self.cv, y, classifier=True).split(X, y, **split_params))
+    def _splits(self, rows: Held, split_params: dict[str, Any]) -> list[Split]:
+        """The folds: rows to train on and rows to judge by."""
+        splitter = check_cv(self.cv, rows.y, classifier=True)
+        splits = list(splitter.split(rows.X, rows.y, **split_params))
         if not splits:
             raise ValueError(
                 f"The 'cv' parameter of {type(self).__name__} must give at least one "
                 f"split. Got {self.cv!r} instead."
             )
-        search = _Search(
-            data=data,
-            test_weights=weights if "sample_weight" in score_params else None,
-            classes=classes,
-            shapes=shapes,
-            initial=woken(
-                initial_theta(shapes, check_random_state(self.random_state)),
-                shapes,
-                cut(data, shapes),
-            ),
-            limits=choice_limits(shapes, X.dtype),
-            history_size=self.history_size,
-            n_threads=effective_n_threads(self.n_threads),
-            scorer=self._scorer(y, score_params),
+        return splits
+
+    def _search(
+        self, rows: Held, settings: Settings, score_params: dict[str, Any]
+    ) -> FoldSearch:
+        """What the fits to the folds share."""
+        likelihood = likelihood_of(len(rows.classes))
+        shapes = layer_shapes(
+            rows.n_features, settings.hidden_layer_sizes, likelihood.n_outputs
         )
-        try:
-            if isinstance(alphas, int):
-                alphas = _grid(alphas, data, shapes)
-            thetas, scores = self._path(search, alphas, splits)
-        except FloatingPointError as error:
-            names = getattr(self, "feature_names_in_", None)
-            raise ValueError(
-                overflow_message("The loss or its gradient", X, names)
-            ) from error
-        self.alphas_, self.scores_ = alphas, scores
-        means = scores.mean(axis=1)
-        best = int(np.nanargmax(means))
-        self.alpha_, self.best_score_ = float(alphas[best]), float(means[best])
-        self.classes_ = classes
-        if not self.refit:
-            return None
-        return self._refit(X_given, y_given, sample_weight, thetas[best], goes_on)
+        initial = initial_theta(shapes, check_random_state(self.random_state))
+        test_weights = np.ones(len(rows.y), rows.dtype)
+        if "sample_weight" in score_params:
+            test_weights = rows.sample_weight
+            score_params = score_params | {"sample_weight": test_weights}
+        scorer = None
+        if self.scoring != NEG_LOG_LOSS:
+            scorer = Scorer(
+                check_scoring(self, self.scoring),
+                rows,
+                likelihood,
+                shapes,
+                score_params,
+            )
+        return FoldSearch(
+            data=rows.training,
+            test_weights=test_weights,
+            likelihood=likelihood,
+            shapes=shapes,
+            initial=flip_dead_layers(initial, shapes, Parts.of(rows.training, shapes)),
+            history_size=settings.history_size,
+            n_threads=settings.n_threads,
+            scorer=scorer,
+        )
+
+    def _report(self, alpha: float, scores: np.ndarray) -> None:
+        """Print the mean score of a penalty."""
+        print(
+            f"alpha {alpha:.3g}  {self.scoring or 'score'} "
+            f"{scores.mean():.6f} +- {scores.std():.6f}",
+            flush=True,
+        )
+
+    def _forget_network(self) -> None:
+        """Delete the attributes of an earlier fit to all rows."""
+        for name in OF_NETWORK:
+            vars(self).pop(name, None)
 
     def _check_alphas(self) -> Any:
         """A number of penalties, or the penalties from strong to weak."""
@@ -359,171 +392,26 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
         weights = {} if sample_weight is None else {"sample_weight": sample_weight}
         return params, weights
 
-    def _scorer(self, y: np.ndarray, score_params: dict[str, Any]) -> "_Scorer | None":
-        """What scores a fold; None for the loss that a fold has at hand."""
-        if self.scoring == NEG_LOG_LOSS:
-            return None
-        return _Scorer(
-            scorer=check_scoring(self, self.scoring),
-            y=y,
-            params=score_params,
-            hidden_layer_sizes=self.hidden_layer_sizes,
-        )
 
-    def _path(
-        self,
-        search: "_Search",
-        alphas: np.ndarray,
-        splits: Sequence[tuple[np.ndarray, np.ndarray]],
-    ) -> tuple[list[np.ndarray], np.ndarray]:
-        """From strong to weak: a theta of each penalty, and all scores."""
-        scores = np.full((len(alphas), len(splits)), np.nan)
-        thetas = [search.initial] * len(splits)
-        kept = []
-        n_jobs = min(joblib.effective_n_jobs(self.n_jobs), len(splits))
-        with Parallel(n_jobs=n_jobs) as parallel:
-            for number, alpha in enumerate(alphas):
-                results = parallel(
-                    delayed(search.step)(theta, float(alpha), training, test)
-                    for theta, (training, test) in zip(thetas, splits, strict=True)
-                )
-                thetas = [theta for theta, _ in results]
-                kept.append(thetas[0])
-                scores[number] = [score for _, score in results]
-                if self.verbose:
-                    print(
-                        f"alpha {alpha:.3g}  {self.scoring or 'score'} "
-                        f"{scores[number].mean():.6f} +- {scores[number].std():.6f}",
-                        flush=True,
-                    )
-                if _turned(scores[: number + 1]):
-                    break
-        return kept, scores
-
-    def _refit(
-        self, X: Any, y: Any, sample_weight: Any, theta: np.ndarray, goes_on: bool
-    ) -> str | None:
-        """Fit all rows from theta or, if it goes on, from the last fit."""
-        shared = inspect.signature(ReLULogisticClassifier).parameters
-        final = ReLULogisticClassifier(
-            **{
-                name: value
-                for name, value in self.get_params(deep=False).items()
-                if name in shared
-            },
-            alpha=self.alpha_,
-        )
-        if goes_on:
-            final.__dict__.update(_state(self))
-        message = final._fit(X, y, sample_weight, None, None, None, start=theta)
-        # The number that it was given; the other tells of a search it did not make.
-        del final.alpha_losses_
-        self.__dict__.update(_state(final))
-        return message
-
-    def _logits(self, X: Any, method: str) -> np.ndarray:
-        if not self.refit and hasattr(self, "alpha_"):
-            raise AttributeError(
-                f"This {type(self).__name__} was fitted with refit=False: it chose "
-                "alpha_, but has no network to predict with."
-            )
-        return super()._logits(X, method)
-
-
-def _state(estimator: BaseReLULogistic) -> dict[str, Any]:
-    """The fitted attributes, and the curvature for a warm start."""
-    return {
-        name: value
-        for name, value in vars(estimator).items()
-        if name.endswith("_") or name == "_pairs"
-    }
-
-
-def _grid(n: int, data: Block, shapes: Shapes) -> np.ndarray:
-    """So many penalties from the one at which the network collapses."""
-    n_outputs = shapes[-1][1]
-    likelihood = likelihood_of(2 if n_outputs == 1 else n_outputs)()
-    strongest = collapse_alpha(data, shapes, likelihood)
-    if WEAKEST_OF_GRID * strongest == 0:
-        strongest = 1.0
-    with no_float_so_large("alphas"):
-        return np.geomspace(strongest, WEAKEST_OF_GRID * strongest, n)
-
-
-def _turned(scores: np.ndarray) -> bool:
-    """Whether the last of the penalties is clearly past the best one."""
-    means = scores.mean(axis=1)
-    best = int(means.argmax())
-    return best < len(means) - 2 and bool((scores[-1] < scores[best]).all())
-
-
-@dataclass
-class _Scorer:
-    """A scorer of scikit-learn's, called on some rows."""
+@dataclass(frozen=True)
+class Scorer:
+    """A scorer of scikit-learn's, called with parameters of a network and test rows."""
 
     scorer: Callable[..., float]
-    y: np.ndarray
+    rows: Held
+    likelihood: Likelihood
+    shapes: Shapes
     params: dict[str, Any]
-    hidden_layer_sizes: Any
 
-    def __call__(self, attributes: dict[str, Any], X: Any, rows: np.ndarray) -> float:
-        estimator = ReLULogisticClassifier(self.hidden_layer_sizes)
-        estimator.__dict__.update(attributes, n_features_in_=X.shape[1])
+    def __call__(self, theta: np.ndarray, test: np.ndarray) -> float:
+        estimator = ReLULogisticClassifier([m for _, m in self.shapes[:-1]])
+        network = Network(theta, self.shapes, self.likelihood, self.rows)
+        set_attributes(estimator, network.attributes())
+        estimator.n_features_in_ = self.rows.n_features
         params = {
-            name: value if np.ndim(value) == 0 else np.asarray(value)[rows]
+            name: value if np.ndim(value) == 0 else np.asarray(value)[test]
             for name, value in self.params.items()
             if value is not None
         }
-        return float(self.scorer(estimator, X[rows], self.y[rows], **params))
-
-
-@dataclass
-class _Search:
-    """What the fits to the folds share, sent to where they run."""
-
-    data: Block
-    test_weights: np.ndarray | None
-    classes: np.ndarray
-    shapes: Shapes
-    initial: np.ndarray
-    limits: Limits
-    history_size: int
-    n_threads: int
-    scorer: _Scorer | None
-
-    def step(
-        self, theta: np.ndarray, alpha: float, training: np.ndarray, test: np.ndarray
-    ) -> tuple[np.ndarray, float]:
-        """Fit the training rows from theta; where it ends, and the test rows' score."""
-        X, y, _ = self.data
-        likelihood = likelihood_of(len(self.classes))()
-        with ThreadedMap(self.n_threads) as ordered_map, single_threaded_blas():
-
-            def objective(data: Block, alpha: float) -> Objective:
-                check_total(data.sample_weight, "sample_weight in a fold")
-                return Objective(
-                    Parts.of(cut(data, self.shapes)),
-                    self.shapes,
-                    likelihood,
-                    alpha,
-                    X.dtype,
-                    ordered_map,
-                )
-
-            rows = Block(*(array[training] for array in self.data))
-            theta = step(
-                objective(rows, alpha),
-                revive(theta, self.initial, self.shapes),
-                self.limits,
-                self.history_size,
-            )
-            if self.scorer is None:
-                weights = (
-                    np.ones(len(y), X.dtype)
-                    if self.test_weights is None
-                    else self.test_weights
-                )
-                held_out = Block(X[test], y[test], weights[test])
-                return theta, -objective(held_out, 0.0).mean_nll(theta)
-        attributes = fitted_attributes(theta, self.shapes, self.classes, X.dtype)
-        return theta, self.scorer(attributes, X, test)
+        X, y = self.rows.X[test], self.rows.y[test]
+        return float(self.scorer(estimator, X, y, **params))

@@ -11,11 +11,11 @@ from functools import partial, reduce
 from operator import add
 from typing import Any
 
-from ._blas import single_threaded_blas
-from ._blocks import Block, cut
-from ._objective import evaluation
+from ._blocks import Block, row_blocks
+from ._objective import numpy_settings
 from ._optional import optional_import
 from ._parameters import Shapes
+from ._threads import single_threaded_blas
 
 # Sums that the caller's process adds up itself; of more, the workers first add up
 # those of so many neighbours.
@@ -38,14 +38,6 @@ class Chunk:
         return Chunk(delayed(function)(self.lazy, *args))
 
 
-class CutChunks(list[Chunk]):
-    """Chunks that are Blocks, taken as parts: each is cut in row blocks when used."""
-
-    def __init__(self, chunks: Sequence[Chunk], shapes: Shapes) -> None:
-        super().__init__(chunks)
-        self.shapes = shapes
-
-
 def delayed(function: Callable[..., Any]) -> Any:
     """The function, to be called on a worker."""
     dask = optional_import("dask", "dask", "Fitting Dask data")
@@ -53,7 +45,9 @@ def delayed(function: Callable[..., Any]) -> Any:
 
 
 class ClusterMap:
-    """``ClusterMap()(function, parts)``: sums over neighbouring parts, in order.
+    """``ClusterMap()(function, chunks, shapes)``: sums over neighbouring parts, in order.
+
+    A chunk is a Block, and one part: its rows are divided where it is.
 
     The function travels to the workers, to each of them once. As long as the chunks
     are held, the scheduler keeps their graph, so that those of a lost worker are
@@ -64,10 +58,13 @@ class ClusterMap:
         self.client = _client()
 
     def __call__(
-        self, function: Callable[[list[Block]], Any], parts: CutChunks
+        self,
+        function: Callable[[list[Block]], Any],
+        chunks: Sequence[Chunk],
+        shapes: Shapes,
     ) -> list[Any]:
-        of_chunk = partial(_of_part, function, parts.shapes)
-        return self._results(of_chunk, parts, _total, MAX_GATHERED)
+        of_chunk = partial(_of_chunk, function, shapes)
+        return self._results(of_chunk, chunks, _total, MAX_GATHERED)
 
     def each(
         self, function: Callable[[Any], Any], chunks: Sequence[Chunk]
@@ -176,7 +173,7 @@ def _same(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def _on_worker(function: Callable[[Any], Any], chunk: Any) -> Any:
-    with single_threaded_blas(), evaluation():
+    with single_threaded_blas(), numpy_settings():
         return function(chunk)
 
 
@@ -187,9 +184,13 @@ def _total(results: list[Any]) -> Any:
     return reduce(add, results)
 
 
-def _of_part(
+def _of_chunk(
     function: Callable[[list[Block]], Any], shapes: Shapes, block: Block
 ) -> Any:
-    """The function of the chunk as one part: its row blocks, none if it is empty."""
-    parts = cut(block, shapes) if block.X.shape[0] else []
+    """The function of the chunk as one part: its row blocks, none if it is empty.
+
+    To divide it again for each evaluation takes microseconds. To keep the row blocks
+    would keep a second copy of a chunk that a worker has moved to its disk.
+    """
+    parts = row_blocks(block, shapes) if block.X.shape[0] else []
     return function([piece for part in parts for piece in part])

@@ -5,8 +5,7 @@ Here stands all that is imported from private modules of scikit-learn:
 give the messages that its users know.
 """
 
-import sys
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from sklearn.utils._param_validation import (
     validate_parameter_constraints,
 )
 
-from ._parameters import Shapes, n_parameters
+from ._rows import Given
 
 __all__ = [
     "Interval",
@@ -26,32 +25,21 @@ __all__ = [
     "StrOptions",
     "check_layer_sizes",
     "check_parameters",
-    "check_size",
-    "empty_starts",
+    "check_restarts",
+    "check_split",
+    "check_validation_arguments",
 ]
-
-LARGEST = float(np.finfo(np.float64).max)
 
 
 def check_parameters(
     estimator: BaseEstimator, constraints: dict[str, list[Any]]
 ) -> None:
     """Raise a ValueError that names the first parameter outside its constraints."""
-    parameters = estimator.get_params(deep=False)
     validate_parameter_constraints(
-        constraints, parameters, caller_name=type(estimator).__name__
+        constraints,
+        estimator.get_params(deep=False),
+        caller_name=type(estimator).__name__,
     )
-    for name, value in parameters.items():
-        real = any(
-            isinstance(constraint, Interval) and constraint.type is Real
-            for constraint in constraints.get(name, [])
-        )
-        # An int may be finite, and larger than any float.
-        if real and isinstance(value, int) and value > LARGEST:
-            raise ValueError(
-                f"The {name!r} parameter of {type(estimator).__name__} must be a "
-                f"finite float. Got {value!r} instead."
-            )
 
 
 def check_layer_sizes(hidden_layer_sizes: Any, caller_name: str) -> tuple[int, ...]:
@@ -73,27 +61,30 @@ def check_layer_sizes(hidden_layer_sizes: Any, caller_name: str) -> tuple[int, .
     return tuple(int(size) for size in sizes)
 
 
-def check_size(shapes: Shapes, caller_name: str) -> None:
-    """Raise a ValueError if no computer could address the parameters."""
-    n = n_parameters(shapes)
-    if n * np.dtype(np.float64).itemsize > sys.maxsize:
+def check_validation_arguments(given: Given) -> None:
+    """Raise a ValueError if some of the validation data were passed without others."""
+    if (given.X_val is None) != (given.y_val is None):
+        names = ("X_val", "y_val") if given.y_val is None else ("y_val", "X_val")
+        raise ValueError("{} was passed to fit without {}.".format(*names))
+    if given.sample_weight_val is not None and given.X_val is None:
+        raise ValueError("sample_weight_val was passed to fit without X_val and y_val.")
+
+
+def check_restarts(warm_start: bool, n_init: int) -> None:
+    """Raise a ValueError if a warm start is to have several starts."""
+    if warm_start and n_init > 1:
         raise ValueError(
-            f"The 'hidden_layer_sizes' parameter of {caller_name} must be such that "
-            f"the parameters fit in memory. Got layers with more than "
-            f"10**{len(str(n)) - 1} parameters instead."
+            f"n_init={n_init} and warm_start=True exclude each other: several "
+            "starts from new weights, or one from those of the last fit."
         )
 
 
-def empty_starts(n_init: int, shapes: Shapes, caller_name: str) -> np.ndarray:
-    """Memory for the parameters of ``n_init`` starts, or an error that names it."""
-    n = n_parameters(shapes)
-    message = (
-        f"The 'n_init' parameter of {caller_name} must be such that so many sets of "
-        f"{n} parameters fit in memory. Got {n_init} instead."
-    )
-    if n_init * n * np.dtype(np.float64).itemsize > sys.maxsize:
-        raise ValueError(message)
-    try:
-        return np.empty((n_init, n))
-    except MemoryError as error:
-        raise MemoryError(message) from error
+def check_split(warm_start: bool, random_state: Any) -> None:
+    """Raise a ValueError if each fit of a warm start would split other rows off."""
+    if warm_start and not isinstance(random_state, Integral):
+        raise ValueError(
+            "early_stopping=True with warm_start=True needs an int for "
+            f"random_state (it is {random_state!r}), or X_val and y_val in "
+            "fit: each fit would split off other validation data, which an "
+            "earlier one was trained on."
+        )

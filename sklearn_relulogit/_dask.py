@@ -4,7 +4,7 @@ The caller's process gets to know the classes, and how many rows of each, and ho
 are in each chunk. Nothing of Dask is imported before there are Dask data.
 """
 
-from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple, Self
 
@@ -13,24 +13,16 @@ from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
-from ._advice import (
-    Moments,
-    different_scales,
-    joint_moments,
-    largest_values,
-    moments_of,
-    too_large,
-)
-from ._base import encode_classes
-from ._blocks import Block, Parts, row_parts, weight_of
+from ._arrays import Namespace, Numpy
+from ._blocks import Block, OrderedMap, Parts, division, weight_of
 from ._chunkwise import is_dask, row_chunks, stand_in
-from ._cluster import Chunk, ClusterMap, CutChunks, delayed
-from ._halves import keyed, most_rows, smallest_keys
-from ._input import check_chunk
+from ._cluster import Chunk, ClusterMap, delayed
+from ._distinct import keyed, smallest_keys
+from ._input import check_chunk, encode_classes
 from ._optional import optional_import
 from ._parameters import Shapes
-from ._rows import Given, OrderedMap, Splitting
-from ._training import pays_in_float32
+from ._rows import Given
+from ._statistics import Moments, joint_moments, largest_values, moments_of
 from ._validation_data import (
     check_known,
     check_some_to_validate,
@@ -38,40 +30,38 @@ from ._validation_data import (
 )
 from ._weights import check_total, check_weights, weights_of_classes
 
-# Rows from which on a stage in float32 pays with any layers.
-MANY_ROWS = 2**20
 
-
+@dataclass(frozen=True)
 class OnCluster:
-    """Rows in the chunks of Dask collections; twin of `InMemory`."""
+    """Rows in the chunks of Dask collections; see `_rows.Rows`.
 
-    def __init__(
-        self,
-        given: Given,
-        classes: np.ndarray,
-        summary: "Summary",
-        n_features: int,
-        dtype: np.dtype,
-        sides: list[list[Chunk]],
-        weight_sums: list[float],
-        cluster_map: ClusterMap,
-    ) -> None:
-        self.X, self.y, self.classes = given.X, given.y, classes
-        self.n_features, self.dtype = n_features, dtype
-        self._summary = summary
-        # To train on and, if there are any, to validate on.
-        self._sides, self._weight_sums = sides, weight_sums
-        self._map = cluster_map
+    Attributes
+    ----------
+    summary : Summary
+        Of all rows.
+    training, validation : list of Chunk
+        Blocks with labels 0..K-1 and weights times class weights.
+    weight_sums : list of float
+        The sums of the weights of either.
+    """
+
+    X: Any
+    y: Any
+    n_features: int
+    dtype: np.dtype
+    feature_names: np.ndarray | None
+    summary: "Summary"
+    cluster_map: ClusterMap
+    training: list[Chunk]
+    validation: list[Chunk] | None
+    weight_sums: list[float]
+    # The coefficients are arrays of numpy.
+    xp: Namespace = Numpy
+    label_xp: Namespace = Numpy
 
     @classmethod
     def read(
-        cls,
-        estimator: BaseEstimator,
-        given: Given,
-        *,
-        reset: bool,
-        class_weight: Any,
-        splitting: Splitting,
+        cls, estimator: BaseEstimator, given: Given, *, reset: bool, class_weight: Any
     ) -> Self:
         """Check the collections, chunk by chunk; the chunks stay on the workers."""
         if not is_dask(given.X):
@@ -94,77 +84,106 @@ class OnCluster:
             of_classes = weights_of_classes(
                 class_weight, classes, np.arange(len(classes)), summary.totals.sum(0)
             ).astype(dtype)
-
-        def weighted(chunks: list[Chunk]) -> list[Chunk]:
-            return [chunk.then(_weighted, classes, of_classes) for chunk in chunks]
-
-        sides = [weighted(chunks)]
+        training = [chunk.then(_weighted, classes, of_classes) for chunk in chunks]
+        validation = None
         if given.X_val is not None:
             chunks_val = _read_validation(estimator, given, dtype)
             summary_val = Summary.of(cluster_map.each(_summary_of, chunks_val))
             check_known(summary_val.classes, classes)
             check_total(summary_val.totals, "sample_weight_val")
-            sides.append(weighted(chunks_val))
-        elif splitting.fraction is not None:
-            numbers = _numbers_to_validate(summary.counts, splitting.fraction)
-            seeds = splitting.rng.randint(2**31 - 1, size=len(chunks))
-            sides = [
-                [
-                    chunk.then(_side, validation, *arguments)
-                    for chunk, *arguments in zip(sides[0], numbers, seeds, strict=True)
-                ]
-                for validation in (False, True)
+            validation = [
+                chunk.then(_weighted, classes, of_classes) for chunk in chunks_val
             ]
-        # Computed while the chunks as they came are still there.
-        weight_sums = [sum(cluster_map.each(weight_of, side)) for side in sides]
-        for weight_sum in weight_sums:
-            check_total(np.array([weight_sum]), "sample_weight times class_weight")
         return cls(
-            given, classes, summary, X.shape[1], dtype, sides, weight_sums, cluster_map
+            given.X,
+            given.y,
+            X.shape[1],
+            dtype,
+            getattr(estimator, "feature_names_in_", None),
+            summary,
+            cluster_map,
+            training,
+            validation,
+            # Computed while the chunks as they came are still there.
+            _weight_sums(cluster_map, training, validation),
         )
 
-    def ordered_map(self, n_threads: int) -> AbstractContextManager[OrderedMap]:
-        """The rows are shared by the workers, whatever the number of threads here."""
-        return nullcontext(self._map)
+    @property
+    def classes(self) -> np.ndarray:
+        """The classes, sorted."""
+        return self.summary.classes
 
-    def cut(self, shapes: Shapes) -> tuple[Parts, Parts | None]:
-        """Each chunk is one part: its row blocks."""
+    @property
+    def has_validation(self) -> bool:
+        """Whether there are rows to validate on."""
+        return self.validation is not None
+
+    def split(self, fraction: float, rng: np.random.RandomState) -> Self:
+        """The same with a share of each class to validate on, drawn at random."""
+        numbers = _numbers_to_validate(self.summary.counts, fraction)
+        seeds = rng.randint(2**31 - 1, size=len(self.training))
+        training, validation = (
+            [
+                chunk.then(_side, of_validation, *arguments)
+                for chunk, *arguments in zip(self.training, numbers, seeds, strict=True)
+            ]
+            for of_validation in (False, True)
+        )
+        sums = _weight_sums(self.cluster_map, training, validation)
+        return replace(self, training=training, validation=validation, weight_sums=sums)
+
+    def parts(self, shapes: Shapes, threads: OrderedMap) -> tuple[Parts, Parts | None]:
+        """Each chunk is one part, mapped over by the workers."""
 
         def of(chunks: list[Chunk], weight_sum: float) -> Parts:
             return Parts(
-                CutChunks(chunks, shapes),
+                chunks,
                 weight_sum,
-                # Ones are multiplied with where it would take a look to know.
+                # To know whether all are one would take another pass.
                 weighted=True,
-                sparse=not self._summary.dense,
+                sparse=not self.summary.dense,
+                ordered_map=partial(self.cluster_map, shapes=shapes),
             )
 
-        training, *validation = map(of, self._sides, self._weight_sums)
-        return training, validation[0] if validation else None
+        training = of(self.training, self.weight_sums[0])
+        if self.validation is None:
+            return training, None
+        return training, of(self.validation, self.weight_sums[1])
 
-    def begins_in_float32(self, shapes: Shapes, training: Parts) -> bool:
-        """Whether a first stage in float32 pays: as for dense rows in memory."""
-        shape = (min(int(self._summary.counts.sum()), MANY_ROWS), self.n_features)
-        like = np.broadcast_to(self.dtype.type(0), shape)
-        n_parts = len(row_parts(like, shapes))
-        return pays_in_float32(self.dtype, training.sparse, shapes, n_parts)
+    def n_parts(self, shapes: Shapes) -> int:
+        """The number of parts that the rows, if dense, would have in memory."""
+        return division(int(self.summary.counts.sum()), shapes)[0]
 
-    def of_the_search(self) -> Block:
-        """Different rows to train on, as many as the search looks at, as weighted."""
-        merge = partial(smallest_keys, n_rows=most_rows(self.n_features))
-        sample = self._map.merged(keyed, self._sides[0], merge)
+    def sample(self, n_rows: int) -> Block:
+        """In memory: about ``n_rows`` distinct training rows."""
+        merge = partial(smallest_keys, n_rows=n_rows)
+        sample = self.cluster_map.merged(keyed, self.training, merge)
         block: Block = merge([sample]).block
         return block
 
-    def overflow_message(self, what: str, names: np.ndarray | None) -> str:
-        """Why something computed from X may have overflowed, and what to do."""
-        largest = self._map.merged(_largest_values, self._sides[0], _maximum)
-        return too_large(what, largest, self.dtype, names)
+    def largest_values(self) -> np.ndarray:
+        """The largest absolute value of each feature."""
+        largest: np.ndarray = self.cluster_map.merged(
+            _largest_values, self.training, _maximum
+        )
+        return largest
 
-    def unscaled_features(self, names: np.ndarray | None) -> str:
-        """A sentence about features of very different scale, or nothing."""
-        moments = self._map.merged(_moments_of, self._sides[0], joint_moments)
-        return different_scales(np.sqrt(moments.variance), names)
+    def deviations(self) -> np.ndarray:
+        """The standard deviation of each feature."""
+        moments = self.cluster_map.merged(_moments_of, self.training, joint_moments)
+        deviations: np.ndarray = np.sqrt(moments.variance)
+        return deviations
+
+
+def _weight_sums(
+    cluster_map: ClusterMap, training: list[Chunk], validation: list[Chunk] | None
+) -> list[float]:
+    """The sums of the weights of the rows to train on and, if any, to validate on."""
+    sides = [training] if validation is None else [training, validation]
+    sums = [sum(cluster_map.each(weight_of, side)) for side in sides]
+    for weight_sum in sums:
+        check_total(np.array([weight_sum]), "sample_weight times class_weight")
+    return sums
 
 
 class Summary(NamedTuple):

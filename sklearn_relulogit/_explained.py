@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_consistent_length, column_or_1d
-from sklearn.utils.validation import check_is_fitted
 
-from ._base import BaseReLULogistic
+from ._arrays import Matrix
+from ._base import BaseReLULogistic, check_has_network
 from ._parameters import Layers
-from ._products import Matrix
 from ._scaling import fold_scaling, scaling_steps
 
 
@@ -54,7 +53,7 @@ class Explained:
             X = scaler.transform(X)
         return X
 
-    def local_linear(self, X: Any) -> Any:
+    def local_coefficients(self, X: Any) -> Any:
         """`local_linear` by the features before scaling."""
         return self.fold(*self.classifier.local_linear(self.scale(X)))
 
@@ -84,7 +83,7 @@ def explained(model: Any) -> Explained:
             "scalers and one, or a fitted search over these. Got "
             f"{model!r}."
         )
-    check_is_fitted(model)
+    check_has_network(model)
     return Explained(model, [], model.on_host())
 
 
@@ -170,4 +169,4 @@ def local_linear(model: Any, X: Any) -> tuple[np.ndarray, np.ndarray]:
     >>> bool(abs(logit - model.decision_function(X[:1])[0]) < 1e-9)
     True
     """
-    return explained(model).local_linear(X)
+    return explained(model).local_coefficients(X)

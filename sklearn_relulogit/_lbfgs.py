@@ -1,9 +1,9 @@
 """Minimisation by scipy's L-BFGS: when it stops, why, and what is kept.
 
 The only module that knows `scipy.optimize`; it knows nothing of networks. scipy
-takes the steps; when to stop is decided here, after each iteration and in one
-place, since scipy looks at its evaluation limit too rarely, at the gradient in
-whatever variables it is given, and at the loss of a single iteration only.
+takes the steps. When to stop is decided here, after each iteration and in one place,
+since scipy looks at its evaluation limit too rarely, at the gradient in the variables
+that it is given, and at the loss of a single iteration only.
 """
 
 import sys
@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.optimize
 
-from ._curvature import InverseHessianRoot, Pair, is_curved
+from ._coordinates import Coordinates, Function, quasi_newton_coordinates
+from ._curvature import Pair, is_curved
 
 GRADIENT_TOLERANCE = "gradient tolerance"
 LOSS_TOLERANCE = "loss tolerance"
@@ -34,8 +35,6 @@ MAX_LINE_SEARCH_STEPS = 50
 # A gradient as small as this is zero: the squares of its entries underflow soon, and
 # scipy divides by their sum.
 VANISHING = 1e-100
-
-Function = Callable[[np.ndarray], tuple[float, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -197,17 +196,13 @@ class _Run:
         """Minimise one stage's objective from theta; why it ended."""
         try:
             start = self.begin(stage, theta)
-            # scipy begins with an evaluation of the start, which has been done.
-            if self.pairs:
-                origin = np.zeros_like(theta)
-                function = _with_curvature(self.evaluate, start, self.pairs)
-            else:
-                origin = theta
-                function = _with_start(self.evaluate, start)
-            value, gradient = _apart(function)
+            coordinates = quasi_newton_coordinates(
+                start.theta, start.gradient, list(self.pairs or ())
+            )
+            value, gradient = _value_and_gradient(self.evaluate, coordinates, start)
             scipy.optimize.minimize(
                 value,
-                origin,
+                coordinates.start,
                 jac=gradient,
                 method="L-BFGS-B",
                 callback=self.accept,
@@ -230,54 +225,29 @@ class _Run:
         return LINE_SEARCH
 
 
-def _apart(
-    function: Function,
+def _value_and_gradient(
+    evaluate: Function, coordinates: Coordinates, start: Iterate
 ) -> tuple[Callable[[np.ndarray], float], Callable[[np.ndarray], np.ndarray]]:
-    """Value and gradient as two functions.
+    """Value and gradient by u, as two functions; those of the start are known.
 
-    L-BFGS-B asks for both at each point, the value first. Given one function of both,
+    L-BFGS-B needs both at each point, the value first. Given one function of both,
     scipy would compare the points of the two calls, which takes longer than a small
     network.
     """
     gradient: np.ndarray
-
-    def value(theta: np.ndarray) -> float:
-        nonlocal gradient
-        loss, gradient = function(theta)
-        return loss
-
-    return value, lambda theta: gradient
-
-
-def _with_start(evaluate: Function, start: Iterate) -> Function:
-    """``evaluate``, whose first call, at the start, is known."""
     known = [start]
 
-    def function(theta: np.ndarray) -> tuple[float, np.ndarray]:
+    def value(u: np.ndarray) -> float:
+        nonlocal gradient
         if known:
             iterate = known.pop()
-            return iterate.loss, iterate.gradient
-        return evaluate(theta)
+            loss, by_theta = iterate.loss, iterate.gradient
+        else:
+            loss, by_theta = evaluate(coordinates.theta(u))
+        gradient = coordinates.gradient(by_theta)
+        return loss
 
-    return function
-
-
-def _with_curvature(
-    evaluate: Function, start: Iterate, pairs: Sequence[Pair]
-) -> Function:
-    """The function of u with theta(u) = theta_0 + c J u: see `_curvature`."""
-    root = InverseHessianRoot(pairs)
-    theta, gradient = start.theta, root.transposed(start.gradient)
-    c = np.linalg.norm(gradient)
-    known = [(start.loss, c * gradient)]
-
-    def function(u: np.ndarray) -> tuple[float, np.ndarray]:
-        if known:
-            return known.pop()
-        loss, gradient = evaluate(theta + c * (root @ u))
-        return loss, c * root.transposed(gradient)
-
-    return function
+    return value, lambda u: gradient
 
 
 def minimize(

@@ -12,12 +12,24 @@ from typing import Protocol
 
 import numpy as np
 
-from ._arrays import arrays_of
+from ._arrays import namespace
 
 
 class Likelihood(Protocol):
-    """What the objective and the predictions need of a likelihood."""
+    """What the objective and the predictions need of a likelihood.
 
+    Attributes
+    ----------
+    n_classes : int
+        K.
+    n_outputs : int
+        m_L: one logit for two classes, else one for each class.
+    out_activation : str
+        What makes probabilities of the logits, in scikit-learn's words.
+    """
+
+    n_classes: int
+    n_outputs: int
     out_activation: str
 
     def nll_and_residual(
@@ -41,12 +53,13 @@ class Logistic:
     nll = log(1 + exp(u)),    residual = d nll / dz = -s sigma(u),    u = -s z
     """
 
+    n_classes, n_outputs = 2, 1
     out_activation = "logistic"
 
     def nll_and_residual(
         self, Z: np.ndarray, y: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        xp = arrays_of(Z)
+        xp = namespace(Z)
         # In place as far as can be: these are short steps over long arrays.
         minus_sign = xp.subtract(1, 2 * y, dtype=Z.dtype)
         u = minus_sign * Z[:, 0]
@@ -63,12 +76,12 @@ class Logistic:
         return nll, residual[:, None]
 
     def log_proba(self, Z: np.ndarray) -> np.ndarray:
-        xp = arrays_of(Z)
+        xp = namespace(Z)
         Z = xp.concat([-Z, Z], axis=1)
         return xp.minimum(Z, 0) - xp.log1p(xp.exp(-xp.abs(Z)))
 
     def proba(self, Z: np.ndarray) -> np.ndarray:
-        xp = arrays_of(Z)
+        xp = namespace(Z)
         return xp.sigmoid(xp.concat([-Z, Z], axis=1))
 
 
@@ -82,10 +95,13 @@ class Softmax:
 
     out_activation = "softmax"
 
+    def __init__(self, n_classes: int) -> None:
+        self.n_classes = self.n_outputs = n_classes
+
     def nll_and_residual(
         self, Z: np.ndarray, y: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        xp = arrays_of(Z)
+        xp = namespace(Z)
         row = xp.arange(Z.shape[0])
         E, others, top = _exponentials(Z)
         nll = xp.log1p(others) + (Z[row, top] - Z[row, y])
@@ -96,7 +112,7 @@ class Softmax:
         return nll, residual
 
     def log_proba(self, Z: np.ndarray) -> np.ndarray:
-        xp = arrays_of(Z)
+        xp = namespace(Z)
         _, others, top = _exponentials(Z)
         with np.errstate(over="ignore"):
             log_proba = Z - Z[xp.arange(Z.shape[0]), top][:, None]
@@ -109,9 +125,14 @@ class Softmax:
         return E / (1 + others)[:, None]
 
 
+def likelihood_of(n_classes: int) -> Likelihood:
+    """Two classes are logistic, more are softmax."""
+    return Logistic() if n_classes == 2 else Softmax(n_classes)
+
+
 def _exponentials(Z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """exp(Z - max Z), its row sums without the largest term, 1, and where that is."""
-    xp = arrays_of(Z)
+    xp = namespace(Z)
     row = xp.arange(Z.shape[0])
     top = xp.argmax(Z, axis=1)
     with np.errstate(over="ignore"):  # to minus infinity

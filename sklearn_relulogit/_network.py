@@ -12,9 +12,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ._arrays import arrays_of
+from ._arrays import Matrix, namespace, product
 from ._parameters import Layers
-from ._products import Matrix, product
 
 
 def affine(Z: Matrix, W_T: np.ndarray, b: np.ndarray, out: np.ndarray) -> np.ndarray:
@@ -32,7 +31,7 @@ def forward(
     ``out[l - 1]``, of shape (n, m_l), is the memory that Z_l, and at last the
     logits, are written to.
     """
-    xp = arrays_of(out[-1])
+    xp = namespace(out[-1])
     activations = [X]
     for (W_T, b), Z in zip(layers[:-1], out, strict=False):
         affine(activations[-1], W_T, b, out=Z)
@@ -56,7 +55,7 @@ def backward(
     The hidden activations are overwritten: each delta_l takes the place of the
     Z_l that it no longer needs.
     """
-    xp = arrays_of(residual)
+    xp = namespace(residual)
     delta = residual
     for l in range(len(layers), 0, -1):  # noqa: E741, the l of the formulas
         W_T, _ = layers[l - 1]

@@ -22,11 +22,6 @@ def layer_shapes(
     return list(pairwise((n_features, *hidden_layer_sizes, n_outputs)))
 
 
-def n_outputs_of(n_classes: int) -> int:
-    """m_L: one logit for two classes, else one for each."""
-    return 1 if n_classes == 2 else n_classes
-
-
 def n_parameters(shapes: Shapes) -> int:
     """Length of theta: the sum over the layers of (n_l + 1) m_l."""
     return sum((n + 1) * m for n, m in shapes)
@@ -84,32 +79,4 @@ def initial_theta(shapes: Shapes, rng: np.random.RandomState) -> np.ndarray:
     for index, (W_T, _) in enumerate(layers, start=1):
         gain = 1.0 if index == len(layers) else 2.0
         W_T[:] = np.sqrt(gain / W_T.shape[0]) * rng.standard_normal(W_T.shape)
-    return theta
-
-
-# A unit whose weights, those in and those out multiplied, are a smaller share of what
-# they began with, has been shrunk away by the penalty.
-SHRUNK = 1e-3
-
-
-def revive(theta: np.ndarray, initial: np.ndarray, shapes: Shapes) -> np.ndarray:
-    """A copy of theta in which units that the penalty shrank away begin anew.
-
-    Where both sides of a unit are zero, so is its gradient, and it would stay away
-    under a weaker penalty. It gets its weights of ``initial`` back, those out of it
-    a tenth, so that the network hardly changes.
-    """
-    theta = theta.copy()
-    layers, fresh = unpack(theta, shapes), unpack(initial, shapes)
-
-    def strengths(layers: Layers, l: int) -> np.ndarray:  # noqa: E741, as in formulas
-        into, out_of = layers[l - 1][0], layers[l][0]
-        return np.linalg.norm(into, axis=0) * np.linalg.norm(out_of, axis=1)
-
-    for l in range(1, len(layers)):  # noqa: E741, the l of the formulas
-        away = strengths(layers, l) < SHRUNK * strengths(fresh, l)
-        (into, b), (out_of, _) = layers[l - 1], layers[l]
-        into[:, away] = fresh[l - 1][0][:, away]
-        b[away] = fresh[l - 1][1][away]
-        out_of[away] = fresh[l][0][away] / 10
     return theta

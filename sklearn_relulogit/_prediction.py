@@ -1,22 +1,21 @@
-"""What is read off the network row by row, in the memory of a few row blocks."""
+"""Logits of any number of rows, in the memory of a few row blocks."""
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 from scipy.sparse import issparse
 
-from ._arrays import arrays_of
-from ._blocks import row_parts, rows_of
+from ._arrays import Matrix, namespace, operand
+from ._blocks import OrderedMap, row_parts, rows_of
+from ._memory import ActivationMemory
 from ._network import forward
-from ._objective import Buffers, evaluation, order_of_activations
+from ._objective import numpy_settings
 from ._parameters import Layers
-from ._products import Matrix, operand
 
 
 def in_common_precision(layers: Layers, X: Matrix) -> Layers:
     """The layers in the precision of X and the layers together."""
-    xp = arrays_of(layers[0][0])
+    xp = namespace(layers[0][0])
     dtype = xp.result_type(X.dtype, layers[0][0].dtype)
     return [
         (xp.astype(W_T, dtype, copy=False), xp.astype(b, dtype, copy=False))
@@ -28,7 +27,7 @@ def for_each_block(
     function: Callable[[slice, list[Matrix], np.ndarray], None],
     layers: Layers,
     X: Matrix,
-    ordered_map: Callable[..., Iterable[Any]] = map,
+    ordered_map: OrderedMap = map,
 ) -> None:
     """Call ``function(rows, activations, logits)`` with each block of rows of X.
 
@@ -37,28 +36,23 @@ def for_each_block(
     """
     dtype = layers[0][0].dtype
     shapes = [W_T.shape for W_T, _ in layers]
-    parts = row_parts(X, shapes)
-    order = order_of_activations(issparse(X), shapes, dtype)
-    widths = [m for _, m in shapes]
-    buffers = Buffers(widths, dtype, order, arrays_of(layers[0][0]))
+    memory = ActivationMemory(shapes, dtype, issparse(X), namespace(layers[0][0]))
 
     def visit(part: list[slice]) -> None:
         for rows in part:
-            out = buffers.of(rows.stop - rows.start)
+            out = memory.rows(rows.stop - rows.start)
             function(rows, *forward(layers, operand(rows_of(X, rows), dtype), out))
 
-    with evaluation():
-        for _ in ordered_map(visit, parts):
+    with numpy_settings():
+        for _ in ordered_map(visit, row_parts(X, shapes)):
             pass
 
 
-def logits(
-    layers: Layers, X: Matrix, ordered_map: Callable[..., Iterable[Any]] = map
-) -> np.ndarray:
+def logits(layers: Layers, X: Matrix, ordered_map: OrderedMap = map) -> np.ndarray:
     """f_L of each row of X, (n, m_L)."""
     layers = in_common_precision(layers, X)
     b_L = layers[-1][1]
-    Z = arrays_of(b_L).empty((X.shape[0], b_L.shape[0]), b_L.dtype)
+    Z: np.ndarray = namespace(b_L).empty((X.shape[0], b_L.shape[0]), b_L.dtype)
 
     def keep(rows: slice, _: list[Matrix], block_logits: np.ndarray) -> None:
         Z[rows, :] = block_logits

@@ -1,17 +1,18 @@
 """Which linear regions of the network a data set visits, and what holds in each."""
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from sklearn.preprocessing import StandardScaler
 
+from ._affine import activation_patterns, affine_functions
+from ._arrays import Matrix
+from ._base import over_rows
+from ._blocks import OrderedMap
 from ._explained import checked_feature_names, class_codes, explained
-from ._local_linear import activation_patterns, local_linear
 from ._optional import optional_import
 from ._parameters import Layers
-from ._products import Matrix
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -328,7 +329,7 @@ def linear_regions(
     Z = parts.scale(X)
     codes = None if y is None else class_codes(y, X, clf.classes_)
 
-    packed, first, labels, coef, intercept = clf._over_rows(_grouped, Z, "local_linear")
+    packed, first, labels, coef, intercept = over_rows(clf, _grouped, Z, "local_linear")
     counts = np.bincount(labels)
 
     def means(values: np.ndarray) -> np.ndarray:
@@ -358,7 +359,7 @@ def linear_regions(
 
 
 def _grouped(
-    layers: Layers, X: Matrix, ordered_map: Callable[..., Iterable[Any]]
+    layers: Layers, X: Matrix, ordered_map: OrderedMap
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Of each region the pattern, in bytes, and the first row; the region of each row.
 
@@ -371,7 +372,7 @@ def _grouped(
     )
     order = np.lexsort((first, -counts))
     first = first[order]
-    coef, intercept = local_linear(layers, X[first], ordered_map)
+    coef, intercept = affine_functions(layers, X[first], ordered_map)
     return packed[first], first, np.argsort(order)[labels], coef, intercept
 
 

@@ -1,24 +1,92 @@
-"""An ordered map over several threads, and how many there should be."""
+"""Threads over the rows: an ordered map, how many threads, and BLAS held at one.
+
+The package's own threads share the rows. BLAS's threads would spin on products as small
+as those of a row block, and their number changes the result: that of the dot products
+inside L-BFGS-B too, beyond about 10,000 parameters.
+"""
 
 import contextvars
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import joblib
-
-from ._blas import n_blas_threads, single_threaded_blas
+from threadpoolctl import LibController, ThreadpoolController
 
 T = TypeVar("T")
 R = TypeVar("R")
 
+# The number of BLAS threads belongs to the process: the first fit to enter sets it, and
+# the last to leave sets it back. The lock is reentrant, since the garbage collector may
+# leave an abandoned context while this thread holds the lock.
+_lock = threading.RLock()
+_n_holders = 0
+_threads_before: list[int] = []
+
+
+@cache
+def _blas_libraries() -> tuple[list[LibController], list[LibController]]:
+    """The loaded BLAS libraries: those with one number of threads, and with OpenMP's.
+
+    OpenMP keeps the number for each calling thread. To look for the libraries takes
+    milliseconds, so it is done once.
+    """
+    libraries = ThreadpoolController().select(user_api="blas").lib_controllers
+    with_openmp = [
+        library
+        for library in libraries
+        if getattr(library, "threading_layer", None) == "openmp"
+    ]
+    others = [library for library in libraries if library not in with_openmp]
+    return others, with_openmp
+
+
+def n_blas_threads() -> int:
+    """The largest number of threads that a BLAS library would use now."""
+    numbers = [library.num_threads for group in _blas_libraries() for library in group]
+    return max(numbers, default=1)
+
+
+def _set_num_threads(libraries: list[LibController], numbers: list[int]) -> None:
+    for library, number in zip(libraries, numbers, strict=True):
+        # Since threadpoolctl 3.8 one Python thread owns the number, and what any other
+        # thread sets is ignored without an error.
+        release = getattr(library, "clear_controlling_thread", lambda force: None)
+        release(force=True)
+        library.set_num_threads(number)
+        release(force=True)
+
+
+@contextmanager
+def single_threaded_blas() -> Iterator[None]:
+    """Hold BLAS at one thread in the body of a ``with`` statement."""
+    global _n_holders
+    of_process, of_thread = _blas_libraries()
+    before = [library.num_threads for library in of_thread]
+    _set_num_threads(of_thread, [1] * len(of_thread))
+    with _lock:
+        _n_holders += 1
+        if _n_holders == 1:
+            _threads_before[:] = [library.num_threads for library in of_process]
+            _set_num_threads(of_process, [1] * len(of_process))
+    try:
+        yield
+    finally:
+        with _lock:
+            _n_holders -= 1
+            if _n_holders == 0:
+                _set_num_threads(of_process, _threads_before)
+        _set_num_threads(of_thread, before)
+
 
 @cache
 def _n_cores() -> int:
-    # Reading the limits of the process takes longer than a small prediction.
+    # To read the limits of the process takes longer than a small prediction.
     return int(joblib.cpu_count())
 
 
@@ -37,9 +105,10 @@ def effective_n_threads(n_threads: int | None) -> int:
 class ThreadedMap:
     """``ThreadedMap(n_threads)(function, items)``: the results, in order.
 
-    The calling thread does its share, beside ``n_threads - 1`` others that wait in
-    between. Each takes the next item as soon as it is free, so which thread does
-    what changes from call to call, but never the results.
+    The calling thread takes items too, beside ``n_threads - 1`` other threads, which
+    wait between the calls. Each takes the next item as soon as it is free, so which
+    thread does what changes from call to call, but never the results. A pool of threads
+    is started by the first call that needs it and ended by leaving the context.
     """
 
     def __init__(self, n_threads: int) -> None:
@@ -61,36 +130,41 @@ class ThreadedMap:
 
     def __call__(self, function: Callable[[T], R], items: Sequence[T]) -> Iterable[R]:
         n_helpers = min(self._n_helpers, len(items) - 1)
-        if n_helpers == 0:
+        if n_helpers <= 0:
             return map(function, items)
-        with self._lock:  # restarts share the map
+        with self._lock:  # Several restarts may call the same map.
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(self._n_helpers)
         pool = self._pool
         results: list[Any] = [None] * len(items)
-        numbers = iter(range(len(items)))  # advancing it is atomic
+        # Threads may take from a deque at the same time.
+        waiting = deque(range(len(items)))
 
         def work() -> None:
             try:
-                for number in numbers:
+                while True:
+                    try:
+                        number = waiting.popleft()
+                    except IndexError:
+                        return
                     results[number] = function(items[number])
-            finally:
-                # After an exception no thread begins another item.
-                for _ in numbers:
-                    pass
+            except BaseException:
+                # No thread begins another item.
+                waiting.clear()
+                raise
 
         def help_out() -> None:
             with single_threaded_blas():
                 work()
 
-        # In the caller's context, with numpy's error state for one.
         helpers: list[Future[None]] = []
         try:
             for _ in range(n_helpers):
                 try:
+                    # In the caller's context, which holds numpy's error state.
                     helper = pool.submit(contextvars.copy_context().run, help_out)
                 except RuntimeError:
-                    # No further thread can be started: these do it too.
+                    # No further thread can be started. Those that there are do it all.
                     self._n_helpers = len(helpers)
                     break
                 helpers.append(helper)

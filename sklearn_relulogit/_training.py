@@ -2,18 +2,18 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from sklearn.utils.parallel import Parallel, delayed
+from sklearn import config_context, get_config
 
-from ._blas import single_threaded_blas
 from ._curvature import Pair
 from ._lbfgs import INTERRUPTED, Iterate, Limits, Minimum, Monitor, Stage, minimize
 from ._monitors import Interrupt, Validation
 from ._objective import Objective
 from ._parameters import Shapes, n_parameters
+from ._threads import ThreadedMap, single_threaded_blas
 
 # The float32 stage ends once ten iterations gained less than this share of the loss;
 # an evaluation is exact to about a hundredth of it.
@@ -95,7 +95,7 @@ def coarse_stage(objective: Objective, limits: Limits) -> Stage:
     coarse_limits = replace(
         limits,
         loss_tol=max(limits.loss_tol, COARSE_LOSS_TOLERANCE),
-        rounding=float(np.finfo(objective.dtype).eps),
+        rounding=float(np.finfo(objective.evaluation.dtype).eps),
     )
     return Stage(objective, coarse_limits)
 
@@ -111,66 +111,46 @@ def train(
 ) -> Restart:
     """Minimise from every start; the restart with the lowest loss.
 
-    A KeyboardInterrupt ends the running ones at their next iteration. After it, or
-    once ``enough`` is set, no other begins.
+    The restarts run in threads: their work is in BLAS and numpy, which release the
+    interpreter's lock, and the data are not copied. A KeyboardInterrupt, or an error in
+    one of them, ends the running ones at their next iteration. After it, or once
+    ``enough`` is set, no other begins.
     """
-    interrupted = threading.Event()
+    stop = threading.Event()
+    # scikit-learn keeps its configuration for each thread.
+    configuration = get_config()
 
     def run(restart: Restart) -> None:
-        if interrupted.is_set() or enough.is_set():
+        if stop.is_set() or enough.is_set():
             return
-        with single_threaded_blas():
-            restart.minimum = minimize(
-                stages,
-                restart.theta,
-                history_size=history_size,
-                monitors=[*restart.monitors, Interrupt(interrupted)],
-                pairs=pairs,
-            )
-        if restart.minimum.stop_reason == INTERRUPTED:
-            interrupted.set()
-
-    if len(restarts) == 1:
-        run(restarts[0])
-    else:
-        _run_all(run, restarts, n_jobs, interrupted)
-    best = min(restarts, key=lambda restart: restart.loss)
-    if interrupted.is_set() and best.minimum is not None:
-        best.minimum.stop_reason = INTERRUPTED
-    return best
-
-
-def _run_all(
-    run: Callable[[Restart], None],
-    restarts: Sequence[Restart],
-    n_jobs: int,
-    interrupted: threading.Event,
-) -> None:
-    finished = threading.Semaphore(0)
-    started = []
-
-    def run_and_tell(restart: Restart) -> None:
-        started.append(restart)
         try:
-            run(restart)
+            with config_context(**configuration), single_threaded_blas():
+                restart.minimum = minimize(
+                    stages,
+                    restart.theta,
+                    history_size=history_size,
+                    monitors=[*restart.monitors, Interrupt(stop)],
+                    pairs=pairs,
+                )
         except BaseException:
-            # At once: joblib takes a while to hear of it.
-            interrupted.set()
+            stop.set()
             raise
-        finally:
-            finished.release()
+        if restart.minimum.stop_reason == INTERRUPTED:
+            stop.set()
 
     try:
-        # Threads: the work is in BLAS and numpy, which release the interpreter's
-        # lock, the data are not copied, and an interrupt reaches every restart.
-        Parallel(n_jobs=n_jobs, require="sharedmem")(
-            delayed(run_and_tell)(restart) for restart in restarts
-        )
-    except BaseException as error:
-        # joblib's threads go on when the main thread does not.
-        interrupted.set()
-        for _ in started:
-            finished.acquire()
-        nothing = all(restart.minimum is None for restart in restarts)
-        if nothing or not isinstance(error, KeyboardInterrupt):
+        with ThreadedMap(n_jobs) as threads:
+            try:
+                list(threads(run, restarts))
+            except BaseException:
+                # An interrupt while this thread waits for the others: leaving the
+                # context waits for them again, so they are told to end.
+                stop.set()
+                raise
+    except KeyboardInterrupt:
+        if all(restart.minimum is None for restart in restarts):
             raise
+    best = min(restarts, key=lambda restart: restart.loss)
+    if stop.is_set() and best.minimum is not None:
+        best.minimum.stop_reason = INTERRUPTED
+    return best

@@ -6,8 +6,8 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import column_or_1d
 
+from ._arrays import Matrix
 from ._input import check_data
-from ._products import Matrix
 
 
 def stratified_split(

@@ -6,9 +6,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_array, check_consistent_length, compute_class_weight
 
-from ._arrays import numpy_dtype
-from ._input import no_float_so_large
-from ._products import Matrix
+from ._arrays import Matrix, numpy_dtype
 
 
 def check_sample_weight(
@@ -27,7 +25,7 @@ def check_weights(sample_weight: Any, X: Matrix, name: str) -> np.ndarray:
     if sample_weight is None:
         # One number seen n_samples times.
         return np.broadcast_to(dtype.type(1), X.shape[0])
-    with np.errstate(over="ignore", invalid="ignore"), no_float_so_large(name):
+    with np.errstate(over="ignore", invalid="ignore"):
         weights: np.ndarray = check_array(
             # A number has no shape to complain of.
             [[sample_weight]] if isinstance(sample_weight, Number) else sample_weight,
@@ -94,5 +92,4 @@ def weights_of_classes(
                 "The weights in class_weight must be finite numbers >= 0. Got "
                 f"{weight!r} for class {label!r}."
             )
-    with no_float_so_large("class_weight"):
-        return compute_class_weight(class_weight, classes=classes, y=classes)
+    return compute_class_weight(class_weight, classes=classes, y=classes)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ._base import check_has_network
 from ._classifier import ReLULogisticClassifier
 from ._classifier_cv import ReLULogisticClassifierCV
 
@@ -112,6 +113,7 @@ def convert(scope: Any, operator: Any, container: Any) -> None:
     from skl2onnx.proto import TensorProto
 
     clf = operator.raw_operator
+    check_has_network(clf)
     options = container.get_options(clf, {"nocl": False, "raw_scores": False})
     version = {"op_version": container.target_opset}
     label, scores = operator.outputs

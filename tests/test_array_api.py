@@ -34,7 +34,7 @@ from sklearn_relulogit import (
     linear_regions,
     local_linear,
 )
-from sklearn_relulogit._arrays import arrays_of
+from sklearn_relulogit._arrays import namespace
 from sklearn_relulogit._blocks import Block
 from sklearn_relulogit._halves import keyed, smallest_keys
 from sklearn_relulogit._likelihood import Logistic, Softmax
@@ -293,10 +293,10 @@ def test_labels_may_be_strings(library):
 
 def test_sums_of_large_float32_data_are_in_float64(library):
     # In float32 a sum of ten million ones and more loses the last digits.
-    xp = arrays_of(library.send(np.ones(1)))
+    xp = namespace(library.send(np.ones(1)))
     ones = library.send(np.full(3_000_001, 0.1, np.float32))
     exact = 3_000_001 * float(np.float32(0.1))
-    assert abs(xp.fetched(xp.total(ones)) - exact) < 1e-6
+    assert abs(xp.to_host(xp.total(ones)) - exact) < 1e-6
 
 
 def exact_softmax(Z):

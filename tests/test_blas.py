@@ -9,7 +9,7 @@ from contextlib import nullcontext
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from sklearn_relulogit._blas import n_blas_threads, single_threaded_blas
+from sklearn_relulogit._threads import n_blas_threads, single_threaded_blas
 
 
 def blas_threads():

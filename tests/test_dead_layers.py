@@ -1,4 +1,4 @@
-"""Layers that begin dead are woken; optimiser trouble ends with a reason."""
+"""Layers that begin dead are revived; optimiser trouble ends with a reason."""
 
 import warnings
 
@@ -9,13 +9,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_iris
 from sklearn.exceptions import ConvergenceWarning
+from sklearn_relulogit._dead_layers import flip_dead_layers
+from sklearn_relulogit._penalty import asks_for_constant
 
 from sklearn_relulogit import ReLULogisticClassifier, ReLULogisticClassifierCV
 from sklearn_relulogit._blocks import Block, cut
-from sklearn_relulogit._dead_layers import woken
 from sklearn_relulogit._likelihood import Logistic, Softmax
 from sklearn_relulogit._parameters import initial_theta, layer_shapes, unpack
-from sklearn_relulogit._penalty import asks_for_constant
 
 
 def blocks(X, shapes, sample_weight=None):
@@ -41,7 +41,7 @@ def test_every_layer_is_woken(hidden):
     dead = 0
     for seed in range(60):
         theta = initial_theta(shapes, np.random.RandomState(seed))
-        awake = woken(theta, shapes, blocks(X, shapes))
+        awake = flip_dead_layers(theta, shapes, blocks(X, shapes))
         assert all(active(awake, shapes, X))
         assert_array_equal(np.abs(awake), np.abs(theta))
         if all(active(theta, shapes, X)):
@@ -55,8 +55,8 @@ def test_rows_without_weight_do_not_count():
     X = np.array([[1.0], [-1.0]])
     shapes = layer_shapes(1, (1,), 1)
     theta = np.array([1.0, 0.0, 1.0, 0.0])
-    assert_array_equal(woken(theta, shapes, blocks(X, shapes)), theta)
-    flipped = woken(theta, shapes, blocks(X, shapes, [0, 1]))
+    assert_array_equal(flip_dead_layers(theta, shapes, blocks(X, shapes)), theta)
+    flipped = flip_dead_layers(theta, shapes, blocks(X, shapes, [0, 1]))
     assert_array_equal(flipped, [-1, 0, 1, 0])
 
 
@@ -67,7 +67,7 @@ def test_rows_of_later_blocks_count():
     parts = blocks(X, shapes)
     assert sum(map(len, parts)) > 1
     theta = np.array([1.0, 0.0, 1.0, 0.0])
-    assert_array_equal(woken(theta, shapes, parts), theta)
+    assert_array_equal(flip_dead_layers(theta, shapes, parts), theta)
 
 
 @pytest.mark.parametrize("container", [np.asarray, scipy.sparse.csr_array])

@@ -27,9 +27,9 @@ from sklearn_relulogit import (
     _blas,
     _threads,
 )
-from sklearn_relulogit._blas import n_blas_threads, single_threaded_blas
 from sklearn_relulogit._blocks import row_parts
 from sklearn_relulogit._objective import Objective
+from sklearn_relulogit._threads import n_blas_threads, single_threaded_blas
 
 X, Y = make_classification(200, 8, n_informative=5, flip_y=0.1, random_state=0)
 
@@ -286,7 +286,7 @@ FORK = """
     import os, threading, time
     import numpy as np
     from sklearn_relulogit import ReLULogisticClassifier, _blas
-    from sklearn_relulogit._blas import n_blas_threads
+    from sklearn_relulogit._threads import n_blas_threads
 
     rng = np.random.RandomState(0)
     X = rng.standard_normal((20_000, 20))

@@ -11,11 +11,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris
 from sklearn.exceptions import NotFittedError
 from sklearn.preprocessing import scale
+from sklearn_relulogit._local_linear import activation_patterns
 from threadpoolctl import threadpool_limits
 
 from sklearn_relulogit import ReLULogisticClassifier
 from sklearn_relulogit._blocks import BLOCK_NUMBERS, row_parts
-from sklearn_relulogit._local_linear import activation_patterns
 from sklearn_relulogit._parameters import unpack
 
 DEPTHS = [*HIDDEN, (7, 6, 5, 4, 3)]  # one to six layers

@@ -13,9 +13,13 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
 from sklearn_relulogit import ReLULogisticClassifier
-from sklearn_relulogit._blas import n_blas_threads, single_threaded_blas
 from sklearn_relulogit._blocks import row_parts
-from sklearn_relulogit._threads import ThreadedMap, effective_n_threads
+from sklearn_relulogit._threads import (
+    ThreadedMap,
+    effective_n_threads,
+    n_blas_threads,
+    single_threaded_blas,
+)
 
 
 @pytest.mark.parametrize("n_threads", [1, 2, 3, 8])

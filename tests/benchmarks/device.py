@@ -27,9 +27,8 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_relulogit import ReLULogisticClassifier
-from sklearn_relulogit._arrays import Numpy, arrays_of, to_numpy
+from sklearn_relulogit._arrays import Numpy, namespace, to_numpy
 from sklearn_relulogit._base import likelihood_of
-from sklearn_relulogit._blas import single_threaded_blas
 from sklearn_relulogit._blocks import Block, Parts, cut
 from sklearn_relulogit._objective import Objective
 from sklearn_relulogit._parameters import (
@@ -38,7 +37,11 @@ from sklearn_relulogit._parameters import (
     n_outputs_of,
     unpack,
 )
-from sklearn_relulogit._threads import ThreadedMap, effective_n_threads
+from sklearn_relulogit._threads import (
+    ThreadedMap,
+    effective_n_threads,
+    single_threaded_blas,
+)
 
 REPEATS = 5
 HISTORY = 30
@@ -91,12 +94,12 @@ class Device:
 
 def objective_of(X, y, hidden, alpha, ordered_map=map):
     """The objective of all rows, of numpy or on a device."""
-    xp = arrays_of(X)
-    codes = y if xp is Numpy else xp.sent(y)
+    xp = namespace(X)
+    codes = y if xp is Numpy else xp.to_device(y)
     ones = np.ones(len(y), str(X.dtype).rpartition(".")[2])
     n_classes = int(y.max()) + 1
     shapes = layer_shapes(X.shape[1], hidden, n_outputs_of(n_classes))
-    blocks = cut(Block(X, codes, ones if xp is Numpy else xp.sent(ones)), shapes)
+    blocks = cut(Block(X, codes, ones if xp is Numpy else xp.to_device(ones)), shapes)
     return Objective(
         Parts(blocks, float(len(y)), weighted=False, sparse=False, xp=xp),
         shapes,

@@ -9,19 +9,16 @@ the product of the gradient formulas carried on to the input. Nothing is approxi
 since relu(v) = D v with D = diag(pos(v)), so that f_l(relu(A' x + c')) is affine again.
 """
 
-from collections.abc import Callable, Iterable
-from typing import Any
-
 import numpy as np
 
-from ._arrays import arrays_of
+from ._arrays import Matrix, namespace
+from ._blocks import OrderedMap
 from ._parameters import Layers
 from ._prediction import for_each_block, in_common_precision
-from ._products import Matrix
 
 
-def local_linear(
-    layers: Layers, X: Matrix, ordered_map: Callable[..., Iterable[Any]] = map
+def affine_functions(
+    layers: Layers, X: Matrix, ordered_map: OrderedMap = map
 ) -> tuple[np.ndarray, np.ndarray]:
     """A, (n, m_L, p), and c, (n, m_L), of the linear region of each row of X.
 
@@ -30,10 +27,11 @@ def local_linear(
     layers = in_common_precision(layers, X)
     *hidden, (W_L_T, b_L) = layers
     n_samples, n_features = X.shape
-    xp, n_outputs = arrays_of(b_L), b_L.shape[0]
+    xp, n_outputs = namespace(b_L), b_L.shape[0]
     coef = xp.empty((n_samples, n_outputs, n_features), b_L.dtype)
     intercept = xp.empty((n_samples, n_outputs), b_L.dtype)
 
+    # The product is formed from the left, as in line 2 of docs/derivation.md.
     def carry_down(rows: slice, activations: list[Matrix], _: np.ndarray) -> None:
         pos = [xp.pos(Z) for Z in activations[1:]]
         # Output by output, so that a block takes no more memory for many of them.
@@ -50,7 +48,7 @@ def local_linear(
 
 
 def activation_patterns(
-    layers: Layers, X: Matrix, ordered_map: Callable[..., Iterable[Any]] = map
+    layers: Layers, X: Matrix, ordered_map: OrderedMap = map
 ) -> np.ndarray:
     """Which hidden units are active at each row of X, eight in a byte.
 

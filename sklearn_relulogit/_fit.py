@@ -1,0 +1,473 @@
+"""A fit: rows are read, a penalty is chosen, the network is trained, and all is recorded.
+
+Both estimators call `fit` and set their attributes from the `Fit` that it returns.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+import joblib
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+
+from ._auto import Choice, choose_alpha, search_rows
+from ._blocks import Parts, weight_of
+from ._callbacks import FitTask
+from ._chunkwise import is_dask
+from ._collapse import asks_for_constant, flip_dead_layers, is_constant
+from ._constraints import check_layer_sizes, check_restarts, check_split
+from ._curvature import Pair
+from ._dask import OnCluster
+from ._held import Held
+from ._lbfgs import (
+    EVALUATION_LIMIT,
+    INTERRUPTED,
+    ITERATION_LIMIT,
+    LINE_SEARCH,
+    Minimum,
+    Stage,
+)
+from ._likelihood import Likelihood, likelihood_of
+from ._messages import CONSTANT, different_scales, overflow_message
+from ._monitors import Printer, Validation
+from ._objective import Objective
+from ._parameters import Shapes, initial_theta, layer_shapes, unpack
+from ._rows import Given, Rows
+from ._threads import ThreadedMap, effective_n_threads
+from ._training import Restart, coarse_stage, limits_for, pays_in_float32, train
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The parameters of an estimator as a fit needs them, checked."""
+
+    hidden_layer_sizes: tuple[int, ...]
+    alpha: float | Literal["auto"]
+    max_iter: int
+    max_fun: int
+    tol: float
+    history_size: int
+    n_init: int
+    early_stopping: bool
+    validation_fraction: float
+    n_iter_no_change: float
+    warm_start: bool
+    n_threads: int
+    n_jobs: int
+    random_state: Any
+    verbose: int
+
+    @classmethod
+    def of(
+        cls, estimator: BaseEstimator, alpha: float | Literal["auto"], *, splits: bool
+    ) -> Self:
+        """Of an estimator whose parameters are each within their constraints.
+
+        ``splits`` says whether early stopping has to split validation data off.
+
+        Raises
+        ------
+        ValueError
+            If they exclude each other.
+        """
+        hidden = check_layer_sizes(
+            estimator.hidden_layer_sizes, type(estimator).__name__
+        )
+        check_restarts(estimator.warm_start, estimator.n_init)
+        if estimator.early_stopping and splits:
+            check_split(estimator.warm_start, estimator.random_state)
+        # Without hidden layers there are no local minima: every start is the same.
+        n_init = int(estimator.n_init) if hidden else 1
+        return cls(
+            hidden_layer_sizes=hidden,
+            alpha=alpha if alpha == "auto" else float(alpha),
+            max_iter=int(estimator.max_iter),
+            max_fun=int(estimator.max_fun),
+            tol=float(estimator.tol),
+            history_size=int(estimator.history_size),
+            n_init=n_init,
+            early_stopping=bool(estimator.early_stopping),
+            validation_fraction=float(estimator.validation_fraction),
+            n_iter_no_change=estimator.n_iter_no_change,
+            warm_start=bool(estimator.warm_start),
+            n_threads=effective_n_threads(estimator.n_threads),
+            n_jobs=min(joblib.effective_n_jobs(estimator.n_jobs), n_init),
+            random_state=estimator.random_state,
+            verbose=int(estimator.verbose),
+        )
+
+
+@dataclass(frozen=True)
+class Previous:
+    """What a warm start goes on from: an earlier fit."""
+
+    classes: np.ndarray
+    shapes: Shapes
+    theta: np.ndarray
+    alpha: float
+    alpha_losses: dict[float, float] | None
+    pairs: Sequence[Pair]
+
+    def check(self, classes: np.ndarray, shapes: Shapes) -> None:
+        """Raise a ValueError if a fit of these classes and layers cannot go on."""
+        remedy = "Set warm_start=False, or fit a clone."
+        if not np.array_equal(classes, self.classes):
+            raise ValueError(
+                "warm_start=True goes on from a fit to the classes "
+                f"{self.classes.tolist()}, but those of y are {classes.tolist()}. "
+                f"{remedy}"
+            )
+        if shapes != self.shapes:
+            before, now = (
+                tuple(m for _, m in layers[:-1]) for layers in (self.shapes, shapes)
+            )
+            raise ValueError(
+                f"warm_start=True goes on from a fit with hidden_layer_sizes={before}, "
+                f"but now it is {now}. {remedy}"
+            )
+
+
+@dataclass(frozen=True)
+class Network:
+    """Parameters, and what is needed to predict with them.
+
+    The arrays are made where X and, as to the classes, the labels are.
+    """
+
+    theta: np.ndarray
+    shapes: Shapes
+    likelihood: Likelihood
+    rows: Rows
+
+    def attributes(self) -> dict[str, Any]:
+        """The attributes of an estimator that predicts; arrays own their memory."""
+        layers = unpack(self.theta, self.shapes)
+        to_device, dtype = self.rows.xp.to_device, self.rows.dtype
+        return {
+            "classes_": self.rows.label_xp.to_device(self.rows.classes),
+            "n_outputs_": self.likelihood.n_outputs,
+            "n_layers_": len(layers) + 1,
+            "out_activation_": self.likelihood.out_activation,
+            "coefs_": [to_device(W_T.astype(dtype)) for W_T, _ in layers],
+            "intercepts_": [to_device(b.astype(dtype)) for _, b in layers],
+        }
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What a fit has found, and how it went.
+
+    Attributes
+    ----------
+    network : Network
+    alpha : float
+    alpha_losses : dict or None
+        The penalties that a search tried, with their losses.
+    loss : float
+    loss_curve : list of float
+    validation_loss_curve : list of float or None
+    restart_losses : ndarray of shape (n_init,)
+    n_evaluations : int
+    stop_reason : str
+    pairs : deque or None
+        Correction pairs for a warm start.
+    message : str or None
+        What to warn of.
+    """
+
+    network: Network
+    alpha: float
+    alpha_losses: dict[float, float] | None
+    loss: float
+    loss_curve: list[float]
+    validation_loss_curve: list[float] | None
+    restart_losses: np.ndarray
+    n_evaluations: int
+    stop_reason: str
+    pairs: deque[Pair] | None
+    message: str | None
+
+    @classmethod
+    def of(
+        cls,
+        network: Network,
+        choice: Choice,
+        best: Restart,
+        restarts: list[Restart],
+        pairs: deque[Pair] | None,
+        message: str | None,
+    ) -> Self:
+        """From the best of the restarts."""
+        assert best.minimum is not None
+        curve = best.minimum.loss_curve
+        validation_curve = None
+        if best.validation is not None:
+            validation_curve = best.validation.losses[: len(curve)]
+        return cls(
+            network,
+            choice.alpha,
+            choice.losses,
+            loss=best.iterate.loss,
+            loss_curve=curve,
+            validation_loss_curve=validation_curve,
+            restart_losses=np.array([restart.loss for restart in restarts]),
+            n_evaluations=best.minimum.n_evaluations,
+            stop_reason=best.minimum.stop_reason,
+            pairs=pairs,
+            message=message,
+        )
+
+    def attributes(self) -> dict[str, Any]:
+        """The fitted attributes of an estimator."""
+        return self.network.attributes() | {
+            "alpha_": self.alpha,
+            "loss_": self.loss,
+            "loss_curve_": self.loss_curve,
+            "validation_loss_curve_": self.validation_loss_curve,
+            "restart_losses_": self.network.rows.xp.to_device(self.restart_losses),
+            "n_iter_": len(self.loss_curve),
+            "n_evaluations_": self.n_evaluations,
+            "stop_reason_": self.stop_reason,
+        }
+
+
+def read(
+    estimator: BaseEstimator, given: Given, *, reset: bool, class_weight: Any
+) -> Rows:
+    """The rows that a user hands in, checked, where they are."""
+    source = OnCluster if any(map(is_dask, given)) else Held
+    return source.read(estimator, given, reset=reset, class_weight=class_weight)
+
+
+@contextmanager
+def overflow_as_error(rows: Rows) -> Iterator[None]:
+    """Turn an overflow into a ValueError that names the largest feature."""
+    try:
+        yield
+    except FloatingPointError as error:
+        raise ValueError(
+            overflow_message(
+                "The loss or its gradient",
+                rows.largest_values(),
+                rows.dtype,
+                rows.feature_names,
+            )
+        ) from error
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is minimised, over which rows, by which settings."""
+
+    rows: Rows
+    settings: Settings
+    likelihood: Likelihood
+    shapes: Shapes
+    training: Parts
+    validation: Parts | None
+    threads: ThreadedMap
+
+    def objective(
+        self, parts: Parts, alpha: float, dtype: np.dtype | None = None
+    ) -> Objective:
+        """The objective over some parts, by default in the type of the rows."""
+        dtype = self.rows.dtype if dtype is None else dtype
+        return Objective.over(parts, self.shapes, self.likelihood, alpha, dtype)
+
+    def initial_thetas(self, start: np.ndarray | None) -> list[np.ndarray]:
+        """Where the restarts begin: the first at ``start``, if it is given."""
+        rng = check_random_state(self.settings.random_state)
+        thetas = [
+            flip_dead_layers(
+                initial_theta(self.shapes, rng), self.shapes, self.training
+            )
+            for _ in range(self.settings.n_init)
+        ]
+        return thetas if start is None else [start, *thetas[1:]]
+
+    def choose_alpha(self, initial: np.ndarray, previous: Previous | None) -> Choice:
+        """The penalty that the parameter `alpha` stands for, and where to begin."""
+        settings = self.settings
+        if settings.alpha != "auto":
+            return Choice(settings.alpha, None, None)
+        if previous is not None:
+            return Choice(previous.alpha, previous.alpha_losses, None)
+
+        def report(alpha: float, loss: float) -> None:
+            print(f"alpha {alpha:.3g}  loss of the other half {loss:.6f}", flush=True)
+
+        return choose_alpha(
+            self.rows.sample(search_rows(self.rows.n_features)),
+            self.shapes,
+            self.likelihood,
+            initial,
+            history_size=settings.history_size,
+            ordered_map=self.threads,
+            report=report if settings.verbose else None,
+        )
+
+    def restarts(self, thetas: list[np.ndarray], task: FitTask) -> list[Restart]:
+        """The starts, each with its monitors."""
+        settings = self.settings
+        objective = None
+        if self.validation is not None:
+            objective = self.objective(self.validation, 0.0)
+
+        def restart(index: int, theta: np.ndarray) -> Restart:
+            # The reason of a callback comes before that of early stopping.
+            monitors = task.monitors(index)
+            validation = None
+            if objective is not None:
+                validation = Validation(
+                    objective,
+                    settings.n_iter_no_change if settings.early_stopping else None,
+                    settings.tol,
+                )
+                monitors.append(validation)
+            if settings.verbose:
+                one = len(thetas) == 1
+                label = "" if one else f"start {index + 1} of {len(thetas)}  "
+                monitors.append(Printer(settings.verbose, label, validation))
+            return Restart(theta, monitors, validation)
+
+        return [restart(index, theta) for index, theta in enumerate(thetas)]
+
+    def stages(self, alpha: float) -> list[Stage]:
+        """The objectives to minimise one after the other, with their limits."""
+        settings, rows, shapes = self.settings, self.rows, self.shapes
+        limits = limits_for(
+            shapes, rows.dtype, settings.tol, settings.max_iter, settings.max_fun
+        )
+        stages = [Stage(self.objective(self.training, alpha), limits)]
+        sparse, n_parts = self.training.sparse, rows.n_parts(shapes)
+        if pays_in_float32(rows.dtype, sparse, shapes, n_parts):
+            coarse = self.objective(self.training, alpha, np.dtype(np.float32))
+            stages.insert(0, coarse_stage(coarse, limits))
+        return stages
+
+    def message(self, best: Restart, alpha: float) -> str | None:
+        """What to warn of."""
+        messages = [self._convergence_message(best.minimum)]
+        constant = is_constant(best.iterate.theta, self.shapes, self.training)
+        if constant and not self._nothing_to_fit(alpha):
+            messages.append(CONSTANT)
+        return " ".join(filter(None, messages)) or None
+
+    def _convergence_message(self, minimum: Minimum | None) -> str | None:
+        """Why the fit ended before it converged, if so, and what to do."""
+        assert minimum is not None
+        n_iter, reason = len(minimum.loss_curve), minimum.stop_reason
+        if reason == INTERRUPTED:
+            return (
+                f"The fit was interrupted after {n_iter} iterations. The best "
+                "parameters until then are kept."
+            )
+        remedy = {
+            ITERATION_LIMIT: f"increase max_iter (now {self.settings.max_iter})",
+            EVALUATION_LIMIT: f"increase max_fun (now {self.settings.max_fun})",
+            LINE_SEARCH: (
+                "accept the fit if its loss_ is low enough"
+                if self.rows.dtype == np.float64
+                else "use float64 data"
+            ),
+        }.get(reason)
+        if remedy is None:
+            return None
+        advice = different_scales(self.rows.deviations(), self.rows.feature_names)
+        return (
+            f"The fit ended by its {reason} after {n_iter} iterations, before it "
+            f"converged to tol={self.settings.tol}: {remedy}, increase alpha or tol, or "
+            f"scale the features. {advice}"
+        ).rstrip()
+
+    def _nothing_to_fit(self, alpha: float) -> bool:
+        """Whether no network that is better than a constant can be found."""
+        data = self.rows.sample(search_rows(self.rows.n_features))
+        # Some of the rows stand for all.
+        share = weight_of(data) / self.training.weight_sum
+        # A gain that the tolerance of the fit cannot tell from nothing does not count.
+        return asks_for_constant(
+            alpha * share,
+            data,
+            len(self.shapes),
+            self.likelihood,
+            least_gain=self.settings.tol,
+        )
+
+
+def fit(
+    rows: Rows,
+    settings: Settings,
+    *,
+    previous: Previous | None = None,
+    start: np.ndarray | None = None,
+    task: FitTask | None = None,
+) -> Fit:
+    """Fit the network.
+
+    Parameters
+    ----------
+    rows : Rows
+    settings : Settings
+    previous : Previous, optional
+        The fit that a warm start goes on from.
+    start : ndarray of shape (n_parameters,), optional
+        Where the first restart begins, in place of random weights.
+    task : FitTask, optional
+        The callbacks' view of the fit.
+
+    Raises
+    ------
+    ValueError
+        If the loss overflows, or ``previous`` has other classes or layers.
+    """
+    likelihood = likelihood_of(len(rows.classes))
+    shapes = layer_shapes(
+        rows.n_features, settings.hidden_layer_sizes, likelihood.n_outputs
+    )
+    if settings.early_stopping and not rows.has_validation:
+        rows = rows.split(
+            settings.validation_fraction, check_random_state(settings.random_state)
+        )
+    pairs: deque[Pair] | None = None
+    if settings.warm_start:
+        pairs = deque(maxlen=settings.history_size)
+    if previous is not None:
+        previous.check(rows.classes, shapes)
+        start = previous.theta
+        if pairs is not None:
+            pairs.extend(previous.pairs)
+    task = FitTask() if task is None else task
+    task.open(
+        rows.X,
+        rows.y,
+        lambda theta: Network(theta, shapes, likelihood, rows).attributes(),
+        n_restarts=settings.n_init,
+        max_iter=settings.max_iter,
+    )
+    # The threads that run restarts take their share of the work on the rows too.
+    n_threads = max(settings.n_threads - settings.n_jobs + 1, 1)
+    with ThreadedMap(n_threads) as threads, overflow_as_error(rows):
+        parts = rows.parts(shapes, threads)
+        problem = Problem(rows, settings, likelihood, shapes, *parts, threads)
+        thetas = problem.initial_thetas(start)
+        choice = problem.choose_alpha(thetas[0], previous)
+        if choice.theta is not None:
+            thetas[0] = choice.theta
+        restarts = problem.restarts(thetas, task)
+        best = train(
+            problem.stages(choice.alpha),
+            restarts,
+            history_size=min(settings.history_size, settings.max_iter),
+            n_jobs=settings.n_jobs,
+            pairs=pairs,
+            enough=task.enough,
+        )
+        message = problem.message(best, choice.alpha)
+    network = Network(best.iterate.theta, shapes, likelihood, rows)
+    task.close(network.theta)
+    return Fit.of(network, choice, best, restarts, pairs, message)
