@@ -41,7 +41,8 @@ class Numpy:
     @staticmethod
     def pos(Z: np.ndarray) -> np.ndarray:
         """``Z > 0``, row by row in memory."""
-        return np.greater(Z, 0, order="C")
+        active: np.ndarray = np.greater(Z, 0, order="C")
+        return active
 
     @staticmethod
     def row_sums(A: np.ndarray) -> np.ndarray:

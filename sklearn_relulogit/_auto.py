@@ -144,8 +144,8 @@ def choose_alpha(
     walk = Walk(folds, initial, report)
     start = min(FIRST_EXPONENT, int(np.floor(2 * np.log10(collapse))) - 1)
     with single_threaded_blas():
-        # One nat over all rows: the evidence that it takes to leave the penalty that is
-        # usually best. Rows, not weights, so that the unit of the weights is irrelevant.
+        # One nat over all rows: the evidence that it takes to leave the penalty that
+        # is usually best. Rows, not weights, so that the weights' unit is irrelevant.
         best, losses = descend(
             walk.loss_at, start, least_gain=1 / two.n_rows, tol=precision.tol
         )

@@ -1,4 +1,4 @@
-"""What the estimators share: predictions, fitted attributes, and all-or-nothing fits."""
+"""What the estimators share: predictions, fitted attributes, all-or-nothing fits."""
 
 import copy
 from collections.abc import Callable, Iterator
@@ -39,16 +39,16 @@ class BaseReLULogistic(ClassifierMixin, BaseEstimator):
         return tags
 
     @property
-    def coef_(self) -> np.ndarray:
+    def coef_(self) -> Array:
         """Coefficients of the model without hidden layers."""
         return self._linear_attribute("coef_", "coefs_").T
 
     @property
-    def intercept_(self) -> np.ndarray:
+    def intercept_(self) -> Array:
         """Intercepts of the model without hidden layers."""
         return self._linear_attribute("intercept_", "intercepts_")
 
-    def _linear_attribute(self, name: str, of_layers: str) -> np.ndarray:
+    def _linear_attribute(self, name: str, of_layers: str) -> Array:
         layers = vars(self).get(of_layers)
         if layers is not None and len(layers) == 1:
             return layers[0]
@@ -112,9 +112,10 @@ class BaseReLULogistic(ClassifierMixin, BaseEstimator):
     def _record(self, fit: Fit) -> None:
         """Set the attributes of a fit."""
         set_attributes(self, fit.attributes())
-        vars(self).pop("_pairs", None)
         if fit.pairs:
             self._pairs = fit.pairs
+        elif hasattr(self, "_pairs"):
+            del self._pairs
 
     def __getstate__(self) -> dict[str, Any]:
         # The curvature is many times larger than the parameters.
@@ -122,7 +123,7 @@ class BaseReLULogistic(ClassifierMixin, BaseEstimator):
         return {name: value for name, value in state.items() if name != "_pairs"}
 
     @chunkwise
-    def decision_function(self, X: Any) -> np.ndarray:
+    def decision_function(self, X: Any) -> Array:
         """Logits of each row: the output f_L of the network.
 
         Parameters
@@ -141,7 +142,7 @@ class BaseReLULogistic(ClassifierMixin, BaseEstimator):
         return Z[:, 0] if self.n_outputs_ == 1 else Z
 
     @chunkwise
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X: Any) -> Array:
         """Most probable class of each row.
 
         Parameters
@@ -165,7 +166,7 @@ class BaseReLULogistic(ClassifierMixin, BaseEstimator):
         return take_labels(self.classes_, codes)
 
     @chunkwise
-    def predict_proba(self, X: Any) -> np.ndarray:
+    def predict_proba(self, X: Any) -> Array:
         """Class probabilities of each row.
 
         Parameters
@@ -184,7 +185,7 @@ class BaseReLULogistic(ClassifierMixin, BaseEstimator):
         return self._likelihood.proba(Z)
 
     @chunkwise
-    def predict_log_proba(self, X: Any) -> np.ndarray:
+    def predict_log_proba(self, X: Any) -> Array:
         """Logarithms of the class probabilities of each row.
 
         Computed from the logits, not from the probabilities, so they are finite

@@ -108,7 +108,7 @@ def division(
     block_rows = int(np.clip(block_rows, MIN_BLOCK_ROWS, MAX_BLOCK_ROWS))
     # Work of a row in multiplications or what takes as long: 6 for each weight, 100
     # for each unit, 600 for the likelihood.
-    work = 6 * sum(n * m for n, m in shapes) + 100 * width + 600
+    work: float = 6 * sum(n * m for n, m in shapes) + 100 * width + 600
     if non_zeros is not None:
         n_1, m_1 = shapes[0]
         work += 40 * non_zeros * m_1 - 6 * n_1 * m_1

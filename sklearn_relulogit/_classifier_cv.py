@@ -357,7 +357,8 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
     def _forget_network(self) -> None:
         """Delete the attributes of an earlier fit to all rows."""
         for name in OF_NETWORK:
-            vars(self).pop(name, None)
+            if hasattr(self, name):
+                delattr(self, name)
 
     def _check_alphas(self) -> Any:
         """A number of penalties, or the penalties from strong to weak."""

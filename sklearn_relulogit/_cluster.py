@@ -45,7 +45,9 @@ def delayed(function: Callable[..., Any]) -> Any:
 
 
 class ClusterMap:
-    """``ClusterMap()(function, chunks, shapes)``: sums over neighbouring parts, in order.
+    """``ClusterMap()(function, chunks, shapes)``: sums over neighbouring parts.
+
+    They come in the order of the parts.
 
     A chunk is a Block, and one part: its rows are divided where it is.
 

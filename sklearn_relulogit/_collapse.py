@@ -41,7 +41,8 @@ def flip_dead_layers(theta: np.ndarray, shapes: Shapes, parts: Parts) -> np.ndar
     """
 
     def active(layers: Layers) -> np.ndarray:
-        return np.any(list(parts.map(partial(_active, layers))), axis=0)
+        each_part = list(parts.map(partial(_active, layers)))
+        return np.asarray(np.any(each_part, axis=0))
 
     if len(shapes) == 1 or (alive := active(unpack(theta, shapes))).all():
         return theta
@@ -66,7 +67,10 @@ def revive(theta: np.ndarray, initial: np.ndarray, shapes: Shapes) -> np.ndarray
 
     def strengths(layers: Layers, l: int) -> np.ndarray:  # noqa: E741, as in formulas
         into, out_of = layers[l - 1][0], layers[l][0]
-        return np.linalg.norm(into, axis=0) * np.linalg.norm(out_of, axis=1)
+        product: np.ndarray = np.linalg.norm(into, axis=0) * np.linalg.norm(
+            out_of, axis=1
+        )
+        return product
 
     for l in range(1, len(layers)):  # noqa: E741, the l of the formulas
         away = strengths(layers, l) < SHRUNK * strengths(fresh, l)

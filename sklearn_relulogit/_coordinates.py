@@ -1,8 +1,8 @@
 """Coordinates of the optimiser: theta = origin + T u.
 
 The optimiser works in u, the objective in theta. A linear map T is anything that has
-``T @ u`` and ``T.transposed(g)``, T^T g; `_curvature.InverseHessianRoot` is one, and the
-product of two is another. By the chain rule the gradient by u is T^T times that by theta.
+``T @ u`` and ``T.transposed(g)``, which is T^T g: the product of two is one too. By the
+chain rule the gradient by u is T^T times the gradient by theta.
 """
 
 from collections.abc import Callable

@@ -54,7 +54,7 @@ class InverseHessianRoot:
 
     def __matmul__(self, u: np.ndarray) -> np.ndarray:
         """J u."""
-        v = self._scale * u
+        v: np.ndarray = self._scale * u
         for s, w, _ in self._factors:
             v += (w @ v) * s
         return v

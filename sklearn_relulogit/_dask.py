@@ -382,7 +382,7 @@ def _largest_values(block: Block) -> np.ndarray:
 
 
 def _maximum(largest: list[np.ndarray]) -> np.ndarray:
-    return np.max(largest, axis=0)
+    return np.asarray(np.max(largest, axis=0))
 
 
 def _moments_of(block: Block) -> Moments:

@@ -18,7 +18,7 @@ HASHED_NUMBERS = 2**18
 
 
 class DistinctRows(NamedTuple):
-    """The distinct rows of a data set that have weight, sorted by label and then by key.
+    """The distinct rows that have weight, sorted by label and then by key.
 
     Key, label and total weight of each, and the number of its first occurrence.
     """
@@ -79,7 +79,7 @@ def _hash(values: np.ndarray) -> np.ndarray:
         murmurhash3_32(words[..., i::2].copy(), seed=i).astype(np.int64)
         for i in range(2)
     )
-    hashes = low + (high << 32)
+    hashes: np.ndarray = low + (high << 32)
     hashes[values == 0] = 0
     return hashes
 

@@ -41,7 +41,9 @@ class Explained:
         W, b = self.fold(W_T.T, b)
         return [(W.T, b), *others]
 
-    def fold(self, coef: np.ndarray, intercept: np.ndarray) -> Any:
+    def fold(
+        self, coef: np.ndarray, intercept: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Coefficients by the features before scaling."""
         for scaler in reversed(self.scalers):
             coef, intercept = fold_scaling(coef, intercept, scaler)
@@ -53,7 +55,7 @@ class Explained:
             X = scaler.transform(X)
         return X
 
-    def local_coefficients(self, X: Any) -> Any:
+    def local_coefficients(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
         """`local_linear` by the features before scaling."""
         return self.fold(*self.classifier.local_linear(self.scale(X)))
 
@@ -87,11 +89,11 @@ def explained(model: Any) -> Explained:
     return Explained(model, [], model.on_host())
 
 
-def checked_feature_names(names: Any, parts: Explained) -> np.ndarray:
+def checked_feature_names(given: Any, parts: Explained) -> np.ndarray:
     """The given names of the features, or those of the model."""
-    if names is None:
+    if given is None:
         return parts.feature_names
-    names = np.asarray(names, dtype=object)
+    names = np.asarray(given, dtype=object)
     n_features = parts.outermost.n_features_in_
     if names.shape != (n_features,):
         raise ValueError(
@@ -111,7 +113,7 @@ def class_codes(y: Any, X: Any, classes: np.ndarray) -> np.ndarray:
             f"y holds {np.unique(y[~known]).tolist()}, which the model was not fitted "
             f"to: its classes are {classes.tolist()}."
         )
-    return np.searchsorted(classes, y)
+    return np.asarray(np.searchsorted(classes, y))
 
 
 def local_linear(model: Any, X: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""A fit: rows are read, a penalty is chosen, the network is trained, and all is recorded.
+"""A fit: read the rows, choose a penalty, train the network, record what was found.
 
 Both estimators call `fit` and set their attributes from the `Fit` that it returns.
 """
@@ -380,8 +380,8 @@ class Problem:
         advice = different_scales(self.rows.deviations(), self.rows.feature_names)
         return (
             f"The fit ended by its {reason} after {n_iter} iterations, before it "
-            f"converged to tol={self.settings.tol}: {remedy}, increase alpha or tol, or "
-            f"scale the features. {advice}"
+            f"converged to tol={self.settings.tol}: {remedy}, increase alpha or tol, "
+            f"or scale the features. {advice}"
         ).rstrip()
 
     def _nothing_to_fit(self, alpha: float) -> bool:

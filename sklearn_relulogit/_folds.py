@@ -1,4 +1,4 @@
-"""The penalty by cross-validation: one path of penalties over the folds of a splitter."""
+"""The penalty by cross-validation: a path of penalties over the folds of a splitter."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field

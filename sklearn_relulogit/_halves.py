@@ -19,8 +19,8 @@ MIXER = np.uint64(0x9E3779B97F4A7C15)
 class Halves(NamedTuple):
     """Two halves to fit, the two to validate on, and what they hold together.
 
-    ``validation[i]`` is ``training[i]`` without what is in both. ``n_rows`` is the number
-    of rows that are in one half only.
+    ``validation[i]`` is ``training[i]`` without what is in both. ``n_rows`` is the
+    number of rows that are in one half only.
     """
 
     training: list[Block]
@@ -29,7 +29,7 @@ class Halves(NamedTuple):
 
 
 def halves(data: Block, n_classes: int, max_rows: int) -> Halves:
-    """Divide a data set in halves. Equal rows become one, with the sum of their weights.
+    """Divide a data set in halves. Equal rows become one, of their total weight.
 
     Each class gives half of its distinct rows to either half, whole. But where the same
     features are seen with several labels, as with few features of few values, rows
@@ -87,4 +87,4 @@ def binomial_quantile(u: np.ndarray, n: np.ndarray) -> np.ndarray:
     """The quantile u of the number of heads in n throws of a fair coin."""
     with np.errstate(invalid="ignore"):
         heads = np.ceil(bdtrik(u, n, 0.5))
-    return np.clip(np.nan_to_num(heads), 0, n)
+    return np.asarray(np.clip(np.nan_to_num(heads), 0, n))

@@ -73,7 +73,9 @@ def check_data(
 
 def check_chunk(X: Any, y: Any, dtype: Any) -> tuple[Matrix, np.ndarray]:
     """The same of some of the rows, or none."""
-    return _checked(partial(check_X_y, ensure_min_samples=0), X, y, dtype=dtype)
+    check = partial(check_X_y, ensure_min_samples=0)
+    checked: tuple[Matrix, np.ndarray] = _checked(check, X, y, dtype=dtype)
+    return checked
 
 
 def _checked(check: Callable[..., Any], X: Any, *y: Any, dtype: Any) -> Any:

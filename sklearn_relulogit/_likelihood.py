@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ._arrays import namespace
+from ._arrays import Array, namespace
 
 
 class Likelihood(Protocol):
@@ -32,17 +32,15 @@ class Likelihood(Protocol):
     n_outputs: int
     out_activation: str
 
-    def nll_and_residual(
-        self, Z: np.ndarray, y: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def nll_and_residual(self, Z: Array, y: Array) -> tuple[Array, Array]:
         """Negative log-likelihood in nats, (n,), and its derivative by Z, (n, m_L)."""
         ...
 
-    def log_proba(self, Z: np.ndarray) -> np.ndarray:
+    def log_proba(self, Z: Array) -> Array:
         """Logarithms of the class probabilities, (n, K)."""
         ...
 
-    def proba(self, Z: np.ndarray) -> np.ndarray:
+    def proba(self, Z: Array) -> Array:
         """Class probabilities, (n, K)."""
         ...
 
@@ -56,9 +54,7 @@ class Logistic:
     n_classes, n_outputs = 2, 1
     out_activation = "logistic"
 
-    def nll_and_residual(
-        self, Z: np.ndarray, y: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def nll_and_residual(self, Z: Array, y: Array) -> tuple[Array, Array]:
         xp = namespace(Z)
         # In place as far as can be: these are short steps over long arrays.
         minus_sign = xp.subtract(1, 2 * y, dtype=Z.dtype)
@@ -75,12 +71,12 @@ class Logistic:
         residual /= e
         return nll, residual[:, None]
 
-    def log_proba(self, Z: np.ndarray) -> np.ndarray:
+    def log_proba(self, Z: Array) -> Array:
         xp = namespace(Z)
         Z = xp.concat([-Z, Z], axis=1)
         return xp.minimum(Z, 0) - xp.log1p(xp.exp(-xp.abs(Z)))
 
-    def proba(self, Z: np.ndarray) -> np.ndarray:
+    def proba(self, Z: Array) -> Array:
         xp = namespace(Z)
         return xp.sigmoid(xp.concat([-Z, Z], axis=1))
 
@@ -98,9 +94,7 @@ class Softmax:
     def __init__(self, n_classes: int) -> None:
         self.n_classes = self.n_outputs = n_classes
 
-    def nll_and_residual(
-        self, Z: np.ndarray, y: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def nll_and_residual(self, Z: Array, y: Array) -> tuple[Array, Array]:
         xp = namespace(Z)
         row = xp.arange(Z.shape[0])
         E, others, top = _exponentials(Z)
@@ -111,7 +105,7 @@ class Softmax:
         xp.put(residual, row, y, -xp.row_sums(residual))
         return nll, residual
 
-    def log_proba(self, Z: np.ndarray) -> np.ndarray:
+    def log_proba(self, Z: Array) -> Array:
         xp = namespace(Z)
         _, others, top = _exponentials(Z)
         with np.errstate(over="ignore"):
@@ -120,7 +114,7 @@ class Softmax:
         # A difference of two finite logits may still overflow.
         return xp.maximum(log_proba, xp.finfo(Z.dtype).min, out=log_proba)
 
-    def proba(self, Z: np.ndarray) -> np.ndarray:
+    def proba(self, Z: Array) -> Array:
         E, others, _ = _exponentials(Z)
         return E / (1 + others)[:, None]
 
@@ -130,7 +124,7 @@ def likelihood_of(n_classes: int) -> Likelihood:
     return Logistic() if n_classes == 2 else Softmax(n_classes)
 
 
-def _exponentials(Z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _exponentials(Z: Array) -> tuple[Array, Array, Array]:
     """exp(Z - max Z), its row sums without the largest term, 1, and where that is."""
     xp = namespace(Z)
     row = xp.arange(Z.shape[0])

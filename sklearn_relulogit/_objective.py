@@ -49,7 +49,7 @@ class Evaluation:
         The layers.
     likelihood : Likelihood
     dtype : numpy dtype
-        The floating type that the network is evaluated in. Sums over blocks are float64.
+        The floating type of the network. Sums over blocks are float64.
     weighted : bool
         Whether any weight is not one.
     sparse : bool
@@ -62,7 +62,6 @@ class Evaluation:
         shapes: Shapes,
         likelihood: Likelihood,
         dtype: np.dtype,
-        *,
         weighted: bool = True,
         sparse: bool = False,
         xp: Namespace = Numpy,
@@ -74,9 +73,8 @@ class Evaluation:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The memory of threads is not sent: it is made anew.
-        flags = {"weighted": self.weighted, "sparse": self.sparse, "xp": self.xp}
-        make = partial(Evaluation, **flags)
-        return make, (self.shapes, self.likelihood, self.dtype)
+        flags = self.weighted, self.sparse, self.xp
+        return Evaluation, (self.shapes, self.likelihood, self.dtype, *flags)
 
     def layers(self, theta: np.ndarray) -> Layers:
         """The layers of theta, in the type of the arrays and where these are."""

@@ -131,4 +131,5 @@ def round_significand(theta: np.ndarray, bits: int = CARRIED_BITS) -> np.ndarray
     """
     mantissa, exponent = np.frexp(theta)
     scale = 2.0**bits
-    return np.ldexp(np.round(mantissa * scale) / scale, exponent)
+    rounded: np.ndarray = np.ldexp(np.round(mantissa * scale) / scale, exponent)
+    return rounded

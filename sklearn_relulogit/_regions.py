@@ -249,7 +249,8 @@ class LinearRegions:
 
     def _unit_shares(self) -> np.ndarray:
         # Whole numbers, so that 1 is all of them.
-        return (self.counts @ self.patterns) / len(self.labels)
+        shares: np.ndarray = (self.counts @ self.patterns) / len(self.labels)
+        return shares
 
     def _outputs(self) -> list[tuple[int, Any, np.ndarray]]:
         """Index, label and coefficients (n_regions, n_features) of each output."""

@@ -2,7 +2,7 @@
 
 `_held.Held` has them in memory or on a device, `_dask.OnCluster` in the chunks of Dask
 collections. Both have the attributes and methods of `Rows`, so that a fit does not know
-where its rows are. Rows answer in numbers; what follows from these is decided elsewhere.
+where its rows are. Rows return numbers; what follows from these is decided elsewhere.
 """
 
 from typing import Any, NamedTuple, Protocol, Self
@@ -43,15 +43,24 @@ class Rows(Protocol):
     has_validation : bool
     """
 
-    X: Any
-    y: Any
-    classes: np.ndarray
-    n_features: int
-    dtype: np.dtype
-    feature_names: np.ndarray | None
-    xp: Namespace
-    label_xp: Namespace
-    has_validation: bool
+    @property
+    def X(self) -> Any: ...
+    @property
+    def y(self) -> Any: ...
+    @property
+    def classes(self) -> np.ndarray: ...
+    @property
+    def n_features(self) -> int: ...
+    @property
+    def dtype(self) -> np.dtype: ...
+    @property
+    def feature_names(self) -> np.ndarray | None: ...
+    @property
+    def xp(self) -> Namespace: ...
+    @property
+    def label_xp(self) -> Namespace: ...
+    @property
+    def has_validation(self) -> bool: ...
 
     def split(self, fraction: float, rng: np.random.RandomState) -> Self:
         """The same with a share of each class to validate on, drawn at random."""

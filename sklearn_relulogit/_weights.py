@@ -92,4 +92,4 @@ def weights_of_classes(
                 "The weights in class_weight must be finite numbers >= 0. Got "
                 f"{weight!r} for class {label!r}."
             )
-    return compute_class_weight(class_weight, classes=classes, y=classes)
+    return np.asarray(compute_class_weight(class_weight, classes=classes, y=classes))

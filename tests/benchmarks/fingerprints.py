@@ -1,11 +1,11 @@
 """Hashes of fits that span the package: what a change of the code must leave as it is.
 
-usage: python tests/benchmarks/fingerprints.py FILE            write the hashes to FILE
-       python tests/benchmarks/fingerprints.py FILE --check    compare with those in FILE
+usage: python tests/benchmarks/fingerprints.py FILE            write hashes to FILE
+       python tests/benchmarks/fingerprints.py FILE --check    compare with FILE
 
 Only public names are used, so FILE can be written at one commit and checked at another,
-on the same machine and with the same libraries. Each hash is of the parameters, the loss
-curve, the penalty and its search, the reason of stopping and the probabilities.
+on the same machine and with the same libraries. Each hash is of the parameters, the
+loss curve, the penalty and its search, the reason of stopping and the probabilities.
 """
 
 import argparse
