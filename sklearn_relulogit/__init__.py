@@ -2,10 +2,14 @@
 
 from ._classifier import ReLULogisticClassifier
 from ._classifier_cv import ReLULogisticClassifierCV
-from ._explained import local_linear
-from ._plots import LinearRegionsDisplay, LocalCoefficientsDisplay, LossCurveDisplay
-from ._regions import LinearRegions, linear_regions
-from ._scaling import fold_scaling
+from ._explain.explained import local_linear
+from ._explain.plots import (
+    LinearRegionsDisplay,
+    LocalCoefficientsDisplay,
+    LossCurveDisplay,
+)
+from ._explain.regions import LinearRegions, linear_regions
+from ._explain.scaling import fold_scaling
 
 __all__ = [
     "LinearRegions",

@@ -10,16 +10,16 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from ._affine import affine_functions
-from ._arrays import Array, namespace, numpy_dtype, take_labels, to_numpy
-from ._chunkwise import chunkwise, refuse_dask
 from ._fit import Fit, Previous
-from ._input import check_data, input_namespace
-from ._likelihood import Likelihood, likelihood_of
 from ._messages import overflow_message
-from ._parameters import pack
-from ._prediction import logits
-from ._statistics import largest_values
+from ._model.affine import affine_functions
+from ._model.arrays import Array, namespace, numpy_dtype, take_labels, to_numpy
+from ._model.likelihood import Likelihood, likelihood_of
+from ._model.parameters import pack
+from ._model.prediction import logits
+from ._rows.chunkwise import chunkwise, refuse_dask
+from ._rows.input import check_data, input_namespace
+from ._rows.statistics import largest_values
 from ._threads import ThreadedMap, effective_n_threads, single_threaded_blas
 
 

@@ -9,7 +9,6 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
 
 from ._base import BaseReLULogistic, all_or_nothing
-from ._callbacks import CallbackSupportMixin, FitTask, with_callbacks
 from ._constraints import (
     Interval,
     Options,
@@ -18,7 +17,8 @@ from ._constraints import (
     check_validation_arguments,
 )
 from ._fit import Settings, fit, read
-from ._rows import Given
+from ._optimize.callbacks import CallbackSupportMixin, FitTask, with_callbacks
+from ._rows.rows import Given
 
 
 class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):

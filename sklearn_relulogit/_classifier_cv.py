@@ -19,18 +19,18 @@ from sklearn.utils.metadata_routing import (
 )
 
 from ._base import BaseReLULogistic, all_or_nothing, set_attributes
-from ._blocks import Parts
-from ._chunkwise import refuse_dask
 from ._classifier import ReLULogisticClassifier
-from ._collapse import flip_dead_layers
 from ._constraints import Interval, StrOptions, check_parameters
 from ._fit import Network, Settings, fit, overflow_as_error
-from ._folds import FoldSearch, Split, grid
-from ._held import Held
-from ._input import input_namespace, is_dispatched
-from ._likelihood import Likelihood, likelihood_of
-from ._parameters import Shapes, initial_theta, layer_shapes
-from ._rows import Given
+from ._model.blocks import Parts
+from ._model.collapse import flip_dead_layers
+from ._model.likelihood import Likelihood, likelihood_of
+from ._model.parameters import Shapes, initial_theta, layer_shapes
+from ._rows.chunkwise import refuse_dask
+from ._rows.held import Held
+from ._rows.input import input_namespace, is_dispatched
+from ._rows.rows import Given
+from ._search.folds import FoldSearch, Split, grid
 
 NEG_LOG_LOSS = "neg_log_loss"
 

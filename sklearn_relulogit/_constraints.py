@@ -17,7 +17,7 @@ from sklearn.utils._param_validation import (
     validate_parameter_constraints,
 )
 
-from ._rows import Given
+from ._rows.rows import Given
 
 __all__ = [
     "Interval",

@@ -14,16 +14,16 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
-from ._auto import Choice, choose_alpha, search_rows
-from ._blocks import Parts, weight_of
-from ._callbacks import FitTask
-from ._chunkwise import is_dask
-from ._collapse import asks_for_constant, flip_dead_layers, is_constant
 from ._constraints import check_layer_sizes, check_restarts, check_split
-from ._curvature import Pair
-from ._dask import OnCluster
-from ._held import Held
-from ._lbfgs import (
+from ._messages import CONSTANT, different_scales, overflow_message
+from ._model.blocks import Parts, weight_of
+from ._model.collapse import asks_for_constant, flip_dead_layers, is_constant
+from ._model.likelihood import Likelihood, likelihood_of
+from ._model.objective import Objective
+from ._model.parameters import Shapes, initial_theta, layer_shapes, unpack
+from ._optimize.callbacks import FitTask
+from ._optimize.curvature import Pair
+from ._optimize.lbfgs import (
     EVALUATION_LIMIT,
     INTERRUPTED,
     ITERATION_LIMIT,
@@ -31,14 +31,20 @@ from ._lbfgs import (
     Minimum,
     Stage,
 )
-from ._likelihood import Likelihood, likelihood_of
-from ._messages import CONSTANT, different_scales, overflow_message
-from ._monitors import Printer, Validation
-from ._objective import Objective
-from ._parameters import Shapes, initial_theta, layer_shapes, unpack
-from ._rows import Given, Rows
+from ._optimize.monitors import Printer, Validation
+from ._optimize.training import (
+    Restart,
+    coarse_stage,
+    limits_for,
+    pays_in_float32,
+    train,
+)
+from ._rows.chunkwise import is_dask
+from ._rows.dask import OnCluster
+from ._rows.held import Held
+from ._rows.rows import Given, Rows
+from ._search.auto import Choice, choose_alpha, search_rows
 from ._threads import ThreadedMap, effective_n_threads
-from ._training import Restart, coarse_stage, limits_for, pays_in_float32, train
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
-from sklearn_relulogit._blocks import Block, Parts
-from sklearn_relulogit._likelihood import Logistic, Softmax
-from sklearn_relulogit._objective import Objective
-from sklearn_relulogit._parameters import layer_shapes, n_parameters
+from sklearn_relulogit._model.blocks import Block, Parts
+from sklearn_relulogit._model.likelihood import Logistic, Softmax
+from sklearn_relulogit._model.objective import Objective
+from sklearn_relulogit._model.parameters import layer_shapes, n_parameters
 
 # It needs PyTorch, and sets what scipy reads at its import.
 collect_ignore = ["benchmarks/device.py"]

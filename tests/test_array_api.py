@@ -34,11 +34,11 @@ from sklearn_relulogit import (
     linear_regions,
     local_linear,
 )
-from sklearn_relulogit._arrays import namespace
-from sklearn_relulogit._blocks import Block
-from sklearn_relulogit._halves import keyed, smallest_keys
-from sklearn_relulogit._likelihood import Logistic, Softmax
-from sklearn_relulogit._rows import Given, Splitting
+from sklearn_relulogit._model.arrays import namespace
+from sklearn_relulogit._model.blocks import Block
+from sklearn_relulogit._model.likelihood import Logistic, Softmax
+from sklearn_relulogit._rows.rows import Given, Splitting
+from sklearn_relulogit._search.halves import keyed, smallest_keys
 
 METHODS = ["predict", "predict_proba", "predict_log_proba", "decision_function"]
 

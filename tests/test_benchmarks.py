@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sklearn_relulogit._parameters import initial_theta, layer_shapes
+from sklearn_relulogit._model.parameters import initial_theta, layer_shapes
 
 
 @pytest.mark.parametrize("hidden", [(), (5,), (4, 3)])

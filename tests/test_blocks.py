@@ -8,9 +8,9 @@ import scipy.sparse
 from numpy.testing import assert_array_equal
 
 from sklearn_relulogit import _blocks
-from sklearn_relulogit._arrays import operand
-from sklearn_relulogit._blocks import Block, cut, row_parts, rows_of
-from sklearn_relulogit._parameters import layer_shapes
+from sklearn_relulogit._model.arrays import operand
+from sklearn_relulogit._model.blocks import Block, cut, row_parts, rows_of
+from sklearn_relulogit._model.parameters import layer_shapes
 
 
 def lengths(slices):

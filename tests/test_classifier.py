@@ -17,7 +17,7 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_relulogit import ReLULogisticClassifier
-from sklearn_relulogit._objective import Objective
+from sklearn_relulogit._model.objective import Objective
 
 
 @pytest.fixture(scope="module")

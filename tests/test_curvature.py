@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import rosen, rosen_der
 
 from sklearn_relulogit import _lbfgs
-from sklearn_relulogit._curvature import InverseHessianRoot, is_curved
+from sklearn_relulogit._optimize.curvature import InverseHessianRoot, is_curved
 
 
 def random_pairs(n, m, seed=0):

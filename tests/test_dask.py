@@ -17,9 +17,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 
 from sklearn_relulogit import ReLULogisticClassifier, ReLULogisticClassifierCV
-from sklearn_relulogit._blocks import weight_of
-from sklearn_relulogit._cluster import Chunk, ClusterMap
-from sklearn_relulogit._objective import Objective
+from sklearn_relulogit._model.blocks import weight_of
+from sklearn_relulogit._model.objective import Objective
+from sklearn_relulogit._rows.cluster import Chunk, ClusterMap
 
 METHODS = ["decision_function", "predict", "predict_proba", "predict_log_proba"]
 

@@ -13,9 +13,9 @@ from sklearn_relulogit._dead_layers import flip_dead_layers
 from sklearn_relulogit._penalty import asks_for_constant
 
 from sklearn_relulogit import ReLULogisticClassifier, ReLULogisticClassifierCV
-from sklearn_relulogit._blocks import Block, cut
-from sklearn_relulogit._likelihood import Logistic, Softmax
-from sklearn_relulogit._parameters import initial_theta, layer_shapes, unpack
+from sklearn_relulogit._model.blocks import Block, cut
+from sklearn_relulogit._model.likelihood import Logistic, Softmax
+from sklearn_relulogit._model.parameters import initial_theta, layer_shapes, unpack
 
 
 def blocks(X, shapes, sample_weight=None):

@@ -27,8 +27,8 @@ from sklearn_relulogit import (
     _blas,
     _threads,
 )
-from sklearn_relulogit._blocks import row_parts
-from sklearn_relulogit._objective import Objective
+from sklearn_relulogit._model.blocks import row_parts
+from sklearn_relulogit._model.objective import Objective
 from sklearn_relulogit._threads import n_blas_threads, single_threaded_blas
 
 X, Y = make_classification(200, 8, n_informative=5, flip_y=0.1, random_state=0)

@@ -7,8 +7,8 @@ import scipy.stats
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_relulogit import _halves
-from sklearn_relulogit._blocks import Block
-from sklearn_relulogit._halves import binomial, dice, halves, row_keys
+from sklearn_relulogit._model.blocks import Block
+from sklearn_relulogit._search.halves import binomial, dice, halves, row_keys
 
 
 @pytest.fixture

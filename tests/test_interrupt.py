@@ -14,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_relulogit import ReLULogisticClassifier
-from sklearn_relulogit._objective import Objective
+from sklearn_relulogit._model.objective import Objective
 
 
 @pytest.fixture(scope="module")
@@ -182,7 +182,7 @@ TWO_SIGNALS = """
     clf = ReLULogisticClassifier((5,), random_state=0).fit(X, y)
     coefs = clf.coefs_
 
-    from sklearn_relulogit._objective import Objective
+    from sklearn_relulogit._model.objective import Objective
     call = Objective.__call__
     def first(self, theta):
         if np.random.rand() < 0.2:

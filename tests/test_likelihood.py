@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sklearn_relulogit._likelihood import Logistic, Softmax
+from sklearn_relulogit._model.likelihood import Logistic, Softmax
 
 # 1 + exp(-744) needs 324 digits to be told from 1.
 mpmath.mp.dps = 400

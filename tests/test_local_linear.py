@@ -15,8 +15,8 @@ from sklearn_relulogit._local_linear import activation_patterns
 from threadpoolctl import threadpool_limits
 
 from sklearn_relulogit import ReLULogisticClassifier
-from sklearn_relulogit._blocks import BLOCK_NUMBERS, row_parts
-from sklearn_relulogit._parameters import unpack
+from sklearn_relulogit._model.blocks import BLOCK_NUMBERS, row_parts
+from sklearn_relulogit._model.parameters import unpack
 
 DEPTHS = [*HIDDEN, (7, 6, 5, 4, 3)]  # one to six layers
 

@@ -12,7 +12,7 @@ import scipy.sparse
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_relulogit import ReLULogisticClassifier
-from sklearn_relulogit._blocks import BLOCK_NUMBERS, MAX_PARTS
+from sklearn_relulogit._model.blocks import BLOCK_NUMBERS, MAX_PARTS
 
 
 def peak_of(function):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sklearn_relulogit._parameters import (
+from sklearn_relulogit._model.parameters import (
     initial_theta,
     is_weight,
     layer_shapes,

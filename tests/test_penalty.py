@@ -18,11 +18,16 @@ from sklearn_relulogit import (
     _halves,
     _penalty,
 )
-from sklearn_relulogit._blocks import Block
-from sklearn_relulogit._halves import halves
-from sklearn_relulogit._likelihood import Logistic, Softmax
-from sklearn_relulogit._objective import Objective
-from sklearn_relulogit._parameters import initial_theta, layer_shapes, revive, unpack
+from sklearn_relulogit._model.blocks import Block
+from sklearn_relulogit._model.likelihood import Logistic, Softmax
+from sklearn_relulogit._model.objective import Objective
+from sklearn_relulogit._model.parameters import (
+    initial_theta,
+    layer_shapes,
+    revive,
+    unpack,
+)
+from sklearn_relulogit._search.halves import halves
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ from sklearn_relulogit import (
     ReLULogisticClassifier,
     local_linear,
 )
-from sklearn_relulogit._polygons import (
+from sklearn_relulogit._explain.polygons import (
     boundary_segments,
     cut,
     decision_pieces,

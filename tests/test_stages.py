@@ -9,11 +9,11 @@ from sklearn.datasets import make_classification
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_relulogit import ReLULogisticClassifier, _lbfgs, _rows
-from sklearn_relulogit._blocks import Block, Parts, cut
-from sklearn_relulogit._likelihood import Logistic
-from sklearn_relulogit._objective import Objective
-from sklearn_relulogit._parameters import layer_shapes, pack
-from sklearn_relulogit._training import coarse_stage
+from sklearn_relulogit._model.blocks import Block, Parts, cut
+from sklearn_relulogit._model.likelihood import Logistic
+from sklearn_relulogit._model.objective import Objective
+from sklearn_relulogit._model.parameters import layer_shapes, pack
+from sklearn_relulogit._optimize.training import coarse_stage
 
 START = np.array([-1.2, 1.0, -0.5, 0.8])
 

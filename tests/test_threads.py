@@ -13,7 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
 from sklearn_relulogit import ReLULogisticClassifier
-from sklearn_relulogit._blocks import row_parts
+from sklearn_relulogit._model.blocks import row_parts
 from sklearn_relulogit._threads import (
     ThreadedMap,
     effective_n_threads,

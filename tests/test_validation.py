@@ -10,7 +10,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_relulogit import ReLULogisticClassifier
-from sklearn_relulogit._validation_data import stratified_split
+from sklearn_relulogit._rows.validation import stratified_split
 
 
 @pytest.fixture(params=[load_breast_cancer, load_digits], ids=["binary", "multiclass"])

@@ -20,8 +20,8 @@ from dask.distributed import Client, LocalCluster
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_relulogit import ReLULogisticClassifier
-from sklearn_relulogit._blocks import Block
-from sklearn_relulogit._cluster import Chunk, ClusterMap, CutChunks
+from sklearn_relulogit._model.blocks import Block
+from sklearn_relulogit._rows.cluster import Chunk, ClusterMap, CutChunks
 
 HIDDEN = (64, 32)
 REPEATS = 3

@@ -27,11 +27,11 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_relulogit import ReLULogisticClassifier
-from sklearn_relulogit._arrays import Numpy, namespace, to_numpy
 from sklearn_relulogit._base import likelihood_of
-from sklearn_relulogit._blocks import Block, Parts, cut
-from sklearn_relulogit._objective import Objective
-from sklearn_relulogit._parameters import (
+from sklearn_relulogit._model.arrays import Numpy, namespace, to_numpy
+from sklearn_relulogit._model.blocks import Block, Parts, cut
+from sklearn_relulogit._model.objective import Objective
+from sklearn_relulogit._model.parameters import (
     initial_theta,
     layer_shapes,
     n_outputs_of,

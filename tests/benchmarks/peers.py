@@ -14,10 +14,10 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
 from sklearn_relulogit import ReLULogisticClassifier
-from sklearn_relulogit._blocks import Block, Parts, cut
-from sklearn_relulogit._likelihood import Logistic
-from sklearn_relulogit._objective import Objective
-from sklearn_relulogit._parameters import layer_shapes, unpack
+from sklearn_relulogit._model.blocks import Block, Parts, cut
+from sklearn_relulogit._model.likelihood import Logistic
+from sklearn_relulogit._model.objective import Objective
+from sklearn_relulogit._model.parameters import layer_shapes, unpack
 from sklearn_relulogit._threads import ThreadedMap
 
 N_THREADS = 2

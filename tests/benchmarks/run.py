@@ -23,7 +23,11 @@ from peers import MLP, N_THREADS, Ours, installed
 from sklearn.preprocessing import normalize
 from threadpoolctl import threadpool_limits
 
-from sklearn_relulogit._parameters import initial_theta, layer_shapes, n_parameters
+from sklearn_relulogit._model.parameters import (
+    initial_theta,
+    layer_shapes,
+    n_parameters,
+)
 from sklearn_relulogit._threads import single_threaded_blas
 
 # rows, features, hidden layers

@@ -1,0 +1,1 @@
+"""Explanations: local coefficients, linear regions, and pictures of them."""

@@ -1,0 +1,731 @@
+"""Plots in scikit-learn's Display convention; matplotlib is imported to draw one."""
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+from sklearn.utils import check_array, column_or_1d
+from sklearn.utils.validation import validate_data
+
+from .._optional import optional_import
+from .explained import checked_feature_names, class_codes, explained
+from .polygons import boundary_segments, decision_pieces, linear_cells
+
+
+class LossCurveDisplay:
+    """Training and validation loss over the iterations of a fit.
+
+    Make it with :meth:`from_estimator`; the parameters become attributes.
+
+    Parameters
+    ----------
+    loss_curve : array-like of shape (n_iter,)
+        Mean training objective after each iteration, with the penalty, in nats.
+
+    validation_loss_curve : array-like of shape (n_iter,), default=None
+        Mean negative log-likelihood of the validation data, in nats.
+
+    best_iteration : int, default=None
+        The iteration, from 1, whose parameters an early stop kept. None to mark none.
+
+    estimator_name : str, default=None
+        What the legend calls the model.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the curves.
+
+    figure_ : matplotlib Figure
+        Figure with the curves.
+
+    lines_ : list of matplotlib Line2D
+        The curves: training, and validation if there is one.
+
+    See Also
+    --------
+    sklearn.model_selection.LearningCurveDisplay : Scores by the number of samples.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.preprocessing import scale
+    >>> from sklearn_relulogit import LossCurveDisplay, ReLULogisticClassifier
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> clf = ReLULogisticClassifier((10,), early_stopping=True, random_state=0)
+    >>> display = LossCurveDisplay.from_estimator(clf.fit(scale(X), y))
+    >>> len(display.lines_)
+    2
+    """
+
+    def __init__(
+        self,
+        loss_curve: Any,
+        validation_loss_curve: Any = None,
+        *,
+        best_iteration: int | None = None,
+        estimator_name: str | None = None,
+    ) -> None:
+        self.loss_curve = loss_curve
+        self.validation_loss_curve = validation_loss_curve
+        self.best_iteration = best_iteration
+        self.estimator_name = estimator_name
+
+    @classmethod
+    def from_estimator(
+        cls, estimator: Any, *, name: str | None = None, ax: Any = None, **kwargs: Any
+    ) -> Self:
+        """Plot the loss curves of a fitted model.
+
+        Parameters
+        ----------
+        estimator : fitted estimator
+            A :class:`ReLULogisticClassifier`, or a pipeline or search with one.
+
+        name : str, default=None
+            What the legend calls the model.
+
+        ax : matplotlib Axes, default=None
+            Axes to plot on; by default those of a new figure.
+
+        **kwargs : dict
+            Passed to matplotlib's ``plot`` for each curve.
+
+        Returns
+        -------
+        display : LossCurveDisplay
+            The plotted display.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+
+        TypeError, NotFittedError
+            If there is no fitted classifier.
+        """
+        _matplotlib("pyplot", cls)
+        clf = _classifier(estimator)
+        validation = clf.validation_loss_curve_
+        best = None
+        if validation is not None and clf.early_stopping:
+            best = int(np.argmin(validation)) + 1
+        display = cls(
+            clf.loss_curve_, validation, best_iteration=best, estimator_name=name
+        )
+        return display.plot(ax=ax, **kwargs)
+
+    def plot(self, ax: Any = None, *, name: str | None = None, **kwargs: Any) -> Self:
+        """Plot the curves.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to plot on; by default those of a new figure.
+
+        name : str, default=None
+            What the legend calls the model, if not `estimator_name`.
+
+        **kwargs : dict
+            Passed to matplotlib's ``plot`` for each curve.
+
+        Returns
+        -------
+        self : LossCurveDisplay
+            The plotted display.
+        """
+        self.figure_, self.ax_ = _axes(type(self), ax)
+        name = self.estimator_name if name is None else name
+        prefix = "" if name is None else f"{name}, "
+        curves = {"training, with penalty": self.loss_curve}
+        if self.validation_loss_curve is not None:
+            curves["validation"] = self.validation_loss_curve
+        self.lines_ = []
+        for label, curve in curves.items():
+            iterations = np.arange(1, len(curve) + 1)
+            style = {"label": prefix + label, **kwargs}
+            self.lines_ += self.ax_.plot(iterations, curve, **style)
+        if self.best_iteration is not None:
+            self.ax_.axvline(
+                self.best_iteration,
+                color="grey",
+                linestyle=":",
+                label=f"{prefix}kept: iteration {self.best_iteration}",
+            )
+        self.ax_.set(xlabel="Iteration", ylabel="Mean loss (nats)")
+        self.ax_.legend()
+        return self
+
+
+class LocalCoefficientsDisplay:
+    """Local coefficients: bars for one row, their spread over several.
+
+    Make it with :meth:`from_estimator`; the parameters become attributes.
+
+    Parameters
+    ----------
+    coef : array-like of shape (n_samples, n_features)
+        The coefficients of each row, of one output.
+
+    feature_names : array-like of str of shape (n_features,)
+        Names of the features.
+
+    output_name : str
+        What the coefficients are those of, for the axis.
+
+    values : array-like of shape (n_features,), default=None
+        The features of the row, if it is one, written beside their names.
+
+    unit : str, default="unit"
+        What a coefficient is the change of the output for, for the axis.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the plot.
+
+    figure_ : matplotlib Figure
+        Figure with the plot.
+
+    bars_ : matplotlib BarContainer or None
+        The bars, for one row.
+
+    boxes_ : dict of lists of matplotlib artists or None
+        What matplotlib's ``boxplot`` returns, for several rows.
+
+    order_ : ndarray of shape (n_shown,)
+        Indices of the features shown, from top to bottom.
+
+    See Also
+    --------
+    ReLULogisticClassifier.local_linear : The coefficients.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from sklearn_relulogit import LocalCoefficientsDisplay, ReLULogisticClassifier
+    >>> X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+    >>> model = make_pipeline(
+    ...     StandardScaler(), ReLULogisticClassifier((10,), random_state=0)
+    ... ).fit(X, y)
+    >>> display = LocalCoefficientsDisplay.from_estimator(model, X, scaled=True)
+    >>> len(display.order_)
+    10
+    """
+
+    def __init__(
+        self,
+        coef: Any,
+        *,
+        feature_names: Any,
+        output_name: str,
+        values: Any = None,
+        unit: str = "unit",
+    ) -> None:
+        self.coef = coef
+        self.feature_names = feature_names
+        self.output_name = output_name
+        self.values = values
+        self.unit = unit
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        *,
+        class_label: Any = None,
+        scaled: bool = False,
+        feature_names: Any = None,
+        max_features: int | None = 10,
+        ax: Any = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Plot the local coefficients of a fitted model at one or several rows.
+
+        Parameters
+        ----------
+        estimator : fitted estimator
+            A :class:`ReLULogisticClassifier`, or a :class:`~sklearn.pipeline.Pipeline`
+            that ends with one and before it only scales (see :func:`fold_scaling`),
+            or a fitted search over either.
+
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The rows: one gives bars, several give boxes.
+
+        class_label : int, float, bool or str, default=None
+            The class whose logit is explained, where there are more than two. For two
+            classes it is always the log-odds of the second.
+
+        scaled : bool, default=False
+            Whether to plot the coefficients of the scaled features that the classifier
+            sees, which can be compared with each other, and not those of the features
+            in their own units. Behind a :class:`~sklearn.preprocessing.StandardScaler`
+            they are changes per standard deviation.
+
+        feature_names : array-like of str of shape (n_features,), default=None
+            Names of the features. By default those seen in fit, or x0, x1, ...
+
+        max_features : int or None, default=10
+            How many features to show, those with the largest mean absolute
+            coefficient. None for all.
+
+        ax : matplotlib Axes, default=None
+            Axes to plot on; by default those of a new figure.
+
+        **kwargs : dict
+            Passed to matplotlib's ``barh`` or ``boxplot``.
+
+        Returns
+        -------
+        display : LocalCoefficientsDisplay
+            The plotted display.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+
+        ValueError
+            If `class_label` is missing or unknown, or X is not what the model takes.
+
+        TypeError, NotFittedError
+            If the model is not fitted or does more than scale.
+        """
+        _matplotlib("pyplot", cls)
+        model = explained(estimator)
+        names = checked_feature_names(feature_names, model)
+        output, output_name = _output(model.classifier.classes_, class_label)
+        Z = model.scale(X)
+        coef, intercept = model.classifier.local_linear(Z)
+        if not scaled:
+            coef, intercept = model.fold(coef, intercept)
+        if coef.ndim == 3:
+            coef = coef[:, output]
+        values = None
+        if len(coef) == 1:
+            values = check_array(X, accept_sparse="csr")
+            values = values.toarray()[0] if hasattr(values, "toarray") else values[0]
+        display = cls(
+            coef,
+            feature_names=names,
+            output_name=output_name,
+            values=values,
+            unit="scaled unit" if scaled and model.scalers else "unit",
+        )
+        return display.plot(ax=ax, max_features=max_features, **kwargs)
+
+    def plot(
+        self, ax: Any = None, *, max_features: int | None = 10, **kwargs: Any
+    ) -> Self:
+        """Plot the coefficients.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to plot on; by default those of a new figure.
+
+        max_features : int or None, default=10
+            How many features to show, those with the largest mean absolute
+            coefficient. None for all.
+
+        **kwargs : dict
+            Passed to matplotlib's ``barh`` or ``boxplot``.
+
+        Returns
+        -------
+        self : LocalCoefficientsDisplay
+            The plotted display.
+        """
+        coef = np.asarray(self.coef)
+        names = np.asarray(self.feature_names)
+        size = np.abs(coef).mean(axis=0)
+        self.order_ = np.argsort(-size, kind="stable")[:max_features]
+        n_shown = len(self.order_)
+        self.figure_, self.ax_ = _axes(type(self), ax, height=1.2 + 0.36 * n_shown)
+        labels = names[self.order_].tolist()
+        if self.values is not None:
+            shown = np.asarray(self.values)[self.order_]
+            labels = [
+                f"{label} = {value:.4g}"
+                for label, value in zip(labels, shown, strict=True)
+            ]
+        positions = np.arange(n_shown)
+        self.bars_ = self.boxes_ = None
+        if len(coef) == 1:
+            values = coef[0, self.order_]
+            colors = np.where(values > 0, "tab:red", "tab:blue")
+            style = {"color": colors, **kwargs}
+            self.bars_ = self.ax_.barh(positions, values, **style)
+            self.ax_.bar_label(self.bars_, fmt="{:+.3g}", padding=3)
+            self.ax_.margins(x=0.18)
+        else:
+            style = {
+                "orientation": "horizontal",
+                "widths": 0.6,
+                "whis": (5, 95),
+                "showfliers": False,
+                "patch_artist": True,
+                "boxprops": {"facecolor": "lightsteelblue"},
+                "medianprops": {"color": "black"},
+                **kwargs,
+            }
+            self.boxes_ = self.ax_.boxplot(
+                coef[:, self.order_], positions=positions, **style
+            )
+        self.ax_.set_yticks(positions, labels)
+        self.ax_.invert_yaxis()
+        self.ax_.axvline(0, color="black", linewidth=0.8)
+        where = "one row"
+        if len(coef) > 1:
+            where = f"{len(coef)} rows (whiskers: 5 % to 95 %)"
+        self.ax_.set(
+            xlabel=f"Change of the {self.output_name}\nper {self.unit} (nats)",
+            title=f"Local coefficients of {where}",
+        )
+        return self
+
+
+class LinearRegionsDisplay:
+    """The linear regions of a model over two features, and its decision boundary.
+
+    Both are exact: the regions are polygons, in each of which the model is one
+    logistic regression, so the boundary inside it is a straight line. A region is
+    coloured by the class predicted there, the paler the less certain it is at the
+    centre; where the boundary crosses it, each side has its own colour.
+
+    Make it with :meth:`from_estimator`; the parameters become attributes.
+
+    Parameters
+    ----------
+    regions : list of ndarray of shape (n_vertices, 2)
+        The linear regions.
+
+    pieces : list of ndarray of shape (n_vertices, 2)
+        The regions, cut along the decision boundary.
+
+    piece_classes : array-like of int of shape (n_pieces,)
+        Index of the class predicted in each piece.
+
+    piece_probabilities : array-like of shape (n_pieces,)
+        Its probability at the centre of the piece.
+
+    boundary : list of ndarray of shape (2, 2)
+        The segments of the decision boundary.
+
+    classes : array-like of shape (n_classes,)
+        The class labels.
+
+    feature_names : sequence of two str
+        Names of the two features.
+
+    points : array-like of shape (n_samples, 2), default=None
+        Data to draw.
+
+    y : array-like of shape (n_samples,), default=None
+        Their labels.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the plot.
+
+    figure_ : matplotlib Figure
+        Figure with the plot.
+
+    pieces_ : matplotlib PolyCollection
+        The coloured pieces.
+
+    region_edges_ : matplotlib PolyCollection
+        The borders of the regions.
+
+    boundary_ : matplotlib LineCollection
+        The decision boundary.
+
+    points_ : list of matplotlib PathCollection
+        The data, one collection a class; without y, one in all.
+
+    See Also
+    --------
+    sklearn.inspection.DecisionBoundaryDisplay : Of any classifier, on a grid.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_moons
+    >>> from sklearn_relulogit import LinearRegionsDisplay, ReLULogisticClassifier
+    >>> X, y = make_moons(noise=0.2, random_state=0)
+    >>> clf = ReLULogisticClassifier((4,), alpha=0.1, random_state=0).fit(X, y)
+    >>> display = LinearRegionsDisplay.from_estimator(clf, X, y)
+    >>> len(display.regions) <= 11
+    True
+    """
+
+    def __init__(
+        self,
+        *,
+        regions: list[np.ndarray],
+        pieces: list[np.ndarray],
+        piece_classes: Any,
+        piece_probabilities: Any,
+        boundary: list[np.ndarray],
+        classes: Any,
+        feature_names: Sequence[str],
+        points: Any = None,
+        y: Any = None,
+    ) -> None:
+        self.regions = regions
+        self.pieces = pieces
+        self.piece_classes = piece_classes
+        self.piece_probabilities = piece_probabilities
+        self.boundary = boundary
+        self.classes = classes
+        self.feature_names = feature_names
+        self.points = points
+        self.y = y
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: Any = None,
+        *,
+        features: Sequence[Any] = (0, 1),
+        others: Any = None,
+        feature_names: Any = None,
+        margin: float = 0.05,
+        ax: Any = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Plot the linear regions of a fitted model over two of its features.
+
+        Parameters
+        ----------
+        estimator : fitted estimator
+            A :class:`ReLULogisticClassifier`, or a :class:`~sklearn.pipeline.Pipeline`
+            that ends with one and before it only scales (see :func:`fold_scaling`),
+            or a fitted search over either.
+
+        X : array-like of shape (n_samples, n_features)
+            Data, as the model takes them; they are drawn and their range is that of
+            the axes.
+
+        y : array-like of shape (n_samples,), default=None
+            Labels, to draw each class in its colour.
+
+        features : sequence of two int or str, default=(0, 1)
+            The features of the axes, by index or name.
+
+        others : array-like of shape (n_features,), default=None
+            A row that says where all other features are held. By default the median
+            of X. The data are drawn whatever their other features are.
+
+        feature_names : array-like of str of shape (n_features,), default=None
+            Names of the features. By default those seen in fit, or x0, x1, ...
+
+        margin : float, default=0.05
+            How far to go beyond the range of X, as a share of it.
+
+        ax : matplotlib Axes, default=None
+            Axes to plot on; by default those of a new figure.
+
+        **kwargs : dict
+            Passed to matplotlib's ``scatter`` for the data.
+
+        Returns
+        -------
+        display : LinearRegionsDisplay
+            The plotted display.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+
+        ValueError
+            If `features` are not two features of the model, or an array is not what
+            it should be.
+
+        TypeError, NotFittedError
+            If the model is not fitted or does more than scale.
+
+        Notes
+        -----
+        It takes time for each region. A hundred units in one layer make some thousand
+        regions and take about a second.
+        """
+        _matplotlib("pyplot", cls)
+        model = explained(estimator)
+        names = checked_feature_names(feature_names, model)
+        pair = _two_features(features, names)
+        points = validate_data(model.outermost, X, dtype=np.float64, reset=False)
+        reference = np.median(points, axis=0) if others is None else others
+        reference = column_or_1d(reference, dtype=np.float64)
+        if reference.shape != (len(names),):
+            raise ValueError(
+                f"others must hold a value for each of the {len(names)} features. Got "
+                f"{len(reference)}."
+            )
+        if y is not None:
+            classes = model.classifier.classes_
+            y = classes[class_codes(y, points, classes)]
+        points = points[:, pair]
+
+        low, high = points.min(axis=0), points.max(axis=0)
+        spread = np.where(high > low, high - low, 1)
+        low, high = low - margin * spread, high + margin * spread
+        corners = np.array([low, [high[0], low[1]], high, [low[0], high[1]]])
+        # The network of these two features, the others held.
+        (W_1_T, b_1), *deeper = model.layers
+        held = np.delete(np.arange(len(names)), pair)
+        b_1 = b_1 + reference[held] @ W_1_T[held]
+        cells = linear_cells([(W_1_T[pair], b_1), *deeper], corners)
+
+        pieces, boundary = [], []
+        for cell in cells:
+            parts = decision_pieces(cell)
+            boundary += boundary_segments(cell, parts)
+            pieces += [(cell, k, P) for k, P in parts]
+        Z = np.array([cell.A @ P.mean(axis=0) + cell.c for cell, _, P in pieces])
+        piece_classes = np.array([k for _, k, _ in pieces])
+        proba = model.classifier._likelihood.proba(Z)
+        display = cls(
+            regions=[cell.vertices for cell in cells],
+            pieces=[P for _, _, P in pieces],
+            piece_classes=piece_classes,
+            piece_probabilities=proba[np.arange(len(Z)), piece_classes],
+            boundary=boundary,
+            classes=model.classifier.classes_,
+            feature_names=[str(name) for name in names[pair]],
+            points=points,
+            y=y,
+        )
+        return display.plot(ax=ax, **kwargs)
+
+    def plot(self, ax: Any = None, **kwargs: Any) -> Self:
+        """Plot regions, boundary and data.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to plot on; by default those of a new figure.
+
+        **kwargs : dict
+            Passed to matplotlib's ``scatter`` for the data.
+
+        Returns
+        -------
+        self : LinearRegionsDisplay
+            The plotted display.
+        """
+        collections = _matplotlib("collections", type(self))
+        colors = _matplotlib("colors", type(self))
+        self.figure_, self.ax_ = _axes(type(self), ax)
+        n_classes = len(self.classes)
+        palette = np.array(
+            [colors.to_rgb(f"C{k % 10}") for k in range(max(n_classes, 2))]
+        )
+        # White at a guess, half the colour at certainty, so that data stand out.
+        chance = 1 / n_classes
+        certainty = (np.asarray(self.piece_probabilities) - chance) / (1 - chance)
+        strength = 0.06 + 0.5 * np.clip(certainty, 0, 1)[:, np.newaxis]
+        faces = 1 - strength * (1 - palette[np.asarray(self.piece_classes)])
+        # Edges of their own colour, or hairlines would show between the pieces.
+        self.pieces_ = collections.PolyCollection(
+            self.pieces, facecolors=faces, edgecolors=faces, linewidths=0.4
+        )
+        self.region_edges_ = collections.PolyCollection(
+            self.regions, facecolors="none", edgecolors="0.45", linewidths=0.5
+        )
+        self.boundary_ = collections.LineCollection(
+            self.boundary, colors="black", linewidths=2
+        )
+        for collection in (self.pieces_, self.region_edges_, self.boundary_):
+            self.ax_.add_collection(collection)
+        self.points_ = []
+        if self.points is not None:
+            points = np.asarray(self.points)
+            style = {"s": 16, "edgecolors": "black", "linewidths": 0.4, **kwargs}
+            if self.y is None:
+                groups = [(points, {"color": "0.3", "label": "data"})]
+            else:
+                y = np.asarray(self.y)
+                groups = [
+                    (points[y == label], {"color": palette[k], "label": str(label)})
+                    for k, label in enumerate(self.classes)
+                ]
+            for chosen, of_class in groups:
+                self.points_.append(self.ax_.scatter(*chosen.T, **(of_class | style)))
+        vertices = np.concatenate(self.regions)
+        low, high = vertices.min(axis=0), vertices.max(axis=0)
+        self.ax_.set(
+            xlim=(low[0], high[0]),
+            ylim=(low[1], high[1]),
+            xlabel=self.feature_names[0],
+            ylabel=self.feature_names[1],
+            title=f"{len(self.regions)} linear regions; bold: decision boundary",
+        )
+        if self.points_:
+            self.ax_.legend(framealpha=0.9)
+        return self
+
+
+def _matplotlib(module: str, display: type) -> Any:
+    """A module of matplotlib."""
+    return optional_import(f"matplotlib.{module}", "plot", display.__name__)
+
+
+def _axes(display: type, ax: Any, height: float | None = None) -> tuple[Any, Any]:
+    """Figure and axes, new ones if none are given."""
+    plt = _matplotlib("pyplot", display)
+    if ax is None:
+        size = None if height is None else (6.4, max(height, 2.4))
+        _, ax = plt.subplots(figsize=size, layout="constrained")
+    return ax.figure, ax
+
+
+def _classifier(estimator: Any) -> Any:
+    """The classifier at the end of a search or a pipeline, whatever comes before."""
+    if hasattr(estimator, "best_estimator_"):
+        return _classifier(estimator.best_estimator_)
+    if hasattr(estimator, "steps"):
+        return _classifier(estimator.steps[-1][1])
+    return explained(estimator).classifier
+
+
+def _output(classes: np.ndarray, class_label: Any) -> tuple[int, str]:
+    """Index of the output that explains a class, and what to call it."""
+    if len(classes) == 2:
+        if class_label is not None and class_label != classes[1]:
+            raise ValueError(
+                f"class_label must be {classes[1]!r} or None for two classes: the "
+                f"log-odds of {classes[0]!r} are the same with the other sign. Got "
+                f"{class_label!r}."
+            )
+        return 0, f"log-odds of {classes[1]}"
+    known = classes.tolist()
+    if class_label not in known:
+        raise ValueError(
+            f"class_label must be one of {known} to say whose logit to explain. Got "
+            f"{class_label!r}."
+        )
+    return known.index(class_label), f"logit of {class_label}"
+
+
+def _two_features(features: Sequence[Any], names: np.ndarray) -> list[int]:
+    """Indices of two different features given by index or name."""
+    known = names.tolist()
+    chosen = [known.index(f) if f in known else f for f in features]
+    if (
+        len(chosen) != 2
+        or not all(isinstance(f, int | np.integer) for f in chosen)
+        or not all(0 <= f < len(known) for f in chosen)
+        or chosen[0] == chosen[1]
+    ):
+        raise ValueError(
+            "features must be two different features, by name or by an index from 0 "
+            f"to {len(known) - 1}. Got {features!r}."
+        )
+    return [int(f) for f in chosen]

@@ -1,0 +1,381 @@
+"""Which linear regions of the network a data set visits, and what holds in each."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.preprocessing import StandardScaler
+
+from .._base import over_rows
+from .._model.affine import activation_patterns, affine_functions
+from .._model.arrays import Matrix
+from .._model.blocks import OrderedMap
+from .._model.parameters import Layers
+from .._optional import optional_import
+from .explained import checked_feature_names, class_codes, explained
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LinearRegions:
+    """The linear regions that a data set visits, the most visited first.
+
+    In each region the model is one logistic regression. Made by
+    :func:`linear_regions`.
+
+    Attributes
+    ----------
+    labels : ndarray of shape (n_samples,)
+        The region of each row, an index into the arrays below.
+
+    counts : ndarray of shape (n_regions,)
+        How many rows each region has, in descending order.
+
+    representatives : ndarray of shape (n_regions,)
+        The index of the first row of each region.
+
+    patterns : ndarray of shape (n_regions, n_hidden_units)
+        Which hidden units are active, bool, those of the first layer first.
+
+    coef : ndarray of shape (n_regions, n_features)
+        The coefficients, as :func:`local_linear` gives them. Of shape (n_regions,
+        n_classes, n_features) for more than two classes.
+
+    intercept : ndarray of shape (n_regions,) or (n_regions, n_classes)
+        The intercepts.
+
+    mean_proba : ndarray of shape (n_regions, n_classes)
+        Mean predicted probabilities of the rows.
+
+    observed : ndarray of shape (n_regions, n_classes) or None
+        Share of the rows that are of each class. None without y.
+
+    feature_names : ndarray of shape (n_features,)
+        Names of the features.
+
+    feature_std : ndarray of shape (n_features,)
+        Standard deviation of each feature over all rows.
+
+    classes : ndarray of shape (n_classes,)
+        The class labels.
+
+    hidden_layer_sizes : tuple of int
+        How many of the units belong to each layer.
+    """
+
+    labels: np.ndarray
+    counts: np.ndarray
+    representatives: np.ndarray
+    patterns: np.ndarray
+    coef: np.ndarray
+    intercept: np.ndarray
+    mean_proba: np.ndarray
+    observed: np.ndarray | None
+    feature_names: np.ndarray
+    feature_std: np.ndarray
+    classes: np.ndarray
+    hidden_layer_sizes: tuple[int, ...]
+
+    def __len__(self) -> int:
+        """How many regions there are."""
+        return len(self.counts)
+
+    def __repr__(self) -> str:
+        n_regions, n_samples = len(self), len(self.labels)
+        single = int((self.counts == 1).sum())
+        active = self._unit_shares()
+        always, never = int((active == 1).sum()), int((active == 0).sum())
+        lines = [
+            f"LinearRegions: {n_regions} for {n_samples} rows; the largest has "
+            f"{self.counts[0]} ({self.counts[0] / n_samples:.1%}), {single} have one.",
+            f"Of {len(active)} hidden units {always} are active at every row, {never} "
+            f"at none; {len(active) - always - never} make the regions.",
+        ]
+        if 2 * single > n_samples:
+            lines.append(
+                "Most rows have a region of their own: see features() for the "
+                "coefficients over all rows. Smaller layers, or a larger alpha, give "
+                "fewer regions."
+            )
+        return "\n".join(lines)
+
+    def to_frame(self) -> Any:
+        """Intercept and coefficients of every region.
+
+        Returns
+        -------
+        frame : pandas.DataFrame
+            A row for each region, or for each region and class where there are more
+            than two classes; columns "intercept" and the names of the features.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        pd = _pandas()
+        columns = ["intercept", *self.feature_names]
+        values = np.concatenate([self.intercept[..., np.newaxis], self.coef], axis=-1)
+        if self.coef.ndim == 2:
+            index = pd.RangeIndex(len(self), name="region")
+        else:
+            index = pd.MultiIndex.from_product(
+                [range(len(self)), self.classes], names=["region", "class"]
+            )
+        return pd.DataFrame(values.reshape(len(index), -1), index, columns)
+
+    def summary(self, n_regions: int = 10, n_features: int = 3) -> Any:
+        """The largest regions in words: how many rows, what is predicted, and why.
+
+        Parameters
+        ----------
+        n_regions : int, default=10
+            How many regions, the largest first.
+
+        n_features : int, default=3
+            How many features to name: those with the largest effect of a change by
+            one standard deviation, ``abs(coef) * feature_std``.
+
+        Returns
+        -------
+        frame : pandas.DataFrame
+            For each region, or each region and class where there are more than two
+            classes: "rows", "share" of all rows, "mean probability" (of
+            ``classes[1]``, if there are two), "observed rate" (only where y is known)
+            and "largest effects": features with their coefficients, per unit of the
+            feature.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        pd = _pandas()
+        rows = []
+        for region in range(min(n_regions, len(self))):
+            for k, label, coef in self._outputs():
+                row = {
+                    "region": region,
+                    "class": label,
+                    "rows": self.counts[region],
+                    "share": self.counts[region] / len(self.labels),
+                    "mean probability": self.mean_proba[region, k],
+                }
+                if self.observed is not None:
+                    row["observed rate"] = self.observed[region, k]
+                effects = np.abs(coef[region]) * self.feature_std
+                row["largest effects"] = ", ".join(
+                    f"{self.feature_names[j]} {coef[region, j]:+.3g}"
+                    for j in np.argsort(-effects, kind="stable")[:n_features]
+                )
+                rows.append(row)
+        frame = pd.DataFrame(rows)
+        if self.coef.ndim == 2:
+            return frame.drop(columns="class").set_index("region")
+        return frame.set_index(["region", "class"])
+
+    def features(self) -> Any:
+        """How the coefficient of each feature varies over the rows.
+
+        It needs no rows to share a region, so it says as much for large networks.
+
+        Returns
+        -------
+        frame : pandas.DataFrame
+            For each feature (of each class where there are more than two), the "mean",
+            "min", "5%", "median", "95%" and "max" of its coefficients over the rows,
+            the share of rows where it is "positive", and "effect": the mean of
+            ``abs(coef)`` times the feature's standard deviation, by which the
+            features are sorted.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        pd = _pandas()
+        frames = []
+        for _, label, coef in self._outputs():
+            share = self.counts / self.counts.sum()
+            low, median, high = np.quantile(
+                coef,
+                [0.05, 0.5, 0.95],
+                axis=0,
+                weights=self.counts,
+                method="inverted_cdf",
+            )
+            frame = pd.DataFrame(
+                {
+                    "mean": share @ coef,
+                    "min": coef.min(axis=0),
+                    "5%": low,
+                    "median": median,
+                    "95%": high,
+                    "max": coef.max(axis=0),
+                    "positive": share @ (coef > 0),
+                    "effect": share @ np.abs(coef) * self.feature_std,
+                },
+                pd.Index(self.feature_names, name="feature"),
+            ).sort_values("effect", ascending=False, kind="stable")
+            frames.append((label, frame))
+        if self.coef.ndim == 2:
+            return frames[0][1]
+        return pd.concat(dict(frames), names=["class"])
+
+    def units(self) -> Any:
+        """At which share of the rows each hidden unit is active.
+
+        A unit that is active at all rows or at none makes no difference between
+        them: on these data the network is as flexible as the others make it.
+
+        Returns
+        -------
+        frame : pandas.DataFrame
+            Columns "layer" and "unit", both from 1, and "active", a share.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        pd = _pandas()
+        sizes = self.hidden_layer_sizes
+        return pd.DataFrame(
+            {
+                "layer": np.repeat(np.arange(len(sizes)) + 1, sizes),
+                "unit": np.concatenate([np.arange(0), *map(np.arange, sizes)]) + 1,
+                "active": self._unit_shares(),
+            }
+        )
+
+    def _unit_shares(self) -> np.ndarray:
+        # Whole numbers, so that 1 is all of them.
+        shares: np.ndarray = (self.counts @ self.patterns) / len(self.labels)
+        return shares
+
+    def _outputs(self) -> list[tuple[int, Any, np.ndarray]]:
+        """Index, label and coefficients (n_regions, n_features) of each output."""
+        if self.coef.ndim == 2:
+            return [(1, self.classes[1], self.coef)]
+        return [(k, label, self.coef[:, k]) for k, label in enumerate(self.classes)]
+
+
+def linear_regions(
+    model: Any, X: Any, y: Any = None, *, feature_names: Any = None
+) -> LinearRegions:
+    """Group the rows of a data set by the linear region of the network they lie in.
+
+    All rows at which the same hidden units are active share one region, and in a
+    region the network is one affine function (see
+    :meth:`ReLULogisticClassifier.local_linear`): the model is as many logistic
+    regressions as there are regions.
+
+    Parameters
+    ----------
+    model : fitted estimator
+        A :class:`ReLULogisticClassifier`, or a :class:`~sklearn.pipeline.Pipeline`
+        that ends with one and before it only scales (see :func:`fold_scaling`), or a
+        fitted search over either.
+
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        The data, as the model takes them.
+
+    y : array-like of shape (n_samples,), default=None
+        Labels, to compare what is predicted in each region with what is the case.
+
+    feature_names : array-like of str of shape (n_features,), default=None
+        Names of the features. By default those seen in fit, or x0, x1, ...
+
+    Returns
+    -------
+    regions : LinearRegions
+        The regions with their rows and coefficients, by the features of X in their
+        own units, and tables of them: `summary`, `features`, `units`, `to_frame`.
+
+    Raises
+    ------
+    TypeError
+        If the model is no such estimator or does more than scale.
+
+    ValueError
+        If an array is not what the model takes.
+
+    NotFittedError
+        Before `fit`.
+
+    Notes
+    -----
+    A network with m hidden units in one layer has up to ``2 ** m`` regions, and with
+    a hundred units nearly every row has its own. The coefficients take memory for
+    each region, class and feature.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from sklearn_relulogit import ReLULogisticClassifier, linear_regions
+    >>> X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+    >>> model = make_pipeline(
+    ...     StandardScaler(), ReLULogisticClassifier((3,), random_state=0)
+    ... ).fit(X, y)
+    >>> regions = linear_regions(model, X, y)
+    >>> int(regions.counts.sum())
+    569
+    >>> regions.summary().columns.tolist()
+    ['rows', 'share', 'mean probability', 'observed rate', 'largest effects']
+    """
+    parts = explained(model)
+    clf = parts.classifier
+    names = checked_feature_names(feature_names, parts)
+    Z = parts.scale(X)
+    codes = None if y is None else class_codes(y, X, clf.classes_)
+
+    packed, first, labels, coef, intercept = over_rows(clf, _grouped, Z, "local_linear")
+    counts = np.bincount(labels)
+
+    def means(values: np.ndarray) -> np.ndarray:
+        sums = np.zeros((len(counts), values.shape[1]))
+        np.add.at(sums, labels, values)
+        return sums / counts[:, np.newaxis]
+
+    sizes = tuple(len(b) for b in clf.intercepts_[:-1])
+    if clf.n_outputs_ == 1:
+        coef, intercept = coef[:, 0], intercept[:, 0]
+    coef, intercept = parts.fold(coef, intercept)
+    n_classes = len(clf.classes_)
+    return LinearRegions(
+        labels=labels,
+        counts=counts,
+        representatives=first,
+        patterns=np.unpackbits(packed, axis=1, count=sum(sizes)).astype(bool),
+        coef=coef,
+        intercept=intercept,
+        mean_proba=means(clf.predict_proba(Z)),
+        observed=None if codes is None else means(np.eye(n_classes)[codes]),
+        feature_names=names,
+        feature_std=np.sqrt(StandardScaler(with_mean=False).fit(X).var_),
+        classes=clf.classes_,
+        hidden_layer_sizes=sizes,
+    )
+
+
+def _grouped(
+    layers: Layers, X: Matrix, ordered_map: OrderedMap
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Of each region the pattern, in bytes, and the first row; the region of each row.
+
+    And coefficients, (n_regions, m_L, p), and intercepts, (n_regions, m_L). The largest
+    region is the first; of equals the one that comes first in X.
+    """
+    packed = activation_patterns(layers, X, ordered_map)
+    _, first, labels, counts = np.unique(
+        packed, axis=0, return_index=True, return_inverse=True, return_counts=True
+    )
+    order = np.lexsort((first, -counts))
+    first = first[order]
+    coef, intercept = affine_functions(layers, X[first], ordered_map)
+    return packed[first], first, np.argsort(order)[labels], coef, intercept
+
+
+def _pandas() -> Any:
+    return optional_import("pandas", "pandas", "A table of the linear regions")

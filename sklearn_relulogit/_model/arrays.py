@@ -1,0 +1,299 @@
+"""The functions of arrays that the network needs: numpy's, and those of other arrays.
+
+The network and its likelihoods are written once, with the functions that
+``namespace(Z)`` has. For arrays of numpy these are numpy's own, which write to the
+memory that they are given. For others that follow the array API standard (those of
+PyTorch or CuPy, on any device) they have the same names and arguments.
+
+Here too stands what moves arrays between the host's memory and a device.
+"""
+
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import numpy as np
+from scipy.sparse import issparse
+from scipy.special import expit
+
+from .._optional import optional_import
+
+# An array of numpy or of another library.
+Array: TypeAlias = Any
+
+# A dense array, or a scipy sparse array or matrix.
+Matrix: TypeAlias = Any
+
+
+class Numpy:
+    """The functions of numpy's arrays."""
+
+    abs, negative, exp, log1p = np.abs, np.negative, np.exp, np.log1p
+    subtract, multiply, matmul = np.subtract, np.multiply, np.matmul
+    maximum, minimum = np.maximum, np.minimum
+    sigmoid = expit
+    arange, argmax, concat, take = np.arange, np.argmax, np.concat, np.take
+    empty, astype, reshape = np.empty, np.astype, np.ndarray.reshape
+    isfinite, all, any = np.isfinite, np.all, np.any
+    max, min, std, int64 = np.max, np.min, np.std, np.int64
+    finfo, result_type = np.finfo, np.result_type
+    column_sums = np.add.reduce
+
+    @staticmethod
+    def pos(Z: np.ndarray) -> np.ndarray:
+        """``Z > 0``, row by row in memory."""
+        active: np.ndarray = np.greater(Z, 0, order="C")
+        return active
+
+    @staticmethod
+    def row_sums(A: np.ndarray) -> np.ndarray:
+        """The sum of each row."""
+        sums: np.ndarray = np.add.reduce(A, axis=1)
+        return sums
+
+    @staticmethod
+    def put(A: np.ndarray, row: np.ndarray, column: np.ndarray, values: Any) -> None:
+        """``A[row, column] = values``, where ``row`` counts the rows."""
+        A[row, column] = values
+
+    @staticmethod
+    def to_float64(a: np.ndarray) -> np.ndarray:
+        """A copy in float64."""
+        return a.astype(np.float64)
+
+    @staticmethod
+    def total(a: np.ndarray) -> float:
+        """The sum, in float64."""
+        return float(a.sum(dtype=np.float64))
+
+    @staticmethod
+    def to_device(a: np.ndarray, dtype: Any = None) -> np.ndarray:
+        """An array of the host, where the others are: as it is."""
+        return a if dtype is None else a.astype(dtype, copy=False)
+
+    @staticmethod
+    def to_host(a: Any) -> Any:
+        """A number or an array on the host, in float64: as it is."""
+        return a
+
+
+class ArrayAPI:
+    """The same functions of arrays of another namespace, on one device.
+
+    The standard knows no ``out=``, and combines no arrays of different kinds, and not
+    all of its versions an array and a number. PyTorch and CuPy do.
+    """
+
+    def __init__(self, xp: Any, device: Any) -> None:
+        self.xp, self.device = xp, device
+        self._is_like_numpy = namespace_name(xp) in ("torch", "cupy")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.xp, name)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether arrays of both can be combined."""
+        return (
+            isinstance(other, ArrayAPI)
+            and namespace_name(self.xp) == namespace_name(other.xp)
+            and bool(self.device == other.device)
+        )
+
+    def __str__(self) -> str:
+        return f"{namespace_name(self.xp)} on the device {str(self.device)!r}"
+
+    def _into(self, out: Array | None, name: str, *args: Any) -> Array:
+        function = getattr(self.xp, name)
+        if out is None:
+            return function(*args)
+        if self._is_like_numpy:
+            return function(*args, out=out)
+        out[...] = function(*args)
+        return out
+
+    def _like(self, a: Array, b: Any) -> Array:
+        """A number, or another kind of array, to be combined with ``a``."""
+        if isinstance(b, int | float):
+            return self.xp.full((), b, dtype=a.dtype, device=self.device)
+        return b if self._is_like_numpy else self.xp.astype(b, a.dtype, copy=False)
+
+    def negative(self, a: Array, out: Array | None = None) -> Array:
+        return self._into(out, "negative", a)
+
+    def exp(self, a: Array, out: Array | None = None) -> Array:
+        return self._into(out, "exp", a)
+
+    def matmul(self, A: Array, B: Array, out: Array) -> Array:
+        return self._into(out, "matmul", A, B)
+
+    def maximum(self, a: Array, b: Any, out: Array | None = None) -> Array:
+        return self._into(out, "maximum", a, self._like(a, b))
+
+    def minimum(self, a: Array, b: Any, out: Array | None = None) -> Array:
+        return self._into(out, "minimum", a, self._like(a, b))
+
+    def multiply(self, a: Array, b: Any, out: Array | None = None) -> Array:
+        return self._into(out, "multiply", a, self._like(a, b))
+
+    def subtract(self, a: Any, b: Any, dtype: Any) -> Array:
+        return self.xp.astype(a - b, dtype)
+
+    def sigmoid(self, a: Array) -> Array:
+        e = self.xp.exp(-self.xp.abs(a))
+        return self.xp.where(a > 0, self.xp.ones_like(e), e) / (1 + e)
+
+    def arange(self, n: int) -> Array:
+        return self.xp.arange(n, device=self.device)
+
+    def empty(self, shape: Any, dtype: Any, order: Any = None) -> Array:
+        """The standard knows no order."""
+        return self.xp.empty(shape, dtype=self.dtype(dtype), device=self.device)
+
+    def column_sums(self, A: Array, out: Array) -> Array:
+        out[...] = self.xp.sum(A, axis=0)
+        return out
+
+    def pos(self, Z: Array) -> Array:
+        return Z > 0
+
+    def row_sums(self, A: Array) -> Array:
+        return self.xp.sum(A, axis=1)
+
+    def put(self, A: Array, row: Array, column: Array, values: Any) -> None:
+        if self._is_like_numpy:
+            A[row, column] = values
+            return
+        # The standard puts no values at indices.
+        here = self.arange(A.shape[1])[None, :] == column[:, None]
+        values = self._like(A, values)
+        A[...] = self.xp.where(here, values[:, None] if values.ndim else values, A)
+
+    def to_float64(self, a: Array) -> Array:
+        """A copy in float64, or in float32 if the device has no float64."""
+        return self.xp.astype(a, self.float_dtypes[0], copy=True)
+
+    def total(self, a: Array) -> Array:
+        """The sum, in float64 if the device has it; it stays there."""
+        return self.xp.sum(a, dtype=self.float_dtypes[0])
+
+    def dtype(self, dtype: Any) -> Any:
+        """The namespace's own type for one of numpy."""
+        return getattr(self.xp, dtype.name) if isinstance(dtype, np.dtype) else dtype
+
+    @cached_property
+    def float_dtypes(self) -> list[Any]:
+        """float64 and float32, or what the device has of them."""
+        dtypes = self.xp.__array_namespace_info__().dtypes(
+            kind="real floating", device=self.device
+        )
+        return [dtypes[name] for name in ("float64", "float32") if name in dtypes]
+
+    def to_device(self, a: np.ndarray, dtype: Any = None) -> Array:
+        """A copy on the device of an array of the host."""
+        dtype = numpy_dtype(a.dtype if dtype is None else dtype)
+        if dtype == np.float64 and len(self.float_dtypes) == 1:
+            dtype = np.dtype(np.float32)
+        # Some namespaces share the memory that they are given, where they can.
+        return self.xp.asarray(a.astype(dtype, order="C"), device=self.device)
+
+    def to_host(self, a: Array) -> Any:
+        """A number or an array of the device on the host, in float64."""
+        a = to_numpy(a).astype(np.float64, copy=False)
+        return a if a.ndim else float(a)
+
+
+# Where the functions of arrays are found.
+Namespace: TypeAlias = type[Numpy] | ArrayAPI
+
+
+def namespace(A: Array) -> Namespace:
+    """The functions of an array, and where it is."""
+    if isinstance(A, np.ndarray):
+        return Numpy
+    helpers = compat()
+    return ArrayAPI(helpers.array_namespace(A), helpers.device(A))
+
+
+def compat() -> Any:
+    """PyTorch has the functions of the standard by other names, CuPy misses some."""
+    return optional_import("array_api_compat", "array-api", "Array API input")
+
+
+def namespace_name(xp: Any) -> str:
+    """The name of the library behind a namespace."""
+    name: str = xp.__name__
+    return name.rpartition("array_api_compat.")[2]
+
+
+def numpy_dtype(dtype: Any) -> np.dtype:
+    """Numpy's type for one of another namespace."""
+    if isinstance(dtype, np.dtype):
+        return dtype
+    return np.dtype(str(dtype).rpartition(".")[2])
+
+
+def is_torch_array(A: Any) -> bool:
+    """Whether something is a tensor of PyTorch, which need not be imported."""
+    return any(cls.__module__ == "torch" for cls in type(A).__mro__)
+
+
+def is_on_device(A: Array) -> bool:
+    """Whether an array is elsewhere than in the memory of the host's processor."""
+    if isinstance(A, np.ndarray) or issparse(A):
+        return False
+    return str(compat().device(A)) != "cpu"
+
+
+def take_rows(A: Array, index: np.ndarray) -> Array:
+    """``A[index]``, the index on the host."""
+    if isinstance(A, np.ndarray) or issparse(A):
+        return A[index]
+    xp = namespace(A)
+    return xp.take(A, xp.to_device(index), axis=0)
+
+
+def take_labels(classes: Array, codes: Array) -> Array:
+    """``classes[codes]``, where the codes are; strings are always on the host."""
+    xp = namespace(codes)
+    if namespace(classes) == xp:
+        return classes[codes] if xp is Numpy else xp.take(classes, codes, axis=0)
+    labels = to_numpy(classes)[to_numpy(codes)]
+    return labels if labels.dtype.kind not in "biuf" else xp.to_device(labels)
+
+
+def to_numpy(A: Array) -> np.ndarray:
+    """An array on the host; one of numpy is returned as it is."""
+    if isinstance(A, np.ndarray):
+        return A
+    helpers = compat()
+    xp = helpers.array_namespace(A)
+    if namespace_name(xp) == "array_api_strict":
+        A = A.to_device(xp.Device("CPU_DEVICE"))
+    else:
+        A = helpers.to_device(A.detach() if hasattr(A, "detach") else A, "cpu")
+    return np.asarray(A)
+
+
+def operand(X: Matrix, dtype: np.dtype) -> Matrix:
+    """X for `product`: of the given type and strided as BLAS can read it, or a copy."""
+    if issparse(X):
+        return X.astype(dtype, copy=False)
+    xp = namespace(X)
+    if isinstance(xp, ArrayAPI):
+        return xp.astype(X, xp.dtype(dtype), copy=False)
+    X = np.asarray(X, dtype=dtype)
+    return X if X.itemsize in X.strides else np.ascontiguousarray(X)
+
+
+def product(A: Matrix, B: np.ndarray, out: np.ndarray) -> np.ndarray:
+    """``out = A @ B`` for a dense or sparse A, (n, k), and a dense B, (k, m)."""
+    if not isinstance(A, np.ndarray):
+        if issparse(A):
+            out[...] = A @ B
+        else:
+            namespace(A).matmul(A, B, out=out)
+    elif A.shape[1] == 1:
+        # An outer product: broadcasting takes a third of the time of BLAS.
+        np.multiply(A, B, out=out)
+    else:
+        np.matmul(A, B, out=out)
+    return out

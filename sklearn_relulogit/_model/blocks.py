@@ -1,0 +1,177 @@
+"""Row blocks: how the rows are divided.
+
+The loss is a sum over rows. It is taken block by block, so that the activations
+of a block stay in the processor's cache and memory does not grow with the number
+of rows. Blocks are gathered into parts, and each part is one thread's task. Both
+depend on the problem alone, never on the machine, and sums are taken in their
+order, so a fit gives the same bits with any number of threads.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, NamedTuple, Self, TypeAlias
+
+import numpy as np
+from scipy.sparse import issparse
+
+from .arrays import Matrix, Namespace, Numpy, is_on_device
+from .parameters import Shapes
+
+# Numbers in the narrowest hidden layer of a block: with fewer, threads spend their
+# time on handing each other the interpreter's lock between two short steps. And in
+# all layers of a block together: with more, they leave the cache.
+LAYER_NUMBERS, BLOCK_NUMBERS = 2**17, 2**19
+MIN_BLOCK_ROWS, MAX_BLOCK_ROWS = 512, 16384
+
+# Numbers in the rows and all layers of a block on a device. The block should be so long
+# that the time to start a step does not count, and small beside the device's memory.
+DEVICE_NUMBERS = 2**25
+
+# Work of a part that is worth another thread: about a millisecond.
+PART_WORK = 2e7
+MAX_PARTS = 32
+
+# A matrix with fewer numbers may be copied: it has a few megabytes.
+SMALL_NUMBERS = 2**20
+
+# ``ordered_map(function, items)``: results, or sums of neighbours, in the items' order.
+OrderedMap: TypeAlias = Callable[..., Iterable[Any]]
+
+
+class Block(NamedTuple):
+    """Rows of a data set, or all of it: X, labels 0..K-1 and weights."""
+
+    X: Matrix
+    y: np.ndarray
+    sample_weight: np.ndarray
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The rows as a sum over them needs them: in parts, with the map over the parts.
+
+    Attributes
+    ----------
+    items : list of list of Block
+        A list of row blocks for each part, or whatever stands for it elsewhere.
+    weight_sum : float
+        The sum of the weights.
+    weighted : bool
+        Whether any weight is not one.
+    sparse : bool
+    xp : Numpy or ArrayAPI
+        The functions of the arrays, and where these are.
+    ordered_map : callable
+        The map over ``items``.
+    """
+
+    items: Any
+    weight_sum: float
+    weighted: bool = True
+    sparse: bool = False
+    xp: Namespace = Numpy
+    ordered_map: OrderedMap = map
+
+    @classmethod
+    def of(cls, data: Block, shapes: Shapes, ordered_map: OrderedMap = map) -> Self:
+        """Of rows in memory."""
+        return cls(
+            row_blocks(data, shapes),
+            weight_of(data),
+            weighted=bool((data.sample_weight != 1).any()),
+            sparse=issparse(data.X),
+            ordered_map=ordered_map,
+        )
+
+    def map(self, function: Callable[[list[Block]], Any]) -> Iterable[Any]:
+        """The results of the parts, or sums of neighbours, in order."""
+        return self.ordered_map(function, self.items)
+
+
+def weight_of(block: Block) -> float:
+    """The sum of the weights."""
+    return float(block.sample_weight.sum(dtype=np.float64))
+
+
+def division(
+    n_samples: int, shapes: Shapes, non_zeros: float | None = None
+) -> tuple[int, int]:
+    """The number of parts, and the largest number of rows of a block.
+
+    ``shapes`` are the (n_l, m_l) of the layers that the rows go through, ``non_zeros``
+    the mean number of stored entries of a row of sparse data.
+    """
+    width = sum(m for _, m in shapes)
+    narrowest = min((m for _, m in shapes[:-1]), default=1)
+    block_rows = min(LAYER_NUMBERS // narrowest, BLOCK_NUMBERS // width)
+    block_rows = int(np.clip(block_rows, MIN_BLOCK_ROWS, MAX_BLOCK_ROWS))
+    # Work of a row in multiplications or what takes as long: 6 for each weight, 100
+    # for each unit, 600 for the likelihood.
+    work: float = 6 * sum(n * m for n, m in shapes) + 100 * width + 600
+    if non_zeros is not None:
+        n_1, m_1 = shapes[0]
+        work += 40 * non_zeros * m_1 - 6 * n_1 * m_1
+        # To add up a block's dense gradient should cost less than to compute it.
+        block_rows = max(block_rows, int(16 * n_1 / max(non_zeros, 1e-9)))
+    # A power of two, so that two or four threads have the same share.
+    n_parts = min(work * n_samples / PART_WORK, 2 * n_samples / block_rows)
+    return 2 ** int(np.log2(np.clip(n_parts, 1, MAX_PARTS))), block_rows
+
+
+def row_parts(X: Matrix, shapes: Shapes) -> list[list[slice]]:
+    """Divide the rows of X into parts, and those into blocks, evenly."""
+    n_samples, n_features = X.shape
+    rows = slice(0, n_samples)
+    if is_on_device(X):
+        numbers = n_samples * (n_features + sum(m for _, m in shapes))
+        return [_even_slices(rows, -(-numbers // DEVICE_NUMBERS))]
+    non_zeros = X.nnz / n_samples if issparse(X) else None
+    n_parts, block_rows = division(n_samples, shapes, non_zeros)
+    return [
+        _even_slices(part, -(-(part.stop - part.start) // block_rows))
+        for part in _even_slices(rows, n_parts)
+    ]
+
+
+def _even_slices(rows: slice, n: int) -> list[slice]:
+    # scikit-learn's gen_even_slices takes 40 microseconds to check its parameters.
+    length = rows.stop - rows.start
+    bounds = [rows.start + length * i // n for i in range(n + 1)]
+    return [slice(start, stop) for start, stop in pairwise(bounds)]
+
+
+def row_blocks(data: Block, shapes: Shapes) -> list[list[Block]]:
+    """Views of the blocks of each part; a small X is copied, feature by feature.
+
+    BLAS's products of small matrices are faster so, and give the same bits for data
+    frames, which are stored like that.
+    """
+    parts = row_parts(data.X, shapes)
+    X = data.X
+    if (
+        isinstance(X, np.ndarray)
+        and X.size <= SMALL_NUMBERS
+        and len(parts) == len(parts[0]) == 1
+    ):
+        data = data._replace(X=np.asfortranarray(X))
+    return [
+        [
+            Block(rows_of(data.X, rows), data.y[rows], data.sample_weight[rows])
+            for rows in part
+        ]
+        for part in parts
+    ]
+
+
+def rows_of(X: Matrix, rows: slice) -> Matrix:
+    """A view of some rows of X; of CSR data too, of which scipy would take a copy."""
+    if not issparse(X):
+        return X[rows, :]
+    start, stop = X.indptr[rows.start], X.indptr[rows.stop]
+    view = type(X)((rows.stop - rows.start, X.shape[1]), dtype=X.dtype)
+    # The constructor would copy what is a small part of another array.
+    view.data = X.data[start:stop]
+    view.indices = X.indices[start:stop]
+    view.indptr = X.indptr[rows.start : rows.stop + 1] - start
+    return view

@@ -1,0 +1,137 @@
+"""The likelihood of the labels given the logits: logistic, or softmax.
+
+A likelihood knows logits Z, always two-dimensional, (n, m_L), and labels y,
+(n,), the integers 0..K-1 (0 and 1 are the -1 and 1 of the logistic formulas).
+Nothing here is clipped: the loss is finite wherever the logits' differences are,
+and the residual is the derivative of that very function, to rounding. Every
+expression keeps relative accuracy in its tail, since no two close numbers are
+subtracted.
+"""
+
+from typing import Protocol
+
+import numpy as np
+
+from .arrays import Array, namespace
+
+
+class Likelihood(Protocol):
+    """What the objective and the predictions need of a likelihood.
+
+    Attributes
+    ----------
+    n_classes : int
+        K.
+    n_outputs : int
+        m_L: one logit for two classes, else one for each class.
+    out_activation : str
+        What makes probabilities of the logits, in scikit-learn's words.
+    """
+
+    n_classes: int
+    n_outputs: int
+    out_activation: str
+
+    def nll_and_residual(self, Z: Array, y: Array) -> tuple[Array, Array]:
+        """Negative log-likelihood in nats, (n,), and its derivative by Z, (n, m_L)."""
+        ...
+
+    def log_proba(self, Z: Array) -> Array:
+        """Logarithms of the class probabilities, (n, K)."""
+        ...
+
+    def proba(self, Z: Array) -> Array:
+        """Class probabilities, (n, K)."""
+        ...
+
+
+class Logistic:
+    """Two classes, one logit z: Pr(y) = sigma(s z), with s = 2 y - 1.
+
+    nll = log(1 + exp(u)),    residual = d nll / dz = -s sigma(u),    u = -s z
+    """
+
+    n_classes, n_outputs = 2, 1
+    out_activation = "logistic"
+
+    def nll_and_residual(self, Z: Array, y: Array) -> tuple[Array, Array]:
+        xp = namespace(Z)
+        # In place as far as can be: these are short steps over long arrays.
+        minus_sign = xp.subtract(1, 2 * y, dtype=Z.dtype)
+        u = minus_sign * Z[:, 0]
+        e = xp.abs(u)
+        xp.negative(e, out=e)
+        xp.exp(e, out=e)  # exp(-|u|) <= 1
+        nll = xp.maximum(u, 0)
+        nll += xp.log1p(e)
+        # sigma(u) = 1 / (1 + e) where u > 0, else e / (1 + e).
+        residual = xp.maximum(e, u > 0, out=u)
+        residual *= minus_sign
+        e += 1
+        residual /= e
+        return nll, residual[:, None]
+
+    def log_proba(self, Z: Array) -> Array:
+        xp = namespace(Z)
+        Z = xp.concat([-Z, Z], axis=1)
+        return xp.minimum(Z, 0) - xp.log1p(xp.exp(-xp.abs(Z)))
+
+    def proba(self, Z: Array) -> Array:
+        xp = namespace(Z)
+        return xp.sigmoid(xp.concat([-Z, Z], axis=1))
+
+
+class Softmax:
+    """K classes, K logits: Pr(y = k) = exp(Z_k) / sum_j exp(Z_j).
+
+    nll = log sum_k exp(Z_k - Z_y),    residual_k = Pr(k) - [k = y]
+
+    With the logits (0, f) this is `Logistic` with the logit f.
+    """
+
+    out_activation = "softmax"
+
+    def __init__(self, n_classes: int) -> None:
+        self.n_classes = self.n_outputs = n_classes
+
+    def nll_and_residual(self, Z: Array, y: Array) -> tuple[Array, Array]:
+        xp = namespace(Z)
+        row = xp.arange(Z.shape[0])
+        E, others, top = _exponentials(Z)
+        nll = xp.log1p(others) + (Z[row, top] - Z[row, y])
+        residual = E / (1 + others)[:, None]
+        # Pr(y) - 1 is minus the probability of all other classes.
+        xp.put(residual, row, y, 0)
+        xp.put(residual, row, y, -xp.row_sums(residual))
+        return nll, residual
+
+    def log_proba(self, Z: Array) -> Array:
+        xp = namespace(Z)
+        _, others, top = _exponentials(Z)
+        with np.errstate(over="ignore"):
+            log_proba = Z - Z[xp.arange(Z.shape[0]), top][:, None]
+        log_proba -= xp.log1p(others)[:, None]
+        # A difference of two finite logits may still overflow.
+        return xp.maximum(log_proba, xp.finfo(Z.dtype).min, out=log_proba)
+
+    def proba(self, Z: Array) -> Array:
+        E, others, _ = _exponentials(Z)
+        return E / (1 + others)[:, None]
+
+
+def likelihood_of(n_classes: int) -> Likelihood:
+    """Two classes are logistic, more are softmax."""
+    return Logistic() if n_classes == 2 else Softmax(n_classes)
+
+
+def _exponentials(Z: Array) -> tuple[Array, Array, Array]:
+    """exp(Z - max Z), its row sums without the largest term, 1, and where that is."""
+    xp = namespace(Z)
+    row = xp.arange(Z.shape[0])
+    top = xp.argmax(Z, axis=1)
+    with np.errstate(over="ignore"):  # to minus infinity
+        E = xp.exp(Z - Z[row, top][:, None])
+    xp.put(E, row, top, 0)
+    others = xp.row_sums(E)
+    xp.put(E, row, top, 1)
+    return E, others, top

@@ -1,0 +1,83 @@
+"""The memory that a row block is evaluated in: its arrays, and their order.
+
+The arrays are made once for each thread and used again for every block.
+"""
+
+import threading
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from .arrays import Namespace, Numpy
+from .parameters import Layers, Shapes, in_fortran_order, n_parameters, pack, unpack
+
+# BLAS is faster in float32 with more units than this side by side, than unit by unit.
+WIDE_FLOAT32 = 64
+
+# With as many parameters, changing the order of a gradient takes no notable time.
+LARGE_GRADIENT = 4096
+
+Order: TypeAlias = Literal["C", "F"]
+
+
+def order_of_activations(sparse: bool, shapes: Shapes, dtype: np.dtype) -> Order:
+    """Fortran order, unit by unit, except where products are slower so.
+
+    A bias, or a weight of the last layer, is then one number for a long stretch of
+    memory, whatever the width of the layer. Sparse products take and give C order.
+    """
+    wide = max((m for _, m in shapes[:-1]), default=0) > WIDE_FLOAT32
+    return "C" if sparse or (wide and dtype == np.float32) else "F"
+
+
+def order_of_gradient(sparse: bool, shapes: Shapes, dtype: np.dtype) -> Order:
+    """Fortran order where BLAS writes the gradient by W_1^T faster so.
+
+    That is the case with more features than units, beside activations in that order.
+    """
+    (n_features, n_units), *_ = shapes
+    taller = n_features > n_units and n_parameters(shapes) >= LARGE_GRADIENT
+    return order_of_activations(sparse, shapes, dtype) if taller else "C"
+
+
+class ActivationMemory(threading.local):
+    """Arrays for the activations and logits of a row block, one set for each thread."""
+
+    def __init__(
+        self, shapes: Shapes, dtype: np.dtype, sparse: bool, xp: Namespace
+    ) -> None:
+        self._order = order_of_activations(sparse, shapes, dtype)
+        self._dtype, self._xp = dtype, xp
+        self._widths = [m for _, m in shapes]
+        self._n_rows = 0
+        self._arrays: list[np.ndarray] = []
+
+    def rows(self, n_rows: int) -> list[np.ndarray]:
+        """An array (n_rows, m_l) for each layer."""
+        if n_rows > self._n_rows or not self._arrays:
+            self._n_rows = n_rows
+            self._arrays = [
+                self._xp.empty((n_rows, width), self._dtype, order=self._order)
+                for width in self._widths
+            ]
+        return [array[:n_rows, :] for array in self._arrays]
+
+
+class GradientMemory(threading.local):
+    """The gradient of one row block, flat and as layers, one for each thread."""
+
+    def __init__(
+        self, shapes: Shapes, dtype: np.dtype, sparse: bool, xp: Namespace
+    ) -> None:
+        # The array API standard knows no order.
+        self._order = order_of_gradient(sparse, shapes, dtype) if xp is Numpy else "C"
+        self._shapes = shapes
+        self.flat = xp.empty(n_parameters(shapes), dtype)
+        reshape = in_fortran_order if self._order == "F" else xp.reshape
+        self.layers: Layers = unpack(self.flat, shapes, reshape)
+
+    def as_theta(self, gradient: np.ndarray) -> Any:
+        """A sum of such gradients, with its entries in the order of theta."""
+        if self._order == "C":
+            return gradient
+        return pack(unpack(gradient, self._shapes, in_fortran_order))

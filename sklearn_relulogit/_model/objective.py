@@ -1,0 +1,204 @@
+"""What is minimised: the penalised negative log-likelihood and its gradient.
+
+    F(theta) = sum_i s_i nll_i + alpha / 2 sum_l ||W_l||_F^2
+
+divided by sum_i s_i, so that tolerances mean the same for any number of rows.
+The sum over i is a sum over parts, lists of row blocks. `Evaluation` computes the term
+of one part, wherever that is; `Objective` adds the terms up and adds the penalty.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from .arrays import Matrix, Namespace, Numpy, operand
+from .blocks import Block, Parts
+from .likelihood import Likelihood
+from .memory import ActivationMemory, GradientMemory
+from .network import backward, forward
+from .parameters import Layers, Shapes, is_weight, n_parameters, unpack
+
+# Numbers that numpy converts or broadcasts at a time: a multiple of 16, as it requires.
+BUFFER_NUMBERS = 512
+
+
+@contextmanager
+def numpy_settings() -> Iterator[None]:
+    """The settings of numpy for the evaluation of a network.
+
+    An overflow shows in the result. And with its default buffer of 8192 numbers numpy
+    copies what it broadcasts along shorter rows than that.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        np.setbufsize(BUFFER_NUMBERS)
+        yield
+
+
+class Evaluation:
+    """sum_i s_i nll_i over one part, and its gradient.
+
+    It can be pickled, and so be sent to where the part is.
+
+    Parameters
+    ----------
+    shapes : list of (n_l, m_l)
+        The layers.
+    likelihood : Likelihood
+    dtype : numpy dtype
+        The floating type of the network. Sums over blocks are float64.
+    weighted : bool
+        Whether any weight is not one.
+    sparse : bool
+    xp : Numpy or ArrayAPI
+        The functions of the arrays, and where these are.
+    """
+
+    def __init__(
+        self,
+        shapes: Shapes,
+        likelihood: Likelihood,
+        dtype: np.dtype,
+        weighted: bool = True,
+        sparse: bool = False,
+        xp: Namespace = Numpy,
+    ) -> None:
+        self.shapes, self.likelihood, self.dtype = shapes, likelihood, dtype
+        self.weighted, self.sparse, self.xp = weighted, sparse, xp
+        self._activations = ActivationMemory(shapes, dtype, sparse, xp)
+        self._gradient = GradientMemory(shapes, dtype, sparse, xp)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The memory of threads is not sent: it is made anew.
+        flags = self.weighted, self.sparse, self.xp
+        return Evaluation, (self.shapes, self.likelihood, self.dtype, *flags)
+
+    def layers(self, theta: np.ndarray) -> Layers:
+        """The layers of theta, in the type of the arrays and where these are."""
+        theta = self.xp.to_device(theta, self.dtype)
+        return unpack(theta, self.shapes, self.xp.reshape)
+
+    def _forward(
+        self, layers: Layers, block: Block
+    ) -> tuple[list[Matrix], np.ndarray, np.ndarray]:
+        """Activations, s_i nll_i and s_i times the residual, of the rows of a block."""
+        activations, logits = forward(
+            layers,
+            operand(block.X, self.dtype),
+            out=self._activations.rows(block.X.shape[0]),
+        )
+        nll, residual = self.likelihood.nll_and_residual(logits, block.y)
+        if self.weighted:
+            self.xp.multiply(nll, block.sample_weight, out=nll)
+            self.xp.multiply(residual, block.sample_weight[:, None], out=residual)
+        return activations, nll, residual
+
+    def nll_and_gradient(
+        self, layers: Layers, part: list[Block]
+    ) -> tuple[float, np.ndarray]:
+        """sum_i s_i nll_i over one part, and its gradient by theta."""
+        xp, gradient = self.xp, self._gradient
+        nll_sum, gradient_sum = 0.0, None
+        for block in part:
+            activations, nll, residual = self._forward(layers, block)
+            backward(layers, activations, residual, out=gradient.layers)
+            nll_sum += xp.total(nll)
+            if gradient_sum is None:
+                gradient_sum = xp.to_float64(gradient.flat)
+            else:
+                gradient_sum += gradient.flat
+        if gradient_sum is None:  # A chunk without rows.
+            return 0.0, np.zeros(n_parameters(self.shapes))
+        return xp.to_host(nll_sum), gradient.as_theta(xp.to_host(gradient_sum))
+
+    def nll(self, layers: Layers, part: list[Block]) -> float:
+        """sum_i s_i nll_i over one part."""
+        xp = self.xp
+        total: float = xp.to_host(
+            sum(xp.total(self._forward(layers, block)[1]) for block in part)
+        )
+        return total
+
+
+class Objective:
+    """F / sum_i s_i, a callable of theta that returns its value and gradient.
+
+    Parameters
+    ----------
+    parts : Parts
+        The rows to sum over.
+    evaluation : Evaluation
+        What is computed for each part.
+    alpha : float
+        Strength of the L2 penalty.
+    """
+
+    def __init__(self, parts: Parts, evaluation: Evaluation, alpha: float) -> None:
+        self.parts = parts
+        self.evaluation = evaluation
+        self.alpha = alpha
+        self._penalty = np.where(is_weight(evaluation.shapes), float(alpha), 0.0)
+
+    @classmethod
+    def over(
+        cls,
+        parts: Parts,
+        shapes: Shapes,
+        likelihood: Likelihood,
+        alpha: float,
+        dtype: np.dtype,
+    ) -> "Objective":
+        """The objective over parts, evaluated as their arrays require."""
+        evaluation = Evaluation(
+            shapes,
+            likelihood,
+            dtype,
+            weighted=parts.weighted,
+            sparse=parts.sparse,
+            xp=parts.xp,
+        )
+        return cls(parts, evaluation, alpha)
+
+    def _each_part(
+        self, method: Callable[[Layers, list[Block]], Any], theta: np.ndarray
+    ) -> Any:
+        return self.parts.map(partial(method, self.evaluation.layers(theta)))
+
+    def mean_nll(self, theta: np.ndarray) -> float:
+        """The loss without penalty and without gradient: a weighted mean, in nats.
+
+        Raises
+        ------
+        FloatingPointError
+            If it overflows.
+        """
+        with numpy_settings():
+            value = float(sum(self._each_part(self.evaluation.nll, theta)))
+        if not math.isfinite(value):
+            raise FloatingPointError("the loss overflows")
+        return value / self.parts.weight_sum
+
+    def __call__(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
+        """Value and gradient at theta, (n_parameters,) float64.
+
+        Raises
+        ------
+        FloatingPointError
+            If the value or the square of the gradient's norm overflows.
+        """
+        with numpy_settings():
+            gradient = self._penalty * theta
+            value = float(gradient @ theta) / 2
+            for nll_sum, gradient_sum in self._each_part(
+                self.evaluation.nll_and_gradient, theta
+            ):
+                value += nll_sum
+                gradient += gradient_sum
+            value /= self.parts.weight_sum
+            gradient /= self.parts.weight_sum
+            if not math.isfinite(value) or not math.isfinite(gradient @ gradient):
+                raise FloatingPointError("the loss or its gradient overflows")
+        return value, gradient

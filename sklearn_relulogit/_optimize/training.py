@@ -1,0 +1,156 @@
+"""Minimisation from one or several starts, in parallel, and the best of them."""
+
+import threading
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from sklearn import config_context, get_config
+
+from .._model.objective import Objective
+from .._model.parameters import Shapes, n_parameters
+from .._threads import ThreadedMap, single_threaded_blas
+from .curvature import Pair
+from .lbfgs import INTERRUPTED, Iterate, Limits, Minimum, Monitor, Stage, minimize
+from .monitors import Interrupt, Validation
+
+# The float32 stage ends once ten iterations gained less than this share of the loss;
+# an evaluation is exact to about a hundredth of it.
+COARSE_LOSS_TOLERANCE = 1e-5
+
+# Fewer parts take a few milliseconds an evaluation, of which little would be saved.
+COARSE_MIN_PARTS = 4
+
+# With more, L-BFGS's own work takes longer than the products of sparse data, and the
+# pairs that the second stage goes on from take hundreds of megabytes.
+COARSE_MAX_PARAMETERS = 2**18
+
+
+@dataclass
+class Restart:
+    """One start and what came of it; ``minimum`` is None where it did not begin."""
+
+    theta: np.ndarray
+    monitors: list[Monitor]
+    validation: Validation | None
+    minimum: Minimum | None = None
+
+    @property
+    def iterate(self) -> Iterate:
+        """The parameters to keep: with early stopping, those of the lowest loss."""
+        assert self.minimum is not None
+        return self._best_validated() or self.minimum.iterate
+
+    @property
+    def loss(self) -> float:
+        """What the best restart is chosen by; infinite where it did not begin."""
+        if self.minimum is None:
+            return float("inf")
+        if self.validation is not None and self._best_validated() is not None:
+            return self.validation.best_loss
+        return self.minimum.iterate.loss
+
+    def _best_validated(self) -> Iterate | None:
+        """The iterate of the lowest validation loss, if early stopping asks for it."""
+        if self.validation is None or self.validation.patience is None:
+            return None
+        return self.validation.best
+
+
+def limits_for(
+    shapes: Shapes, dtype: np.dtype, tol: float, max_iter: int, max_fun: int
+) -> Limits:
+    """When to stop a fit of these layers.
+
+    Without hidden layers the objective is smooth, and its gradient tells all. With
+    them it has kinks, where the gradient does not tend to zero.
+    """
+    return Limits(
+        tol=tol,
+        loss_tol=tol if len(shapes) > 1 else 0.0,
+        rounding=float(np.finfo(dtype).eps),
+        max_iter=max_iter,
+        max_fun=max_fun,
+    )
+
+
+def pays_in_float32(
+    dtype: np.dtype, sparse: bool, shapes: Shapes, n_parts: int
+) -> bool:
+    """Whether to begin in float32: float64 data, and time spent in matrix products."""
+    # Sparse data may have more parameters than numbers.
+    few = not sparse or n_parameters(shapes) <= COARSE_MAX_PARAMETERS
+    return (
+        dtype == np.float64 and len(shapes) > 1 and n_parts >= COARSE_MIN_PARTS and few
+    )
+
+
+def coarse_stage(objective: Objective, limits: Limits) -> Stage:
+    """Minimisation in float32, as far as its rounding allows.
+
+    Half the bytes and half the time for most of the way. The end is the same: the
+    stage after it looks at float64 alone.
+    """
+    coarse_limits = replace(
+        limits,
+        loss_tol=max(limits.loss_tol, COARSE_LOSS_TOLERANCE),
+        rounding=float(np.finfo(objective.evaluation.dtype).eps),
+    )
+    return Stage(objective, coarse_limits)
+
+
+def train(
+    stages: Sequence[Stage],
+    restarts: Sequence[Restart],
+    *,
+    history_size: int,
+    n_jobs: int,
+    pairs: deque[Pair] | None,
+    enough: threading.Event,
+) -> Restart:
+    """Minimise from every start; the restart with the lowest loss.
+
+    The restarts run in threads: their work is in BLAS and numpy, which release the
+    interpreter's lock, and the data are not copied. A KeyboardInterrupt, or an error in
+    one of them, ends the running ones at their next iteration. After it, or once
+    ``enough`` is set, no other begins.
+    """
+    stop = threading.Event()
+    # scikit-learn keeps its configuration for each thread.
+    configuration = get_config()
+
+    def run(restart: Restart) -> None:
+        if stop.is_set() or enough.is_set():
+            return
+        try:
+            with config_context(**configuration), single_threaded_blas():
+                restart.minimum = minimize(
+                    stages,
+                    restart.theta,
+                    history_size=history_size,
+                    monitors=[*restart.monitors, Interrupt(stop)],
+                    pairs=pairs,
+                )
+        except BaseException:
+            stop.set()
+            raise
+        if restart.minimum.stop_reason == INTERRUPTED:
+            stop.set()
+
+    try:
+        with ThreadedMap(n_jobs) as threads:
+            try:
+                list(threads(run, restarts))
+            except BaseException:
+                # An interrupt while this thread waits for the others: leaving the
+                # context waits for them again, so they are told to end.
+                stop.set()
+                raise
+    except KeyboardInterrupt:
+        if all(restart.minimum is None for restart in restarts):
+            raise
+    best = min(restarts, key=lambda restart: restart.loss)
+    if stop.is_set() and best.minimum is not None:
+        best.minimum.stop_reason = INTERRUPTED
+    return best

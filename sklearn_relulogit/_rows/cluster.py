@@ -1,0 +1,198 @@
+"""A Dask cluster as an ordered map: chunks that stay on its workers, and sums of them.
+
+What an evaluation needs travels to the workers; sums over chunks come back. They are
+added in an order that depends on the number of chunks alone. Nothing of Dask is
+imported before there are Dask data.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError
+from functools import partial, reduce
+from operator import add
+from typing import Any
+
+from .._model.blocks import Block, row_blocks
+from .._model.objective import numpy_settings
+from .._model.parameters import Shapes
+from .._optional import optional_import
+from .._threads import single_threaded_blas
+
+# Sums that the caller's process adds up itself; of more, the workers first add up
+# those of so many neighbours.
+MAX_GATHERED, NEIGHBOURS = 16, 8
+
+# So often is a map begun that losses of workers break off. Most do not: the scheduler
+# has what was lost computed again.
+MAX_ATTEMPTS = 5
+
+
+class Chunk:
+    """Something on the cluster, and how it is computed."""
+
+    def __init__(self, lazy: Any) -> None:
+        self.lazy = lazy
+        self.future: Any = None
+
+    def then(self, function: Callable[..., Any], *args: Any) -> "Chunk":
+        """What the function makes of it, on the worker."""
+        return Chunk(delayed(function)(self.lazy, *args))
+
+
+def delayed(function: Callable[..., Any]) -> Any:
+    """The function, to be called on a worker."""
+    dask = optional_import("dask", "dask", "Fitting Dask data")
+    return dask.delayed(function, pure=False)
+
+
+class ClusterMap:
+    """``ClusterMap()(function, chunks, shapes)``: sums over neighbouring parts.
+
+    They come in the order of the parts.
+
+    A chunk is a Block, and one part: its rows are divided where it is.
+
+    The function travels to the workers, to each of them once. As long as the chunks
+    are held, the scheduler keeps their graph, so that those of a lost worker are
+    computed again on others.
+    """
+
+    def __init__(self) -> None:
+        self.client = _client()
+
+    def __call__(
+        self,
+        function: Callable[[list[Block]], Any],
+        chunks: Sequence[Chunk],
+        shapes: Shapes,
+    ) -> list[Any]:
+        of_chunk = partial(_of_chunk, function, shapes)
+        return self._results(of_chunk, chunks, _total, MAX_GATHERED)
+
+    def each(
+        self, function: Callable[[Any], Any], chunks: Sequence[Chunk]
+    ) -> list[Any]:
+        """The result of each chunk, in order."""
+        return self._results(function, chunks, None, 0)
+
+    def merged(
+        self,
+        function: Callable[[Any], Any],
+        chunks: Sequence[Chunk],
+        merge: Callable[[list[Any]], Any],
+    ) -> Any:
+        """What merging, of neighbours and on the workers, makes of the results."""
+        (result,) = self._results(function, chunks, merge, 1)
+        return result
+
+    def _results(
+        self,
+        function: Callable[[Any], Any],
+        chunks: Sequence[Chunk],
+        merge: Callable[[list[Any]], Any] | None,
+        at_most: int,
+    ) -> list[Any]:
+        distributed = optional_import("distributed", "dask", "Fitting Dask data")
+        losses = (distributed.KilledWorker, CancelledError, TimeoutError, OSError)
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            try:
+                return self._attempt(function, chunks, merge, at_most)
+            except losses as error:
+                if attempt == MAX_ATTEMPTS or self.client.status != "running":
+                    raise RuntimeError(
+                        f"The Dask cluster lost workers or data, {attempt} times in a "
+                        f"row ({type(error).__name__}: {error}). Often workers run out "
+                        "of memory: use more workers, or smaller chunks."
+                    ) from error
+        raise AssertionError("unreachable")
+
+    def _attempt(
+        self,
+        function: Callable[[Any], Any],
+        chunks: Sequence[Chunk],
+        merge: Callable[[list[Any]], Any] | None,
+        at_most: int,
+    ) -> list[Any]:
+        self._compute(chunks)
+        # A task, not scattered data, which would be lost with the worker that has them.
+        sent = self.client.submit(_same, function, pure=False)
+        results = self.client.map(
+            _on_worker,
+            [sent] * len(chunks),
+            [chunk.future for chunk in chunks],
+            pure=False,
+        )
+        while merge is not None and len(results) > at_most:
+            results = [
+                self.client.submit(
+                    merge, results[start : start + NEIGHBOURS], pure=False
+                )
+                for start in range(0, len(results), NEIGHBOURS)
+            ]
+        gathered: list[Any] = self.client.gather(results)
+        return gathered
+
+    def _compute(self, chunks: Sequence[Chunk]) -> None:
+        """Have computed what has not been, failed, or is known to no one any more."""
+        failed = [
+            chunk.future
+            for chunk in chunks
+            if chunk.future is not None and chunk.future.status == "error"
+        ]
+        if failed:
+            self.client.retry(failed)
+        missing = [
+            chunk
+            for chunk in chunks
+            if chunk.future is None or chunk.future.status in ("cancelled", "lost")
+        ]
+        if missing:
+            futures = self.client.compute([chunk.lazy for chunk in missing])
+            for chunk, future in zip(missing, futures, strict=True):
+                chunk.future = future
+
+
+def _client() -> Any:
+    """The client that the user made, or an error that says how to make one."""
+    distributed = optional_import("distributed", "dask", "Fitting Dask data")
+    try:
+        client = distributed.get_client()
+    except ValueError as error:
+        raise ValueError(
+            "Fitting Dask data needs a cluster that keeps them. Make a client first, "
+            "with 'from dask.distributed import Client; client = Client()' for one on "
+            "this machine, or pass arrays in memory."
+        ) from error
+    if client.asynchronous:
+        raise ValueError(
+            "Fitting Dask data needs a client that waits for its results. This one "
+            "was made with asynchronous=True."
+        )
+    return client
+
+
+def _same(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return function
+
+
+def _on_worker(function: Callable[[Any], Any], chunk: Any) -> Any:
+    with single_threaded_blas(), numpy_settings():
+        return function(chunk)
+
+
+def _total(results: list[Any]) -> Any:
+    """The sum of numbers, or of tuples entry by entry, from left to right."""
+    if isinstance(results[0], tuple):
+        return tuple(reduce(add, entries) for entries in zip(*results, strict=True))
+    return reduce(add, results)
+
+
+def _of_chunk(
+    function: Callable[[list[Block]], Any], shapes: Shapes, block: Block
+) -> Any:
+    """The function of the chunk as one part: its row blocks, none if it is empty.
+
+    To divide it again for each evaluation takes microseconds. To keep the row blocks
+    would keep a second copy of a chunk that a worker has moved to its disk.
+    """
+    parts = row_blocks(block, shapes) if block.X.shape[0] else []
+    return function([piece for part in parts for piece in part])

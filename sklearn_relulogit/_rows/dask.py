@@ -1,0 +1,391 @@
+"""The rows of Dask collections: checked, weighted and split where they are.
+
+The caller's process gets to know the classes, and how many rows of each, and how heavy,
+are in each chunk. Nothing of Dask is imported before there are Dask data.
+"""
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import validate_data
+
+from .._model.arrays import Namespace, Numpy
+from .._model.blocks import Block, OrderedMap, Parts, division, weight_of
+from .._model.parameters import Shapes
+from .._optional import optional_import
+from .chunkwise import is_dask, row_chunks, stand_in
+from .cluster import Chunk, ClusterMap, delayed
+from .distinct import keyed, smallest_keys
+from .input import check_chunk, encode_classes
+from .rows import Given
+from .statistics import Moments, joint_moments, largest_values, moments_of
+from .validation import (
+    check_known,
+    check_some_to_validate,
+    number_to_validate,
+)
+from .weights import check_total, check_weights, weights_of_classes
+
+
+@dataclass(frozen=True)
+class OnCluster:
+    """Rows in the chunks of Dask collections; see `rows.Rows`.
+
+    Attributes
+    ----------
+    summary : Summary
+        Of all rows.
+    training, validation : list of Chunk
+        Blocks with labels 0..K-1 and weights times class weights.
+    weight_sums : list of float
+        The sums of the weights of either.
+    """
+
+    X: Any
+    y: Any
+    n_features: int
+    dtype: np.dtype
+    feature_names: np.ndarray | None
+    summary: "Summary"
+    cluster_map: ClusterMap
+    training: list[Chunk]
+    validation: list[Chunk] | None
+    weight_sums: list[float]
+    # The coefficients are arrays of numpy.
+    xp: Namespace = Numpy
+    label_xp: Namespace = Numpy
+
+    @classmethod
+    def read(
+        cls, estimator: BaseEstimator, given: Given, *, reset: bool, class_weight: Any
+    ) -> Self:
+        """Check the collections, chunk by chunk; the chunks stay on the workers."""
+        if not is_dask(given.X):
+            raise TypeError(
+                f"X is of type {type(given.X).__name__}, but other arguments of fit "
+                "are Dask collections. Pass X as one too, or all of them in memory."
+            )
+        cluster_map = ClusterMap()
+        X = row_chunks(given.X, "X")
+        validate_data(
+            estimator, stand_in(given.X, X), skip_check_array=True, reset=reset
+        )
+        dtype = np.dtype(np.float32 if X.dtype == np.float32 else np.float64)
+        chunks = _read(X, given.y, given.sample_weight, dtype, "")
+        summary = Summary.of(cluster_map.each(_summary_of, chunks))
+        check_total(summary.totals, "sample_weight")
+        classes, _ = encode_classes(summary.classes)
+        of_classes = None
+        if class_weight is not None:
+            of_classes = weights_of_classes(
+                class_weight, classes, np.arange(len(classes)), summary.totals.sum(0)
+            ).astype(dtype)
+        training = [chunk.then(_weighted, classes, of_classes) for chunk in chunks]
+        validation = None
+        if given.X_val is not None:
+            chunks_val = _read_validation(estimator, given, dtype)
+            summary_val = Summary.of(cluster_map.each(_summary_of, chunks_val))
+            check_known(summary_val.classes, classes)
+            check_total(summary_val.totals, "sample_weight_val")
+            validation = [
+                chunk.then(_weighted, classes, of_classes) for chunk in chunks_val
+            ]
+        return cls(
+            given.X,
+            given.y,
+            X.shape[1],
+            dtype,
+            getattr(estimator, "feature_names_in_", None),
+            summary,
+            cluster_map,
+            training,
+            validation,
+            # Computed while the chunks as they came are still there.
+            _weight_sums(cluster_map, training, validation),
+        )
+
+    @property
+    def classes(self) -> np.ndarray:
+        """The classes, sorted."""
+        return self.summary.classes
+
+    @property
+    def has_validation(self) -> bool:
+        """Whether there are rows to validate on."""
+        return self.validation is not None
+
+    def split(self, fraction: float, rng: np.random.RandomState) -> Self:
+        """The same with a share of each class to validate on, drawn at random."""
+        numbers = _numbers_to_validate(self.summary.counts, fraction)
+        seeds = rng.randint(2**31 - 1, size=len(self.training))
+        training, validation = (
+            [
+                chunk.then(_side, of_validation, *arguments)
+                for chunk, *arguments in zip(self.training, numbers, seeds, strict=True)
+            ]
+            for of_validation in (False, True)
+        )
+        sums = _weight_sums(self.cluster_map, training, validation)
+        return replace(self, training=training, validation=validation, weight_sums=sums)
+
+    def parts(self, shapes: Shapes, threads: OrderedMap) -> tuple[Parts, Parts | None]:
+        """Each chunk is one part, mapped over by the workers."""
+
+        def of(chunks: list[Chunk], weight_sum: float) -> Parts:
+            return Parts(
+                chunks,
+                weight_sum,
+                # To know whether all are one would take another pass.
+                weighted=True,
+                sparse=not self.summary.dense,
+                ordered_map=partial(self.cluster_map, shapes=shapes),
+            )
+
+        training = of(self.training, self.weight_sums[0])
+        if self.validation is None:
+            return training, None
+        return training, of(self.validation, self.weight_sums[1])
+
+    def n_parts(self, shapes: Shapes) -> int:
+        """The number of parts that the rows, if dense, would have in memory."""
+        return division(int(self.summary.counts.sum()), shapes)[0]
+
+    def sample(self, n_rows: int) -> Block:
+        """In memory: about ``n_rows`` distinct training rows."""
+        merge = partial(smallest_keys, n_rows=n_rows)
+        sample = self.cluster_map.merged(keyed, self.training, merge)
+        block: Block = merge([sample]).block
+        return block
+
+    def largest_values(self) -> np.ndarray:
+        """The largest absolute value of each feature."""
+        largest: np.ndarray = self.cluster_map.merged(
+            _largest_values, self.training, _maximum
+        )
+        return largest
+
+    def deviations(self) -> np.ndarray:
+        """The standard deviation of each feature."""
+        moments = self.cluster_map.merged(_moments_of, self.training, joint_moments)
+        deviations: np.ndarray = np.sqrt(moments.variance)
+        return deviations
+
+
+def _weight_sums(
+    cluster_map: ClusterMap, training: list[Chunk], validation: list[Chunk] | None
+) -> list[float]:
+    """The sums of the weights of the rows to train on and, if any, to validate on."""
+    sides = [training] if validation is None else [training, validation]
+    sums = [sum(cluster_map.each(weight_of, side)) for side in sides]
+    for weight_sum in sums:
+        check_total(np.array([weight_sum]), "sample_weight times class_weight")
+    return sums
+
+
+class Summary(NamedTuple):
+    """What the caller's process gets to know of the chunks.
+
+    Attributes
+    ----------
+    classes : ndarray of shape (n_classes,)
+    counts, totals : ndarray of shape (n_chunks, n_classes)
+        Numbers of rows, and their weights.
+    dense : bool
+        Whether no chunk is sparse.
+    """
+
+    classes: np.ndarray
+    counts: np.ndarray
+    totals: np.ndarray
+    dense: bool
+
+    @classmethod
+    def of(cls, summaries: list["Summary"]) -> "Summary":
+        """The summary of all chunks, from those of single ones."""
+        # An empty chunk has a type of labels, but none of them.
+        labels = [summary.classes for summary in summaries if len(summary.classes)]
+        if not labels:
+            raise ValueError("Found no rows: every chunk is empty.")
+        classes = np.unique(np.concatenate(labels))
+        counts, totals = (
+            np.zeros((len(summaries), len(classes)), dtype) for dtype in (int, float)
+        )
+        for number, summary in enumerate(summaries):
+            codes = np.searchsorted(classes, summary.classes)
+            counts[number, codes] = summary.counts
+            totals[number, codes] = summary.totals
+        return cls(classes, counts, totals, all(summary.dense for summary in summaries))
+
+
+def _read(
+    X: Any, y: Any, sample_weight: Any, dtype: np.dtype, suffix: str
+) -> list[Chunk]:
+    """The chunks of a data set, as Blocks with the labels as they came."""
+    if y is None:
+        raise ValueError(f"fit requires y{suffix} to be passed, but it is None.")
+    beside = {"y": y, "sample_weight": sample_weight}
+    arrays = {f"X{suffix}": X} | {
+        f"{name}{suffix}": _one_column(array, f"{name}{suffix}")
+        for name, array in beside.items()
+        if array is not None
+    }
+    columns = [array.to_delayed().ravel() for array in _aligned(arrays)]
+    if sample_weight is None:
+        columns.append([None] * len(columns[0]))
+    read = delayed(_read_chunk)
+    return [
+        Chunk(read(*chunks, dtype, suffix)) for chunks in zip(*columns, strict=True)
+    ]
+
+
+def _read_validation(
+    estimator: BaseEstimator, given: Given, dtype: np.dtype
+) -> list[Chunk]:
+    """The same of the validation data, which may be in memory."""
+    X_val = given.X_val
+    if is_dask(X_val):
+        X = row_chunks(X_val, "X_val")
+        columns = stand_in(X_val, X)
+    elif is_dask(given.y_val) or is_dask(given.sample_weight_val):
+        raise TypeError(
+            f"X_val is of type {type(X_val).__name__}, but y_val or sample_weight_val "
+            "is a Dask collection. Pass all of them as such, or all in memory."
+        )
+    else:
+        columns = X_val
+    try:
+        validate_data(estimator, columns, skip_check_array=True, reset=False)
+    except ValueError as error:
+        raise ValueError(f"X_val is not valid: {error}") from error
+    if is_dask(X_val):
+        return _read(X, given.y_val, given.sample_weight_val, dtype, "_val")
+    arrays = (X_val, given.y_val, given.sample_weight_val)
+    return [Chunk(delayed(_read_chunk)(*arrays, dtype, "_val"))]
+
+
+def _one_column(array: Any, name: str) -> Any:
+    """Labels or weights as a one-dimensional array, of Dask's if they are Dask's."""
+    if hasattr(array, "to_dask_array"):
+        if not isinstance(getattr(array, "dtype", None), np.dtype):
+            # Types of pandas's own, for strings and categories.
+            array = array.astype(object)
+        array = array.to_dask_array()
+    elif not is_dask(array):
+        array = np.asarray(array)
+    if not hasattr(array, "ndim"):
+        raise TypeError(
+            f"{name} must be a Dask array or series, or in memory. Got "
+            f"{type(array).__name__}."
+        )
+    if array.ndim == 2 and array.shape[1] == 1:
+        return array[:, 0]
+    if array.ndim != 1:
+        raise ValueError(
+            f"{name} must be one-dimensional, of shape (n_samples,). Its shape is "
+            f"{array.shape}."
+        )
+    return array
+
+
+def _aligned(arrays: dict[str, Any]) -> list[Any]:
+    """Dask arrays, chunked as the first is, which stays as it is."""
+    dask_array = optional_import("dask.array", "dask", "Fitting Dask data")
+    n_chunks = {
+        array.numblocks[0] if is_dask(array) else 0 for array in arrays.values()
+    }
+    unknown = any(np.isnan(array.shape[0]) for array in arrays.values())
+    if unknown and len(n_chunks) == 1:
+        # As of one data frame; the workers compare the lengths.
+        return list(arrays.values())
+    arrays = {
+        name: array.copy().compute_chunk_sizes() if np.isnan(array.shape[0]) else array
+        for name, array in arrays.items()
+    }
+    lengths = {name: array.shape[0] for name, array in arrays.items()}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"The numbers of rows differ: {lengths}.")
+    X, *beside = arrays.values()
+    return [
+        X,
+        *(dask_array.asarray(array).rechunk((X.chunks[0],)) for array in beside),
+    ]
+
+
+def _numbers_to_validate(counts: np.ndarray, fraction: float) -> np.ndarray:
+    """How many rows of each class each chunk gives, (n_chunks, n_classes).
+
+    So many of each class in all as for data in memory, and of each chunk its share.
+    """
+    total = counts.sum(axis=0)
+    numbers = np.array([number_to_validate(int(n), fraction) for n in total])
+    check_some_to_validate(int(numbers.sum()), int(total.sum()))
+    before = np.vstack([np.zeros_like(total), counts.cumsum(axis=0)])
+    # Rounded to the nearest; between two chunks it never grows by more than they hold.
+    return np.diff((2 * numbers * before + total) // (2 * total), axis=0)
+
+
+# What follows runs on the workers.
+
+
+def _read_chunk(
+    X: Any, y: Any, sample_weight: Any, dtype: np.dtype, suffix: str
+) -> Block:
+    """A checked Block, with the labels as they came."""
+    try:
+        X, y = check_chunk(X, y, dtype)
+        weights = check_weights(sample_weight, X, f"sample_weight{suffix}")
+    except ValueError as error:
+        if not suffix:
+            raise
+        raise ValueError(f"X{suffix} is not valid: {error}") from error
+    return Block(X, y, weights)
+
+
+def _summary_of(block: Block) -> Summary:
+    classes, codes = np.unique(block.y, return_inverse=True)
+    return Summary(
+        classes,
+        np.bincount(codes, minlength=len(classes)),
+        np.bincount(codes, block.sample_weight, minlength=len(classes)),
+        not issparse(block.X),
+    )
+
+
+def _weighted(
+    block: Block, classes: np.ndarray, of_classes: np.ndarray | None
+) -> Block:
+    """The block with codes for its labels, and its weights as those of the loss."""
+    codes = np.searchsorted(classes, block.y)
+    weights = block.sample_weight
+    if of_classes is not None:
+        weights = weights * of_classes[codes]
+    return Block(block.X, codes, weights)
+
+
+def _side(block: Block, validation: bool, numbers: np.ndarray, seed: int) -> Block:
+    """The rows to validate on, so many of each class, or the others."""
+    rng = np.random.RandomState(seed)
+    chosen = np.zeros(len(block.y), dtype=bool)
+    for code in np.flatnonzero(numbers):
+        rows = rng.permutation(np.flatnonzero(block.y == code))
+        chosen[rows[: numbers[code]]] = True
+    rows = np.flatnonzero(chosen == validation)
+    return Block(*(array[rows] for array in block))
+
+
+def _largest_values(block: Block) -> np.ndarray:
+    return largest_values(block.X) if block.X.shape[0] else np.zeros(block.X.shape[1])
+
+
+def _maximum(largest: list[np.ndarray]) -> np.ndarray:
+    return np.asarray(np.max(largest, axis=0))
+
+
+def _moments_of(block: Block) -> Moments:
+    if not block.X.shape[0]:
+        return Moments(0, *np.zeros((2, block.X.shape[1])))
+    return moments_of(block.X)

@@ -1,0 +1,84 @@
+"""The rows of a fit: where they are, and what a fit needs to know of them.
+
+`held.Held` has them in memory or on a device, `dask.OnCluster` in the chunks of Dask
+collections. Both have the attributes and methods of `Rows`, so that a fit does not know
+where its rows are. Rows return numbers; what follows from these is decided elsewhere.
+"""
+
+from typing import Any, NamedTuple, Protocol, Self
+
+import numpy as np
+
+from .._model.arrays import Namespace
+from .._model.blocks import Block, OrderedMap, Parts
+from .._model.parameters import Shapes
+
+
+class Given(NamedTuple):
+    """The arguments of `fit`."""
+
+    X: Any
+    y: Any
+    sample_weight: Any = None
+    X_val: Any = None
+    y_val: Any = None
+    sample_weight_val: Any = None
+
+
+class Rows(Protocol):
+    """Rows to train on, and to validate on if any.
+
+    Attributes
+    ----------
+    X, y
+        All rows, checked, and their labels.
+    classes : ndarray of shape (n_classes,)
+    n_features : int
+    dtype : numpy dtype
+        float64 or float32.
+    feature_names : ndarray or None
+        None where X has no names.
+    xp, label_xp : Numpy or ArrayAPI
+        Where X and the labels are.
+    has_validation : bool
+    """
+
+    @property
+    def X(self) -> Any: ...
+    @property
+    def y(self) -> Any: ...
+    @property
+    def classes(self) -> np.ndarray: ...
+    @property
+    def n_features(self) -> int: ...
+    @property
+    def dtype(self) -> np.dtype: ...
+    @property
+    def feature_names(self) -> np.ndarray | None: ...
+    @property
+    def xp(self) -> Namespace: ...
+    @property
+    def label_xp(self) -> Namespace: ...
+    @property
+    def has_validation(self) -> bool: ...
+
+    def split(self, fraction: float, rng: np.random.RandomState) -> Self:
+        """The same with a share of each class to validate on, drawn at random."""
+
+    def parts(self, shapes: Shapes, threads: OrderedMap) -> tuple[Parts, Parts | None]:
+        """The parts to train on, and those to validate on if any.
+
+        ``threads`` is the map over parts in the memory of this process.
+        """
+
+    def n_parts(self, shapes: Shapes) -> int:
+        """The number of parts that the training rows would have in memory."""
+
+    def sample(self, n_rows: int) -> Block:
+        """In memory: all training rows, or about ``n_rows`` distinct ones of them."""
+
+    def largest_values(self) -> np.ndarray:
+        """The largest absolute value of each feature."""
+
+    def deviations(self) -> np.ndarray:
+        """The standard deviation of each feature."""

@@ -1,0 +1,73 @@
+"""Validation data: split off the training data, or the user's own."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import column_or_1d
+
+from .._model.arrays import Matrix
+from .input import check_data
+
+
+def stratified_split(
+    codes: np.ndarray, fraction: float, rng: np.random.RandomState
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows to train on and rows to validate on, both in ascending order.
+
+    Each class gives the given share of its rows, but at least one row to either
+    side if it has two, and none to validation if it has one. (scikit-learn's
+    splitters refuse such classes, and validation sets smaller than the number
+    of classes.)
+    """
+    validation = []
+    for code in np.unique(codes):
+        rows = np.flatnonzero(codes == code)
+        n = number_to_validate(len(rows), fraction)
+        validation.append(rng.permutation(rows)[:n] if n else rows[:0])
+    chosen = np.zeros(len(codes), dtype=bool)
+    chosen[np.concatenate(validation)] = True
+    check_some_to_validate(int(chosen.sum()), len(codes))
+    return np.flatnonzero(~chosen), np.flatnonzero(chosen)
+
+
+def number_to_validate(n_rows: int, fraction: float) -> int:
+    """How many of the rows of a class are validated on."""
+    return int(np.clip(round(fraction * n_rows), 1, n_rows - 1)) if n_rows > 1 else 0
+
+
+def check_some_to_validate(n_validation: int, n_samples: int) -> None:
+    """Raise a ValueError if there is no row to validate on."""
+    if not n_validation:
+        raise ValueError(
+            "early_stopping=True needs a class with at least two samples to split "
+            f"validation data off; all {n_samples} samples are of different classes."
+        )
+
+
+def check_validation_data(
+    estimator: BaseEstimator, X_val: Any, y_val: Any, classes: np.ndarray, dtype: Any
+) -> tuple[Matrix, np.ndarray]:
+    """The user's own validation data, with labels as indices into ``classes``."""
+    try:
+        X_val = check_data(estimator, X_val, dtype=dtype, reset=False)
+    except ValueError as error:
+        raise ValueError(f"X_val is not valid: {error}") from error
+    y_val = column_or_1d(y_val)
+    if len(y_val) != X_val.shape[0]:
+        raise ValueError(
+            f"X_val and y_val differ in length: {X_val.shape[0]} and {len(y_val)}."
+        )
+    check_known(y_val, classes)
+    return X_val, np.searchsorted(classes, y_val)
+
+
+def check_known(y_val: np.ndarray, classes: np.ndarray) -> None:
+    """Raise a ValueError if a label is not among the classes."""
+    known = np.isin(y_val, classes)
+    if not known.all():
+        unknown = np.unique(y_val[~known]).tolist()
+        raise ValueError(
+            f"y_val holds classes that y does not: {unknown}. The classes of y are "
+            f"{classes.tolist()}."
+        )

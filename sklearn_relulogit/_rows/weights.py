@@ -1,0 +1,95 @@
+"""Sample weights: checked, and multiplied with the weights of the classes."""
+
+from numbers import Number
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_array, check_consistent_length, compute_class_weight
+
+from .._model.arrays import Matrix, numpy_dtype
+
+
+def check_sample_weight(
+    sample_weight: Any, X: Matrix, name: str = "sample_weight"
+) -> np.ndarray:
+    """Weights of the rows of X in its dtype, (n_samples,); ones where None is given."""
+    weights = check_weights(sample_weight, X, name)
+    if sample_weight is not None:
+        check_total(weights, name)
+    return weights
+
+
+def check_weights(sample_weight: Any, X: Matrix, name: str) -> np.ndarray:
+    """The same of a part of the rows, which may weigh nothing together."""
+    dtype = numpy_dtype(X.dtype)
+    if sample_weight is None:
+        # One number seen n_samples times.
+        return np.broadcast_to(dtype.type(1), X.shape[0])
+    with np.errstate(over="ignore", invalid="ignore"):
+        weights: np.ndarray = check_array(
+            # A number has no shape to complain of.
+            [[sample_weight]] if isinstance(sample_weight, Number) else sample_weight,
+            dtype=dtype,
+            ensure_2d=False,
+            allow_nd=True,
+            ensure_min_samples=0,
+            input_name=name,
+        )
+    if weights.ndim != 1:
+        raise ValueError(
+            f"{name} must be a 1-dimensional array, of shape (n_samples,). Got "
+            f"{sample_weight!r} instead."
+        )
+    check_consistent_length(X, weights)
+    if (weights < 0).any():
+        raise ValueError(
+            f"Negative values in {name}: weights must be >= 0. The smallest is "
+            f"{weights.min()}."
+        )
+    return weights
+
+
+def check_total(weights: np.ndarray, name: str) -> None:
+    """Raise a ValueError unless the sum of the weights is positive and finite."""
+    with np.errstate(over="ignore"):
+        total = weights.sum(dtype=np.float64)
+    if not 0 < total < np.inf:
+        raise ValueError(
+            f"{name} must have a positive, finite sum. Its sum is {total}"
+            f"{', every weight is zero' if total == 0 else ''}."
+        )
+
+
+def weights_of_classes(
+    class_weight: Any,
+    classes: np.ndarray,
+    codes: np.ndarray,
+    sample_weight: np.ndarray,
+) -> np.ndarray:
+    """The weight of each class, (n_classes,).
+
+    "balanced" gives every class the same total of sample weights, so that an
+    integer weight stays the same as repeating the sample. A class whose samples
+    all weigh nothing is left out of it.
+    """
+    if class_weight == "balanced":
+        weighty = sample_weight > 0
+        present = np.unique(codes[weighty])
+        weights = np.ones(len(classes))
+        weights[present] = compute_class_weight(
+            class_weight,
+            classes=present,
+            y=codes[weighty],
+            sample_weight=sample_weight[weighty],
+        )
+        return weights
+    for label, weight in class_weight.items():
+        if (
+            not isinstance(weight, int | float | np.integer | np.floating)
+            or not 0 <= weight < np.inf
+        ):
+            raise ValueError(
+                "The weights in class_weight must be finite numbers >= 0. Got "
+                f"{weight!r} for class {label!r}."
+            )
+    return np.asarray(compute_class_weight(class_weight, classes=classes, y=classes))

@@ -1,0 +1,1 @@
+"""The search for the penalty: by two halves of the rows, or by cross-validation."""

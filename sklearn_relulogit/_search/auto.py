@@ -1,0 +1,196 @@
+"""The strength of the penalty by ``alpha="auto"``.
+
+Two-fold cross-validation between halves that the data define (see `halves`), along
+a path of penalties. ``docs/defaults.md`` tells why, and what it gains.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from .._model.blocks import Block, OrderedMap, Parts
+from .._model.collapse import collapse_alpha
+from .._model.likelihood import Likelihood
+from .._model.objective import Objective
+from .._model.parameters import Shapes
+from .._threads import single_threaded_blas
+from .halves import halves
+from .path import TOLERANCE, Fold, Precision
+
+# Penalties are half powers of ten, counted by their exponents, so that rounding errors
+# do not matter. The search begins at 10, the best single value in the study, unless
+# the network would all but collapse, and goes no more than four powers from there.
+FIRST_EXPONENT = 2
+MAX_STEPS = 8
+
+# The halves together hold about so many rows, since more would tell little more, and
+# about so many numbers, but not fewer rows than this.
+MAX_ROWS = 10_000
+MAX_NUMBERS, MIN_ROWS = 2**22, 2000
+
+
+class Choice(NamedTuple):
+    """A penalty, the validation loss of those tried, and a theta to go on from."""
+
+    alpha: float
+    losses: dict[float, float] | None
+    theta: np.ndarray | None
+
+
+def search_rows(n_features: int) -> int:
+    """The number of distinct rows that a search uses, about."""
+    return min(MAX_ROWS, max(MAX_NUMBERS // n_features, MIN_ROWS))
+
+
+def penalty(exponent: int) -> float:
+    """The half power of ten."""
+    return float(10 ** (exponent / 2))
+
+
+@dataclass
+class Step:
+    """A penalty of the walk: where the fits to the halves end, and with what losses."""
+
+    thetas: list[np.ndarray]
+    losses: list[float]
+
+
+class Walk:
+    """A walk from one penalty to the next, while the loss of the folds falls.
+
+    Parameters
+    ----------
+    folds : list of Fold
+    initial : ndarray of shape (n_parameters,)
+        Where the first fits begin.
+    report : callable or None
+        Called with each penalty and its mean loss.
+    """
+
+    def __init__(
+        self,
+        folds: list[Fold],
+        initial: np.ndarray,
+        report: Callable[[float, float], None] | None,
+    ) -> None:
+        self.folds = folds
+        self.initial = initial
+        self.report = report
+        self.steps: dict[int, Step] = {}
+
+    def loss_at(self, exponent: int, before: int | None) -> float:
+        """The mean loss of a penalty, whose fits begin where those of ``before`` ended.
+
+        The first ones, of ``before=None``, begin at the initial weights.
+        """
+        if before is None:
+            n = len(self.folds)
+            last = Step([self.initial] * n, [np.inf] * n)
+        else:
+            last = self.steps[before]
+        alpha = penalty(exponent)
+        results = [
+            fold.step(alpha, theta, loss)
+            for fold, theta, loss in zip(
+                self.folds, last.thetas, last.losses, strict=True
+            )
+        ]
+        thetas, losses = map(list, zip(*results, strict=True))
+        self.steps[exponent] = Step(thetas, losses)
+        weights = [fold.validation.parts.weight_sum for fold in self.folds]
+        loss = float(np.average(losses, weights=weights))
+        if self.report is not None:
+            self.report(alpha, loss)
+        return loss
+
+
+def choose_alpha(
+    data: Block,
+    shapes: Shapes,
+    likelihood: Likelihood,
+    initial: np.ndarray,
+    *,
+    history_size: int,
+    ordered_map: OrderedMap = map,
+    report: Callable[[float, float], None] | None = None,
+    precision: Precision | None = None,
+    max_rows: int | None = None,
+) -> Choice:
+    """The penalty whose fits to each half have the lowest mean loss on the other.
+
+    The fits of each half follow the path that `descend` takes, each from where the one
+    before has ended, the first from ``initial``. So it finds the lowest loss if the
+    loss has one minimum over alpha, as it has, but for noise, in the study.
+    """
+    precision = Precision() if precision is None else precision
+    max_rows = search_rows(data.X.shape[1]) if max_rows is None else max_rows
+    two = halves(data, likelihood.n_classes, max_rows)
+    collapse = collapse_alpha(data, likelihood, ordered_map)
+    if not all(len(half.y) for half in two.validation) or collapse == 0:
+        # Nothing tells one penalty from another.
+        return Choice(penalty(FIRST_EXPONENT), {}, None)
+
+    def objective(half: Block) -> Objective:
+        parts = Parts.of(half, shapes, ordered_map)
+        return Objective.over(parts, shapes, likelihood, 0.0, data.X.dtype)
+
+    # Each half is judged by the other.
+    folds = [
+        Fold(objective(training), objective(other), initial, history_size, precision)
+        for training, other in zip(two.training, reversed(two.validation), strict=True)
+    ]
+    walk = Walk(folds, initial, report)
+    start = min(FIRST_EXPONENT, int(np.floor(2 * np.log10(collapse))) - 1)
+    with single_threaded_blas():
+        # One nat over all rows: the evidence that it takes to leave the penalty that
+        # is usually best. Rows, not weights, so that the weights' unit is irrelevant.
+        best, losses = descend(
+            walk.loss_at, start, least_gain=1 / two.n_rows, tol=precision.tol
+        )
+    return Choice(
+        penalty(best),
+        {penalty(exponent): loss for exponent, loss in losses.items()},
+        walk.steps[best].thetas[0],
+    )
+
+
+def descend(
+    loss_at: Callable[[int, int | None], float],
+    start: int,
+    least_gain: float,
+    tol: float = TOLERANCE,
+) -> tuple[int, dict[int, float]]:
+    """Go from ``start`` to weaker or stronger penalties while the loss falls.
+
+    To weaker ones first, or else, if there is nothing to gain, to stronger ones. A
+    step must lower the loss by ``least_gain`` and by the share ``tol`` of it.
+
+    Parameters
+    ----------
+    loss_at : callable
+        ``loss_at(exponent, before)`` comes from the penalty ``before``, None at first.
+    start : int
+        Exponent of the first penalty.
+    least_gain, tol : float
+
+    Returns
+    -------
+    best : int
+        Where it ends.
+    losses : dict of int to float
+        The loss of each penalty tried.
+    """
+    losses = {start: loss_at(start, None)}
+    here = start
+    for direction in (-1, 1):
+        while abs(here - start) < MAX_STEPS:
+            there = here + direction
+            losses[there] = loss_at(there, here)
+            if losses[here] - losses[there] <= max(least_gain, tol * losses[here]):
+                break
+            here = there
+        if here != start:
+            break
+    return here, losses

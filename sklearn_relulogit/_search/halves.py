@@ -1,0 +1,90 @@
+"""Two halves of a data set that the data themselves define.
+
+Which half a row falls in depends on its values and its weight alone, never on its
+position. So a weight of two is the same as a row given twice.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import bdtrik
+
+from .._model.blocks import Block
+from .._rows.distinct import distinct_rows
+
+# An odd number without a pattern: 2^64 divided by the golden ratio.
+MIXER = np.uint64(0x9E3779B97F4A7C15)
+
+
+class Halves(NamedTuple):
+    """Two halves to fit, the two to validate on, and what they hold together.
+
+    ``validation[i]`` is ``training[i]`` without what is in both. ``n_rows`` is the
+    number of rows that are in one half only.
+    """
+
+    training: list[Block]
+    validation: list[Block]
+    n_rows: int
+
+
+def halves(data: Block, n_classes: int, max_rows: int) -> Halves:
+    """Divide a data set in halves. Equal rows become one, of their total weight.
+
+    Each class gives half of its distinct rows to either half, whole. But where the same
+    features are seen with several labels, as with few features of few values, rows
+    to come will repeat those of today. There the copies of a row are divided at random,
+    binomially, by a number that the hash of the row defines. A copy has weight one, as
+    in the likelihood.
+
+    A class of only one distinct row belongs to both halves. Of more than ``max_rows``
+    distinct rows the halves hold about so many, chosen by the hashes of the rows.
+    """
+    keys, y, weights, rows = distinct_rows(data)
+    _, number, n_labels = np.unique(keys, return_inverse=True, return_counts=True)
+    recurring = n_labels[number] > 1
+    copies = np.ones(len(keys))
+    share = np.full(len(keys), np.nan)  # Of the first half; nan for both or none.
+    shared = np.zeros(len(keys), dtype=bool)
+    for code in range(n_classes):
+        of_class = np.flatnonzero(y == code)
+        if len(of_class) < 2:
+            shared[of_class] = True
+            continue
+        kept = of_class[: max(2, -(-len(of_class) * max_rows // len(keys)))]
+        whole, divided = kept[~recurring[kept]], kept[recurring[kept]]
+        share[whole] = np.arange(len(whole)) % 2
+        n = copies[divided] = np.maximum(1, np.rint(weights[divided]))
+        share[divided] = binomial_quantile(uniforms(keys[divided], code), n) / n
+
+    def half(share: np.ndarray, extra: np.ndarray) -> Block:
+        share = np.where(extra, 1.0, share)
+        chosen = np.flatnonzero(share > 0)
+        chosen = chosen[np.argsort(rows[chosen])]
+        return Block(
+            data.X[rows[chosen]],
+            y[chosen],
+            (share * weights)[chosen].astype(data.sample_weight.dtype),
+        )
+
+    shares, none = (share, 1 - share), np.zeros_like(shared)
+    return Halves(
+        training=[half(share, shared) for share in shares],
+        validation=[half(share, none) for share in shares],
+        n_rows=int(copies[~np.isnan(share)].sum()),
+    )
+
+
+def uniforms(keys: np.ndarray, code: int) -> np.ndarray:
+    """A number between 0 and 1 for each hash, and others for another code."""
+    mixed = (keys.astype(np.uint64) + np.uint64(2 * code + 1)) * MIXER
+    mixed ^= mixed >> np.uint64(32)
+    mixed *= MIXER
+    return (mixed >> np.uint64(11)) / 2.0**53
+
+
+def binomial_quantile(u: np.ndarray, n: np.ndarray) -> np.ndarray:
+    """The quantile u of the number of heads in n throws of a fair coin."""
+    with np.errstate(invalid="ignore"):
+        heads = np.ceil(bdtrik(u, n, 0.5))
+    return np.asarray(np.clip(np.nan_to_num(heads), 0, n))

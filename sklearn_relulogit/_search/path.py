@@ -1,0 +1,135 @@
+"""A path of penalties over a fold: fits to one part of the rows, judged by another.
+
+Both searches for the penalty walk such paths: that of ``alpha="auto"`` over two halves
+(`auto`), and that of the CV class over the folds of a splitter (`folds`).
+"""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from .._model.collapse import revive
+from .._model.objective import Objective
+from .._model.parameters import Shapes
+from .._optimize.lbfgs import INTERRUPTED, Iterate, Limits, Monitor, Stage, minimize
+from .._optimize.monitors import VALIDATION_LOSS
+from .._optimize.training import limits_for
+
+# Two losses are told apart if they differ by this share of them; the fits of a search
+# are no more exact, since they serve the choice alone.
+TOLERANCE = 1e-3
+MAX_ITER = 300
+
+# A fit is given up once its validation loss is this share above that of the penalty
+# before, and rises. This is checked every so many iterations.
+HOPELESS = 0.02
+CHECK_EVERY = 10
+
+# Bits of theta that are carried from one fit to the next.
+CARRIED_BITS = 10
+
+
+@dataclass(frozen=True)
+class Precision:
+    """How exact the fits of a path are.
+
+    Attributes
+    ----------
+    tol : float
+        Relative tolerance of the loss, and by it of the choice.
+    max_iter : int
+        Largest number of iterations of a fit.
+    hopeless : float
+        A fit is given up once its validation loss is this share above that of the
+        penalty before, and rises; inf for never.
+    carried_bits : int
+        Bits of theta that are carried from one fit to the next.
+    """
+
+    tol: float = TOLERANCE
+    max_iter: int = MAX_ITER
+    hopeless: float = HOPELESS
+    carried_bits: int = CARRIED_BITS
+
+    def limits(self, shapes: Shapes, dtype: np.dtype) -> Limits:
+        """When a fit ends."""
+        limits = limits_for(shapes, dtype, self.tol, self.max_iter, 2 * self.max_iter)
+        # Without hidden layers the gradient alone ends it, and soon.
+        return limits if len(shapes) > 1 else replace(limits, tol=self.tol / 10)
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Rows to train on and rows to judge by.
+
+    Attributes
+    ----------
+    training, validation : Objective
+        Their penalties play no part.
+    initial : ndarray of shape (n_parameters,)
+        Where units begin anew that a penalty shrank away.
+    history_size : int
+    """
+
+    training: Objective
+    validation: Objective
+    initial: np.ndarray
+    history_size: int
+    precision: Precision = field(default_factory=Precision)
+
+    def step(
+        self, alpha: float, theta: np.ndarray, loss: float = np.inf
+    ) -> tuple[np.ndarray, float]:
+        """Fit from theta, where the path has come to with this validation loss.
+
+        Returns the theta for the next step, and its validation loss.
+        """
+        theta = self.fit(alpha, theta, loss)
+        return theta, self.validation.mean_nll(theta)
+
+    def fit(self, alpha: float, theta: np.ndarray, loss: float = np.inf) -> np.ndarray:
+        """Fit from theta; the theta for the next step."""
+        evaluation = self.training.evaluation
+        objective = Objective(self.training.parts, evaluation, alpha)
+        limits = self.precision.limits(evaluation.shapes, evaluation.dtype)
+        bound = (1 + self.precision.hopeless) * loss
+        minimum = minimize(
+            [Stage(objective, limits)],
+            revive(theta, self.initial, evaluation.shapes),
+            history_size=min(self.history_size, limits.max_iter),
+            monitors=[Hopeless(self.validation, bound)] if bound < np.inf else [],
+        )
+        if minimum.stop_reason == INTERRUPTED:
+            raise KeyboardInterrupt
+        return round_significand(minimum.iterate.theta, self.precision.carried_bits)
+
+
+class Hopeless(Monitor):
+    """Ends a fit whose validation loss has risen, and still rises, above a bound.
+
+    Fits with too weak a penalty are the longest, and it shows early.
+    """
+
+    def __init__(self, validation: Objective, bound: float) -> None:
+        self.validation = validation
+        self.bound = bound
+        self._last = bound
+
+    def end_iteration(self, iterate: Iterate) -> str | None:
+        if iterate.n_iter % CHECK_EVERY:
+            return None
+        before, self._last = self._last, self.validation.mean_nll(iterate.theta)
+        return VALIDATION_LOSS if self._last > max(before, self.bound) else None
+
+
+def round_significand(theta: np.ndarray, bits: int = CARRIED_BITS) -> np.ndarray:
+    """Theta to so many significant bits.
+
+    Near the kinks of the network a difference in the last bit grows from iteration to
+    iteration. Rounding between the fits removes it, so that repeated rows lead, fit
+    after fit, to where weights do.
+    """
+    mantissa, exponent = np.frexp(theta)
+    scale = 2.0**bits
+    rounded: np.ndarray = np.ldexp(np.round(mantissa * scale) / scale, exponent)
+    return rounded
