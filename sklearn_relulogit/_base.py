@@ -20,6 +20,7 @@ from ._model.prediction import logits
 from ._rows.chunkwise import chunkwise, refuse_dask
 from ._rows.input import check_data, input_namespace
 from ._rows.statistics import largest_values
+from ._search.auto import Choice
 from ._threads import ThreadedMap, effective_n_threads, single_threaded_blas
 
 
@@ -104,8 +105,7 @@ class BaseReLULogistic(ClassifierMixin, BaseEstimator):
             to_numpy(self.classes_),
             [W_T.shape for W_T in self.coefs_],
             pack([(to_numpy(W_T), to_numpy(b)) for W_T, b in layers]),
-            self.alpha_,
-            getattr(self, "alpha_losses_", None),
+            Choice(self.alpha_, getattr(self, "alpha_losses_", None)),
             getattr(self, "_pairs", ()),
         )
 

@@ -387,7 +387,7 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
         task = self._callback_task(settings, given.sample_weight)
         result = fit(rows, settings, previous=previous, task=task)
         self._record(result)
-        self.alpha_losses_ = result.alpha_losses
+        self.alpha_losses_ = result.choice.losses
         return result.message
 
     def _callback_task(self, settings: Settings, sample_weight: Any) -> FitTask:

@@ -114,8 +114,7 @@ class Previous:
     classes: np.ndarray
     shapes: Shapes
     theta: np.ndarray
-    alpha: float
-    alpha_losses: dict[float, float] | None
+    choice: Choice
     pairs: Sequence[Pair]
 
     def check(self, classes: np.ndarray, shapes: Shapes) -> None:
@@ -170,15 +169,11 @@ class Fit:
     Attributes
     ----------
     network : Network
-    alpha : float
-    alpha_losses : dict or None
-        The penalties that a search tried, with their losses.
-    loss : float
-    loss_curve : list of float
-    validation_loss_curve : list of float or None
-    restart_losses : ndarray of shape (n_init,)
-    n_evaluations : int
-    stop_reason : str
+    choice : Choice
+        The penalty, and those that a search tried.
+    best : Restart
+        The one that the network is from.
+    restart_losses : list of float
     pairs : deque or None
         Correction pairs for a warm start.
     message : str or None
@@ -186,58 +181,28 @@ class Fit:
     """
 
     network: Network
-    alpha: float
-    alpha_losses: dict[float, float] | None
-    loss: float
-    loss_curve: list[float]
-    validation_loss_curve: list[float] | None
-    restart_losses: np.ndarray
-    n_evaluations: int
-    stop_reason: str
+    choice: Choice
+    best: Restart
+    restart_losses: list[float]
     pairs: deque[Pair] | None
     message: str | None
 
-    @classmethod
-    def of(
-        cls,
-        network: Network,
-        choice: Choice,
-        best: Restart,
-        restarts: list[Restart],
-        pairs: deque[Pair] | None,
-        message: str | None,
-    ) -> Self:
-        """From the best of the restarts."""
-        assert best.minimum is not None
-        curve = best.minimum.loss_curve
-        validation_curve = None
-        if best.validation is not None:
-            validation_curve = best.validation.losses[: len(curve)]
-        return cls(
-            network,
-            choice.alpha,
-            choice.losses,
-            loss=best.iterate.loss,
-            loss_curve=curve,
-            validation_loss_curve=validation_curve,
-            restart_losses=np.array([restart.loss for restart in restarts]),
-            n_evaluations=best.minimum.n_evaluations,
-            stop_reason=best.minimum.stop_reason,
-            pairs=pairs,
-            message=message,
-        )
-
     def attributes(self) -> dict[str, Any]:
         """The fitted attributes of an estimator."""
+        best, minimum = self.best, self.best.end
+        n_iter = len(minimum.loss_curve)
         return self.network.attributes() | {
-            "alpha_": self.alpha,
-            "loss_": self.loss,
-            "loss_curve_": self.loss_curve,
-            "validation_loss_curve_": self.validation_loss_curve,
-            "restart_losses_": self.network.rows.xp.to_device(self.restart_losses),
-            "n_iter_": len(self.loss_curve),
-            "n_evaluations_": self.n_evaluations,
-            "stop_reason_": self.stop_reason,
+            "alpha_": self.choice.alpha,
+            "loss_": best.iterate.loss,
+            "loss_curve_": minimum.loss_curve,
+            "validation_loss_curve_": best.validation
+            and best.validation.losses[:n_iter],
+            "restart_losses_": self.network.rows.xp.to_device(
+                np.array(self.restart_losses)
+            ),
+            "n_iter_": n_iter,
+            "n_evaluations_": minimum.n_evaluations,
+            "stop_reason_": minimum.stop_reason,
         }
 
 
@@ -299,9 +264,9 @@ class Problem:
         """The penalty that the parameter `alpha` stands for, and where to begin."""
         settings = self.settings
         if settings.alpha != "auto":
-            return Choice(settings.alpha, None, None)
+            return Choice(settings.alpha)
         if previous is not None:
-            return Choice(previous.alpha, previous.alpha_losses, None)
+            return previous.choice
 
         def report(alpha: float, loss: float) -> None:
             print(f"alpha {alpha:.3g}  loss of the other half {loss:.6f}", flush=True)
@@ -357,15 +322,14 @@ class Problem:
 
     def message(self, best: Restart, alpha: float) -> str | None:
         """What to warn of."""
-        messages = [self._convergence_message(best.minimum)]
+        messages = [self._convergence_message(best.end)]
         constant = is_constant(best.iterate.theta, self.shapes, self.training)
         if constant and not self._nothing_to_fit(alpha):
             messages.append(CONSTANT)
         return " ".join(filter(None, messages)) or None
 
-    def _convergence_message(self, minimum: Minimum | None) -> str | None:
+    def _convergence_message(self, minimum: Minimum) -> str | None:
         """Why the fit ended before it converged, if so, and what to do."""
-        assert minimum is not None
         n_iter, reason = len(minimum.loss_curve), minimum.stop_reason
         if reason == INTERRUPTED:
             return (
@@ -476,4 +440,5 @@ def fit(
         message = problem.message(best, choice.alpha)
     network = Network(best.iterate.theta, shapes, likelihood, rows)
     task.close(network.theta)
-    return Fit.of(network, choice, best, restarts, pairs, message)
+    losses = [restart.loss for restart in restarts]
+    return Fit(network, choice, best, losses, pairs, message)

@@ -37,25 +37,31 @@ class Restart:
     minimum: Minimum | None = None
 
     @property
+    def end(self) -> Minimum:
+        """The minimum of a restart that began."""
+        assert self.minimum is not None
+        return self.minimum
+
+    @property
+    def best_validated(self) -> Iterate | None:
+        """The iterate of the lowest validation loss, where early stopping keeps it."""
+        if self.validation is None or self.validation.patience is None:
+            return None
+        return self.validation.best
+
+    @property
     def iterate(self) -> Iterate:
         """The parameters to keep: with early stopping, those of the lowest loss."""
-        assert self.minimum is not None
-        return self._best_validated() or self.minimum.iterate
+        return self.best_validated or self.end.iterate
 
     @property
     def loss(self) -> float:
         """What the best restart is chosen by; infinite where it did not begin."""
         if self.minimum is None:
             return float("inf")
-        if self.validation is not None and self._best_validated() is not None:
+        if self.validation is not None and self.best_validated is not None:
             return self.validation.best_loss
         return self.minimum.iterate.loss
-
-    def _best_validated(self) -> Iterate | None:
-        """The iterate of the lowest validation loss, if early stopping asks for it."""
-        if self.validation is None or self.validation.patience is None:
-            return None
-        return self.validation.best
 
 
 def limits_for(

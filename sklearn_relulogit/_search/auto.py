@@ -5,7 +5,6 @@ a path of penalties. ``docs/defaults.md`` tells why, and what it gains.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -35,8 +34,8 @@ class Choice(NamedTuple):
     """A penalty, the validation loss of those tried, and a theta to go on from."""
 
     alpha: float
-    losses: dict[float, float] | None
-    theta: np.ndarray | None
+    losses: dict[float, float] | None = None
+    theta: np.ndarray | None = None
 
 
 def search_rows(n_features: int) -> int:
@@ -47,14 +46,6 @@ def search_rows(n_features: int) -> int:
 def penalty(exponent: int) -> float:
     """The half power of ten."""
     return float(10 ** (exponent / 2))
-
-
-@dataclass
-class Step:
-    """A penalty of the walk: where the fits to the halves end, and with what losses."""
-
-    thetas: list[np.ndarray]
-    losses: list[float]
 
 
 class Walk:
@@ -78,27 +69,25 @@ class Walk:
         self.folds = folds
         self.initial = initial
         self.report = report
-        self.steps: dict[int, Step] = {}
+        # Of each penalty: where the fits of the folds ended, and with what losses.
+        self.steps: dict[int, tuple[list[np.ndarray], list[float]]] = {}
 
     def loss_at(self, exponent: int, before: int | None) -> float:
         """The mean loss of a penalty, whose fits begin where those of ``before`` ended.
 
         The first ones, of ``before=None``, begin at the initial weights.
         """
+        n, alpha = len(self.folds), penalty(exponent)
         if before is None:
-            n = len(self.folds)
-            last = Step([self.initial] * n, [np.inf] * n)
+            last = [self.initial] * n, [np.inf] * n
         else:
             last = self.steps[before]
-        alpha = penalty(exponent)
         results = [
             fold.step(alpha, theta, loss)
-            for fold, theta, loss in zip(
-                self.folds, last.thetas, last.losses, strict=True
-            )
+            for fold, theta, loss in zip(self.folds, *last, strict=True)
         ]
         thetas, losses = map(list, zip(*results, strict=True))
-        self.steps[exponent] = Step(thetas, losses)
+        self.steps[exponent] = thetas, losses
         weights = [fold.validation.parts.weight_sum for fold in self.folds]
         loss = float(np.average(losses, weights=weights))
         if self.report is not None:
@@ -130,7 +119,7 @@ def choose_alpha(
     collapse = collapse_alpha(data, likelihood, ordered_map)
     if not all(len(half.y) for half in two.validation) or collapse == 0:
         # Nothing tells one penalty from another.
-        return Choice(penalty(FIRST_EXPONENT), {}, None)
+        return Choice(penalty(FIRST_EXPONENT), {})
 
     def objective(half: Block) -> Objective:
         parts = Parts.of(half, shapes, ordered_map)
@@ -152,7 +141,7 @@ def choose_alpha(
     return Choice(
         penalty(best),
         {penalty(exponent): loss for exponent, loss in losses.items()},
-        walk.steps[best].thetas[0],
+        walk.steps[best][0][0],
     )
 
 
