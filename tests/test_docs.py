@@ -16,7 +16,7 @@ from sklearn_relulogit import ReLULogisticClassifier
 
 ROOT = Path(__file__).parent.parent
 # Of the package that is tested, which need not be that of the checkout.
-NETWORK = Path(sklearn_relulogit.__file__).with_name("_network.py")
+NETWORK = Path(sklearn_relulogit.__file__).parent / "_model" / "network.py"
 
 
 def read(*path):
@@ -27,11 +27,20 @@ def test_the_derivation_quotes_the_backward_pass_as_it_is():
     text = read("docs", "derivation.md")
     (quoted,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
     assert NETWORK.read_text(encoding="utf-8").endswith(quoted)
-    # Each line of the table is a line of the code.
-    lines = re.findall(r"^\| `(.*?)` \|", text, flags=re.MULTILINE)
-    assert len(lines) == 7
-    for line in lines:
-        assert f" {line}\n" in quoted
+
+
+@pytest.mark.parametrize(
+    ("number", "path"),
+    [(1, "_model/network.py"), (2, "_model/affine.py"), (3, "_optimize/curvature.py")],
+)
+def test_the_code_cites_each_line_of_an_algorithm(number, path):
+    text = read("docs", "derivation.md")
+    algorithm = text.split(f"**Algorithm {number}: ")[1]
+    steps = re.match(r".*?((?:\n\d\. .*|\n   - .*)+)", algorithm, flags=re.DOTALL)[1]
+    numbers = re.findall(r"^(\d)\. ", steps, flags=re.MULTILINE)
+    assert len(numbers) >= 4
+    code = read("sklearn_relulogit", *path.split("/"))
+    assert re.findall(r"# Line (\d)", code) == numbers
 
 
 def test_the_first_model_of_the_readme_runs_and_is_explained(capsys):

@@ -22,6 +22,7 @@ def affine_functions(
 ) -> tuple[np.ndarray, np.ndarray]:
     """A, (n, m_L, p), and c, (n, m_L), of the linear region of each row of X.
 
+    Algorithm 2 of ``docs/derivation.md``, whose lines the comments cite.
     X only decides which units are active, so sparse rows are never made dense.
     """
     layers = in_common_precision(layers, X)
@@ -31,16 +32,15 @@ def affine_functions(
     coef = xp.empty((n_samples, n_outputs, n_features), b_L.dtype)
     intercept = xp.empty((n_samples, n_outputs), b_L.dtype)
 
-    # The product is formed from the left, as in line 2 of docs/derivation.md.
     def carry_down(rows: slice, activations: list[Matrix], _: np.ndarray) -> None:
         pos = [xp.pos(Z) for Z in activations[1:]]
         # Output by output, so that a block takes no more memory for many of them.
         for k in range(n_outputs):
-            A, c = W_L_T[:, k], b_L[k]
+            A, c = W_L_T[:, k], b_L[k]  # Line 1
             for (W_T, b), D in zip(reversed(hidden), reversed(pos), strict=True):
-                A = xp.multiply(A, D)
-                c = c + A @ b
-                A = A @ W_T.T
+                A = xp.multiply(A, D)  # Line 2
+                c = c + A @ b  # Line 3
+                A = A @ W_T.T  # Line 4
             coef[rows, k, :], intercept[rows, k] = A, c
 
     for_each_block(carry_down, layers, X, ordered_map)

@@ -5,7 +5,8 @@ In the notation of the formulas, for the rows x_i of X, i = 1..n:
     Z_0 = X,    Z_l = relu(Z_(l-1) W_l^T + b_l)  for 0 < l < L         (n, m_l)
     logits = Z_(L-1) W_L^T + b_L                                       (n, m_L)
 
-``docs/derivation.md`` proves that `backward` computes the gradient.
+``docs/derivation.md`` proves that `backward` computes the gradient, and numbers the
+lines of its algorithms, which the comments cite.
 """
 
 from collections.abc import Sequence
@@ -47,7 +48,8 @@ def backward(
     """Write the gradient with respect to each (W_l^T, b_l) to ``out[l - 1]``.
 
     ``residual``, (n, m_L), holds the derivatives dC/df_L of the loss of each row
-    by its logits. With delta_L = residual, from l = L down to 1:
+    by its logits. Algorithm 1 of the derivation: with delta_L = residual, from l = L
+    down to 1,
 
         grad_W_l^T = Z_(l-1)^T delta_l,    grad_b_l = delta_l^T 1
         delta_(l-1) = (delta_l W_l) * pos(Z_(l-1))
@@ -56,14 +58,14 @@ def backward(
     Z_l that it no longer needs.
     """
     xp = namespace(residual)
-    delta = residual
+    delta = residual  # Line 1
     for l in range(len(layers), 0, -1):  # noqa: E741, the l of the formulas
         W_T, _ = layers[l - 1]
         grad_W_T, grad_b = out[l - 1]
         Z = activations[l - 1]
-        product(Z.T, delta, out=grad_W_T)
-        xp.column_sums(delta, out=grad_b)
+        product(Z.T, delta, out=grad_W_T)  # Line 2
+        xp.column_sums(delta, out=grad_b)  # Line 3
         if l > 1:
-            pos = Z > 0
-            delta = product(delta, W_T.T, out=Z)
-            xp.multiply(delta, pos, out=delta)
+            pos = Z > 0  # Line 4
+            delta = product(delta, W_T.T, out=Z)  # Line 5
+            xp.multiply(delta, pos, out=delta)  # Line 6

@@ -37,19 +37,20 @@ class InverseHessianRoot:
 
     (the product form of Brodlie, Gourlay and Greenstadt, 1973). So
     J = E_m ... E_1 sqrt(gamma), and by the formula of Sherman and Morrison
-    E^-1 = I - s w^T / (beta s.H^-1 s).
+    E^-1 = I - s w^T / (beta s.H^-1 s). Algorithm 3 of ``docs/derivation.md`` builds it,
+    and the comments cite its lines.
     """
 
     def __init__(self, pairs: Sequence[Pair]) -> None:
         s, y = pairs[-1]
-        self._scale = np.sqrt((s @ y) / (y @ y))
+        self._scale = np.sqrt((s @ y) / (y @ y))  # Line 1
         self._factors: list[tuple[np.ndarray, np.ndarray, float]] = []
         for s, y in pairs:
-            root = self._solve(s)
-            curvature = root @ root  # s.H^-1 s
-            rho = 1 / (s @ y)
-            beta = np.sqrt(rho / curvature)
-            w = beta * self._solve_transposed(root) - rho * y
+            root = self._solve(s)  # Line 2
+            curvature = root @ root  # Line 3: s.H^-1 s
+            rho = 1 / (s @ y)  # Line 4
+            beta = np.sqrt(rho / curvature)  # Line 5
+            w = beta * self._solve_transposed(root) - rho * y  # Line 6
             self._factors.append((s, w, beta * curvature))
 
     def __matmul__(self, u: np.ndarray) -> np.ndarray:
