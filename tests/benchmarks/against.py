@@ -4,8 +4,8 @@ usage: python tests/benchmarks/against.py FOLDER [--repeats N]
 
 FOLDER is another checkout of this project (`git worktree add FOLDER COMMIT`). One
 process for each imports its own code, and both take turns, so that a noisy machine
-disturbs them alike. Printed are medians of milliseconds, and the median of the ratios of
-each turn: below 1 this checkout is faster. Only public names are used.
+disturbs them alike. Printed are medians of milliseconds, and the median of the ratios
+of each turn: below 1 this checkout is faster. Only public names are used.
 """
 
 import argparse
