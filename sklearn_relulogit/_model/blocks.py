@@ -119,13 +119,15 @@ def division(
     return 2 ** int(np.log2(np.clip(n_parts, 1, MAX_PARTS))), block_rows
 
 
-def row_parts(X: Matrix, shapes: Shapes) -> list[list[slice]]:
+def row_parts(
+    X: Matrix, shapes: Shapes, device_numbers: int = DEVICE_NUMBERS
+) -> list[list[slice]]:
     """Divide the rows of X into parts, and those into blocks, evenly."""
     n_samples, n_features = X.shape
     rows = slice(0, n_samples)
     if is_on_device(X):
         numbers = n_samples * (n_features + sum(m for _, m in shapes))
-        return [_even_slices(rows, -(-numbers // DEVICE_NUMBERS))]
+        return [_even_slices(rows, -(-numbers // device_numbers))]
     non_zeros = X.nnz / n_samples if issparse(X) else None
     n_parts, block_rows = division(n_samples, shapes, non_zeros)
     return [

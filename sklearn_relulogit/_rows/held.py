@@ -159,12 +159,12 @@ class Held:
         non_zeros = X.nnz / X.shape[0] if issparse(X) else None
         return division(X.shape[0], shapes, non_zeros)[0]
 
-    def sample(self, n_rows: int) -> Block:
+    def sample(self, n_rows: int, host_numbers: int = HOST_NUMBERS) -> Block:
         """All training rows; on a device about ``n_rows`` distinct ones of them."""
         if self.xp is Numpy:
             return self.training
         X, y, sample_weight = self.training
-        step = max(n_rows, HOST_NUMBERS // self.n_features)
+        step = max(n_rows, host_numbers // self.n_features)
 
         def piece(start: int) -> Block:
             rows = slice(start, min(start + step, len(y)))
