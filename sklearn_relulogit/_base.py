@@ -97,7 +97,7 @@ class BaseReLULogistic(ClassifierMixin, BaseEstimator):
         return likelihood_of(self.classes_.shape[0])
 
     def _previous(self) -> Previous | None:
-        """The fit that `warm_start` goes on from, if any."""
+        """The fit from which `warm_start` continues, if any."""
         if not (self.warm_start and hasattr(self, "coefs_")):
             return None
         layers = zip(self.coefs_, self.intercepts_, strict=True)

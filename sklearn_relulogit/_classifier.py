@@ -57,12 +57,13 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
         means what it means in :class:`~sklearn.neural_network.MLPClassifier`.
         Biases are not penalised. Must be >= 0.
 
-        "auto" asks the data: each half of the rows tells how well the fit to the
-        other half predicts, for penalties in steps of a half power of ten as far
-        as they improve. Which half a row falls in is decided by its values, so
-        nothing is random, and a weight of two is a row given twice. It costs about
-        as much as the fit that follows, which goes on from one of the halves'.
-        :class:`ReLULogisticClassifierCV` searches more thoroughly.
+        "auto" chooses it by the data: each half of the rows is fitted and judged by
+        its predictions for the other half, for penalties in steps of a half power of
+        ten as far as they improve. The values of a row decide which half it belongs
+        to, so nothing is random, and a weight of two is the same as a row given twice.
+        The search takes about the time of the fit that follows, which starts where
+        that of one half ended. :class:`ReLULogisticClassifierCV` searches more
+        thoroughly.
 
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, multiplied with the sample weights: a dict from

@@ -109,7 +109,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Previous:
-    """What a warm start goes on from: an earlier fit."""
+    """An earlier fit, from which a warm start continues."""
 
     classes: np.ndarray
     shapes: Shapes
@@ -209,7 +209,7 @@ class Fit:
 def read(
     estimator: BaseEstimator, given: Given, *, reset: bool, class_weight: Any
 ) -> Rows:
-    """The rows that a user hands in, checked, where they are."""
+    """The arguments of a user, checked, as rows where they are."""
     source = OnCluster if any(map(is_dask, given)) else Held
     return source.read(estimator, given, reset=reset, class_weight=class_weight)
 
@@ -384,7 +384,7 @@ def fit(
     rows : Rows
     settings : Settings
     previous : Previous, optional
-        The fit that a warm start goes on from.
+        The fit from which a warm start continues.
     start : ndarray of shape (n_parameters,), optional
         Where the first restart begins, in place of random weights.
     task : FitTask, optional

@@ -5,7 +5,7 @@ The network and its likelihoods are written once, with the functions that
 memory that they are given. For others that follow the array API standard (those of
 PyTorch or CuPy, on any device) they have the same names and arguments.
 
-Here too stands what moves arrays between the host's memory and a device.
+Functions that copy arrays between the host's memory and a device are here too.
 """
 
 from functools import cached_property
@@ -67,20 +67,20 @@ class Numpy:
 
     @staticmethod
     def to_device(a: np.ndarray, dtype: Any = None) -> np.ndarray:
-        """An array of the host, where the others are: as it is."""
+        """An array of the host where the others are, which is the same."""
         return a if dtype is None else a.astype(dtype, copy=False)
 
     @staticmethod
     def to_host(a: Any) -> Any:
-        """A number or an array on the host, in float64: as it is."""
+        """A number or an array on the host, which is the same."""
         return a
 
 
 class ArrayAPI:
     """The same functions of arrays of another namespace, on one device.
 
-    The standard knows no ``out=``, and combines no arrays of different kinds, and not
-    all of its versions an array and a number. PyTorch and CuPy do.
+    The standard has no ``out=``, does not combine arrays of different kinds and, in its
+    older versions, no array with a number. PyTorch and CuPy do all three.
     """
 
     def __init__(self, xp: Any, device: Any) -> None:
@@ -111,7 +111,7 @@ class ArrayAPI:
         return out
 
     def _like(self, a: Array, b: Any) -> Array:
-        """A number, or another kind of array, to be combined with ``a``."""
+        """``b`` as an array that can be combined with ``a``."""
         if isinstance(b, int | float):
             return self.xp.full((), b, dtype=a.dtype, device=self.device)
         return b if self._is_like_numpy else self.xp.astype(b, a.dtype, copy=False)
@@ -145,7 +145,7 @@ class ArrayAPI:
         return self.xp.arange(n, device=self.device)
 
     def empty(self, shape: Any, dtype: Any, order: Any = None) -> Array:
-        """The standard knows no order."""
+        """An uninitialised array. The standard has no order of memory."""
         return self.xp.empty(shape, dtype=self.dtype(dtype), device=self.device)
 
     def column_sums(self, A: Array, out: Array) -> Array:
@@ -162,7 +162,7 @@ class ArrayAPI:
         if self._is_like_numpy:
             A[row, column] = values
             return
-        # The standard puts no values at indices.
+        # The standard does not assign to indices.
         here = self.arange(A.shape[1])[None, :] == column[:, None]
         values = self._like(A, values)
         A[...] = self.xp.where(here, values[:, None] if values.ndim else values, A)
@@ -214,7 +214,7 @@ def namespace(A: Array) -> Namespace:
 
 
 def compat() -> Any:
-    """PyTorch has the functions of the standard by other names, CuPy misses some."""
+    """array-api-compat, which completes the namespaces of PyTorch and CuPy."""
     return optional_import("array_api_compat", "array-api", "Array API input")
 
 

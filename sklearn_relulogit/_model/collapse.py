@@ -25,10 +25,10 @@ SAME_LOGITS = 1e-6
 # is a smaller share of the initial value.
 SHRUNK = 1e-3
 
-# A gain of the mean loss of so many nats cannot be told from rounding errors.
+# A smaller gain of the mean loss, in nats, may be a rounding error.
 NOTHING = 1e-6
 
-# Features that are all smaller say nothing: their squares underflow.
+# Features that are all smaller carry no information: their squares underflow.
 SMALLEST = 1e-300
 
 
@@ -189,14 +189,14 @@ def asks_for_constant(
     likelihood: Likelihood,
     least_gain: float = 0.0,
 ) -> bool:
-    """Whether the penalty, or data that say nothing, ask for a constant network.
+    """Whether no network is better than a constant, by the penalty or the data.
 
     One unit in each of the L layers, all with weights of norm w, makes a logit of
     slope t = w^L. In the best direction it lowers the loss by at least c t - K t^2 / 2,
     where c = ||X^T R||_2 and K = sum_i s_i |x_i|^2 / 2 bounds the curvature, at a cost
     of alpha L t^(2 / L) / 2. So a network whose mean objective is better than the
-    constant's by more than ``least_gain`` exists if that is less by so much for some
-    t. Without hidden layers a fit finds out by itself.
+    constant's by more than ``least_gain`` exists if the gain exceeds the cost by that
+    for some t. Without hidden layers the fit itself shows it.
     """
     largest = float(abs(data.X).max())
     if n_layers == 1 or largest < SMALLEST:

@@ -1,6 +1,6 @@
 """The likelihood of the labels given the logits: logistic, or softmax.
 
-A likelihood knows logits Z, always two-dimensional, (n, m_L), and labels y,
+A likelihood takes logits Z, always two-dimensional, (n, m_L), and labels y,
 (n,), the integers 0..K-1 (0 and 1 are the -1 and 1 of the logistic formulas).
 Nothing here is clipped: the loss is finite wherever the logits' differences are,
 and the residual is the derivative of that very function, to rounding. Every

@@ -11,7 +11,7 @@ import numpy as np
 from .arrays import Namespace, Numpy
 from .parameters import Layers, Shapes, in_fortran_order, n_parameters, pack, unpack
 
-# BLAS is faster in float32 with more units than this side by side, than unit by unit.
+# With more units than this, BLAS is faster in float32 row by row than unit by unit.
 WIDE_FLOAT32 = 64
 
 # With as many parameters, changing the order of a gradient takes no notable time.
@@ -69,7 +69,7 @@ class GradientMemory(threading.local):
     def __init__(
         self, shapes: Shapes, dtype: np.dtype, sparse: bool, xp: Namespace
     ) -> None:
-        # The array API standard knows no order.
+        # The array API standard has no order of memory.
         self._order = order_of_gradient(sparse, shapes, dtype) if xp is Numpy else "C"
         self._shapes = shapes
         self.flat = xp.empty(n_parameters(shapes), dtype)

@@ -56,7 +56,7 @@ class FitTask:
     Attributes
     ----------
     enough : threading.Event
-        Set once a callback asked at the end of a restart for no more of them.
+        Set when a callback, at the end of a restart, asks that no other begins.
     """
 
     def __init__(

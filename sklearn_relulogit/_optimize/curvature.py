@@ -6,10 +6,9 @@ such that J J^T = H,
 
     theta(u) = theta_0 + c J u,    gradient by u = c J^T gradient by theta
 
-has the inverse Hessian 1 / c^2, about, in the new variables u. A minimisation over
-u that knows nothing begins, seen from theta, with the step of one that knows H:
-the first trial step of L-BFGS-B has length 1 in u, which for
-c = ||J^T g_0|| is theta_0 - H g_0.
+has about the inverse Hessian 1 / c^2 in the new variables u. A minimisation over u that
+starts without pairs then begins with the quasi-Newton step of H: the first trial step
+of L-BFGS-B has length 1 in u, which for c = ||J^T g_0|| leads to theta_0 - H g_0.
 """
 
 from collections.abc import Sequence

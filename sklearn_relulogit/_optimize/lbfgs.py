@@ -1,6 +1,6 @@
 """Minimisation by scipy's L-BFGS: when it stops, why, and what is kept.
 
-The only module that knows `scipy.optimize`; it knows nothing of networks. scipy
+The only module that imports `scipy.optimize`. It has no notion of networks. scipy
 takes the steps. When to stop is decided here, after each iteration and in one place,
 since scipy looks at its evaluation limit too rarely, at the gradient in the variables
 that it is given, and at the loss of a single iteration only.
@@ -63,7 +63,7 @@ class Minimum:
 
 
 class Monitor:
-    """Something told of every iteration that may end the minimisation."""
+    """A listener that hears of each iteration and may end the minimisation."""
 
     def begin_iteration(self, iterate: Iterate) -> None:
         """An iteration starts from ``iterate``."""
@@ -89,7 +89,7 @@ class Limits:
         share of it; 0 for never.
     rounding : float
         Relative rounding error of the objective. An iteration lowered the value
-        by no more than that, which cannot be told from nothing.
+        by no more than that, which may be a rounding error.
     max_iter, max_fun : int
         Number of iterations and of evaluations; neither is ever exceeded.
     """
@@ -125,7 +125,7 @@ class Stage:
     limits: Limits
 
 
-# Where a stage has done what it can, and the next one goes on.
+# Reasons after which the next stage continues.
 CONVERGED = (GRADIENT_TOLERANCE, LOSS_TOLERANCE, LINE_SEARCH)
 
 

@@ -69,7 +69,7 @@ def limits_for(
 ) -> Limits:
     """When to stop a fit of these layers.
 
-    Without hidden layers the objective is smooth, and its gradient tells all. With
+    Without hidden layers the objective is smooth, and the gradient alone decides. With
     them it has kinks, where the gradient does not tend to zero.
     """
     return Limits(
@@ -150,7 +150,7 @@ def train(
                 list(threads(run, restarts))
             except BaseException:
                 # An interrupt while this thread waits for the others: leaving the
-                # context waits for them again, so they are told to end.
+                # context waits for them again, so they have to end.
                 stop.set()
                 raise
     except KeyboardInterrupt:

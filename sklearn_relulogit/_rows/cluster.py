@@ -1,8 +1,8 @@
 """A Dask cluster as an ordered map: chunks that stay on its workers, and sums of them.
 
-What an evaluation needs travels to the workers; sums over chunks come back. They are
-added in an order that depends on the number of chunks alone. Nothing of Dask is
-imported before there are Dask data.
+What an evaluation needs is sent to the workers, and sums over chunks come back. They
+are added in an order that depends on the number of chunks alone. Dask is imported only
+once there are Dask data.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,20 +21,20 @@ from .._threads import single_threaded_blas
 # those of so many neighbours.
 MAX_GATHERED, NEIGHBOURS = 16, 8
 
-# So often is a map begun that losses of workers break off. Most do not: the scheduler
-# has what was lost computed again.
+# How often a map is begun that the loss of a worker breaks off. Most losses do not: the
+# scheduler computes again what was lost.
 MAX_ATTEMPTS = 5
 
 
 class Chunk:
-    """Something on the cluster, and how it is computed."""
+    """A value on the cluster: the task that computes it, and its future."""
 
     def __init__(self, lazy: Any) -> None:
         self.lazy = lazy
         self.future: Any = None
 
     def then(self, function: Callable[..., Any], *args: Any) -> "Chunk":
-        """What the function makes of it, on the worker."""
+        """The chunk that the function makes of this one, on the worker."""
         return Chunk(delayed(function)(self.lazy, *args))
 
 
@@ -51,9 +51,9 @@ class ClusterMap:
 
     A chunk is a Block, and one part: its rows are divided where it is.
 
-    The function travels to the workers, to each of them once. As long as the chunks
-    are held, the scheduler keeps their graph, so that those of a lost worker are
-    computed again on others.
+    The function is sent to each worker once. As long as the chunks are referenced, the
+    scheduler keeps their graph, so that those of a lost worker are computed again on
+    others.
     """
 
     def __init__(self) -> None:
@@ -80,7 +80,7 @@ class ClusterMap:
         chunks: Sequence[Chunk],
         merge: Callable[[list[Any]], Any],
     ) -> Any:
-        """What merging, of neighbours and on the workers, makes of the results."""
+        """The results, merged on the workers, neighbours first."""
         (result,) = self._results(function, chunks, merge, 1)
         return result
 
@@ -113,7 +113,7 @@ class ClusterMap:
         at_most: int,
     ) -> list[Any]:
         self._compute(chunks)
-        # A task, not scattered data, which would be lost with the worker that has them.
+        # A task: scattered data would be lost with the worker that has them.
         sent = self.client.submit(_same, function, pure=False)
         results = self.client.map(
             _on_worker,
@@ -132,7 +132,7 @@ class ClusterMap:
         return gathered
 
     def _compute(self, chunks: Sequence[Chunk]) -> None:
-        """Have computed what has not been, failed, or is known to no one any more."""
+        """Start the chunks that were not computed, failed, or were lost."""
         failed = [
             chunk.future
             for chunk in chunks

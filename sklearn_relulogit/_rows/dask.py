@@ -1,7 +1,7 @@
 """The rows of Dask collections: checked, weighted and split where they are.
 
-The caller's process gets to know the classes, and how many rows of each, and how heavy,
-are in each chunk. Nothing of Dask is imported before there are Dask data.
+The caller's process receives a summary of each chunk: its classes, with their numbers of
+rows and total weights. Dask is imported only once there are Dask data.
 """
 
 from dataclasses import dataclass, replace
@@ -187,7 +187,7 @@ def _weight_sums(
 
 
 class Summary(NamedTuple):
-    """What the caller's process gets to know of the chunks.
+    """Classes of the chunks, with their numbers of rows and weights.
 
     Attributes
     ----------
@@ -245,7 +245,7 @@ def _read(
 def _read_validation(
     estimator: BaseEstimator, given: Given, dtype: np.dtype
 ) -> list[Chunk]:
-    """The same of the validation data, which may be in memory."""
+    """The chunks of the validation data, which may be in memory: one chunk."""
     X_val = given.X_val
     if is_dask(X_val):
         X = row_chunks(X_val, "X_val")
@@ -271,7 +271,7 @@ def _one_column(array: Any, name: str) -> Any:
     """Labels or weights as a one-dimensional array, of Dask's if they are Dask's."""
     if hasattr(array, "to_dask_array"):
         if not isinstance(getattr(array, "dtype", None), np.dtype):
-            # Types of pandas's own, for strings and categories.
+            # pandas's own types, for strings and categories.
             array = array.astype(object)
         array = array.to_dask_array()
     elif not is_dask(array):
@@ -299,7 +299,7 @@ def _aligned(arrays: dict[str, Any]) -> list[Any]:
     }
     unknown = any(np.isnan(array.shape[0]) for array in arrays.values())
     if unknown and len(n_chunks) == 1:
-        # As of one data frame; the workers compare the lengths.
+        # Columns of one data frame, perhaps. The workers compare the lengths.
         return list(arrays.values())
     arrays = {
         name: array.copy().compute_chunk_sizes() if np.isnan(array.shape[0]) else array
@@ -318,7 +318,7 @@ def _aligned(arrays: dict[str, Any]) -> list[Any]:
 def _numbers_to_validate(counts: np.ndarray, fraction: float) -> np.ndarray:
     """How many rows of each class each chunk gives, (n_chunks, n_classes).
 
-    So many of each class in all as for data in memory, and of each chunk its share.
+    In all as many of each class as for data in memory, and of each chunk its share.
     """
     total = counts.sum(axis=0)
     numbers = np.array([number_to_validate(int(n), fraction) for n in total])

@@ -31,7 +31,7 @@ DTYPES = [np.float64, np.float32]
 
 
 def is_dispatched(A: Any) -> bool:
-    """Whether something is an array of another library than numpy, to stay such."""
+    """Whether an argument is an array of another library, and dispatch keeps it so."""
     if isinstance(A, np.ndarray) or not (
         hasattr(A, "__array_namespace__") or is_torch_array(A)
     ):
@@ -40,12 +40,12 @@ def is_dispatched(A: Any) -> bool:
 
 
 def input_namespace(A: Any) -> Namespace:
-    """The functions of what a user hands in; those of numpy of no array at all."""
+    """The functions of an argument's arrays: numpy's, if it is no array to keep."""
     return namespace(A) if is_dispatched(A) else Numpy
 
 
 def to_host(A: Any) -> Any:
-    """What a user hands in, on the host if it is an array of another library."""
+    """An argument as an array on the host, if it is one of another library."""
     if isinstance(A, list | tuple) and get_config()["array_api_dispatch"]:
         # scikit-learn 1.7 takes no lists beside arrays of other libraries.
         return np.asarray(A)
@@ -53,7 +53,7 @@ def to_host(A: Any) -> Any:
 
 
 def to_namespace(A: Any, xp: Namespace) -> Any:
-    """What a user hands in, where the other arrays are."""
+    """An argument as an array where the others are."""
     if input_namespace(A) == xp:
         return A
     A = to_host(A)
@@ -72,7 +72,7 @@ def check_data(
 
 
 def check_chunk(X: Any, y: Any, dtype: Any) -> tuple[Matrix, np.ndarray]:
-    """The same of some of the rows, or none."""
+    """A chunk of rows, perhaps without any: X in the given type, and y."""
     check = partial(check_X_y, ensure_min_samples=0)
     checked: tuple[Matrix, np.ndarray] = _checked(check, X, y, dtype=dtype)
     return checked
@@ -80,17 +80,17 @@ def check_chunk(X: Any, y: Any, dtype: Any) -> tuple[Matrix, np.ndarray]:
 
 def _checked(check: Callable[..., Any], X: Any, *y: Any, dtype: Any) -> Any:
     check_indices(X)
-    # The sum by which scikit-learn looks for NaN may overflow to either side.
+    # scikit-learn looks for NaN by a sum, which may overflow.
     with np.errstate(over="ignore", invalid="ignore"):
         checked = check(X, *y, accept_sparse="csr", dtype=dtype)
     if issparse(X) and X.format not in ("csr", "csc", "bsr", "coo"):
-        # What is wrong in the other formats shows in what they are converted to.
+        # Faults of the other formats show in the CSR data that they are converted to.
         check_indices(checked[0] if y else checked)
     return checked
 
 
 def check_device_array(X: Any) -> Any:
-    """X without what autograd knows of it; raise a TypeError if it cannot be fitted."""
+    """X detached from autograd's graph; raise a TypeError if it cannot be fitted."""
     name = f"{type(X).__module__}.{type(X).__name__}"
     if name.startswith("cupyx.") or (
         is_torch_array(X) and str(X.layout) != "torch.strided"
@@ -134,7 +134,7 @@ def check_indices(X: Matrix) -> None:
 def encode_classes(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The classes, sorted, and the labels as indices into them."""
     try:
-        # scikit-learn looks whether floats are integers by a cast.
+        # scikit-learn converts floats to integers to see whether they are some.
         with np.errstate(invalid="ignore"):
             check_classification_targets(y)
         classes, codes = np.unique(y, return_inverse=True)

@@ -1,7 +1,7 @@
 """The strength of the penalty by ``alpha="auto"``.
 
 Two-fold cross-validation between halves that the data define (see `halves`), along
-a path of penalties. ``docs/defaults.md`` tells why, and what it gains.
+a path of penalties. ``docs/defaults.md`` says why, and what it gains.
 """
 
 from collections.abc import Callable
@@ -118,7 +118,7 @@ def choose_alpha(
     two = halves(data, likelihood.n_classes, max_rows)
     collapse = collapse_alpha(data, likelihood, ordered_map)
     if not all(len(half.y) for half in two.validation) or collapse == 0:
-        # Nothing tells one penalty from another.
+        # No penalty can be preferred to another.
         return Choice(penalty(FIRST_EXPONENT), {})
 
     def objective(half: Block) -> Objective:

@@ -36,7 +36,7 @@ class FoldSearch:
     initial : ndarray of shape (n_parameters,)
         Where the path begins.
     scorer : callable or None
-        ``scorer(theta, rows)``; None for minus the loss, which a fold has at hand.
+        ``scorer(theta, rows)``; None for minus the mean loss of the fold.
     """
 
     data: Block

@@ -15,8 +15,8 @@ from .._optimize.lbfgs import INTERRUPTED, Iterate, Limits, Monitor, Stage, mini
 from .._optimize.monitors import VALIDATION_LOSS
 from .._optimize.training import limits_for
 
-# Two losses are told apart if they differ by this share of them; the fits of a search
-# are no more exact, since they serve the choice alone.
+# Two losses count as different if they differ by this share of them. The fits of a
+# search are no more exact, since they serve the choice alone.
 TOLERANCE = 1e-3
 MAX_ITER = 300
 
