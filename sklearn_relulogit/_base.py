@@ -106,16 +106,13 @@ class BaseReLULogistic(ClassifierMixin, BaseEstimator):
             [W_T.shape for W_T in self.coefs_],
             pack([(to_numpy(W_T), to_numpy(b)) for W_T, b in layers]),
             Choice(self.alpha_, getattr(self, "alpha_losses_", None)),
-            getattr(self, "_pairs", ()),
+            getattr(self, "_pairs", None) or (),
         )
 
     def _record(self, fit: Fit) -> None:
         """Set the attributes of a fit."""
         set_attributes(self, fit.attributes())
-        if fit.pairs:
-            self._pairs = fit.pairs
-        elif hasattr(self, "_pairs"):
-            del self._pairs
+        self._pairs = fit.pairs
 
     def __getstate__(self) -> dict[str, Any]:
         # The curvature is many times larger than the parameters.

@@ -34,22 +34,11 @@ from ._search.folds import FoldSearch, Split, grid
 
 NEG_LOG_LOSS = "neg_log_loss"
 
-# The attributes of a fit to all rows, which a search with refit=False does not have.
-OF_NETWORK = (
-    "coefs_",
-    "intercepts_",
-    "n_layers_",
-    "n_outputs_",
-    "out_activation_",
-    "loss_",
-    "loss_curve_",
-    "validation_loss_curve_",
-    "restart_losses_",
-    "n_iter_",
-    "n_evaluations_",
-    "stop_reason_",
-    "_pairs",
-)
+# The fitted attributes that a search with refit=False has.
+OF_SEARCH = {
+    *("alpha_", "alphas_", "scores_", "best_score_"),
+    *("classes_", "n_features_in_", "feature_names_in_"),
+}
 
 
 class ReLULogisticClassifierCV(BaseReLULogistic):
@@ -356,9 +345,10 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
 
     def _forget_network(self) -> None:
         """Delete the attributes of an earlier fit to all rows."""
-        for name in OF_NETWORK:
-            if hasattr(self, name):
-                delattr(self, name)
+        fitted = {name for name in vars(self) if name.endswith("_")}
+        for name in fitted - OF_SEARCH:
+            delattr(self, name)
+        self._pairs = None
 
     def _check_alphas(self) -> Any:
         """A number of penalties, or the penalties from strong to weak."""
