@@ -384,7 +384,13 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
         check_validation_arguments(given)
         settings = Settings.of(self, self.alpha, splits=given.X_val is None)
         previous = self._previous()
-        rows = read(self, given, reset=previous is None, class_weight=self.class_weight)
+        rows = read(
+            self,
+            given,
+            reset=previous is None,
+            class_weight=self.class_weight,
+            linear=not settings.hidden_layer_sizes,
+        )
         task = self._callback_task(settings, given.sample_weight)
         result = fit(rows, settings, previous=previous, task=task)
         self._record(result)

@@ -26,8 +26,9 @@ from ._model.blocks import Parts
 from ._model.collapse import flip_dead_layers
 from ._model.likelihood import Likelihood, likelihood_of
 from ._model.parameters import Shapes, initial_theta, layer_shapes
+from ._optimize.coordinates import FeatureScale
 from ._rows.chunkwise import refuse_dask
-from ._rows.held import Held
+from ._rows.held import Held, weighted
 from ._rows.input import input_namespace, is_dispatched
 from ._rows.rows import Given
 from ._search.folds import FoldSearch, Split, grid
@@ -255,12 +256,15 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
             Given(X, y, sample_weight),
             reset=previous is None,
             class_weight=self.class_weight,
+            linear=not settings.hidden_layer_sizes,
         )
         splits = self._splits(rows, split_params)
         search = self._search(rows, settings, score_params)
         with overflow_as_error(rows):
             if isinstance(alphas, int):
-                alphas = grid(alphas, rows.training, search.likelihood)
+                alphas = grid(
+                    alphas, rows.training, search.likelihood, search.scale.unit
+                )
             thetas, scores = search.walk(
                 alphas,
                 splits,
@@ -310,10 +314,13 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
         shapes = layer_shapes(
             rows.n_features, settings.hidden_layer_sizes, likelihood.n_outputs
         )
-        initial = initial_theta(shapes, check_random_state(self.random_state))
+        moments = rows.moments()
+        scale = FeatureScale.of(moments.mean, moments.deviation, moments.reach, shapes)
+        rng = check_random_state(self.random_state)
+        initial = scale.initial @ initial_theta(shapes, rng)
         test_weights = np.ones(len(rows.y), rows.dtype)
         if "sample_weight" in score_params:
-            test_weights = rows.sample_weight
+            test_weights = rows.given.sample_weight
             score_params = score_params | {"sample_weight": test_weights}
         scorer = None
         if self.scoring != NEG_LOG_LOSS:
@@ -325,11 +332,12 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
                 score_params,
             )
         return FoldSearch(
-            data=rows.training,
+            data=weighted(rows.given, rows.class_weights),
             test_weights=test_weights,
             likelihood=likelihood,
             shapes=shapes,
             initial=flip_dead_layers(initial, shapes, Parts.of(rows.training, shapes)),
+            scale=scale,
             history_size=settings.history_size,
             n_threads=settings.n_threads,
             scorer=scorer,

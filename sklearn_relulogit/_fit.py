@@ -20,8 +20,15 @@ from ._model.blocks import Parts, weight_of
 from ._model.collapse import asks_for_constant, flip_dead_layers, is_constant
 from ._model.likelihood import Likelihood, likelihood_of
 from ._model.objective import Objective
-from ._model.parameters import Shapes, initial_theta, layer_shapes, unpack
+from ._model.parameters import (
+    Shapes,
+    initial_theta,
+    layer_shapes,
+    n_parameters,
+    unpack,
+)
 from ._optimize.callbacks import FitTask
+from ._optimize.coordinates import FeatureScale
 from ._optimize.curvature import Pair
 from ._optimize.lbfgs import (
     EVALUATION_LIMIT,
@@ -42,7 +49,9 @@ from ._optimize.training import (
 from ._rows.chunkwise import is_dask
 from ._rows.dask import OnCluster
 from ._rows.held import Held
+from ._rows.row_space import RowSpace
 from ._rows.rows import Given, Rows
+from ._rows.statistics import Moments
 from ._search.auto import Choice, choose_alpha, search_rows
 from ._threads import ThreadedMap, effective_n_threads
 
@@ -207,11 +216,18 @@ class Fit:
 
 
 def read(
-    estimator: BaseEstimator, given: Given, *, reset: bool, class_weight: Any
+    estimator: BaseEstimator,
+    given: Given,
+    *,
+    reset: bool,
+    class_weight: Any,
+    linear: bool,
 ) -> Rows:
     """The arguments of a user, checked, as rows where they are."""
     source = OnCluster if any(map(is_dask, given)) else Held
-    return source.read(estimator, given, reset=reset, class_weight=class_weight)
+    return source.read(
+        estimator, given, reset=reset, class_weight=class_weight, linear=linear
+    )
 
 
 @contextmanager
@@ -223,11 +239,69 @@ def overflow_as_error(rows: Rows) -> Iterator[None]:
         raise ValueError(
             overflow_message(
                 "The loss or its gradient",
-                rows.largest_values(),
+                rows.moments().largest,
                 rows.dtype,
                 rows.feature_names,
             )
         ) from error
+
+
+@dataclass(frozen=True)
+class Features:
+    """The features as the user has them, and as the network is fitted to them.
+
+    Attributes
+    ----------
+    moments : Moments
+    shapes : list of (n_l, m_l)
+        The layers of the network of the user's features.
+    scale : FeatureScale
+    space : RowSpace or None
+        The space of the rows, where the network is fitted there.
+    """
+
+    moments: Moments
+    shapes: Shapes
+    scale: FeatureScale
+    space: RowSpace | None
+
+    @classmethod
+    def of(cls, rows: Rows, shapes: Shapes) -> Self:
+        """The features of some rows."""
+        moments = rows.moments()
+        scale = FeatureScale.of(moments.mean, moments.deviation, moments.reach, shapes)
+        return cls(moments, shapes, scale, rows.row_space(scale.centre, scale.unit))
+
+    @property
+    def fitted_shapes(self) -> Shapes:
+        """The layers of the network that is fitted."""
+        if self.space is None:
+            return self.shapes
+        (_, n_units), *others = self.shapes
+        return [(self.space.B.shape[1], n_units), *others]
+
+    @property
+    def fitted_scale(self) -> FeatureScale:
+        """The scale of the features that the network is fitted to.
+
+        In the space of the rows they are centred, and in no units of their own.
+        """
+        if self.space is None:
+            return self.scale
+        r = self.space.B.shape[1]
+        return FeatureScale(
+            np.zeros(r), np.full(r, self.scale.size), self.fitted_shapes
+        )
+
+    def reduce(self, theta: np.ndarray) -> np.ndarray:
+        """The parameters to fit, from those by the user's features."""
+        return theta if self.space is None else self.space.reduce(theta, self.shapes)
+
+    def expand(self, theta: np.ndarray) -> np.ndarray:
+        """The parameters by the user's features."""
+        if self.space is None:
+            return theta
+        return self.space.expand(theta, self.fitted_shapes)
 
 
 @dataclass(frozen=True)
@@ -241,6 +315,28 @@ class Problem:
     training: Parts
     validation: Parts | None
     threads: ThreadedMap
+    features: Features
+
+    @classmethod
+    def of(
+        cls,
+        rows: Rows,
+        settings: Settings,
+        likelihood: Likelihood,
+        features: Features,
+        threads: ThreadedMap,
+    ) -> Self:
+        """The problem of fitting the rows by some of their features."""
+        if features.space is not None:
+            rows = rows.reduced(features.space)
+        shapes = features.fitted_shapes
+        parts = rows.parts(shapes, threads)
+        return cls(rows, settings, likelihood, shapes, *parts, threads, features)
+
+    @property
+    def scale(self) -> FeatureScale:
+        """The scale of the features that are fitted."""
+        return self.features.fitted_scale
 
     def objective(
         self, parts: Parts, alpha: float, dtype: np.dtype | None = None
@@ -252,13 +348,30 @@ class Problem:
     def initial_thetas(self, start: np.ndarray | None) -> list[np.ndarray]:
         """Where the restarts begin: the first at ``start``, if it is given."""
         rng = check_random_state(self.settings.random_state)
+        # The weights are drawn for features in units of their own, around their means.
+        features = self.features
         thetas = [
             flip_dead_layers(
-                initial_theta(self.shapes, rng), self.shapes, self.training
+                features.reduce(
+                    features.scale.initial @ initial_theta(features.shapes, rng)
+                ),
+                self.shapes,
+                self.training,
             )
             for _ in range(self.settings.n_init)
         ]
-        return thetas if start is None else [start, *thetas[1:]]
+        return thetas if start is None else [features.reduce(start), *thetas[1:]]
+
+    def pairs(self, previous: Previous | None) -> deque[Pair] | None:
+        """The correction pairs for a warm start, those of the previous fit if any."""
+        if not self.settings.warm_start:
+            return None
+        before = () if previous is None else previous.pairs
+        n = n_parameters(self.shapes)
+        return deque(
+            (pair for pair in before if pair[0].size == n),
+            maxlen=self.settings.history_size,
+        )
 
     def choose_alpha(self, initial: np.ndarray, previous: Previous | None) -> Choice:
         """The penalty that the parameter `alpha` stands for, and where to begin."""
@@ -276,6 +389,7 @@ class Problem:
             self.shapes,
             self.likelihood,
             initial,
+            self.scale,
             history_size=settings.history_size,
             ordered_map=self.threads,
             report=report if settings.verbose else None,
@@ -347,7 +461,9 @@ class Problem:
         }.get(reason)
         if remedy is None:
             return None
-        advice = different_scales(self.rows.deviations(), self.rows.feature_names)
+        advice = different_scales(
+            self.features.moments.deviation, self.rows.feature_names
+        )
         return (
             f"The fit ended by its {reason} after {n_iter} iterations, before it "
             f"converged to tol={self.settings.tol}: {remedy}, increase alpha or tol, "
@@ -356,7 +472,7 @@ class Problem:
 
     def _nothing_to_fit(self, alpha: float) -> bool:
         """Whether no network that is better than a constant can be found."""
-        data = self.rows.sample(search_rows(self.rows.n_features))
+        data = self.rows.sample(search_rows(self.rows.n_features)).block
         # Some of the rows stand for all.
         share = weight_of(data) / self.training.weight_sum
         # A gain that the tolerance of the fit cannot tell from nothing does not count.
@@ -403,27 +519,28 @@ def fit(
         rows = rows.split(
             settings.validation_fraction, check_random_state(settings.random_state)
         )
-    pairs: deque[Pair] | None = None
-    if settings.warm_start:
-        pairs = deque(maxlen=settings.history_size)
     if previous is not None:
         previous.check(rows.classes, shapes)
         start = previous.theta
-        if pairs is not None:
-            pairs.extend(previous.pairs)
+    with overflow_as_error(rows):
+        features = Features.of(rows, shapes)
+
+    def network(theta: np.ndarray) -> Network:
+        return Network(features.expand(theta), shapes, likelihood, rows)
+
     task = FitTask() if task is None else task
     task.open(
         rows.X,
         rows.y,
-        lambda theta: Network(theta, shapes, likelihood, rows).attributes(),
+        lambda theta: network(theta).attributes(),
         n_restarts=settings.n_init,
         max_iter=settings.max_iter,
     )
     # The threads that run restarts take their share of the work on the rows too.
     n_threads = max(settings.n_threads - settings.n_jobs + 1, 1)
     with ThreadedMap(n_threads) as threads, overflow_as_error(rows):
-        parts = rows.parts(shapes, threads)
-        problem = Problem(rows, settings, likelihood, shapes, *parts, threads)
+        problem = Problem.of(rows, settings, likelihood, features, threads)
+        pairs = problem.pairs(previous)
         thetas = problem.initial_thetas(start)
         choice = problem.choose_alpha(thetas[0], previous)
         if choice.theta is not None:
@@ -435,10 +552,12 @@ def fit(
             history_size=min(settings.history_size, settings.max_iter),
             n_jobs=settings.n_jobs,
             pairs=pairs,
+            standard=problem.scale.coordinates(
+                choice.alpha, problem.training.weight_sum
+            ),
             enough=task.enough,
         )
         message = problem.message(best, choice.alpha)
-    network = Network(best.iterate.theta, shapes, likelihood, rows)
-    task.close(network.theta)
+    task.close(best.iterate.theta)
     losses = [restart.loss for restart in restarts]
-    return Fit(network, choice, best, losses, pairs, message)
+    return Fit(network(best.iterate.theta), choice, best, losses, pairs, message)

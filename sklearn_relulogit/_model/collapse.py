@@ -12,11 +12,10 @@ import numpy as np
 from sklearn.utils.extmath import row_norms
 
 from .arrays import namespace, operand, to_numpy
-from .blocks import Block, OrderedMap, Parts
+from .blocks import Block, Parts
 from .likelihood import Likelihood
 from .network import forward
-from .objective import Objective
-from .parameters import Layers, Shapes, layer_shapes, pack, unpack
+from .parameters import Layers, Shapes, unpack
 
 # Logits that differ by no more say the same: probabilities to six digits.
 SAME_LOGITS = 1e-6
@@ -28,16 +27,19 @@ SHRUNK = 1e-3
 # A smaller gain of the mean loss, in nats, may be a rounding error.
 NOTHING = 1e-6
 
+# Random directions that the scale of the penalty is taken from.
+N_DIRECTIONS = 16
+
 # Features that are all smaller carry no information: their squares underflow.
 SMALLEST = 1e-300
 
 
 def flip_dead_layers(theta: np.ndarray, shapes: Shapes, parts: Parts) -> np.ndarray:
-    """Theta, or a copy in which dead layers have W_l of the other sign.
+    """Theta, or a copy in which dead layers have W_l and b_l of the other sign.
 
-    The biases are zero, so any non-zero input that leaves a unit inactive activates
-    it then, and the drawn weights are as likely as those of the other sign. Only where
-    all inputs of a layer are zero does nothing change, and there is nothing to learn.
+    Any input that leaves a unit inactive activates it then, unless it is exactly at its
+    kink, and the drawn weights are as likely as those of the other sign. Only where all
+    inputs of a layer are equal does nothing change, and there is nothing to learn.
     """
 
     def active(layers: Layers) -> np.ndarray:
@@ -50,7 +52,8 @@ def flip_dead_layers(theta: np.ndarray, shapes: Shapes, parts: Parts) -> np.ndar
     layers = unpack(theta, shapes)
     for l in range(1, len(shapes)):  # noqa: E741, the l of the formulas
         if not alive[l - 1]:
-            layers[l - 1][0][:] *= -1
+            for array in layers[l - 1]:
+                array *= -1
             alive = active(layers)
     return theta
 
@@ -147,39 +150,64 @@ def _forward(layers: Layers, block: Block) -> tuple[list[np.ndarray], np.ndarray
     return activations[1:], logits
 
 
-def collapse_alpha(
-    data: Block, likelihood: Likelihood, ordered_map: OrderedMap = map
-) -> float:
-    """The penalty above which no hidden unit pays, about: ||X^T R||_2.
+def collapse_alpha(data: Block, likelihood: Likelihood, unit: np.ndarray) -> float:
+    """The penalty above which no hidden unit pays, about: a scale of the penalty.
 
     R are the weighted residuals of the model that predicts the shares of the classes.
-    To it, a unit with input weights w and output weights v adds v relu(w.x + b),
-    which lowers the loss, to first order and while it is active, by at most
-    |v| |w| ||X^T R||_2, at a cost of alpha (|v|^2 + |w|^2) / 2 >= alpha |v| |w|.
+    To it, a unit with input weights w and output weights v adds v relu(w.x - b), which
+    lowers the loss, to first order, by |v| |R^T relu(X w - b)|, at a cost of
+    alpha (|v|^2 + |w|^2) / 2 >= alpha |v| |w|. So no unit pays if alpha exceeds the
+    largest |R^T relu(X w - b)| / |w|. It is the largest one over all b, for some w: that
+    of the best linear unit, which gives ||X^T R||_2, and random ones, which also see
+    what no linear unit does.
+
+    Parameters
+    ----------
+    data : Block
+    likelihood : Likelihood
+    unit : ndarray of shape (n_features,)
+        The units of the features, in which random directions are drawn.
 
     Raises
     ------
     FloatingPointError
         If it overflows.
     """
-    n_outputs = likelihood.n_outputs
-    linear = layer_shapes(data.X.shape[1], (), n_outputs)
-    objective = Objective.over(
-        Parts.of(data, linear, ordered_map), linear, likelihood, 0.0, data.X.dtype
-    )
-    shares = np.bincount(data.y, data.sample_weight, minlength=likelihood.n_classes)
-    # Only their differences count. A class without weight gets a negligible share.
-    intercepts = np.log(np.maximum(shares / shares.sum(), np.finfo(float).eps))
-    if n_outputs == 1:
-        intercepts = intercepts[1:] - intercepts[0]
-    _, gradient = objective(pack([(np.zeros(linear[0]), intercepts)]))
-    with np.errstate(over="ignore"):
-        slopes = unpack(objective.parts.weight_sum * gradient, linear)[0][0]
-        if np.isfinite(slopes).all():
-            strongest = float(np.linalg.norm(slopes, 2))
-            if strongest < np.inf:
-                return strongest
-    raise FloatingPointError("the gradient overflows")
+    weights = data.sample_weight.astype(np.float64)
+    shares = np.bincount(data.y, weights, minlength=likelihood.n_classes)
+    R = weights[:, None] * (shares / shares.sum() - np.eye(len(shares))[data.y])
+    if likelihood.n_outputs == 1:
+        R = R[:, 1:]
+    rng = np.random.RandomState(0)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        slopes = np.asarray(data.X.T @ R)
+        if not np.isfinite(slopes).all():
+            raise FloatingPointError("the gradient overflows")
+        linear = np.linalg.svd(slopes, full_matrices=False)[0][:, :1]
+        random = rng.standard_normal((len(unit), N_DIRECTIONS)) / unit[:, None]
+        W = np.hstack([linear, random / np.linalg.norm(random, axis=0)])
+        gains = [strongest_unit(t, R) for t in np.asarray(data.X @ W).T]
+        # Rounding errors of the sums are no gain.
+        noise = np.finfo(np.float64).eps * np.abs(R).sum() * np.sqrt(len(R))
+        strongest = max(gains)
+        reach = np.abs(data.X @ W).max()
+    if not strongest < np.inf:
+        raise FloatingPointError("the gradient overflows")
+    return strongest if strongest > noise * reach else 0.0
+
+
+def strongest_unit(t: np.ndarray, R: np.ndarray) -> float:
+    """The largest |R^T relu(t - b)| and |R^T relu(b - t)| over all b.
+
+    Both are piecewise linear in b, so that the largest ones are at b = t_i or at
+    infinity. The columns of R sum to zero, so |R^T relu(t - b)| tends to |R^T t|.
+    """
+    order = np.argsort(-t)
+    t, R = t[order], R[order]
+    total = np.cumsum(R, axis=0)
+    above = np.cumsum(R * t[:, None], axis=0) - total * t[:, None]
+    below = above - above[-1:]
+    return float(max(np.linalg.norm(A, axis=1).max() for A in (above, below)))
 
 
 def asks_for_constant(
@@ -193,8 +221,9 @@ def asks_for_constant(
 
     One unit in each of the L layers, all with weights of norm w, makes a logit of
     slope t = w^L. In the best direction it lowers the loss by at least c t - K t^2 / 2,
-    where c = ||X^T R||_2 and K = sum_i s_i |x_i|^2 / 2 bounds the curvature, at a cost
-    of alpha L t^(2 / L) / 2. So a network whose mean objective is better than the
+    where c is the gain of the strongest unit (`collapse_alpha`) and
+    K = sum_i s_i (2 |x_i|)^2 / 2 bounds the curvature, at a cost of
+    alpha L t^(2 / L) / 2. So a network whose mean objective is better than the
     constant's by more than ``least_gain`` exists if the gain exceeds the cost by that
     for some t. Without hidden layers the fit itself shows it.
     """
@@ -205,8 +234,8 @@ def asks_for_constant(
     weight = data.sample_weight.astype(np.float64)
     total, weight = weight.sum(), weight / weight.sum()
     X = data.X.astype(np.float64) * (1 / largest)
-    slope = collapse_alpha(Block(X, data.y, weight), likelihood)
-    curvature = float(weight @ row_norms(X, squared=True)) / 2
+    slope = collapse_alpha(Block(X, data.y, weight), likelihood, np.ones(X.shape[1]))
+    curvature = float(weight @ row_norms(X, squared=True)) * 2
     if not slope**2 > NOTHING * curvature:
         return True
     t = slope / curvature * 2.0 ** -np.arange(20)

@@ -1,16 +1,24 @@
 """Coordinates of the optimiser: theta = origin + T u.
 
 The optimiser works in u, the objective in theta. A linear map T is anything that has
-``T @ u`` and ``T.transposed(g)``, which is T^T g: the product of two is one too. By the
-chain rule the gradient by u is T^T times the gradient by theta.
+``T @ u`` and ``T.transposed(g)``, which is T^T g. By the chain rule the gradient by u is
+T^T times the gradient by theta.
 """
 
 from collections.abc import Callable
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Protocol, Self
 
 import numpy as np
 
+from .._model.parameters import Shapes, n_parameters, unpack
 from .curvature import InverseHessianRoot, Pair
+
+# A feature that goes further than so many deviations from its mean is measured by that.
+LONGEST_REACH = 10
+
+# A feature whose values differ by a smaller share of their size is constant.
+ROUNDING, SMALLEST = 1e-12, 1e-300
 
 Function = Callable[[np.ndarray], tuple[float, np.ndarray]]
 
@@ -27,17 +35,129 @@ class LinearMap(Protocol):
         ...
 
 
-class Product:
-    """The map A B."""
+class StandardFeatures:
+    """The map from parameters by standardised features to those by the features.
 
-    def __init__(self, A: LinearMap, B: LinearMap) -> None:
-        self.A, self.B = A, B
+    By standardised features z = (x - c) / d the first layer is
+    f_1(x) = V z + e = W x + b with
+
+        W = V diag(1 / d),    b = e - W c .
+
+    A ReLU network stays the same function if the output of a layer is multiplied by a
+    positive number and the weights behind it are divided by that. So the size of the
+    features, s, is shared by all L layers, each of which is multiplied by
+    a = s^(-1 / L), as a penalty would have them:
+
+        W_1 = s a V_1 diag(1 / d),    W_l = a V_l  for l > 1,    b_l = s a^l e_l
+
+    but for b_1, which is s a e_1 - W_1 c.
+
+    Parameters
+    ----------
+    centre, unit : ndarray of shape (n_features,)
+        c and d, of which d is positive.
+    size : float
+        s.
+    shapes : list of (n_l, m_l)
+        The layers.
+    """
+
+    def __init__(
+        self, centre: np.ndarray, unit: np.ndarray, size: float, shapes: Shapes
+    ) -> None:
+        self.centre, self.shapes = centre, shapes
+        self._scale = np.empty(n_parameters(shapes))
+        a = size ** (-1 / len(shapes))
+        for number, (W_T, b) in enumerate(unpack(self._scale, shapes), start=1):
+            W_T[:] = a if number > 1 else (size * a / unit)[:, None]
+            b[:] = size * a**number
+
+    def _first_layer(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return unpack(theta, self.shapes[:1])[0]
 
     def __matmul__(self, u: np.ndarray) -> np.ndarray:
-        return self.A @ (self.B @ u)
+        """Theta, from the parameters by standardised features."""
+        theta = self._scale * u
+        W_T, b = self._first_layer(theta)
+        b -= self.centre @ W_T
+        return theta
 
     def transposed(self, g: np.ndarray) -> np.ndarray:
-        return self.B.transposed(self.A.transposed(g))
+        """The gradient by the parameters of standardised features."""
+        g = g.copy()
+        grad_W_T, grad_b = self._first_layer(g)
+        grad_W_T -= np.outer(self.centre, grad_b)
+        g *= self._scale
+        return g
+
+    def solve(self, theta: np.ndarray) -> np.ndarray:
+        """The parameters by standardised features, from theta."""
+        u = theta.copy()
+        W_T, b = self._first_layer(u)
+        b += self.centre @ W_T
+        u /= self._scale
+        return u
+
+
+@dataclass(frozen=True)
+class FeatureScale:
+    """Where the features are, and how large they are.
+
+    Attributes
+    ----------
+    centre, unit : ndarray of shape (n_features,)
+        Mean and a positive measure of size of each feature.
+    shapes : list of (n_l, m_l)
+        The layers.
+    """
+
+    centre: np.ndarray
+    unit: np.ndarray
+    shapes: Shapes
+
+    @classmethod
+    def of(
+        cls,
+        mean: np.ndarray,
+        deviation: np.ndarray,
+        reach: np.ndarray,
+        shapes: Shapes,
+    ) -> Self:
+        """From the statistics of the features.
+
+        The unit is the standard deviation, but for rare values far from the mean: a
+        tenth of the largest distance from it, if that is more. Otherwise the indicator
+        of a rare category would begin with weights as large as it is rare. A feature
+        that is constant, to rounding, has the unit 1.
+        """
+        unit = np.maximum(deviation, reach / LONGEST_REACH)
+        varies = reach > ROUNDING * np.maximum(np.abs(mean), SMALLEST)
+        finite = np.isfinite(unit) & np.isfinite(mean)
+        return cls(
+            np.where(finite, mean, 0.0), np.where(varies & finite, unit, 1.0), shapes
+        )
+
+    @property
+    def size(self) -> float:
+        """The geometric mean of the units."""
+        return float(np.exp(np.log(self.unit).mean()))
+
+    @property
+    def initial(self) -> StandardFeatures:
+        """The coordinates in which initial weights are drawn."""
+        return StandardFeatures(self.centre, self.unit, self.size, self.shapes)
+
+    def coordinates(self, alpha: float, weight_sum: float) -> StandardFeatures:
+        """The coordinates of an optimiser, under a penalty.
+
+        With z = (x - c) / d, a weight of the first layer has about the curvature
+        (v^2 d_x^2 + alpha / sum(s)) / d^2 of mean loss and penalty, where d_x is the
+        unit of its feature and v the product of the weights behind it. It is alike for
+        all features if d^2 = d_x^2 + alpha / (v^2 sum(s)).
+        """
+        v = self.size ** (1 / len(self.shapes) - 1)
+        unit = np.hypot(self.unit, np.sqrt(alpha / weight_sum) / v)
+        return StandardFeatures(self.centre, unit, self.size, self.shapes)
 
 
 class Scaled:

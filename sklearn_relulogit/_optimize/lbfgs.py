@@ -9,12 +9,17 @@ that it is given, and at the loss of a single iteration only.
 import sys
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.optimize
 
-from .coordinates import Coordinates, Function, quasi_newton_coordinates
+from .coordinates import (
+    Coordinates,
+    Function,
+    StandardFeatures,
+    quasi_newton_coordinates,
+)
 from .curvature import Pair, is_curved
 
 GRADIENT_TOLERANCE = "gradient tolerance"
@@ -39,9 +44,13 @@ VANISHING = 1e-100
 
 @dataclass(frozen=True)
 class Iterate:
-    """A point that the optimiser accepted; ``n_iter`` is 0 at the start."""
+    """A point that the optimiser accepted; ``n_iter`` is 0 at the start.
+
+    ``u`` are its coordinates, by which the gradient is; see `coordinates`.
+    """
 
     theta: np.ndarray
+    u: np.ndarray
     loss: float
     gradient: np.ndarray
     n_iter: int
@@ -83,7 +92,7 @@ class Limits:
     Attributes
     ----------
     tol : float
-        No derivative is larger in absolute value.
+        No derivative by u is larger, in absolute value, than this share of the value.
     loss_tol : float
         The last ten iterations together lowered the value by less than this
         share of it; 0 for never.
@@ -104,7 +113,7 @@ class Limits:
         self, iterate: Iterate, loss_curve: Sequence[float], gain: float = np.inf
     ) -> str | None:
         """Why to stop at ``iterate``, to which the last iteration gained so much."""
-        if iterate.gradient_norm <= max(self.tol, VANISHING):
+        if iterate.gradient_norm <= max(self.tol * abs(iterate.loss), VANISHING):
             return GRADIENT_TOLERANCE
         if gain <= self.rounding * max(abs(iterate.loss), 1.0):
             return LOSS_TOLERANCE
@@ -136,20 +145,26 @@ class _Stop(Exception):
 class _Run:
     """What scipy calls: the objective, counted, and the keeper of the iterate."""
 
-    def __init__(self, monitors: Sequence[Monitor], pairs: deque[Pair] | None) -> None:
+    def __init__(
+        self,
+        monitors: Sequence[Monitor],
+        pairs: deque[Pair] | None,
+        standard: StandardFeatures | None,
+    ) -> None:
         self.monitors = monitors
         self.pairs = pairs
+        self.standard = standard
         self.iterate: Iterate | None = None
         self.loss_curve: list[float] = []
         self.n_evaluations = 0
         self._at_rest = False
 
-    def begin(self, stage: Stage, theta: np.ndarray) -> Iterate:
-        """Take up an objective at theta, where an earlier stage may have ended."""
+    def begin(self, stage: Stage, u: np.ndarray) -> Iterate:
+        """Take up an objective at u, where an earlier stage may have ended."""
         self.objective, self.limits = stage.objective, stage.limits
         self._at_rest = False
-        loss, gradient = self.evaluate(theta)
-        self.iterate = Iterate(theta.copy(), loss, gradient, len(self.loss_curve))
+        loss, _ = self.evaluate(u)
+        self.iterate = replace(self._last, n_iter=len(self.loss_curve))
         # An earlier stage's losses are less exact than this one.
         self.loss_curve = [max(value, loss) for value in self.loss_curve]
         self._at_rest = True
@@ -157,16 +172,20 @@ class _Run:
             raise _Stop(reason)
         return self.iterate
 
-    def evaluate(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
+    def evaluate(self, u: np.ndarray) -> tuple[float, np.ndarray]:
         if self.n_evaluations == self.limits.max_fun:
             raise _Stop(EVALUATION_LIMIT)
         if self._at_rest and self.iterate is not None:
             self._at_rest = False
             for monitor in self.monitors:
                 monitor.begin_iteration(self.iterate)
+        theta = u.copy() if self.standard is None else self.standard @ u
         loss, gradient = self.objective(theta)
+        if self.standard is not None:
+            gradient = self.standard.transposed(gradient)
         self.n_evaluations += 1
-        self._last = Iterate(theta.copy(), loss, gradient, len(self.loss_curve) + 1)
+        n_iter = len(self.loss_curve) + 1
+        self._last = Iterate(theta, u.copy(), loss, gradient, n_iter)
         return loss, gradient
 
     def accept(self, intermediate_result: scipy.optimize.OptimizeResult) -> None:
@@ -178,7 +197,7 @@ class _Run:
             raise _Stop(LINE_SEARCH)
         self.loss_curve.append(accepted.loss)
         if self.pairs is not None:
-            pair = accepted.theta - before.theta, accepted.gradient - before.gradient
+            pair = accepted.u - before.u, accepted.gradient - before.gradient
             if is_curved(*pair):
                 self.pairs.append(pair)
         reasons = [monitor.end_iteration(accepted) for monitor in self.monitors]
@@ -192,12 +211,12 @@ class _Run:
             if reason is not None:
                 raise _Stop(reason)
 
-    def minimize(self, stage: Stage, theta: np.ndarray, history_size: int) -> str:
-        """Minimise one stage's objective from theta; why it ended."""
+    def minimize(self, stage: Stage, u: np.ndarray, history_size: int) -> str:
+        """Minimise one stage's objective from u; why it ended."""
         try:
-            start = self.begin(stage, theta)
+            start = self.begin(stage, u)
             coordinates = quasi_newton_coordinates(
-                start.theta, start.gradient, list(self.pairs or ())
+                start.u, start.gradient, list(self.pairs or ())
             )
             value, gradient = _value_and_gradient(self.evaluate, coordinates, start)
             scipy.optimize.minimize(
@@ -257,6 +276,7 @@ def minimize(
     history_size: int,
     monitors: Sequence[Monitor] = (),
     pairs: deque[Pair] | None = None,
+    standard: StandardFeatures | None = None,
 ) -> Minimum:
     """Minimise one objective after the other, each from where the last one ended.
 
@@ -273,7 +293,9 @@ def minimize(
         Told of each iteration, in this order; the first to give a reason stops.
     pairs : deque of (s, y), optional
         Correction pairs of earlier minimisations to go on from; those of this one
-        are appended.
+        are appended. They are in the coordinates of the optimiser.
+    standard : StandardFeatures, optional
+        The coordinates of the optimiser; by default theta itself.
 
     Returns
     -------
@@ -282,16 +304,17 @@ def minimize(
     """
     if pairs is None and len(stages) > 1:
         pairs = deque(maxlen=history_size)
-    run = _Run(monitors, pairs)
+    run = _Run(monitors, pairs, standard)
+    u = theta if standard is None else standard.solve(theta)
     for stage in stages:
         try:
-            stop_reason = run.minimize(stage, theta, history_size)
+            stop_reason = run.minimize(stage, u, history_size)
         except FloatingPointError:
             if stage is stages[-1]:
                 raise
             stop_reason = LINE_SEARCH
         if run.iterate is not None:
-            theta = run.iterate.theta
+            u = run.iterate.u
         if stop_reason not in CONVERGED:
             break
     for monitor in monitors:

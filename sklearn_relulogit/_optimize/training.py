@@ -11,6 +11,7 @@ from sklearn import config_context, get_config
 from .._model.objective import Objective
 from .._model.parameters import Shapes, n_parameters
 from .._threads import ThreadedMap, single_threaded_blas
+from .coordinates import StandardFeatures
 from .curvature import Pair
 from .lbfgs import INTERRUPTED, Iterate, Limits, Minimum, Monitor, Stage, minimize
 from .monitors import Interrupt, Validation
@@ -113,6 +114,7 @@ def train(
     history_size: int,
     n_jobs: int,
     pairs: deque[Pair] | None,
+    standard: StandardFeatures,
     enough: threading.Event,
 ) -> Restart:
     """Minimise from every start; the restart with the lowest loss.
@@ -137,6 +139,7 @@ def train(
                     history_size=history_size,
                     monitors=[*restart.monitors, Interrupt(stop)],
                     pairs=pairs,
+                    standard=standard,
                 )
         except BaseException:
             stop.set()

@@ -19,10 +19,11 @@ from .._model.parameters import Shapes
 from .._optional import optional_import
 from .chunkwise import is_dask, row_chunks, stand_in
 from .cluster import Chunk, ClusterMap, delayed
-from .distinct import keyed, smallest_keys
+from .distinct import Keyed, keyed, smallest_keys
 from .input import check_chunk, encode_classes
+from .row_space import RowSpace
 from .rows import Given
-from .statistics import Moments, joint_moments, largest_values, moments_of
+from .statistics import Moments, joint_moments, moments_of
 from .validation import (
     check_known,
     check_some_to_validate,
@@ -61,7 +62,13 @@ class OnCluster:
 
     @classmethod
     def read(
-        cls, estimator: BaseEstimator, given: Given, *, reset: bool, class_weight: Any
+        cls,
+        estimator: BaseEstimator,
+        given: Given,
+        *,
+        reset: bool,
+        class_weight: Any,
+        linear: bool,
     ) -> Self:
         """Check the collections, chunk by chunk; the chunks stay on the workers."""
         if not is_dask(given.X):
@@ -154,25 +161,25 @@ class OnCluster:
         """The number of parts that the rows, if dense, would have in memory."""
         return division(int(self.summary.counts.sum()), shapes)[0]
 
-    def sample(self, n_rows: int) -> Block:
-        """In memory: about ``n_rows`` distinct training rows."""
+    def sample(self, n_rows: int) -> Keyed:
+        """In memory: about ``n_rows`` distinct training rows, and their keys."""
         merge = partial(smallest_keys, n_rows=n_rows)
         sample = self.cluster_map.merged(keyed, self.training, merge)
-        block: Block = merge([sample]).block
-        return block
+        return merge([sample])
 
-    def largest_values(self) -> np.ndarray:
-        """The largest absolute value of each feature."""
-        largest: np.ndarray = self.cluster_map.merged(
-            _largest_values, self.training, _maximum
+    def row_space(self, mean: np.ndarray, unit: np.ndarray) -> None:
+        """Rows on a cluster are fitted by their features."""
+
+    def reduced(self, space: RowSpace) -> Self:
+        """Rows on a cluster are fitted by their features."""
+        raise AssertionError("unreachable")
+
+    def moments(self) -> Moments:
+        """Statistics of the features of the training rows."""
+        moments: Moments = self.cluster_map.merged(
+            moments_of, self.training, joint_moments
         )
-        return largest
-
-    def deviations(self) -> np.ndarray:
-        """The standard deviation of each feature."""
-        moments = self.cluster_map.merged(_moments_of, self.training, joint_moments)
-        deviations: np.ndarray = np.sqrt(moments.variance)
-        return deviations
+        return moments
 
 
 def _weight_sums(
@@ -375,17 +382,3 @@ def _side(block: Block, validation: bool, numbers: np.ndarray, seed: int) -> Blo
         chosen[rows[: numbers[code]]] = True
     rows = np.flatnonzero(chosen == validation)
     return Block(*(array[rows] for array in block))
-
-
-def _largest_values(block: Block) -> np.ndarray:
-    return largest_values(block.X) if block.X.shape[0] else np.zeros(block.X.shape[1])
-
-
-def _maximum(largest: list[np.ndarray]) -> np.ndarray:
-    return np.asarray(np.max(largest, axis=0))
-
-
-def _moments_of(block: Block) -> Moments:
-    if not block.X.shape[0]:
-        return Moments(0, *np.zeros((2, block.X.shape[1])))
-    return moments_of(block.X)

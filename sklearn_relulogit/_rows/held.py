@@ -19,7 +19,7 @@ from .._model.blocks import (
     weight_of,
 )
 from .._model.parameters import Shapes
-from .distinct import Keyed, keyed, smallest_keys
+from .distinct import Keyed, keyed, merge_equal_rows, smallest_keys
 from .input import (
     check_data,
     encode_classes,
@@ -27,13 +27,19 @@ from .input import (
     to_host,
     to_namespace,
 )
+from .row_space import RowSpace
 from .rows import Given
-from .statistics import feature_deviations, largest_values
+from .statistics import Moments, moments_of
 from .validation import check_validation_data, stratified_split
 from .weights import check_sample_weight, check_total, weights_of_classes
 
 # Numbers that are copied from a device to the host at a time.
 HOST_NUMBERS = 2**22
+
+# The distinct rows are a copy of at most so many numbers: 128 MiB in float64. Without
+# hidden layers a fit takes little longer than to find the distinct rows, and its minimum
+# does not depend on their order, so larger data are taken as they are.
+DISTINCT_NUMBERS, DISTINCT_NUMBERS_LINEAR = 2**24, 2**19
 
 
 @dataclass(frozen=True)
@@ -45,10 +51,15 @@ class Held:
 
     Attributes
     ----------
-    sample_weight : ndarray of shape (n_samples,)
-        The weights as they were given, without class weights.
+    given : Block
+        The training rows as they were given, with their labels as integers 0..K-1.
+    class_weights : ndarray of shape (n_classes,) or None
+        None where all are one.
     training, validation : Block
-        X as it is, labels 0..K-1 and weights times class weights on the host.
+        Distinct rows up to a size, otherwise the rows as they were given, with weights
+        times class weights. Labels and weights are on the host.
+    keys : ndarray or None
+        The keys of the training rows, if these are distinct.
     """
 
     X: Matrix
@@ -57,33 +68,41 @@ class Held:
     feature_names: np.ndarray | None
     xp: Namespace
     label_xp: Namespace
-    sample_weight: np.ndarray
+    given: Block
+    class_weights: np.ndarray | None
     training: Block
+    keys: np.ndarray | None
     validation: Block | None = None
 
     @classmethod
     def read(
-        cls, estimator: BaseEstimator, given: Given, *, reset: bool, class_weight: Any
+        cls,
+        estimator: BaseEstimator,
+        given: Given,
+        *,
+        reset: bool,
+        class_weight: Any,
+        linear: bool,
+        max_numbers: int | None = None,
     ) -> Self:
-        """Check the arrays; weights and class weights are multiplied.
+        """Check the arrays, merge equal rows, and weigh them.
 
         Everything follows X: labels, weights and validation data may be elsewhere.
+        ``linear`` says that there are no hidden layers.
         """
+        if max_numbers is None:
+            max_numbers = DISTINCT_NUMBERS_LINEAR if linear else DISTINCT_NUMBERS
+        max_hashed = max_numbers if linear else None
         X, y = check_data(estimator, given.X, to_host(given.y), reset=reset)
         classes, codes = encode_classes(y)
-        sample_weight = check_sample_weight(to_host(given.sample_weight), X)
+        weights = check_sample_weight(to_host(given.sample_weight), X)
+        rows = Block(X, codes, weights)
+        training, keys = merge_equal_rows(rows, max_numbers, max_hashed)
         of_classes = None
         if class_weight is not None:
             of_classes = weights_of_classes(
-                class_weight, classes, codes, sample_weight
+                class_weight, classes, training.y, training.sample_weight
             ).astype(numpy_dtype(X.dtype))
-
-        def weighted(X: Matrix, y: np.ndarray, sample_weight: np.ndarray) -> Block:
-            if of_classes is not None:
-                sample_weight = sample_weight * of_classes[y]
-                check_total(sample_weight, "sample_weight times class_weight")
-            return Block(X, y, sample_weight)
-
         validation = None
         if given.X_val is not None:
             X_val, y_val = check_validation_data(
@@ -96,7 +115,9 @@ class Held:
             weights_val = check_sample_weight(
                 to_host(given.sample_weight_val), X_val, "sample_weight_val"
             )
-            validation = weighted(X_val, y_val, weights_val)
+            validation = Block(X_val, y_val, weights_val)
+            validation, _ = merge_equal_rows(validation, max_numbers, max_hashed)
+            validation = weighted(validation, of_classes)
         return cls(
             X,
             y,
@@ -104,15 +125,17 @@ class Held:
             getattr(estimator, "feature_names_in_", None),
             input_namespace(given.X),
             input_namespace(given.y),
-            sample_weight,
-            weighted(X, codes, sample_weight),
+            rows,
+            of_classes,
+            weighted(training, of_classes),
+            keys,
             validation,
         )
 
     @property
     def n_features(self) -> int:
         """P."""
-        return int(self.X.shape[1])
+        return int(self.training.X.shape[1])
 
     @property
     def has_validation(self) -> bool:
@@ -129,12 +152,15 @@ class Held:
 
         def rows_at(index: np.ndarray) -> Block:
             X, y, sample_weight = self.training
-            block = Block(take_rows(X, index), y[index], sample_weight[index])
-            check_total(block.sample_weight, "sample_weight times class_weight")
-            return block
+            return Block(take_rows(X, index), y[index], sample_weight[index])
 
         training, validation = stratified_split(self.training.y, fraction, rng)
-        return replace(self, training=rows_at(training), validation=rows_at(validation))
+        return replace(
+            self,
+            training=rows_at(training),
+            keys=None if self.keys is None else self.keys[training],
+            validation=rows_at(validation),
+        )
 
     def parts(self, shapes: Shapes, threads: OrderedMap) -> tuple[Parts, Parts | None]:
         """Views of the rows, block by block. A device has threads of its own."""
@@ -159,30 +185,53 @@ class Held:
         non_zeros = X.nnz / X.shape[0] if issparse(X) else None
         return division(X.shape[0], shapes, non_zeros)[0]
 
-    def sample(self, n_rows: int, host_numbers: int = HOST_NUMBERS) -> Block:
-        """All training rows; on a device about ``n_rows`` distinct ones of them."""
-        if self.xp is Numpy:
-            return self.training
+    def sample(self, n_rows: int) -> Keyed:
+        """Distinct training rows: all where they are at hand, or about ``n_rows``."""
+        if self.keys is not None:
+            return Keyed(self.keys, self.training)
         X, y, sample_weight = self.training
-        step = max(n_rows, host_numbers // self.n_features)
+        step = max(n_rows, HOST_NUMBERS // self.n_features)
 
-        def piece(start: int) -> Block:
+        def piece(start: int) -> Keyed:
             rows = slice(start, min(start + step, len(y)))
-            return Block(to_numpy(rows_of(X, rows)), y[rows], sample_weight[rows])
-
-        if len(y) <= n_rows:
-            return piece(0)
+            X_rows = to_numpy(rows_of(X, rows)) if self.on_device else rows_of(X, rows)
+            return keyed(Block(X_rows, y[rows], sample_weight[rows]))
 
         def merge(sample: Keyed, start: int) -> Keyed:
-            return smallest_keys([sample, keyed(piece(start))], n_rows)
+            return smallest_keys([sample, piece(start)], n_rows)
 
-        first = smallest_keys([keyed(piece(0))], n_rows)
-        return reduce(merge, range(step, len(y), step), first).block
+        first = smallest_keys([piece(0)], n_rows)
+        return reduce(merge, range(step, len(y), step), first)
 
-    def largest_values(self) -> np.ndarray:
-        """The largest absolute value of each feature."""
-        return largest_values(self.X)
+    @property
+    def on_device(self) -> bool:
+        """Whether X is an array of another library than numpy."""
+        return self.xp is not Numpy
 
-    def deviations(self) -> np.ndarray:
-        """The standard deviation of each feature."""
-        return feature_deviations(self.X)
+    def row_space(self, mean: np.ndarray, unit: np.ndarray) -> RowSpace | None:
+        """The space of the training rows, where a fit there pays."""
+        if self.keys is None:
+            return None
+        return RowSpace.of(self.training.X, mean, unit)
+
+    def reduced(self, space: RowSpace) -> Self:
+        """The same by the features of the space of the rows."""
+        validation = self.validation
+        return replace(
+            self,
+            training=space.reduce_rows(self.training),
+            validation=validation and space.reduce_rows(validation),
+        )
+
+    def moments(self) -> Moments:
+        """Statistics of the features of the training rows."""
+        return moments_of(self.training)
+
+
+def weighted(data: Block, class_weights: np.ndarray | None) -> Block:
+    """The weights times those of the classes."""
+    if class_weights is None:
+        return data
+    weights = data.sample_weight * class_weights[data.y]
+    check_total(weights, "sample_weight times class_weight")
+    return data._replace(sample_weight=weights)

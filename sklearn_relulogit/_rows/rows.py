@@ -10,8 +10,11 @@ from typing import Any, NamedTuple, Protocol, Self
 import numpy as np
 
 from .._model.arrays import Namespace
-from .._model.blocks import Block, OrderedMap, Parts
+from .._model.blocks import OrderedMap, Parts
 from .._model.parameters import Shapes
+from .distinct import Keyed
+from .row_space import RowSpace
+from .statistics import Moments
 
 
 class Given(NamedTuple):
@@ -74,11 +77,14 @@ class Rows(Protocol):
     def n_parts(self, shapes: Shapes) -> int:
         """The number of parts that the training rows would have in memory."""
 
-    def sample(self, n_rows: int) -> Block:
-        """In memory: all training rows, or about ``n_rows`` distinct ones of them."""
+    def sample(self, n_rows: int) -> Keyed:
+        """In memory: distinct training rows, all or about ``n_rows``, and their keys."""
 
-    def largest_values(self) -> np.ndarray:
-        """The largest absolute value of each feature."""
+    def row_space(self, mean: np.ndarray, unit: np.ndarray) -> RowSpace | None:
+        """The space of the training rows, where a fit there pays."""
 
-    def deviations(self) -> np.ndarray:
-        """The standard deviation of each feature."""
+    def reduced(self, space: RowSpace) -> Self:
+        """The same by the features of the space of the rows."""
+
+    def moments(self) -> Moments:
+        """Statistics of the features of the training rows."""

@@ -1,54 +1,113 @@
 """Statistics of the features, over all rows or merged from parts of them."""
 
 from collections.abc import Sequence
-from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.preprocessing import StandardScaler
 
 from .._model.arrays import Matrix, namespace, to_numpy
-from .._model.blocks import row_parts, rows_of
+from .._model.blocks import Block, rows_of, weight_of
+
+# Numbers of a block of rows, so that its deviations from the mean stay in the cache.
+BLOCK_NUMBERS = 2**17
 
 
 class Moments(NamedTuple):
-    """Number of rows, mean and variance of each feature."""
+    """Of each feature: mean, variance, smallest and largest value; and the total weight.
 
-    n_rows: int
+    Rows of weight zero count for none of them.
+    """
+
+    weight: float
     mean: np.ndarray
     variance: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+    @property
+    def deviation(self) -> np.ndarray:
+        """The standard deviation of each feature."""
+        return np.asarray(np.sqrt(self.variance))
+
+    @property
+    def reach(self) -> np.ndarray:
+        """The largest distance of each feature from its mean."""
+        with np.errstate(over="ignore"):
+            return np.maximum(self.high - self.mean, self.mean - self.low)
+
+    @property
+    def largest(self) -> np.ndarray:
+        """The largest absolute value of each feature."""
+        return np.maximum(self.high, -self.low)
 
 
-def moments_of(X: Matrix) -> Moments:
-    """Of all rows of X, block by block."""
-    scaler = StandardScaler(with_mean=False)
+def moments_of(data: Block) -> Moments:
+    """Of all rows, in two passes: the mean, and the squared distances from it."""
+    X, _, weights = data
+    weights = to_numpy(weights).astype(np.float64, copy=False)
+    present = weights > 0
+    total = weight_of(data)
+    n_samples, n_features = X.shape
+    mean, variance = np.zeros((2, n_features))
+    low, high = np.full(n_features, np.inf), np.full(n_features, -np.inf)
+    if not present.any():
+        return Moments(0.0, mean, variance, mean, mean)
+    step = max(1, BLOCK_NUMBERS // n_features)
+    blocks = [slice(i, min(i + step, n_samples)) for i in range(0, n_samples, step)]
     with np.errstate(over="ignore", invalid="ignore"):
-        # Parts of a network as wide as X have a moderate number of rows.
-        for rows in chain.from_iterable(row_parts(X, [(1, X.shape[1])])):
-            scaler.partial_fit(rows_of(X, rows))
-    return Moments(X.shape[0], scaler.mean_, scaler.var_)
+        for rows in blocks:
+            mean += weights[rows] @ _in_float64(rows_of(X, rows))
+        mean /= total
+        for rows in blocks:
+            block, w = _in_float64(rows_of(X, rows)), weights[rows]
+            if not present[rows].all():
+                block, w = block[present[rows]], w[present[rows]]
+            if not block.shape[0]:
+                continue
+            low = np.minimum(low, _extreme(block, "min"))
+            high = np.maximum(high, _extreme(block, "max"))
+            variance += _squares(block, w, mean)
+        variance /= total
+    return Moments(total, mean, variance, low, high)
+
+
+def _in_float64(X: Matrix) -> Matrix:
+    if issparse(X):
+        return X.astype(np.float64)
+    return to_numpy(X).astype(np.float64, copy=False)
+
+
+def _extreme(X: Matrix, name: str) -> np.ndarray:
+    extreme = getattr(X, name)(axis=0)
+    return extreme.toarray().ravel() if issparse(X) else np.asarray(extreme)
+
+
+def _squares(X: Matrix, weights: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """sum_i s_i (x_i - mean)^2 of each feature."""
+    if not issparse(X):
+        return np.asarray(weights @ (X - mean) ** 2)
+    distances = X.copy()
+    distances.sum_duplicates()
+    stored = distances.copy()
+    stored.data = np.ones_like(stored.data)
+    distances.data = (distances.data - mean[distances.indices]) ** 2
+    zeros = weights.sum() - weights @ stored
+    return np.asarray(weights @ distances + zeros * mean**2)
 
 
 def joint_moments(several: Sequence[Moments]) -> Moments:
     """Of the rows of several data sets together, of which some may be empty."""
-    several = [moments for moments in several if moments.n_rows] or several[:1]
-    n_rows, means, variances = zip(*several, strict=True)
-    n_all = sum(n_rows)
-    if not n_all:
+    several = [moments for moments in several if moments.weight] or several[:1]
+    weights, means, variances, lows, highs = zip(*several, strict=True)
+    total = sum(weights)
+    if not total:
         return several[0]
     with np.errstate(over="ignore", invalid="ignore"):
-        mean = np.average(means, axis=0, weights=n_rows)
-        variance = np.average(variances + (means - mean) ** 2, axis=0, weights=n_rows)
-    return Moments(n_all, mean, variance)
-
-
-def feature_deviations(X: Matrix) -> np.ndarray:
-    """The standard deviation of each feature."""
-    if issparse(X) or isinstance(X, np.ndarray):
-        deviations: np.ndarray = np.sqrt(moments_of(X).variance)
-        return deviations
-    return to_numpy(namespace(X).std(X, axis=0))
+        mean = np.average(means, axis=0, weights=weights)
+        distances = (np.array(means) - mean) ** 2
+        variance = np.average(variances + distances, axis=0, weights=weights)
+    return Moments(total, mean, variance, np.min(lows, axis=0), np.max(highs, axis=0))
 
 
 def largest_values(X: Matrix) -> np.ndarray:

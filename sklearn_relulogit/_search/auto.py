@@ -14,8 +14,10 @@ from .._model.collapse import collapse_alpha
 from .._model.likelihood import Likelihood
 from .._model.objective import Objective
 from .._model.parameters import Shapes
+from .._optimize.coordinates import FeatureScale
+from .._rows.distinct import Keyed
 from .._threads import single_threaded_blas
-from .halves import halves
+from .halves import Halves, halves
 from .path import TOLERANCE, Fold, Precision
 
 # Penalties are half powers of ten, counted by their exponents, so that rounding errors
@@ -23,6 +25,11 @@ from .path import TOLERANCE, Fold, Precision
 # the network would all but collapse, and goes no more than four powers from there.
 FIRST_EXPONENT = 2
 MAX_STEPS = 8
+
+# Of so few rows the halves tell nothing. A weak penalty then lets the network say what
+# the rows do.
+FEW_ROWS = 20
+WEAK_EXPONENT = -2
 
 # The halves together hold about so many rows, since more would tell little more, and
 # about so many numbers, but not fewer rows than this.
@@ -56,6 +63,8 @@ class Walk:
     folds : list of Fold
     initial : ndarray of shape (n_parameters,)
         Where the first fits begin.
+    unit : float
+        The unit of the penalties.
     report : callable or None
         Called with each penalty and its mean loss.
     """
@@ -64,10 +73,11 @@ class Walk:
         self,
         folds: list[Fold],
         initial: np.ndarray,
+        unit: float,
         report: Callable[[float, float], None] | None,
     ) -> None:
         self.folds = folds
-        self.initial = initial
+        self.initial, self.unit = initial, unit
         self.report = report
         # Of each penalty: where the fits of the folds ended, and with what losses.
         self.steps: dict[int, tuple[list[np.ndarray], list[float]]] = {}
@@ -77,7 +87,7 @@ class Walk:
 
         The first ones, of ``before=None``, begin at the initial weights.
         """
-        n, alpha = len(self.folds), penalty(exponent)
+        n, alpha = len(self.folds), self.unit * penalty(exponent)
         if before is None:
             last = [self.initial] * n, [np.inf] * n
         else:
@@ -96,10 +106,11 @@ class Walk:
 
 
 def choose_alpha(
-    data: Block,
+    sample: Keyed,
     shapes: Shapes,
     likelihood: Likelihood,
     initial: np.ndarray,
+    scale: FeatureScale,
     *,
     history_size: int,
     ordered_map: OrderedMap = map,
@@ -114,12 +125,17 @@ def choose_alpha(
     loss has one minimum over alpha, as it has, but for noise, in the study.
     """
     precision = Precision() if precision is None else precision
+    data = sample.block
     max_rows = search_rows(data.X.shape[1]) if max_rows is None else max_rows
-    two = halves(data, likelihood.n_classes, max_rows)
-    collapse = collapse_alpha(data, likelihood, ordered_map)
-    if not all(len(half.y) for half in two.validation) or collapse == 0:
+    two = halves(sample, likelihood.n_classes, max_rows)
+    # Penalties are multiples of the weight of a row, so that the unit of the weights
+    # has no influence.
+    unit = float(np.median(data.sample_weight.astype(np.float64)))
+    collapse = collapse_alpha(data, likelihood, scale.unit)
+    if two.n_rows < FEW_ROWS or collapse == 0:
         # No penalty can be preferred to another.
-        return Choice(penalty(FIRST_EXPONENT), {})
+        exponent = WEAK_EXPONENT if collapse else FIRST_EXPONENT
+        return Choice(unit * penalty(exponent), {})
 
     def objective(half: Block) -> Objective:
         parts = Parts.of(half, shapes, ordered_map)
@@ -127,20 +143,31 @@ def choose_alpha(
 
     # Each half is judged by the other.
     folds = [
-        Fold(objective(training), objective(other), initial, history_size, precision)
+        Fold(
+            objective(training),
+            objective(other),
+            initial,
+            scale,
+            history_size,
+            precision,
+        )
         for training, other in zip(two.training, reversed(two.validation), strict=True)
     ]
-    walk = Walk(folds, initial, report)
-    start = min(FIRST_EXPONENT, int(np.floor(2 * np.log10(collapse))) - 1)
+    walk = Walk(folds, initial, unit, report)
+    start = min(FIRST_EXPONENT, int(np.floor(2 * np.log10(collapse / unit))) - 2)
     with single_threaded_blas():
         # One nat over all rows: the evidence that it takes to leave the penalty that
         # is usually best. Rows, not weights, so that the weights' unit is irrelevant.
         best, losses = descend(
-            walk.loss_at, start, least_gain=1 / two.n_rows, tol=precision.tol
+            walk.loss_at,
+            start,
+            least_gain=1 / two.n_rows,
+            tol=precision.tol,
+            constant=constant_loss(two),
         )
     return Choice(
-        penalty(best),
-        {penalty(exponent): loss for exponent, loss in losses.items()},
+        unit * penalty(best),
+        {unit * penalty(exponent): loss for exponent, loss in losses.items()},
         walk.steps[best][0][0],
     )
 
@@ -150,11 +177,13 @@ def descend(
     start: int,
     least_gain: float,
     tol: float = TOLERANCE,
+    constant: float = 0.0,
 ) -> tuple[int, dict[int, float]]:
     """Go from ``start`` to weaker or stronger penalties while the loss falls.
 
     To weaker ones first, or else, if there is nothing to gain, to stronger ones. A
-    step must lower the loss by ``least_gain`` and by the share ``tol`` of it.
+    step must lower the loss by ``least_gain`` and by the share ``tol`` of it. Steps to
+    weaker penalties also continue while the loss is that of a constant network.
 
     Parameters
     ----------
@@ -163,6 +192,8 @@ def descend(
     start : int
         Exponent of the first penalty.
     least_gain, tol : float
+    constant : float
+        The loss of a constant network.
 
     Returns
     -------
@@ -172,14 +203,40 @@ def descend(
         The loss of each penalty tried.
     """
     losses = {start: loss_at(start, None)}
-    here = start
+    best = start
+
+    def gain(before: float, after: float) -> float:
+        """What a step gains beyond the least that counts."""
+        return before - after - max(least_gain, tol * before)
+
     for direction in (-1, 1):
+        here = start
         while abs(here - start) < MAX_STEPS:
-            there = here + direction
-            losses[there] = loss_at(there, here)
-            if losses[here] - losses[there] <= max(least_gain, tol * losses[here]):
+            before, here = here, here + direction
+            losses[here] = loss_at(here, before)
+            if gain(losses[best], losses[here]) > 0:
+                best = here
+            elif (
+                direction > 0
+                or gain(constant, losses[best]) > 0
+                or gain(losses[here], constant) > 0
+            ):
                 break
-            here = there
-        if here != start:
+        if best != start:
             break
-    return here, losses
+    return best, losses
+
+
+def constant_loss(two: Halves) -> float:
+    """The loss of the halves by the shares of the classes in each other, in nats."""
+    total = weight = 0.0
+    for training, other in zip(two.training, reversed(two.validation), strict=True):
+        n_classes = max(training.y.max(), other.y.max()) + 1
+        shares, counts = (
+            np.bincount(half.y, half.sample_weight, minlength=n_classes)
+            for half in (training, other)
+        )
+        shares = np.maximum(shares / shares.sum(), np.finfo(np.float64).eps)
+        total -= counts @ np.log(shares)
+        weight += counts.sum()
+    return float(total / weight)

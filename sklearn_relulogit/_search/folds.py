@@ -12,6 +12,7 @@ from .._model.collapse import collapse_alpha
 from .._model.likelihood import Likelihood
 from .._model.objective import Objective
 from .._model.parameters import Shapes
+from .._optimize.coordinates import FeatureScale
 from .._rows.weights import check_total
 from .._threads import ThreadedMap, single_threaded_blas
 from .path import Fold, Precision
@@ -44,6 +45,7 @@ class FoldSearch:
     likelihood: Likelihood
     shapes: Shapes
     initial: np.ndarray
+    scale: FeatureScale
     history_size: int
     n_threads: int
     scorer: Callable[[np.ndarray, np.ndarray], float] | None
@@ -60,6 +62,7 @@ class FoldSearch:
                 self._objective(Block(X, y, weights), training, threads),
                 self._objective(Block(X, y, self.test_weights), test, threads),
                 self.initial,
+                self.scale,
                 self.history_size,
                 self.precision,
             )
@@ -109,9 +112,9 @@ class FoldSearch:
         return of_first_fold, scores
 
 
-def grid(n: int, data: Block, likelihood: Likelihood) -> np.ndarray:
+def grid(n: int, data: Block, likelihood: Likelihood, unit: np.ndarray) -> np.ndarray:
     """So many penalties, from the one at which the network collapses."""
-    strongest = collapse_alpha(data, likelihood)
+    strongest = collapse_alpha(data, likelihood, unit)
     if WEAKEST_OF_GRID * strongest == 0:
         strongest = 1.0
     return np.geomspace(strongest, WEAKEST_OF_GRID * strongest, n)

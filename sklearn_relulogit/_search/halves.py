@@ -1,6 +1,6 @@
 """Two halves of a data set that the data themselves define.
 
-Which half a row falls in depends on its values and its weight alone, never on its
+Which half a row belongs to depends on its values and its weight alone, never on its
 position. So a weight of two is the same as a row given twice.
 """
 
@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import bdtrik
 
 from .._model.blocks import Block
-from .._rows.distinct import distinct_rows
+from .._rows.distinct import Keyed
 
 # An odd number without a pattern: 2^64 divided by the golden ratio.
 MIXER = np.uint64(0x9E3779B97F4A7C15)
@@ -28,19 +28,20 @@ class Halves(NamedTuple):
     n_rows: int
 
 
-def halves(data: Block, n_classes: int, max_rows: int) -> Halves:
-    """Divide a data set in halves. Equal rows become one, of their total weight.
+def halves(sample: Keyed, n_classes: int, max_rows: int) -> Halves:
+    """Divide distinct rows, sorted by their keys, in halves.
 
     Each class gives half of its distinct rows to either half, whole. But where the same
     features are seen with several labels, as with few features of few values, rows
     to come will repeat those of today. There the copies of a row are divided at random,
-    binomially, by a number that the hash of the row defines. A copy has weight one, as
-    in the likelihood.
+    binomially, by a number that the hash of the row defines. The lightest row counts as
+    one copy.
 
     A class of only one distinct row belongs to both halves. Of more than ``max_rows``
     distinct rows the halves hold about so many, chosen by the hashes of the rows.
     """
-    keys, y, weights, rows = distinct_rows(data)
+    keys, (X, y, sample_weight) = sample
+    weights = sample_weight.astype(np.float64)
     _, number, n_labels = np.unique(keys, return_inverse=True, return_counts=True)
     recurring = n_labels[number] > 1
     copies = np.ones(len(keys))
@@ -54,18 +55,14 @@ def halves(data: Block, n_classes: int, max_rows: int) -> Halves:
         kept = of_class[: max(2, -(-len(of_class) * max_rows // len(keys)))]
         whole, divided = kept[~recurring[kept]], kept[recurring[kept]]
         share[whole] = np.arange(len(whole)) % 2
-        n = copies[divided] = np.maximum(1, np.rint(weights[divided]))
+        n = copies[divided] = np.rint(weights[divided] / weights.min())
         share[divided] = binomial_quantile(uniforms(keys[divided], code), n) / n
 
     def half(share: np.ndarray, extra: np.ndarray) -> Block:
         share = np.where(extra, 1.0, share)
         chosen = np.flatnonzero(share > 0)
-        chosen = chosen[np.argsort(rows[chosen])]
-        return Block(
-            data.X[rows[chosen]],
-            y[chosen],
-            (share * weights)[chosen].astype(data.sample_weight.dtype),
-        )
+        shares = (share * weights)[chosen].astype(sample_weight.dtype)
+        return Block(X[chosen], y[chosen], shares)
 
     shares, none = (share, 1 - share), np.zeros_like(shared)
     return Halves(

@@ -11,6 +11,7 @@ import numpy as np
 from .._model.collapse import revive
 from .._model.objective import Objective
 from .._model.parameters import Shapes
+from .._optimize.coordinates import FeatureScale
 from .._optimize.lbfgs import INTERRUPTED, Iterate, Limits, Monitor, Stage, minimize
 from .._optimize.monitors import VALIDATION_LOSS
 from .._optimize.training import limits_for
@@ -24,9 +25,6 @@ MAX_ITER = 300
 # before, and rises. This is checked every so many iterations.
 HOPELESS = 0.02
 CHECK_EVERY = 10
-
-# Bits of theta that are carried from one fit to the next.
-CARRIED_BITS = 10
 
 
 @dataclass(frozen=True)
@@ -42,20 +40,18 @@ class Precision:
     hopeless : float
         A fit is given up once its validation loss is this share above that of the
         penalty before, and rises; inf for never.
-    carried_bits : int
-        Bits of theta that are carried from one fit to the next.
     """
 
     tol: float = TOLERANCE
     max_iter: int = MAX_ITER
     hopeless: float = HOPELESS
-    carried_bits: int = CARRIED_BITS
 
     def limits(self, shapes: Shapes, dtype: np.dtype) -> Limits:
         """When a fit ends."""
         limits = limits_for(shapes, dtype, self.tol, self.max_iter, 2 * self.max_iter)
-        # Without hidden layers the gradient alone ends it, and soon.
-        return limits if len(shapes) > 1 else replace(limits, tol=self.tol / 10)
+        # Without hidden layers the gradient alone ends it.
+        factor = 5.0 if len(shapes) > 1 else 0.3
+        return replace(limits, tol=factor * self.tol)
 
 
 @dataclass(frozen=True)
@@ -68,12 +64,15 @@ class Fold:
         Their penalties play no part.
     initial : ndarray of shape (n_parameters,)
         Where units begin anew that a penalty shrank away.
+    scale : FeatureScale
+        Of the features, for the coordinates of the optimiser.
     history_size : int
     """
 
     training: Objective
     validation: Objective
     initial: np.ndarray
+    scale: FeatureScale
     history_size: int
     precision: Precision = field(default_factory=Precision)
 
@@ -98,10 +97,11 @@ class Fold:
             revive(theta, self.initial, evaluation.shapes),
             history_size=min(self.history_size, limits.max_iter),
             monitors=[Hopeless(self.validation, bound)] if bound < np.inf else [],
+            standard=self.scale.coordinates(alpha, objective.parts.weight_sum),
         )
         if minimum.stop_reason == INTERRUPTED:
             raise KeyboardInterrupt
-        return round_significand(minimum.iterate.theta, self.precision.carried_bits)
+        return minimum.iterate.theta
 
 
 class Hopeless(Monitor):
@@ -120,16 +120,3 @@ class Hopeless(Monitor):
             return None
         before, self._last = self._last, self.validation.mean_nll(iterate.theta)
         return VALIDATION_LOSS if self._last > max(before, self.bound) else None
-
-
-def round_significand(theta: np.ndarray, bits: int = CARRIED_BITS) -> np.ndarray:
-    """Theta to so many significant bits.
-
-    Near the kinks of the network a difference in the last bit grows from iteration to
-    iteration. Rounding between the fits removes it, so that repeated rows lead, fit
-    after fit, to where weights do.
-    """
-    mantissa, exponent = np.frexp(theta)
-    scale = 2.0**bits
-    rounded: np.ndarray = np.ldexp(np.round(mantissa * scale) / scale, exponent)
-    return rounded
