@@ -15,7 +15,13 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
 from ._constraints import check_layer_sizes, check_restarts, check_split
-from ._messages import CONSTANT, different_scales, overflow_message
+from ._messages import (
+    CONSTANT,
+    CONSTANT_BY_SEARCH,
+    different_scales,
+    lost_digits,
+    overflow_message,
+)
 from ._model.blocks import Parts, weight_of
 from ._model.collapse import asks_for_constant, flip_dead_layers, is_constant
 from ._model.likelihood import Likelihood, likelihood_of
@@ -41,6 +47,7 @@ from ._optimize.lbfgs import (
 from ._optimize.monitors import Printer, Validation
 from ._optimize.training import (
     Restart,
+    balance,
     coarse_stage,
     limits_for,
     pays_in_float32,
@@ -437,9 +444,15 @@ class Problem:
     def message(self, best: Restart, alpha: float) -> str | None:
         """What to warn of."""
         messages = [self._convergence_message(best.end)]
-        constant = is_constant(best.iterate.theta, self.shapes, self.training)
-        if constant and not self._nothing_to_fit(alpha):
-            messages.append(CONSTANT)
+        if is_constant(best.iterate.theta, self.shapes, self.training):
+            if not self._nothing_to_fit(alpha):
+                messages.append(CONSTANT)
+            elif self.settings.alpha == "auto" and not self._nothing_to_fit(0.0):
+                messages.append(CONSTANT_BY_SEARCH)
+        scale, names = self.features.scale, self.rows.feature_names
+        if alpha > 0:
+            messages.append(different_scales(scale.unit, names))
+        messages.append(lost_digits(scale.centre, scale.unit, self.rows.dtype, names))
         return " ".join(filter(None, messages)) or None
 
     def _convergence_message(self, minimum: Minimum) -> str | None:
@@ -461,14 +474,10 @@ class Problem:
         }.get(reason)
         if remedy is None:
             return None
-        advice = different_scales(
-            self.features.moments.deviation, self.rows.feature_names
-        )
         return (
             f"The fit ended by its {reason} after {n_iter} iterations, before it "
-            f"converged to tol={self.settings.tol}: {remedy}, increase alpha or tol, "
-            f"or scale the features. {advice}"
-        ).rstrip()
+            f"converged to tol={self.settings.tol}: {remedy}, or increase alpha or tol."
+        )
 
     def _nothing_to_fit(self, alpha: float) -> bool:
         """Whether no network that is better than a constant can be found."""
@@ -546,8 +555,9 @@ def fit(
         if choice.theta is not None:
             thetas[0] = choice.theta
         restarts = problem.restarts(thetas, task)
+        stages = problem.stages(choice.alpha)
         best = train(
-            problem.stages(choice.alpha),
+            stages,
             restarts,
             history_size=min(settings.history_size, settings.max_iter),
             n_jobs=settings.n_jobs,
@@ -557,6 +567,7 @@ def fit(
             ),
             enough=task.enough,
         )
+        balance(best, problem.objective(problem.training, choice.alpha), rows.shares)
         message = problem.message(best, choice.alpha)
     task.close(best.iterate.theta)
     losses = [restart.loss for restart in restarts]

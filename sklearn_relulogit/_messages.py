@@ -2,8 +2,11 @@
 
 import numpy as np
 
-# Standard deviations that differ by more than this factor are called unscaled.
+# Features whose sizes differ by more than this factor are called unscaled.
 SCALE_RATIO = 1000
+
+# A feature loses its digits where rounding errors are a larger share of its variation.
+LOST_SHARE = 1e-2
 
 CONSTANT = (
     "The fitted network is a constant: it predicts the same for every row of the "
@@ -13,25 +16,49 @@ CONSTANT = (
 )
 
 
+CONSTANT_BY_SEARCH = (
+    "The fitted network is a constant: with no penalty that was tried did the network "
+    "predict better than the shares of the classes do. The features may say nothing "
+    "of the classes; if they do, pass a number for alpha."
+)
+
+
 def feature_name(index: int, names: np.ndarray | None) -> str:
     """The name of a feature, or its number where there are no names."""
     return f"feature {index}" if names is None else f"feature {str(names[index])!r}"
 
 
-def different_scales(deviations: np.ndarray, names: np.ndarray | None) -> str:
-    """A sentence on standard deviations of very different size, or nothing."""
-    varying = np.flatnonzero(deviations > 0)
-    if len(varying) == 0:
-        return ""
-    low = varying[deviations[varying].argmin()]
-    high = varying[deviations[varying].argmax()]
-    if deviations[high] <= SCALE_RATIO * deviations[low]:
+def different_scales(units: np.ndarray, names: np.ndarray | None) -> str:
+    """A sentence on features whose sizes differ much, or nothing.
+
+    A weight of the smaller one has to be larger by the same factor, and the penalty
+    lets it less.
+    """
+    low, high = int(units.argmin()), int(units.argmax())
+    if units[high] <= SCALE_RATIO * units[low]:
         return ""
     return (
-        f"The features are on very different scales: the standard deviation of "
-        f"{feature_name(low, names)} is {deviations[low]:.2g}, that of "
-        f"{feature_name(high, names)} {deviations[high]:.2g}. Put a scaler such as "
-        f"sklearn.preprocessing.StandardScaler in front."
+        "The features are on very different scales, of which the penalty prefers the "
+        f"large ones: {feature_name(low, names)} varies by {units[low]:.2g}, "
+        f"{feature_name(high, names)} by {units[high]:.2g}. Put a scaler such as "
+        "sklearn.preprocessing.StandardScaler in front."
+    )
+
+
+def lost_digits(
+    mean: np.ndarray, units: np.ndarray, dtype: np.dtype, names: np.ndarray | None
+) -> str:
+    """A sentence on a feature too far from zero for its floating type, or nothing."""
+    with np.errstate(over="ignore"):
+        share = np.abs(mean) * np.finfo(dtype).eps / units
+    worst = int(share.argmax())
+    if share[worst] <= LOST_SHARE:
+        return ""
+    return (
+        f"{feature_name(worst, names).capitalize()} is so far from zero, at "
+        f"{mean[worst]:.3g}, that {dtype} does not hold what it varies by, "
+        f"{units[worst]:.2g}. Subtract a constant from it before it is converted, or "
+        "use float64."
     )
 
 

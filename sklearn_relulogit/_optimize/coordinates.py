@@ -77,7 +77,7 @@ class StandardFeatures:
 
     def __matmul__(self, u: np.ndarray) -> np.ndarray:
         """Theta, from the parameters by standardised features."""
-        theta = self._scale * u
+        theta: np.ndarray = self._scale * u
         W_T, b = self._first_layer(theta)
         b -= self.centre @ W_T
         return theta

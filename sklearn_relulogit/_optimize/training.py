@@ -13,7 +13,16 @@ from .._model.parameters import Shapes, n_parameters
 from .._threads import ThreadedMap, single_threaded_blas
 from .coordinates import StandardFeatures
 from .curvature import Pair
-from .lbfgs import INTERRUPTED, Iterate, Limits, Minimum, Monitor, Stage, minimize
+from .lbfgs import (
+    CONVERGED,
+    INTERRUPTED,
+    Iterate,
+    Limits,
+    Minimum,
+    Monitor,
+    Stage,
+    minimize,
+)
 from .monitors import Interrupt, Validation
 
 # The float32 stage ends once ten iterations gained less than this share of the loss;
@@ -26,6 +35,11 @@ COARSE_MIN_PARTS = 4
 # With more, L-BFGS's own work takes longer than the products of sparse data, and the
 # pairs that the second stage goes on from take hundreds of megabytes.
 COARSE_MAX_PARAMETERS = 2**18
+
+
+# The output biases are changed at most so often at the end of a fit, and as long as the
+# mean probability of a class is off by more than this share of it, about.
+MAX_BALANCE_STEPS, BALANCE_TOLERANCE = 5, 1e-3
 
 
 @dataclass
@@ -105,6 +119,41 @@ def coarse_stage(objective: Objective, limits: Limits) -> Stage:
         rounding=float(np.finfo(objective.evaluation.dtype).eps),
     )
     return Stage(objective, coarse_limits)
+
+
+def balance(best: Restart, objective: Objective, shares: np.ndarray) -> None:
+    """Let the mean predicted probabilities be the shares of the classes.
+
+    At a minimum they are, as the output biases bear no penalty. A fit that ends by its
+    loss tolerance is near one, but rare classes hardly count in the loss. The bias of a
+    class is raised by the logarithm of its share over its mean probability (for two
+    classes, of their odds), as long as that lowers the objective.
+    """
+    minimum = best.end
+    if minimum.stop_reason not in CONVERGED or best.best_validated is not None:
+        return
+    for _ in range(MAX_BALANCE_STEPS):
+        before = minimum.iterate
+        m = objective.evaluation.likelihood.n_outputs
+        # The derivatives by the output biases are mean probabilities less shares.
+        mean = shares[-m:] + before.gradient[-m:]
+        if not (mean > 0).all() or not (mean < 1).all() or not (shares > 0).all():
+            return
+        step = np.log(shares[-m:] / mean)
+        if m == 1:
+            step -= np.log(shares[0] / (1 - mean))
+        if np.abs(step).max() < BALANCE_TOLERANCE:
+            return
+        theta = before.theta.copy()
+        theta[-m:] += step
+        loss, gradient = objective(theta)
+        minimum.n_evaluations += 1
+        if not loss < before.loss:
+            return
+        # Only the gradient by the output biases is used, which is that by theta.
+        minimum.iterate = replace(before, theta=theta, loss=loss, gradient=gradient)
+        if minimum.loss_curve:
+            minimum.loss_curve[-1] = loss
 
 
 def train(

@@ -56,6 +56,7 @@ class OnCluster:
     training: list[Chunk]
     validation: list[Chunk] | None
     weight_sums: list[float]
+    class_weights: np.ndarray | None = None
     # The coefficients are arrays of numpy.
     xp: Namespace = Numpy
     label_xp: Namespace = Numpy
@@ -113,12 +114,24 @@ class OnCluster:
             validation,
             # Computed while the chunks as they came are still there.
             _weight_sums(cluster_map, training, validation),
+            of_classes,
         )
 
     @property
     def classes(self) -> np.ndarray:
         """The classes, sorted."""
         return self.summary.classes
+
+    @property
+    def shares(self) -> np.ndarray:
+        """The shares of the classes in the weight of all rows.
+
+        A split for early stopping leaves about the same.
+        """
+        totals = self.summary.totals.sum(axis=0)
+        if self.class_weights is not None:
+            totals = totals * self.class_weights
+        return np.asarray(totals / totals.sum())
 
     @property
     def has_validation(self) -> bool:

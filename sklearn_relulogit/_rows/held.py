@@ -138,6 +138,13 @@ class Held:
         return int(self.training.X.shape[1])
 
     @property
+    def shares(self) -> np.ndarray:
+        """The shares of the classes in the weight of the training rows."""
+        _, y, weights = self.training
+        totals = np.bincount(y, weights, minlength=len(self.classes))
+        return np.asarray(totals / totals.sum())
+
+    @property
     def has_validation(self) -> bool:
         """Whether there are rows to validate on."""
         return self.validation is not None

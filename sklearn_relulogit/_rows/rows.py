@@ -43,6 +43,8 @@ class Rows(Protocol):
         None where X has no names.
     xp, label_xp : Numpy or ArrayAPI
         Where X and the labels are.
+    shares : ndarray of shape (n_classes,)
+        The shares of the classes in the weight of the training rows.
     has_validation : bool
     """
 
@@ -62,6 +64,8 @@ class Rows(Protocol):
     def xp(self) -> Namespace: ...
     @property
     def label_xp(self) -> Namespace: ...
+    @property
+    def shares(self) -> np.ndarray: ...
     @property
     def has_validation(self) -> bool: ...
 

@@ -34,12 +34,13 @@ class Moments(NamedTuple):
     def reach(self) -> np.ndarray:
         """The largest distance of each feature from its mean."""
         with np.errstate(over="ignore"):
-            return np.maximum(self.high - self.mean, self.mean - self.low)
+            above, below = self.high - self.mean, self.mean - self.low
+            return np.asarray(np.maximum(above, below))
 
     @property
     def largest(self) -> np.ndarray:
         """The largest absolute value of each feature."""
-        return np.maximum(self.high, -self.low)
+        return np.asarray(np.maximum(self.high, -self.low))
 
 
 def moments_of(data: Block) -> Moments:
