@@ -50,6 +50,16 @@ def search_rows(n_features: int) -> int:
     return min(MAX_ROWS, max(MAX_NUMBERS // n_features, MIN_ROWS))
 
 
+def unit_of(weights: np.ndarray) -> float:
+    """The weight of a row, of which penalties are multiples.
+
+    So the unit of the weights has no influence. It is the median, which is 1 for rows
+    without weights although some are repeated, or else the mean if that is much larger.
+    """
+    median, mean = float(np.median(weights)), float(weights.mean())
+    return median if mean <= 3 * median else mean
+
+
 def penalty(exponent: int) -> float:
     """The half power of ten."""
     return float(10 ** (exponent / 2))
@@ -128,9 +138,7 @@ def choose_alpha(
     data = sample.block
     max_rows = search_rows(data.X.shape[1]) if max_rows is None else max_rows
     two = halves(sample, likelihood.n_classes, max_rows)
-    # Penalties are multiples of the weight of a row, so that the unit of the weights
-    # has no influence.
-    unit = float(np.median(data.sample_weight.astype(np.float64)))
+    unit = unit_of(data.sample_weight.astype(np.float64))
     collapse = collapse_alpha(data, likelihood, scale.unit)
     if two.n_rows < FEW_ROWS or collapse == 0:
         # No penalty can be preferred to another.
