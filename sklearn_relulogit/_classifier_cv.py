@@ -21,17 +21,17 @@ from sklearn.utils.metadata_routing import (
 from ._base import BaseReLULogistic, all_or_nothing, set_attributes
 from ._classifier import ReLULogisticClassifier
 from ._constraints import Interval, StrOptions, check_parameters
+from ._features import Features
 from ._fit import Network, Settings, fit, overflow_as_error
 from ._model.blocks import Parts
 from ._model.collapse import flip_dead_layers
 from ._model.likelihood import Likelihood, likelihood_of
-from ._model.parameters import Shapes, initial_theta, layer_shapes
-from ._optimize.coordinates import FeatureScale
+from ._model.parameters import layer_shapes
 from ._rows.chunkwise import refuse_dask
 from ._rows.held import Held, weighted
 from ._rows.input import input_namespace, is_dispatched
 from ._rows.rows import Given
-from ._search.folds import FoldSearch, Split, grid
+from ._search.folds import FoldSearch, Split
 
 NEG_LOG_LOSS = "neg_log_loss"
 
@@ -262,9 +262,7 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
         search = self._search(rows, settings, score_params)
         with overflow_as_error(rows):
             if isinstance(alphas, int):
-                alphas = grid(
-                    alphas, rows.training, search.likelihood, search.scale.unit
-                )
+                alphas = search.grid(alphas)
             thetas, scores = search.walk(
                 alphas,
                 splits,
@@ -280,7 +278,8 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
             self.classes_ = rows.classes
             return None
         settings = replace(settings, alpha=self.alpha_)
-        result = fit(rows, settings, previous=previous, start=thetas[best])
+        start = search.features.expand(thetas[best])
+        result = fit(rows, settings, previous=previous, start=start)
         self._record(result)
         return result.message
 
@@ -314,10 +313,9 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
         shapes = layer_shapes(
             rows.n_features, settings.hidden_layer_sizes, likelihood.n_outputs
         )
-        moments = rows.moments()
-        scale = FeatureScale.of(moments.mean, moments.deviation, moments.reach, shapes)
-        rng = check_random_state(self.random_state)
-        initial = scale.initial @ initial_theta(shapes, rng)
+        features = Features.of(rows, shapes)
+        data = features.reduce_rows(weighted(rows.given, rows.class_weights))
+        initial = features.initial(check_random_state(self.random_state))
         test_weights = np.ones(len(rows.y), rows.dtype)
         if "sample_weight" in score_params:
             test_weights = rows.given.sample_weight
@@ -328,16 +326,19 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
                 check_scoring(self, self.scoring),
                 rows,
                 likelihood,
-                shapes,
+                features,
                 score_params,
             )
         return FoldSearch(
-            data=weighted(rows.given, rows.class_weights),
+            data=data,
             test_weights=test_weights,
             likelihood=likelihood,
-            shapes=shapes,
-            initial=flip_dead_layers(initial, shapes, Parts.of(rows.training, shapes)),
-            scale=scale,
+            features=features,
+            initial=flip_dead_layers(
+                initial,
+                features.fitted_shapes,
+                Parts.of(data, features.fitted_shapes),
+            ),
             history_size=settings.history_size,
             n_threads=settings.n_threads,
             scorer=scorer,
@@ -399,14 +400,16 @@ class Scorer:
     scorer: Callable[..., float]
     rows: Held
     likelihood: Likelihood
-    shapes: Shapes
+    features: Features
     params: dict[str, Any]
 
     def __call__(self, theta: np.ndarray, test: np.ndarray) -> float:
-        estimator = ReLULogisticClassifier([m for _, m in self.shapes[:-1]])
-        network = Network(theta, self.shapes, self.likelihood, self.rows)
+        shapes = self.features.shapes
+        estimator = ReLULogisticClassifier([m for _, m in shapes[:-1]])
+        theta = self.features.expand(theta)
+        network = Network(theta, shapes, self.likelihood, self.rows)
         set_attributes(estimator, network.attributes())
-        estimator.n_features_in_ = self.rows.n_features
+        estimator.n_features_in_ = shapes[0][0]
         params = {
             name: value if np.ndim(value) == 0 else np.asarray(value)[test]
             for name, value in self.params.items()

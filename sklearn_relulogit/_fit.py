@@ -15,6 +15,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
 from ._constraints import check_layer_sizes, check_restarts, check_split
+from ._features import Features
 from ._messages import (
     CONSTANT,
     CONSTANT_BY_SEARCH,
@@ -28,7 +29,6 @@ from ._model.likelihood import Likelihood, likelihood_of
 from ._model.objective import Objective
 from ._model.parameters import (
     Shapes,
-    initial_theta,
     layer_shapes,
     n_parameters,
     unpack,
@@ -56,9 +56,7 @@ from ._optimize.training import (
 from ._rows.chunkwise import is_dask
 from ._rows.dask import OnCluster
 from ._rows.held import Held
-from ._rows.row_space import RowSpace
 from ._rows.rows import Given, Rows
-from ._rows.statistics import Moments
 from ._search.auto import Choice, choose_alpha, search_rows
 from ._threads import ThreadedMap, effective_n_threads
 
@@ -254,64 +252,6 @@ def overflow_as_error(rows: Rows) -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class Features:
-    """The features as the user has them, and as the network is fitted to them.
-
-    Attributes
-    ----------
-    moments : Moments
-    shapes : list of (n_l, m_l)
-        The layers of the network of the user's features.
-    scale : FeatureScale
-    space : RowSpace or None
-        The space of the rows, where the network is fitted there.
-    """
-
-    moments: Moments
-    shapes: Shapes
-    scale: FeatureScale
-    space: RowSpace | None
-
-    @classmethod
-    def of(cls, rows: Rows, shapes: Shapes) -> Self:
-        """The features of some rows."""
-        moments = rows.moments()
-        scale = FeatureScale.of(moments.mean, moments.deviation, moments.reach, shapes)
-        return cls(moments, shapes, scale, rows.row_space(scale.centre, scale.unit))
-
-    @property
-    def fitted_shapes(self) -> Shapes:
-        """The layers of the network that is fitted."""
-        if self.space is None:
-            return self.shapes
-        (_, n_units), *others = self.shapes
-        return [(self.space.B.shape[1], n_units), *others]
-
-    @property
-    def fitted_scale(self) -> FeatureScale:
-        """The scale of the features that the network is fitted to.
-
-        In the space of the rows they are centred, and in no units of their own.
-        """
-        if self.space is None:
-            return self.scale
-        r = self.space.B.shape[1]
-        return FeatureScale(
-            np.zeros(r), np.full(r, self.scale.size), self.fitted_shapes
-        )
-
-    def reduce(self, theta: np.ndarray) -> np.ndarray:
-        """The parameters to fit, from those by the user's features."""
-        return theta if self.space is None else self.space.reduce(theta, self.shapes)
-
-    def expand(self, theta: np.ndarray) -> np.ndarray:
-        """The parameters by the user's features."""
-        if self.space is None:
-            return theta
-        return self.space.expand(theta, self.fitted_shapes)
-
-
-@dataclass(frozen=True)
 class Problem:
     """What is minimised, over which rows, by which settings."""
 
@@ -355,19 +295,11 @@ class Problem:
     def initial_thetas(self, start: np.ndarray | None) -> list[np.ndarray]:
         """Where the restarts begin: the first at ``start``, if it is given."""
         rng = check_random_state(self.settings.random_state)
-        # The weights are drawn for features in units of their own, around their means.
-        features = self.features
         thetas = [
-            flip_dead_layers(
-                features.reduce(
-                    features.scale.initial @ initial_theta(features.shapes, rng)
-                ),
-                self.shapes,
-                self.training,
-            )
+            flip_dead_layers(self.features.initial(rng), self.shapes, self.training)
             for _ in range(self.settings.n_init)
         ]
-        return thetas if start is None else [features.reduce(start), *thetas[1:]]
+        return thetas if start is None else [self.features.reduce(start), *thetas[1:]]
 
     def pairs(self, previous: Previous | None) -> deque[Pair] | None:
         """The correction pairs for a warm start, those of the previous fit if any."""

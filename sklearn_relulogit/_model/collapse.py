@@ -157,9 +157,9 @@ def collapse_alpha(data: Block, likelihood: Likelihood, unit: np.ndarray) -> flo
     To it, a unit with input weights w and output weights v adds v relu(w.x - b), which
     lowers the loss, to first order, by |v| |R^T relu(X w - b)|, at a cost of
     alpha (|v|^2 + |w|^2) / 2 >= alpha |v| |w|. So no unit pays if alpha exceeds the
-    largest |R^T relu(X w - b)| / |w|. It is the largest one over all b, for some w: that
-    of the best linear unit, which gives ||X^T R||_2, and random ones, which also see
-    what no linear unit does.
+    largest |R^T relu(X w - b)| / |w|. This is the largest one over all b and some w:
+    that of the best linear unit, which gives ||X^T R||_2, and random ones, which also
+    find what no linear unit does.
 
     Parameters
     ----------

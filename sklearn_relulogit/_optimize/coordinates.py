@@ -1,8 +1,8 @@
 """Coordinates of the optimiser: theta = origin + T u.
 
 The optimiser works in u, the objective in theta. A linear map T is anything that has
-``T @ u`` and ``T.transposed(g)``, which is T^T g. By the chain rule the gradient by u is
-T^T times the gradient by theta.
+``T @ u`` and ``T.transposed(g)``, which is T^T g. By the chain rule the gradient by u
+is T^T times the gradient by theta.
 """
 
 from collections.abc import Callable

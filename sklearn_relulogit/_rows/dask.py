@@ -1,7 +1,7 @@
 """The rows of Dask collections: checked, weighted and split where they are.
 
-The caller's process receives a summary of each chunk: its classes, with their numbers of
-rows and total weights. Dask is imported only once there are Dask data.
+The caller's process receives a summary of each chunk: its classes, with their numbers
+of rows and total weights. Dask is imported only once there are Dask data.
 """
 
 from dataclasses import dataclass, replace

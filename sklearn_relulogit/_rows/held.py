@@ -37,8 +37,8 @@ from .weights import check_sample_weight, check_total, weights_of_classes
 HOST_NUMBERS = 2**22
 
 # The distinct rows are a copy of at most so many numbers: 128 MiB in float64. Without
-# hidden layers a fit takes little longer than to find the distinct rows, and its minimum
-# does not depend on their order, so larger data are taken as they are.
+# hidden layers a fit takes little longer than to find the distinct rows, and its
+# minimum does not depend on their order, so larger data are taken as they are.
 DISTINCT_NUMBERS, DISTINCT_NUMBERS_LINEAR = 2**24, 2**19
 
 

@@ -1,12 +1,12 @@
 """More features than rows: the fit in the space that the rows span.
 
-The penalty does not change under a rotation of W_1, and what W_1 does orthogonally to the
-centred rows changes no prediction for them. So at a minimum
+The penalty does not change under a rotation of W_1, and what W_1 does orthogonally to
+the centred rows changes no prediction for them. So at a minimum
 
     W_1 = A Q^T,    ||W_1||_F = ||A||_F,
 
-where the columns of Q, (p, r), are an orthonormal basis of the space of the centred rows.
-A network with the r features Z = (X - 1 m^T) Q and the first layer A has the same
+where the columns of Q, (p, r), are an orthonormal basis of the space of the centred
+rows. A network with the r features Z = (X - 1 m^T) Q and the first layer A has the same
 objective, at the cost of r <= n features.
 
 Q is never formed. With the eigenvalues and eigenvectors of the Gram matrix

@@ -82,7 +82,7 @@ class Rows(Protocol):
         """The number of parts that the training rows would have in memory."""
 
     def sample(self, n_rows: int) -> Keyed:
-        """In memory: distinct training rows, all or about ``n_rows``, and their keys."""
+        """Distinct training rows in memory, all or about ``n_rows``, and their keys."""
 
     def row_space(self, mean: np.ndarray, unit: np.ndarray) -> RowSpace | None:
         """The space of the training rows, where a fit there pays."""

@@ -14,7 +14,7 @@ BLOCK_NUMBERS = 2**17
 
 
 class Moments(NamedTuple):
-    """Of each feature: mean, variance, smallest and largest value; and the total weight.
+    """Mean, variance, smallest and largest value of each feature; the total weight.
 
     Rows of weight zero count for none of them.
     """

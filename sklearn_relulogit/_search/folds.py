@@ -7,12 +7,11 @@ import joblib
 import numpy as np
 from sklearn.utils.parallel import Parallel, delayed
 
+from .._features import Features
 from .._model.blocks import Block, OrderedMap, Parts
 from .._model.collapse import collapse_alpha
 from .._model.likelihood import Likelihood
 from .._model.objective import Objective
-from .._model.parameters import Shapes
-from .._optimize.coordinates import FeatureScale
 from .._rows.weights import check_total
 from .._threads import ThreadedMap, single_threaded_blas
 from .path import Fold, Precision
@@ -31,7 +30,7 @@ class FoldSearch:
     Attributes
     ----------
     data : Block
-        All rows, with the weights to fit by.
+        All rows, by the features that are fitted, with the weights to fit by.
     test_weights : ndarray of shape (n_samples,)
         The weights to judge by.
     initial : ndarray of shape (n_parameters,)
@@ -43,9 +42,8 @@ class FoldSearch:
     data: Block
     test_weights: np.ndarray
     likelihood: Likelihood
-    shapes: Shapes
+    features: Features
     initial: np.ndarray
-    scale: FeatureScale
     history_size: int
     n_threads: int
     scorer: Callable[[np.ndarray, np.ndarray], float] | None
@@ -62,7 +60,7 @@ class FoldSearch:
                 self._objective(Block(X, y, weights), training, threads),
                 self._objective(Block(X, y, self.test_weights), test, threads),
                 self.initial,
-                self.scale,
+                self.features.fitted_scale,
                 self.history_size,
                 self.precision,
             )
@@ -77,8 +75,18 @@ class FoldSearch:
     ) -> Objective:
         block = Block(*(array[rows] for array in data))
         check_total(block.sample_weight, "sample_weight in a fold")
-        parts = Parts.of(block, self.shapes, threads)
-        return Objective.over(parts, self.shapes, self.likelihood, 0.0, block.X.dtype)
+        parts = Parts.of(block, self.features.fitted_shapes, threads)
+        return Objective.over(
+            parts, self.features.fitted_shapes, self.likelihood, 0.0, block.X.dtype
+        )
+
+    def grid(self, n: int) -> np.ndarray:
+        """So many penalties, from the one at which the network collapses."""
+        unit = self.features.fitted_scale.unit
+        strongest = collapse_alpha(self.data, self.likelihood, unit)
+        if WEAKEST_OF_GRID * strongest == 0:
+            strongest = 1.0
+        return np.geomspace(strongest, WEAKEST_OF_GRID * strongest, n)
 
     def walk(
         self,
@@ -110,14 +118,6 @@ class FoldSearch:
                 if has_turned(scores[: number + 1]):
                     break
         return of_first_fold, scores
-
-
-def grid(n: int, data: Block, likelihood: Likelihood, unit: np.ndarray) -> np.ndarray:
-    """So many penalties, from the one at which the network collapses."""
-    strongest = collapse_alpha(data, likelihood, unit)
-    if WEAKEST_OF_GRID * strongest == 0:
-        strongest = 1.0
-    return np.geomspace(strongest, WEAKEST_OF_GRID * strongest, n)
 
 
 def has_turned(scores: np.ndarray) -> bool:

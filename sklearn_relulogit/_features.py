@@ -1,0 +1,82 @@
+"""The features as the user has them, and as the network is fitted to them."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from ._model.blocks import Block
+from ._model.parameters import Shapes, initial_theta
+from ._optimize.coordinates import FeatureScale
+from ._rows.row_space import RowSpace
+from ._rows.rows import Rows
+from ._rows.statistics import Moments
+
+
+@dataclass(frozen=True)
+class Features:
+    """The features as the user has them, and as the network is fitted to them.
+
+    Attributes
+    ----------
+    moments : Moments
+    shapes : list of (n_l, m_l)
+        The layers of the network of the user's features.
+    scale : FeatureScale
+    space : RowSpace or None
+        The space of the rows, where the network is fitted there.
+    """
+
+    moments: Moments
+    shapes: Shapes
+    scale: FeatureScale
+    space: RowSpace | None
+
+    @classmethod
+    def of(cls, rows: Rows, shapes: Shapes) -> Self:
+        """The features of some rows."""
+        moments = rows.moments()
+        scale = FeatureScale.of(moments.mean, moments.deviation, moments.reach, shapes)
+        return cls(moments, shapes, scale, rows.row_space(scale.centre, scale.unit))
+
+    @property
+    def fitted_shapes(self) -> Shapes:
+        """The layers of the network that is fitted."""
+        if self.space is None:
+            return self.shapes
+        (_, n_units), *others = self.shapes
+        return [(self.space.B.shape[1], n_units), *others]
+
+    @property
+    def fitted_scale(self) -> FeatureScale:
+        """The scale of the features that the network is fitted to.
+
+        In the space of the rows they are centred, and in no units of their own.
+        """
+        if self.space is None:
+            return self.scale
+        r = self.space.B.shape[1]
+        return FeatureScale(
+            np.zeros(r), np.full(r, self.scale.size), self.fitted_shapes
+        )
+
+    def initial(self, rng: np.random.RandomState) -> np.ndarray:
+        """Draw initial parameters to fit.
+
+        The weights are drawn for features in units of their own, around their means.
+        """
+        return self.reduce(self.scale.initial @ initial_theta(self.shapes, rng))
+
+    def reduce_rows(self, data: Block) -> Block:
+        """Rows by the features that are fitted."""
+        return data if self.space is None else self.space.reduce_rows(data)
+
+    def reduce(self, theta: np.ndarray) -> np.ndarray:
+        """The parameters to fit, from those by the user's features."""
+        return theta if self.space is None else self.space.reduce(theta, self.shapes)
+
+    def expand(self, theta: np.ndarray) -> np.ndarray:
+        """The parameters by the user's features."""
+        if self.space is None:
+            return theta
+        return self.space.expand(theta, self.fitted_shapes)
