@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 
 from ._model.blocks import Block
-from ._model.parameters import Shapes, initial_theta
+from ._model.parameters import Shapes, initial_theta, reorder_outputs
 from ._optimize.coordinates import FeatureScale
 from ._rows.row_space import RowSpace
 from ._rows.rows import Rows
@@ -25,19 +25,23 @@ class Features:
     scale : FeatureScale
     space : RowSpace or None
         The space of the rows, where the network is fitted there.
+    class_order : ndarray of shape (n_classes,)
+        Class k of the network that is fitted is class ``class_order[k]`` of the user.
     """
 
     moments: Moments
     shapes: Shapes
     scale: FeatureScale
     space: RowSpace | None
+    class_order: np.ndarray
 
     @classmethod
     def of(cls, rows: Rows, shapes: Shapes) -> Self:
         """The features of some rows."""
         moments = rows.moments()
         scale = FeatureScale.of(moments.mean, moments.deviation, moments.reach, shapes)
-        return cls(moments, shapes, scale, rows.row_space(scale.centre, scale.unit))
+        space = rows.row_space(scale.centre, scale.unit)
+        return cls(moments, shapes, scale, space, rows.class_order)
 
     @property
     def fitted_shapes(self) -> Shapes:
@@ -65,18 +69,22 @@ class Features:
 
         The weights are drawn for features in units of their own, around their means.
         """
-        return self.reduce(self.scale.initial @ initial_theta(self.shapes, rng))
+        return self._to_space(self.scale.initial @ initial_theta(self.shapes, rng))
 
     def reduce_rows(self, data: Block) -> Block:
         """Rows by the features that are fitted."""
         return data if self.space is None else self.space.reduce_rows(data)
 
     def reduce(self, theta: np.ndarray) -> np.ndarray:
-        """The parameters to fit, from those by the user's features."""
+        """The parameters to fit, from those by the user's features and classes."""
+        order = np.argsort(self.class_order)
+        return self._to_space(reorder_outputs(theta, self.shapes, order))
+
+    def _to_space(self, theta: np.ndarray) -> np.ndarray:
         return theta if self.space is None else self.space.reduce(theta, self.shapes)
 
     def expand(self, theta: np.ndarray) -> np.ndarray:
-        """The parameters by the user's features."""
-        if self.space is None:
-            return theta
-        return self.space.expand(theta, self.fitted_shapes)
+        """The parameters by the user's features and classes."""
+        if self.space is not None:
+            theta = self.space.expand(theta, self.fitted_shapes)
+        return reorder_outputs(theta, self.shapes, self.class_order)

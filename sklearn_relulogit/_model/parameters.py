@@ -50,6 +50,23 @@ def unpack(
     return layers
 
 
+def reorder_outputs(theta: np.ndarray, shapes: Shapes, order: np.ndarray) -> np.ndarray:
+    """Theta of the same network for classes in another order.
+
+    Class k of the old order is class ``order[k]`` of the new one. With K outputs these
+    change places. The single output for two classes changes its sign if they do.
+    """
+    if (order[:-1] < order[1:]).all():
+        return theta
+    theta = theta.copy()
+    for array in unpack(theta, shapes)[-1]:
+        if shapes[-1][1] == 1:
+            array *= -1
+        else:
+            array[..., order] = array.copy()
+    return theta
+
+
 def is_weight(shapes: Shapes) -> np.ndarray:
     """Which entries of theta belong to a W_l, not to a b_l: a boolean mask."""
     mask = np.zeros(n_parameters(shapes), dtype=bool)

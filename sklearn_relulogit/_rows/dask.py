@@ -134,6 +134,11 @@ class OnCluster:
         return np.asarray(totals / totals.sum())
 
     @property
+    def class_order(self) -> np.ndarray:
+        """Codes are in the order of the labels."""
+        return np.arange(len(self.classes))
+
+    @property
     def has_validation(self) -> bool:
         """Whether there are rows to validate on."""
         return self.validation is not None

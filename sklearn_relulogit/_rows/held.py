@@ -65,6 +65,7 @@ class Held:
     X: Matrix
     y: np.ndarray
     classes: np.ndarray
+    class_order: np.ndarray
     feature_names: np.ndarray | None
     xp: Namespace
     label_xp: Namespace
@@ -98,11 +99,21 @@ class Held:
         weights = check_sample_weight(to_host(given.sample_weight), X)
         rows = Block(X, codes, weights)
         training, keys = merge_equal_rows(rows, max_numbers, max_hashed)
+        class_order = np.arange(len(classes))
+        if keys is not None:
+            class_order = order_of_appearance(training.y, len(classes))
+            new_codes = np.argsort(class_order)
+            training, rows = (
+                block._replace(y=new_codes[block.y]) for block in (training, rows)
+            )
         of_classes = None
         if class_weight is not None:
             of_classes = weights_of_classes(
-                class_weight, classes, training.y, training.sample_weight
-            ).astype(numpy_dtype(X.dtype))
+                class_weight,
+                classes,
+                class_order[training.y],
+                training.sample_weight,
+            )[class_order].astype(numpy_dtype(X.dtype))
         validation = None
         if given.X_val is not None:
             X_val, y_val = check_validation_data(
@@ -115,6 +126,7 @@ class Held:
             weights_val = check_sample_weight(
                 to_host(given.sample_weight_val), X_val, "sample_weight_val"
             )
+            y_val = np.argsort(class_order)[y_val]
             validation = Block(X_val, y_val, weights_val)
             validation, _ = merge_equal_rows(validation, max_numbers, max_hashed)
             validation = weighted(validation, of_classes)
@@ -122,6 +134,7 @@ class Held:
             X,
             y,
             classes,
+            class_order,
             getattr(estimator, "feature_names_in_", None),
             input_namespace(given.X),
             input_namespace(given.y),
@@ -233,6 +246,14 @@ class Held:
     def moments(self) -> Moments:
         """Statistics of the features of the training rows."""
         return moments_of(self.training)
+
+
+def order_of_appearance(codes: np.ndarray, n: int) -> np.ndarray:
+    """The numbers below n as they first appear; those that do not come last."""
+    found, first = np.unique(codes, return_index=True)
+    at = np.full(n, len(codes))
+    at[found] = first
+    return np.argsort(at, kind="stable")
 
 
 def weighted(data: Block, class_weights: np.ndarray | None) -> Block:

@@ -36,6 +36,10 @@ class Rows(Protocol):
     X, y
         All rows, checked, and their labels.
     classes : ndarray of shape (n_classes,)
+        The class labels, sorted.
+    class_order : ndarray of shape (n_classes,)
+        The label of code k is ``classes[class_order[k]]``, so that the names of the
+        classes do not matter.
     n_features : int
     dtype : numpy dtype
         float64 or float32.
@@ -44,7 +48,7 @@ class Rows(Protocol):
     xp, label_xp : Numpy or ArrayAPI
         Where X and the labels are.
     shares : ndarray of shape (n_classes,)
-        The shares of the classes in the weight of the training rows.
+        The shares of the codes in the weight of the training rows.
     has_validation : bool
     """
 
@@ -54,6 +58,8 @@ class Rows(Protocol):
     def y(self) -> Any: ...
     @property
     def classes(self) -> np.ndarray: ...
+    @property
+    def class_order(self) -> np.ndarray: ...
     @property
     def n_features(self) -> int: ...
     @property
