@@ -23,7 +23,7 @@ class ScaledClassifier:
 
     @property
     def scalers(self) -> list[BaseEstimator]:
-        """The scalers that the steps consist of; an error if a step is none."""
+        """The single scalers in order; another kind of step raises a TypeError."""
         return [scaler for step in self.steps for scaler in scaling_steps(step)]
 
     @property
