@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 import scipy.sparse
 import sklearn
+from conftest import installed_checks
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
-from sklearn.datasets import load_breast_cancer, load_iris, make_classification
+from sklearn.datasets import make_classification
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
 from sklearn.metrics import accuracy_score, log_loss, make_scorer
@@ -19,34 +20,15 @@ from sklearn.model_selection import (
 )
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_relulogit import (
     ReLULogisticClassifier,
     ReLULogisticClassifierCV,
-    _penalty,
 )
-from sklearn_relulogit._classifier_cv import _turned
-
-
-@pytest.fixture(scope="module")
-def cancer():
-    X, y = load_breast_cancer(return_X_y=True)
-    return StandardScaler().fit_transform(X), y
-
-
-@pytest.fixture(scope="module")
-def iris():
-    X, y = load_iris(return_X_y=True)
-    return StandardScaler().fit_transform(X), y
-
-
-@pytest.fixture
-def exact(monkeypatch):
-    """Let the fits that only serve to choose go on to the end, and round nothing."""
-    monkeypatch.setattr(_penalty, "TOLERANCE", 1e-8)
-    monkeypatch.setattr(_penalty, "MAX_ITER", 3000)
-    monkeypatch.setattr(_penalty, "CARRIED_BITS", 52)
+from sklearn_relulogit._model.blocks import Block
+from sklearn_relulogit._model.likelihood import Logistic
+from sklearn_relulogit._search.folds import FoldSearch, has_turned
+from sklearn_relulogit._search.path import Precision
 
 
 def make(hidden_layer_sizes=(6,), **kwargs):
@@ -54,7 +36,7 @@ def make(hidden_layer_sizes=(6,), **kwargs):
     return ReLULogisticClassifierCV(hidden_layer_sizes, **kwargs)
 
 
-@parametrize_with_checks(
+@installed_checks(
     [
         ReLULogisticClassifierCV((8,), alphas=3, cv=3),
         ReLULogisticClassifierCV((), alphas=3, cv=3),
@@ -67,18 +49,44 @@ def test_estimator_checks(estimator, check):
     check(estimator)
 
 
+def path_scores(X, y, weights, alphas, splits, scoring, precision):
+    """The scores of the class's path without hidden layers, of any precision."""
+
+    def accuracy(theta, test):
+        predicted = X[test] @ theta[:-1] + theta[-1] > 0
+        return np.average(predicted == y[test], weights=weights[test])
+
+    return FoldSearch(
+        data=Block(X, y, weights),
+        test_weights=weights,
+        likelihood=Logistic(),
+        shapes=[(X.shape[1], 1)],
+        initial=np.zeros(X.shape[1] + 1),
+        history_size=30,
+        n_threads=1,
+        scorer=accuracy if scoring == "accuracy" else None,
+        precision=precision,
+    ).walk(np.array(alphas), splits, n_jobs=None)[1]
+
+
 @pytest.mark.parametrize("scoring", ["neg_log_loss", "accuracy"])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_scores_are_those_of_logistic_regression(cancer, scoring, weighted, request):
+def test_scores_are_those_of_logistic_regression(cancer, scoring, weighted):
     """Without hidden layers: another library's fits and scores of each fold."""
     X, y = cancer
     s = np.random.RandomState(0).randint(0, 3, len(y)) if weighted else None
+    weights = np.ones(len(y)) if s is None else s.astype(float)
     alphas = [100.0, 10.0, 1.0]
-    hasty = make((), alphas=alphas, scoring=scoring, cv=4).fit(X, y, s)
-    request.getfixturevalue("exact")
+    splits = list(StratifiedKFold(4).split(X, y))
     clf = make((), alphas=alphas, scoring=scoring, cv=4).fit(X, y, s)
+    exact = Precision(tol=1e-8, max_iter=3000, carried_bits=52)
+    ours, exactly = (
+        path_scores(X, y, weights, alphas, splits, scoring, precision)
+        for precision in (Precision(), exact)
+    )
+    assert_allclose(clf.scores_, ours, rtol=1e-14)
     theirs = np.empty((3, 4))
-    for j, (train, test) in enumerate(StratifiedKFold(4).split(X, y)):
+    for j, (train, test) in enumerate(splits):
         for i, alpha in enumerate(alphas):
             peer = LogisticRegression(C=1 / alpha, solver="newton-cholesky", tol=1e-9)
             peer.fit(X[train], y[train], None if s is None else s[train])
@@ -88,11 +96,11 @@ def test_scores_are_those_of_logistic_regression(cancer, scoring, weighted, requ
             else:
                 proba = peer.predict_proba(X[test])
                 theirs[i, j] = -log_loss(y[test], proba, sample_weight=weights)
-    assert_allclose(clf.scores_, theirs, rtol=1e-5)
-    assert not np.allclose(clf.scores_[:2], theirs[1:], rtol=0.02)
+    assert_allclose(exactly, theirs, rtol=1e-5)
+    assert not np.allclose(exactly[:2], theirs[1:], rtol=0.02)
     # As far as the fits go that only serve to choose: their gradients are within 1e-4,
     # and the least curvature is alpha / sum of s, 1 / 400.
-    assert_allclose(hasty.scores_, theirs, rtol=0.02)
+    assert_allclose(clf.scores_, theirs, rtol=0.02)
     assert clf.alpha_ == alphas[clf.scores_.mean(axis=1).argmax()]
     assert clf.best_score_ == clf.scores_.mean(axis=1).max()
 
@@ -152,7 +160,7 @@ def test_alphas_go_from_strong_to_weak(iris):
     assert clf.scores_.shape == (3, 3)
 
 
-def test_the_path_ends_where_the_score_has_turned():
+def test_the_path_ends_where_the_score_hashas_turned():
     X, y = make_classification(150, 30, n_informative=3, flip_y=0.3, random_state=0)
     clf = make((50,), alphas=np.logspace(2, -4, 13), cv=3).fit(X, y)
     tried = ~np.isnan(clf.scores_).any(axis=1)
@@ -165,12 +173,12 @@ def test_the_path_ends_where_the_score_has_turned():
     assert (clf.scores_[n_tried - 1] < clf.scores_[best]).all()
 
 
-def test_turned():
-    assert not _turned(np.array([[1.0, 1.0]]))
-    assert not _turned(np.array([[1, 1], [0.5, 0.5]]))
-    assert _turned(np.array([[1, 1], [0.9, 0.9], [0.5, 0.5]]))
-    assert not _turned(np.array([[1, 1], [0.9, 0.9], [0.5, 1.1]]))
-    assert not _turned(np.array([[0, 0], [0.9, 0.9], [0.5, 0.5]]))
+def test_a_path_has_turned_where_every_fold_is_below_the_best():
+    assert not has_turned(np.array([[1.0, 1.0]]))
+    assert not has_turned(np.array([[1, 1], [0.5, 0.5]]))
+    assert has_turned(np.array([[1, 1], [0.9, 0.9], [0.5, 0.5]]))
+    assert not has_turned(np.array([[1, 1], [0.9, 0.9], [0.5, 1.1]]))
+    assert not has_turned(np.array([[0, 0], [0.9, 0.9], [0.5, 0.5]]))
 
 
 def test_the_path_is_as_good_as_fits_from_new_weights(cancer):

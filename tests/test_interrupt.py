@@ -8,49 +8,31 @@ import textwrap
 
 import numpy as np
 import pytest
+from conftest import watch_evaluations
 from numpy.testing import assert_array_equal
-from sklearn.datasets import load_breast_cancer
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.preprocessing import StandardScaler
 
 from sklearn_relulogit import ReLULogisticClassifier
-from sklearn_relulogit._model.objective import Objective
-
-
-@pytest.fixture(scope="module")
-def cancer():
-    X, y = load_breast_cancer(return_X_y=True)
-    return StandardScaler().fit_transform(X), y
 
 
 def make(**kwargs):
     return ReLULogisticClassifier((5,), random_state=0, alpha=0.1, **kwargs)
 
 
-@pytest.fixture
-def interrupt_at(monkeypatch):
-    """Raise KeyboardInterrupt in place of the k-th evaluation."""
-    call = Objective.__call__
+def was_interrupted(when="after"):
+    return pytest.warns(ConvergenceWarning, match=f"was interrupted {when}")
 
-    def install(k):
-        count = iter(range(1, 10**9))
 
-        def interrupted(self, theta):
-            if next(count) == k:
-                raise KeyboardInterrupt
-            return call(self, theta)
-
-        monkeypatch.setattr(Objective, "__call__", interrupted)
-
-    return install
+def interrupted_at(k, **kwargs):
+    """A context in which Ctrl-C comes in the place of the k-th evaluation."""
+    return watch_evaluations(at=k, error=KeyboardInterrupt, **kwargs)
 
 
 @pytest.mark.parametrize("k", [2, 3, 10, 25])
-def test_the_last_iterate_is_kept(cancer, interrupt_at, k):
+def test_the_last_iterate_is_kept(cancer, k):
     X, y = cancer
     full = make().fit(X, y)
-    interrupt_at(k)
-    with pytest.warns(ConvergenceWarning, match="was interrupted after"):
+    with interrupted_at(k), was_interrupted():
         clf = make().fit(X, y)
     assert clf.stop_reason_ == "interrupted"
     assert clf.n_evaluations_ == k - 1
@@ -61,75 +43,56 @@ def test_the_last_iterate_is_kept(cancer, interrupt_at, k):
     assert np.isfinite(clf.predict_proba(X)).all()
 
 
-def test_before_there_is_anything_to_keep_it_passes_through(cancer, interrupt_at):
+def test_before_there_is_anything_to_keep_it_passes_through(cancer):
     X, y = cancer
     clf = make().fit(X, y)
     coefs = clf.coefs_
-    interrupt_at(1)
-    with pytest.raises(KeyboardInterrupt):
+    with interrupted_at(1), pytest.raises(KeyboardInterrupt):
         clf.fit(X, y)
     assert clf.coefs_ is coefs
 
 
-def test_no_further_start_begins(cancer, interrupt_at):
+def test_no_further_start_begins(cancer):
     X, y = cancer
-    interrupt_at(15)
-    with pytest.warns(ConvergenceWarning, match="was interrupted"):
+    with interrupted_at(15), was_interrupted():
         clf = make(n_init=3).fit(X, y)
     assert clf.stop_reason_ == "interrupted"
     assert np.isfinite(clf.restart_losses_[0])
     assert_array_equal(clf.restart_losses_[1:], np.inf)
 
 
-def test_a_finished_start_is_kept_if_it_is_better(cancer, interrupt_at):
+def test_a_finished_start_is_kept_if_it_is_better(cancer):
     X, y = cancer
     first = make().fit(X, y)
-    interrupt_at(first.n_evaluations_ + 3)
-    with pytest.warns(ConvergenceWarning, match="was interrupted"):
+    with interrupted_at(first.n_evaluations_ + 3), was_interrupted():
         clf = make(n_init=3).fit(X, y)
     assert clf.stop_reason_ == "interrupted"
     assert clf.loss_ == first.loss_
 
 
-def test_early_stopping_keeps_its_best(cancer, interrupt_at):
+def test_early_stopping_keeps_its_best(cancer):
     X, y = cancer
-    interrupt_at(12)
-    with pytest.warns(ConvergenceWarning, match="was interrupted"):
+    with interrupted_at(12), was_interrupted():
         clf = make(early_stopping=True).fit(X, y)
     assert clf.stop_reason_ == "interrupted"
     best = int(np.argmin(clf.validation_loss_curve_))
     assert clf.loss_ == clf.loss_curve_[best]
 
 
-def test_an_interrupt_of_the_validation_undoes_the_iteration(cancer, monkeypatch):
+def test_an_interrupt_of_the_validation_undoes_the_iteration(cancer):
     X, y = cancer
-    mean_nll, count = Objective.mean_nll, iter(range(1, 100))
-
-    def interrupted(self, theta):
-        if next(count) == 6:
-            raise KeyboardInterrupt
-        return mean_nll(self, theta)
-
-    monkeypatch.setattr(Objective, "mean_nll", interrupted)
-    with pytest.warns(ConvergenceWarning, match="was interrupted after 5 iterations"):
+    with interrupted_at(6, method="mean_nll"), was_interrupted("after 5 iterations"):
         clf = make().fit(X, y, X_val=X, y_val=y)
     assert len(clf.validation_loss_curve_) == len(clf.loss_curve_) == clf.n_iter_ == 5
     assert clf.loss_ == clf.loss_curve_[-1]
 
 
-def test_an_exception_leaves_an_earlier_fit_as_it_was(cancer, monkeypatch):
+def test_an_exception_leaves_an_earlier_fit_as_it_was(cancer):
     X, y = cancer
     clf = make().fit(X, y)
     before = dict(vars(clf))
-    call, count = Objective.__call__, iter(range(100))
-
-    def broken(self, theta):
-        if next(count) == 7:
-            raise RuntimeError("the disk is gone")
-        return call(self, theta)
-
-    monkeypatch.setattr(Objective, "__call__", broken)
-    with pytest.raises(RuntimeError, match="the disk is gone"):
+    told = pytest.raises(RuntimeError, match="the disk is gone")
+    with watch_evaluations(at=8, error=RuntimeError("the disk is gone")), told:
         clf.fit(X, y)
     assert vars(clf) == before
 
@@ -175,25 +138,25 @@ def test_a_real_signal(parameters):
 TWO_SIGNALS = """
     import os, signal, sys, threading, time
     import numpy as np
-    from sklearn_relulogit import ReLULogisticClassifier, _classifier
+    from sklearn_relulogit import ReLULogisticClassifier
+    from sklearn_relulogit._model.objective import Objective
 
     X = np.random.default_rng(0).standard_normal((500, 5))
     y = (X[:, 0] > 0).astype(int)
     clf = ReLULogisticClassifier((5,), random_state=0).fit(X, y)
     coefs = clf.coefs_
 
-    from sklearn_relulogit._model.objective import Objective
     call = Objective.__call__
     def first(self, theta):
         if np.random.rand() < 0.2:
             os.kill(os.getpid(), signal.SIGINT)
         return call(self, theta)
     Objective.__call__ = first
-    history = ReLULogisticClassifier._set_history
+    record = ReLULogisticClassifier._record
     def second(self, *args):
         os.kill(os.getpid(), signal.SIGINT)
-        return history(self, *args)
-    ReLULogisticClassifier._set_history = second
+        return record(self, *args)
+    ReLULogisticClassifier._record = second
     try:
         clf.fit(X, y)
     except KeyboardInterrupt:

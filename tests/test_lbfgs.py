@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import rosen, rosen_der
 
-from sklearn_relulogit import _lbfgs
+from sklearn_relulogit._optimize import lbfgs
 
 START = np.array([-1.2, 1.0, -0.5, 0.8])
 
@@ -23,8 +23,8 @@ def minimize(objective=rosenbrock, theta=START, **kwargs):
         "max_fun": 1000,
     }
     limits = {name: kwargs.pop(name, settings[name]) for name in settings}
-    stage = _lbfgs.Stage(objective, _lbfgs.Limits(**limits))
-    return _lbfgs.minimize([stage], theta, **({"history_size": 10} | kwargs))
+    stage = lbfgs.Stage(objective, lbfgs.Limits(**limits))
+    return lbfgs.minimize([stage], theta, **({"history_size": 10} | kwargs))
 
 
 def test_gradient_tolerance():

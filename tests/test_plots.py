@@ -25,9 +25,9 @@ from sklearn_relulogit import (
 )
 from sklearn_relulogit._explain.polygons import (
     boundary_segments,
-    split_polygon,
     decision_pieces,
     linear_cells,
+    split_polygon,
 )
 
 plt.switch_backend("Agg")
@@ -62,7 +62,7 @@ SQUARE = np.array([[-1.5, -1.0], [2.5, -1.0], [2.5, 1.5], [-1.5, 1.5]])
 # The polygons.
 
 
-def test_cutting_a_square():
+def test_splitting_a_square():
     below, above = np.array([[0, 0], [1, 0], [1, 1], [0, 1.0]]), None
     assert split_polygon(below, np.ones(4))[1] is None
     assert split_polygon(below, -np.ones(4))[0] is None

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import sklearn
+from conftest import installed_checks
 from numpy.testing import assert_allclose
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_breast_cancer, load_iris
@@ -12,7 +13,6 @@ from sklearn.metrics import accuracy_score, make_scorer
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_relulogit import ReLULogisticClassifier
 
@@ -30,7 +30,7 @@ def expected_failures(estimator):
     )
 
 
-@parametrize_with_checks(
+@installed_checks(
     [
         ReLULogisticClassifier(),
         ReLULogisticClassifier(()),

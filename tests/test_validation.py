@@ -129,19 +129,32 @@ def test_sparse_and_float32(dtype):
     assert clf.coefs_[0].dtype == dtype
 
 
-@pytest.mark.parametrize("fraction", [0.01, 0.1, 0.5, 0.99])
-@pytest.mark.parametrize("counts", [(50, 30, 7), (2, 2), (1, 5), (1, 1, 2)])
-def test_the_split_is_stratified(fraction, counts):
+@pytest.mark.parametrize(
+    ("counts", "fraction", "expected"),
+    [
+        # Each class its share, to the nearest number (of two, the even one),
+        ((50, 30, 7), 0.1, (5, 3, 1)),
+        ((50, 30, 7), 0.5, (25, 15, 4)),
+        # but at least one row,
+        ((50, 30, 7), 0.01, (1, 1, 1)),
+        ((2, 2), 0.1, (1, 1)),
+        # and not all of them,
+        ((50, 30, 7), 0.99, (49, 29, 6)),
+        ((2, 2), 0.99, (1, 1)),
+        # and of a single row nothing.
+        ((1, 5), 0.1, (0, 1)),
+        ((1, 5), 0.5, (0, 2)),
+        ((1, 5), 0.99, (0, 4)),
+        ((1, 1, 2), 0.5, (0, 0, 1)),
+    ],
+)
+def test_the_split_is_stratified(counts, fraction, expected):
     codes = np.random.RandomState(0).permutation(
         np.repeat(np.arange(len(counts)), counts)
     )
     rows, rows_val = stratified_split(codes, fraction, np.random.RandomState(1))
     assert_array_equal(np.sort(np.r_[rows, rows_val]), np.arange(len(codes)))
-    n_val = np.bincount(codes[rows_val], minlength=len(counts))
-    for n, count in zip(n_val, counts, strict=True):
-        assert n == (
-            0 if count == 1 else np.clip(round(fraction * count), 1, count - 1)
-        )
+    assert_array_equal(np.bincount(codes[rows_val], minlength=len(counts)), expected)
 
 
 def test_errors():
