@@ -1,12 +1,15 @@
 """`ReLULogisticClassifierCV`: its scores, its path, and its place in scikit-learn."""
 
+import pickle
+
 import joblib
 import numpy as np
 import pytest
 import scipy.sparse
 import sklearn
-from conftest import installed_checks
+from conftest import assert_same_fit, installed_checks
 from numpy.testing import assert_allclose, assert_array_equal
+from skl2onnx import to_onnx
 from sklearn.base import clone
 from sklearn.datasets import make_classification
 from sklearn.exceptions import ConvergenceWarning
@@ -22,13 +25,19 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_relulogit import (
+    LinearRegionsDisplay,
+    LocalCoefficientsDisplay,
+    LossCurveDisplay,
     ReLULogisticClassifier,
     ReLULogisticClassifierCV,
+    linear_regions,
+    local_linear,
 )
 from sklearn_relulogit._model.blocks import Block
 from sklearn_relulogit._model.likelihood import Logistic
 from sklearn_relulogit._search.folds import FoldSearch, has_turned
 from sklearn_relulogit._search.path import Precision
+from sklearn_relulogit.onnx import register
 
 
 def make(hidden_layer_sizes=(6,), **kwargs):
@@ -276,6 +285,71 @@ def test_without_refit(cancer):
     for method in ("predict", "predict_proba", "decision_function"):
         with pytest.raises(AttributeError, match="fitted with refit=False"):
             getattr(clf, method)(cancer[0])
+
+
+@pytest.mark.parametrize("warm_start", [False, True])
+def test_without_refit_nothing_of_an_earlier_network_is_left(cancer, warm_start):
+    clf = make((), warm_start=warm_start).fit(*cancer)
+    assert clf.coef_.shape == (1, 30)
+    clf.set_params(refit=False).fit(*cancer)
+    of_search = {"alpha_", "alphas_", "scores_", "best_score_"}
+    assert {name for name in vars(clf) if name.endswith("_")} == (
+        of_search | {"classes_", "n_features_in_"}
+    )
+    assert not clf._pairs
+    never = make((), warm_start=warm_start, refit=False).fit(*cancer)
+    assert vars(clf).keys() == vars(never).keys()
+    # And back again.
+    clf.set_params(refit=True).fit(*cancer)
+    assert_same_fit(clf, make((), warm_start=warm_start).fit(*cancer))
+
+
+WITHOUT_NETWORK = {
+    "coef_": lambda clf, X: clf.coef_,
+    "intercept_": lambda clf, X: clf.intercept_,
+    "predict": lambda clf, X: clf.predict(X),
+    "predict_proba": lambda clf, X: clf.predict_proba(X),
+    "predict_log_proba": lambda clf, X: clf.predict_log_proba(X),
+    "decision_function": lambda clf, X: clf.decision_function(X),
+    "score": lambda clf, X: clf.score(X, np.arange(len(X)) % 2),
+    "on_host": lambda clf, X: clf.on_host(),
+    "local_linear": lambda clf, X: clf.local_linear(X),
+    "local_linear of a pipeline": lambda clf, X: local_linear(
+        make_pipeline(StandardScaler().fit(X), clf), X
+    ),
+    "linear_regions": lambda clf, X: linear_regions(clf, X),
+    "loss curve": lambda clf, X: LossCurveDisplay.from_estimator(clf),
+    "local coefficients": lambda clf, X: LocalCoefficientsDisplay.from_estimator(
+        clf, X
+    ),
+    "regions": lambda clf, X: LinearRegionsDisplay.from_estimator(clf, X),
+    "onnx": lambda clf, X: to_onnx(clf, X[:1]),
+}
+
+
+@pytest.mark.parametrize("use", WITHOUT_NETWORK.values(), ids=list(WITHOUT_NETWORK))
+@pytest.mark.parametrize("refitted", [False, True])
+def test_what_needs_a_network_says_that_there_is_none(cancer, use, refitted):
+    register()
+    clf = make((), refit=refitted).fit(*cancer)
+    if refitted:
+        clf.set_params(refit=False).fit(*cancer)
+    with pytest.raises(AttributeError, match="fitted with refit=False"):
+        use(clf, cancer[0])
+
+
+def test_the_curvature_for_a_warm_start_is_not_pickled(cancer):
+    clf = make((50,), alphas=[10.0], warm_start=True).fit(*cancer)
+    pairs = clf._pairs
+    assert len(pairs) > 5
+    pickled = pickle.dumps(clf)
+    again = pickle.loads(pickled)
+    assert "_pairs" not in vars(again)
+    assert b"_pairs" not in pickled
+    assert len(pickled) < sum(s.nbytes for s, _ in pairs)
+    assert clf._pairs is pairs
+    assert_array_equal(again.predict_proba(cancer[0]), clf.predict_proba(cancer[0]))
+    again.fit(*cancer)  # It goes on without.
 
 
 @pytest.mark.parametrize("container", [scipy.sparse.csr_array, scipy.sparse.csc_array])

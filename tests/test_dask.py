@@ -329,8 +329,12 @@ def test_empty_chunks_are_allowed(client):
     lazy_X, lazy_y = chunked(X, y, rows=250)
     keep = lazy_X[:, 0] > -100
     keep = da.concatenate([keep[:250] & False, keep[250:]])
+    clf = make().fit(lazy_X[keep], lazy_y[keep])
+    assert clf.loss_ == pytest.approx(make().fit(X[250:], y[250:]).loss_, rel=1e-9)
+    # The search and the split meet them too.
     clf = make(early_stopping=True, alpha="auto").fit(lazy_X[keep], lazy_y[keep])
-    assert np.isfinite(clf.loss_)
+    inside = make(early_stopping=True, alpha="auto").fit(X[250:], y[250:])
+    assert clf.loss_ == pytest.approx(inside.loss_, rel=0.3)
 
 
 def bad_nan(X, y):

@@ -101,6 +101,7 @@ SCRIPT = """
     import os, signal, sys, threading, time, warnings
     import numpy as np
     from sklearn_relulogit import ReLULogisticClassifier
+    from sklearn_relulogit._model.objective import Objective
 
     rng = np.random.default_rng(0)
     X = rng.standard_normal((20_000, 50))
@@ -109,12 +110,20 @@ SCRIPT = """
         (100,), alpha=1e-6, tol=0, max_iter=10**6, random_state=0, {parameters}
     )
 
+    call, evaluations, begun = Objective.__call__, [], threading.Event()
+    def counted(self, theta):
+        evaluations.append(1)
+        if len(evaluations) == 8:
+            begun.set()
+        return call(self, theta)
+    Objective.__call__ = counted
+
     def interrupt():
-        time.sleep(1.5)
+        begun.wait()
+        time.sleep(0.05)  # Somewhere in an evaluation, or between two.
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=interrupt, daemon=True).start()
-    start = time.monotonic()
     with warnings.catch_warnings(record=True) as record:
         warnings.simplefilter("always")
         clf.fit(X, y)
@@ -143,24 +152,27 @@ TWO_SIGNALS = """
 
     X = np.random.default_rng(0).standard_normal((500, 5))
     y = (X[:, 0] > 0).astype(int)
-    clf = ReLULogisticClassifier((5,), random_state=0).fit(X, y)
+    clf = ReLULogisticClassifier((5,), alpha=0.1, random_state=0).fit(X, y)
     coefs = clf.coefs_
 
-    call = Objective.__call__
+    call, evaluations = Objective.__call__, []
     def first(self, theta):
-        if np.random.rand() < 0.2:
+        evaluations.append(theta)
+        if len(evaluations) == 9:
+            print("first", flush=True)
             os.kill(os.getpid(), signal.SIGINT)
         return call(self, theta)
     Objective.__call__ = first
     record = ReLULogisticClassifier._record
-    def second(self, *args):
+    def second(self, fit):
+        print("second, as the fit ends:", fit.best.end.stop_reason, flush=True)
         os.kill(os.getpid(), signal.SIGINT)
-        return record(self, *args)
+        return record(self, fit)
     ReLULogisticClassifier._record = second
     try:
         clf.fit(X, y)
     except KeyboardInterrupt:
-        print("ended at once", clf.coefs_ is coefs)
+        print("ended at once", clf.coefs_ is coefs, len(evaluations))
 """
 
 
@@ -172,7 +184,11 @@ def test_a_second_signal_ends_at_once_and_loses_nothing():
         text=True,
         timeout=120,
     )
-    assert result.stdout.splitlines() == ["ended at once True"], result.stderr
+    assert result.stdout.splitlines() == [
+        "first",
+        "second, as the fit ends: interrupted",
+        "ended at once True 9",
+    ], result.stderr
 
 
 def test_the_handler_of_sigint_is_left_alone(cancer):
