@@ -175,15 +175,18 @@ def _other_libraries(check):
     return names & {"array_api_strict", "cupy", "dpnp", "jax", "torch"}
 
 
-def installed_checks(estimators, *, other_arrays=False, expected_failed_checks=None):
+def installed_checks(
+    estimators, *, slow=(), other_arrays=False, expected_failed_checks=None
+):
     """scikit-learn's estimator checks, as a decorator that parametrizes a test.
 
     Either those with arrays of numpy or, with ``other_arrays``, those with arrays of
     the other libraries that are installed. (scikit-learn skips the rest by itself, but
-    each of its hundreds of skips would look like a test that is missing.)
+    each of its hundreds of skips would look like a test that is missing.) Those of the
+    estimators in ``slow`` are marked as such.
     """
     mark = parametrize_with_checks(
-        estimators, expected_failed_checks=expected_failed_checks
+        [*estimators, *slow], expected_failed_checks=expected_failed_checks
     )
     names, checks = mark.args
 
@@ -194,6 +197,13 @@ def installed_checks(estimators, *, other_arrays=False, expected_failed_checks=N
             importlib.util.find_spec(library) for library in libraries
         )
 
+    def marked(parameters):
+        values = getattr(parameters, "values", parameters)
+        if values[0] not in slow:
+            return parameters
+        marks = [*getattr(parameters, "marks", ()), pytest.mark.slow]
+        return pytest.param(*values, marks=marks)
+
     return pytest.mark.parametrize(
-        names, [one for one in checks if is_wanted(one)], **mark.kwargs
+        names, [marked(one) for one in checks if is_wanted(one)], **mark.kwargs
     )

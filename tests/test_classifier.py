@@ -162,6 +162,7 @@ def test_sparse_data_fit_like_dense(container, dtype, iris):
     )
 
 
+@pytest.mark.slow
 def test_sparse_data_are_never_made_dense():
     """A dense copy would take 80 GB."""
     rng = np.random.default_rng(0)

@@ -79,8 +79,15 @@ def objective_of(clf, X, y, alpha, sample_weight=1.0):
     return (weights @ nll + penalty) / weights.sum()
 
 
-@pytest.mark.parametrize("n_classes", [2, 4])
-@pytest.mark.parametrize("hidden", [(), (8,)])
+@pytest.mark.parametrize(
+    ("hidden", "n_classes"),
+    [
+        ((8,), 2),
+        ((), 4),
+        pytest.param((), 2, marks=pytest.mark.slow),
+        pytest.param((8,), 4, marks=pytest.mark.slow),
+    ],
+)
 def test_a_fit_is_that_in_memory(client, hidden, n_classes):
     X, y = problem(2000, n_classes=n_classes)
     s = np.random.default_rng(0).uniform(0, 2, len(y))
@@ -96,6 +103,7 @@ def test_a_fit_is_that_in_memory(client, hidden, n_classes):
     assert objective_of(clf, X, y, 100.001, s) != pytest.approx(inside, rel=1e-9)
 
 
+@pytest.mark.slow
 def test_the_same_bits_for_any_number_of_workers():
     X, y = problem(5000)
     # So many chunks that the workers add up.
@@ -112,6 +120,7 @@ def test_the_same_bits_for_any_number_of_workers():
         assert_same_fit(clf, fits[0])
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_takes_nothing_along():
     X, y = chunked(*problem(4000), rows=200)
     X, y = X.map_blocks(np.array), y.map_blocks(np.array)
@@ -175,7 +184,17 @@ def test_the_data_stay_on_the_workers(client, monkeypatch):
     assert 0 < max(received) <= 8 * 20 + 8 + 8 + 1
 
 
-@pytest.mark.parametrize("kind", ["frame", "sparse", "float32", "unknown", "mixed"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "frame",
+        "sparse",
+        *(
+            pytest.param(kind, marks=pytest.mark.slow)
+            for kind in ("float32", "unknown", "mixed")
+        ),
+    ],
+)
 def test_kinds_of_collections(client, kind):
     X, y = problem(1500)
     if kind == "float32":
@@ -266,6 +285,7 @@ def _rows_of(block):
     return np.rint(block.X[:, 0] * 1000).astype(int)
 
 
+@pytest.mark.slow
 def test_starts_and_warm_starts(client):
     X, y = problem()
     lazy = chunked(X, y)
@@ -281,6 +301,7 @@ def test_starts_and_warm_starts(client):
     assert clf.loss_curve_[0] <= before * (1 + 1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sparse", [False, True])
 def test_the_penalty_is_chosen_as_in_memory(client, sparse):
     X, y = problem(1500)
@@ -398,6 +419,7 @@ def test_bad_data(client, arguments, error, message):
     assert not hasattr(clf, "n_features_in_")
 
 
+@pytest.mark.slow
 def test_searches_on_dasks_joblib_backend(client):
     X, y = load_digits(return_X_y=True)
     X, y = X[:600] / 16, y[:600]

@@ -198,6 +198,7 @@ def test_what_a_penalty_asks_for_overflows_nowhere(scale, weight):
             assert asked == (scale < 1e-300)
 
 
+@pytest.mark.slow
 def test_a_gain_below_the_tolerance_is_none():
     """Next to the penalty at which the network collapses, a constant is as good."""
     rng = np.random.RandomState(0)

@@ -57,7 +57,14 @@ each_estimator = pytest.mark.parametrize("kind", ESTIMATORS)
 
 
 @each_estimator
-@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError, RuntimeError])
+@pytest.mark.parametrize(
+    "error",
+    [
+        KeyboardInterrupt,
+        MemoryError,
+        pytest.param(RuntimeError, marks=pytest.mark.slow),
+    ],
+)
 def test_an_exception_at_each_evaluation(kind, error):
     """In the search, in each start, in line searches: kept, or as it was before."""
     fitted = ESTIMATORS[kind]().fit(X, Y)
@@ -224,6 +231,7 @@ thread.join()
 """)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="sets RLIMIT_AS and reads /proc")
 @pytest.mark.parametrize(
     "clf",
@@ -242,6 +250,7 @@ def test_memory_refused_for_the_data_is_a_memory_error_and_loses_nothing(clf):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="sets RLIMIT_AS and reads /proc")
 def test_memory_refused_for_the_network_is_a_memory_error_and_loses_nothing():
     assert run_in_a_thread(MEMORY + REFUSED_NETWORK) == ["refused"] * 6
@@ -295,6 +304,7 @@ FORK = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
 def test_a_fork_while_a_fit_runs_in_another_thread():
     # Newer Pythons warn of any fork with threads.
@@ -308,7 +318,16 @@ def fit_of(alpha):
     return make(alpha=alpha, n_threads=2).fit(X, Y).loss_curve_
 
 
-@pytest.mark.parametrize("backend", ["loky", "threading", "multiprocessing"])
+@pytest.mark.parametrize(
+    "backend",
+    [
+        "threading",
+        *(
+            pytest.param(backend, marks=pytest.mark.slow)
+            for backend in ("loky", "multiprocessing")
+        ),
+    ],
+)
 def test_the_backends_of_joblib(backend):
     expected = [fit_of(alpha) for alpha in (0.1, 1.0, 10.0)]
     with joblib.parallel_backend(backend, n_jobs=2):
@@ -323,6 +342,7 @@ def test_the_backends_of_joblib(backend):
     assert_array_equal(search.scores_, make_cv().fit(X, Y).scores_)
 
 
+@pytest.mark.slow
 def test_fits_with_different_settings_at_the_same_time():
     makers = [
         lambda: make((10,), alpha=0.3),
@@ -373,6 +393,7 @@ def in_a_daemon_process(queue):
     queue.put(make_cv(n_jobs=2).fit(X, Y).alpha_)
 
 
+@pytest.mark.slow
 def test_a_daemon_process():
     context = multiprocessing.get_context("spawn")
     queue = context.SimpleQueue()
@@ -403,6 +424,7 @@ AT_EXIT = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("daemon", [True, False])
 def test_the_interpreter_ends_during_a_fit(daemon):
     """A daemon thread is cut off; another one finishes, though no thread starts."""
@@ -477,6 +499,7 @@ def test_an_exception_at_each_call_of_a_callback(hook, n_init, n_jobs):
     assert k > (1 if hook in ("setup", "teardown") else 5)
 
 
+@pytest.mark.slow
 def test_an_interrupt_at_any_line():
     """Wherever it comes, the fit is kept or the estimator is as it was before."""
     package = os.path.dirname(_threads.__file__)

@@ -133,7 +133,14 @@ SCRIPT = """
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no os.kill with SIGINT")
-@pytest.mark.parametrize("parameters", ["", "n_init=3", "n_init=4, n_jobs=2"])
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        "",
+        pytest.param("n_init=3", marks=pytest.mark.slow),
+        pytest.param("n_init=4, n_jobs=2", marks=pytest.mark.slow),
+    ],
+)
 def test_a_real_signal(parameters):
     script = textwrap.dedent(SCRIPT).format(parameters=parameters)
     result = subprocess.run(

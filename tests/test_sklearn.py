@@ -32,15 +32,17 @@ def expected_failures(estimator):
 
 @installed_checks(
     [
-        ReLULogisticClassifier(),
+        ReLULogisticClassifier(random_state=0),
         ReLULogisticClassifier(()),
-        ReLULogisticClassifier((8,), alpha=1.0),
-        ReLULogisticClassifier((10, 8, 5)),
-        ReLULogisticClassifier((8,), class_weight="balanced"),
-        ReLULogisticClassifier((8,), n_init=3),
-        ReLULogisticClassifier((8,), n_init=3, n_jobs=2),
-        ReLULogisticClassifier((8,), early_stopping=True),
-        ReLULogisticClassifier((8,), warm_start=True),
+        ReLULogisticClassifier((8,), alpha=1.0, random_state=0),
+        ReLULogisticClassifier((8,), early_stopping=True, random_state=0),
+    ],
+    slow=[
+        ReLULogisticClassifier((10, 8, 5), random_state=0),
+        ReLULogisticClassifier((8,), class_weight="balanced", random_state=0),
+        ReLULogisticClassifier((8,), n_init=3, random_state=0),
+        ReLULogisticClassifier((8,), n_init=3, n_jobs=2, random_state=0),
+        ReLULogisticClassifier((8,), warm_start=True, random_state=0),
     ],
     expected_failed_checks=expected_failures,
 )

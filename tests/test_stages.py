@@ -129,7 +129,10 @@ def objective_of(X, y, alpha, dtype=np.float64, hidden=(30,)):
     return Objective.over(parts, shapes, Logistic(), alpha, np.dtype(dtype))
 
 
-@pytest.mark.parametrize("container", [np.asarray, scipy.sparse.csr_array])
+@pytest.mark.parametrize(
+    "container",
+    [np.asarray, pytest.param(scipy.sparse.csr_array, marks=pytest.mark.slow)],
+)
 def test_a_large_problem_begins_in_float32_and_ends_in_float64(data, container):
     X, y = data
     X = container(X)
@@ -148,6 +151,7 @@ def test_a_large_problem_begins_in_float32_and_ends_in_float64(data, container):
         assert np.abs(gradient).max() <= clf.tol
 
 
+@pytest.mark.slow
 def test_the_end_is_as_good_as_without(data):
     X, y = data
     fine, coarse = (objective_of(X, y, 30.0, dtype) for dtype in ("f8", "f4"))

@@ -108,6 +108,7 @@ LONG = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_many_fits_leave_nothing_behind(tmp_path):
     count = int(os.environ.get("LONG_RUN_FITS", 100))
