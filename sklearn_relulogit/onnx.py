@@ -3,17 +3,21 @@
 Needs the extra ``onnx``: ``pip install 'sklearn-relulogit[onnx]'``.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ._base import check_has_network
 from ._classifier import ReLULogisticClassifier
 from ._classifier_cv import ReLULogisticClassifierCV
+from ._optional import optional_import
+
+if TYPE_CHECKING:
+    from skl2onnx.algebra.onnx_operator import OnnxOperator
+    from skl2onnx.common._topology import ModelComponentContainer, Operator, Scope
 
 __all__ = ["register"]
 
-# All that have `classes_`, `coefs_`, `intercepts_` and `out_activation_`.
 CLASSIFIERS = (ReLULogisticClassifier, ReLULogisticClassifierCV)
 
 OPTIONS = {
@@ -25,10 +29,10 @@ OPTIONS = {
 
 
 def register() -> None:
-    """Tell skl2onnx how to convert the classifiers of this package.
+    """Register converters for the classifiers of this package with skl2onnx.
 
-    After it, ``skl2onnx.to_onnx`` and ``skl2onnx.convert_sklearn`` convert them, and
-    pipelines that they are part of. Call it once in a process; more calls do no harm.
+    From then on ``skl2onnx.to_onnx`` and ``skl2onnx.convert_sklearn`` convert them, and
+    pipelines that they are part of. One call in a process is enough; more do no harm.
 
     The graph computes what the classifier does, in float64 for inputs of
     ``DoubleTensorType`` and in float32 for all others. Its outputs are those of every
@@ -61,14 +65,9 @@ def register() -> None:
     >>> [output.name for output in graph.graph.output]
     ['label', 'probabilities']
     """
-    try:
-        from skl2onnx import update_registered_converter
-    except ImportError as error:
-        raise ImportError(
-            "Export to ONNX needs skl2onnx: pip install 'sklearn-relulogit[onnx]'"
-        ) from error
+    skl2onnx = optional_import("skl2onnx", "onnx", "Export to ONNX")
     for classifier in CLASSIFIERS:
-        update_registered_converter(
+        skl2onnx.update_registered_converter(
             classifier,
             f"SklearnRelulogit{classifier.__name__}",
             set_output_types,
@@ -77,93 +76,66 @@ def register() -> None:
         )
 
 
-def set_output_types(operator: Any) -> None:
-    """Types and shapes of labels and probabilities, in skl2onnx's terms."""
-    from skl2onnx.common.data_types import FloatTensorType
-    from skl2onnx.common.shape_calculator import (
-        calculate_linear_classifier_output_shapes,
-    )
+def set_output_types(operator: "Operator") -> None:
+    """Set the types and shapes of labels and probabilities."""
+    from skl2onnx.common import data_types, shape_calculator
 
-    calculate_linear_classifier_output_shapes(operator)
+    shape_calculator.calculate_linear_classifier_output_shapes(operator)
     options = operator.scope_inst.get_options(operator.raw_operator, {"zipmap": True})
     if options["zipmap"] is True:
         # ONNX's ZipMap takes no float64.
         scores = operator.outputs[1]
-        scores.set_type(FloatTensorType(scores.type.shape))
+        scores.set_type(data_types.FloatTensorType(scores.type.shape))
 
 
-def convert(scope: Any, operator: Any, container: Any) -> None:
-    """Write a fitted classifier as a graph of ONNX operators, in skl2onnx's terms."""
-    from skl2onnx.algebra.onnx_ops import (
-        OnnxAdd,
-        OnnxArgMax,
-        OnnxCast,
-        OnnxConcat,
-        OnnxGather,
-        OnnxGreater,
-        OnnxIdentity,
-        OnnxMatMul,
-        OnnxMul,
-        OnnxNeg,
-        OnnxRelu,
-        OnnxSoftmax,
-        OnnxSqueeze,
-    )
+def convert(
+    scope: "Scope", operator: "Operator", container: "ModelComponentContainer"
+) -> None:
+    """Write a fitted classifier as a graph of ONNX operators."""
+    from skl2onnx.algebra import onnx_ops
     from skl2onnx.common.data_types import DoubleTensorType, guess_proto_type
     from skl2onnx.proto import TensorProto
+
+    def op(name: str, *inputs: Any, **attributes: Any) -> "OnnxOperator":
+        operator_class = getattr(onnx_ops, f"Onnx{name}")
+        return operator_class(*inputs, op_version=container.target_opset, **attributes)
 
     clf = operator.raw_operator
     check_has_network(clf)
     options = container.get_options(clf, {"nocl": False, "raw_scores": False})
-    version = {"op_version": container.target_opset}
+    (X,) = operator.inputs
     label, scores = operator.outputs
-    (Z,) = operator.inputs
-    is_double = isinstance(Z.type, DoubleTensorType)
+    is_double = isinstance(X.type, DoubleTensorType)
     dtype = np.dtype(np.float64 if is_double else np.float32)
 
-    Z = OnnxCast(
-        Z, to=TensorProto.DOUBLE if is_double else TensorProto.FLOAT, **version
-    )
+    Z = op("Cast", X, to=TensorProto.DOUBLE if is_double else TensorProto.FLOAT)
     for l, (W_T, b) in enumerate(zip(clf.coefs_, clf.intercepts_, strict=True)):  # noqa: E741, the l of the formulas
         if l > 0:
-            Z = OnnxRelu(Z, **version)
-        Z = OnnxAdd(
-            OnnxMatMul(Z, W_T.astype(dtype), **version), b.astype(dtype), **version
-        )
+            Z = op("Relu", Z)
+        Z = op("Add", op("MatMul", Z, W_T.astype(dtype)), b.astype(dtype))
+    exponents = Z
+    if clf.out_activation_ == "logistic":
+        # sigma(z) and sigma(-z) are the softmax of (-z, z) / 2. Softmax is accurate for
+        # small probabilities in onnxruntime, and Sigmoid is not.
+        Z = op("Concat", op("Neg", Z), Z, axis=1)
+        exponents = op("Mul", Z, np.array([0.5], dtype=dtype))
 
     # The label is that of the logits, as in `predict`: a probability may round to 1/2.
-    if clf.out_activation_ == "logistic":
-        positive = OnnxGreater(Z, np.zeros(1, dtype=dtype), **version)
-        codes = OnnxSqueeze(
-            OnnxCast(positive, to=TensorProto.INT64, **version),
-            np.array([1], dtype=np.int64),
-            **version,
-        )
-        # sigma(z) and sigma(-z) are the softmax of (-z, z) / 2, which onnxruntime has
-        # to relative accuracy, and its Sigmoid not.
-        Z = OnnxConcat(OnnxNeg(Z, **version), Z, axis=1, **version)
-        exponents = OnnxMul(Z, np.array([0.5], dtype=dtype), **version)
-    else:
-        codes = OnnxArgMax(Z, axis=1, keepdims=0, **version)
-        exponents = Z
-
+    codes = op("ArgMax", Z, axis=1, keepdims=0)
     if options["nocl"]:
-        OnnxIdentity(codes, output_names=[label], **version).add_to(scope, container)
+        labels = op("Identity", codes, output_names=[label])
     else:
         classes = onnx_classes(clf.classes_)
-        OnnxGather(classes, codes, output_names=[label], **version).add_to(
-            scope, container
-        )
+        labels = op("Gather", classes, codes, output_names=[label])
     if not options["raw_scores"]:
-        Z = OnnxSoftmax(exponents, axis=1, **version)
-    scores_type = guess_proto_type(scores.type)
-    OnnxCast(Z, to=scores_type, output_names=[scores], **version).add_to(
-        scope, container
-    )
+        Z = op("Softmax", exponents, axis=1)
+    Z = op("Cast", Z, to=guess_proto_type(scores.type), output_names=[scores])
+    for output in (labels, Z):
+        output.add_to(scope, container)
 
 
 def onnx_classes(classes: np.ndarray) -> np.ndarray:
-    """The labels as ONNX has them: strings, or integers of 64 bits."""
+    """The labels in a type that ONNX has: strings, or integers of 64 bits."""
     if all(isinstance(label, str) for label in classes):
         return classes.astype(np.str_)
     as_integers = classes.astype(np.int64)

@@ -1,13 +1,20 @@
-"""What several test modules share."""
+"""What several test modules share: data, networks, scikit-learn's checks, one spy."""
 
+import importlib.util
 import os
+import threading
+from contextlib import contextmanager
+from functools import cache
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+from sklearn.datasets import load_breast_cancer, load_iris
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_relulogit._model.blocks import Block, Parts
-from sklearn_relulogit._model.likelihood import Logistic, Softmax
+from sklearn_relulogit._model.likelihood import likelihood_of
 from sklearn_relulogit._model.objective import Objective
 from sklearn_relulogit._model.parameters import layer_shapes, n_parameters
 
@@ -36,6 +43,43 @@ settings.load_profile("quick")
 HIDDEN = [(), (5,), (4, 3), (6, 5, 4), (3, 4, 5, 3)]
 
 
+@pytest.fixture(params=HIDDEN, ids=str)
+def hidden(request):
+    return request.param
+
+
+@cache
+def _scaled(load):
+    X, y = load(return_X_y=True)
+    return StandardScaler().fit_transform(X), y
+
+
+@pytest.fixture
+def cancer():
+    """Two classes, 569 rows, 30 scaled features."""
+    X, y = _scaled(load_breast_cancer)
+    return X.copy(), y.copy()
+
+
+@pytest.fixture
+def iris():
+    """Three classes, 150 rows, 4 scaled features."""
+    X, y = _scaled(load_iris)
+    return X.copy(), y.copy()
+
+
+def parameters_of(clf):
+    """All coefficients and intercepts of a fit, in one vector."""
+    return np.concatenate([array.ravel() for array in clf.coefs_ + clf.intercepts_])
+
+
+def assert_same_fit(a, b):
+    """Check that two fits are the same to the last bit."""
+    assert a.loss_curve_ == b.loss_curve_
+    for p, q in zip(a.coefs_ + a.intercepts_, b.coefs_ + b.intercepts_, strict=True):
+        np.testing.assert_array_equal(p, q)
+
+
 def assert_gradient(function, theta, gradient, rtol=1e-5):
     """Check a gradient by central differences, to ``rtol`` of its largest entry."""
     step = 1e-6
@@ -58,13 +102,13 @@ class Problem:
         self.X = self.rng.standard_normal((n_samples, n_features))
         self.y = self.rng.randint(0, n_classes, n_samples)
         self.s = np.ones(n_samples)
-        self.likelihood = Logistic() if n_classes == 2 else Softmax()
-        n_outputs = 1 if n_classes == 2 else n_classes
-        self.shapes = layer_shapes(n_features, hidden, n_outputs)
+        self.likelihood = likelihood_of(n_classes)
+        self.shapes = layer_shapes(n_features, hidden, self.likelihood.n_outputs)
         # Biases too are random, so that no ReLU sits on its kink.
         self.theta = self.rng.standard_normal(n_parameters(self.shapes))
 
-    def objective(self, *, alpha=0.0, rows=None, dtype=np.float64, **kwargs):
+    def objective(self, *, alpha=0.0, rows=None, dtype=np.float64, ordered_map=map):
+        """The objective, over blocks of so many rows; by default over one block."""
         n, rows = len(self.y), rows or len(self.y)
         blocks = [
             Block(
@@ -75,13 +119,91 @@ class Problem:
             for i in range(0, n, rows)
         ]
         # Parts of one and of several blocks.
-        parts = [blocks[:1], blocks[1:3], blocks[3:]]
-        parts = Parts.of([part for part in parts if part])
-        return Objective(
-            parts, self.shapes, self.likelihood, alpha, np.dtype(dtype), **kwargs
+        items = [part for part in (blocks[:1], blocks[1:3], blocks[3:]) if part]
+        parts = Parts(items, float(self.s.sum()), ordered_map=ordered_map)
+        return Objective.over(
+            parts, self.shapes, self.likelihood, alpha, np.dtype(dtype)
         )
 
 
-@pytest.fixture(params=HIDDEN, ids=str)
-def hidden(request):
-    return request.param
+@contextmanager
+def watch_evaluations(*, at=None, error=None, action=None, method="__call__"):
+    """Watch the evaluations of all objectives in this process.
+
+    Parameters
+    ----------
+    at : int, optional
+        The number of the evaluation at which to act, from 1; None for each of them.
+    error : exception, optional
+        Raised in the place of the evaluation.
+    action : callable, optional
+        Called before the evaluation.
+    method : {"__call__", "mean_nll"}
+        What counts as an evaluation: with the gradient, or without it.
+
+    Yields
+    ------
+    evaluations : list of (objective, theta)
+        Those that have begun.
+    """
+    evaluate = getattr(Objective, method)
+    evaluations, lock = [], threading.Lock()
+
+    def watched(self, theta):
+        with lock:
+            evaluations.append((self, theta.copy()))
+            number = len(evaluations)
+        if at in (None, number):
+            if action is not None:
+                action()
+            if error is not None:
+                raise error
+        return evaluate(self, theta)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Objective, method, watched)
+        yield evaluations
+
+
+def _other_libraries(check):
+    """The array libraries beside numpy that a check of scikit-learn's is about."""
+    names = set()
+    for value in getattr(check, "keywords", {}).values():
+        names |= {value} if isinstance(value, str) else set()
+        # The namespace and the device of some of the arguments.
+        names |= {value[0]} if isinstance(value, tuple) else set()
+    return names & {"array_api_strict", "cupy", "dpnp", "jax", "torch"}
+
+
+def installed_checks(
+    estimators, *, slow=(), other_arrays=False, expected_failed_checks=None
+):
+    """scikit-learn's estimator checks, as a decorator that parametrizes a test.
+
+    Either those with arrays of numpy or, with ``other_arrays``, those with arrays of
+    the other libraries that are installed. (scikit-learn skips the rest by itself, but
+    each of its hundreds of skips would look like a test that is missing.) Those of the
+    estimators in ``slow`` are marked as such.
+    """
+    mark = parametrize_with_checks(
+        [*estimators, *slow], expected_failed_checks=expected_failed_checks
+    )
+    names, checks = mark.args
+
+    def is_wanted(parameters):
+        _, check = getattr(parameters, "values", parameters)
+        libraries = _other_libraries(check)
+        return bool(libraries) == other_arrays and all(
+            importlib.util.find_spec(library) for library in libraries
+        )
+
+    def marked(parameters):
+        values = getattr(parameters, "values", parameters)
+        if values[0] not in slow:
+            return parameters
+        marks = [*getattr(parameters, "marks", ()), pytest.mark.slow]
+        return pytest.param(*values, marks=marks)
+
+    return pytest.mark.parametrize(
+        names, [marked(one) for one in checks if is_wanted(one)], **mark.kwargs
+    )

@@ -6,10 +6,11 @@ large, that is in one of the environments of `.ci/run`.
 """
 
 import copy
+import importlib.util
 import pickle
 import sys
 import warnings
-from unittest import SkipTest
+from itertools import pairwise
 
 import array_api_strict
 import mpmath
@@ -17,28 +18,28 @@ import numpy as np
 import pytest
 import scipy.sparse
 import sklearn
+from conftest import installed_checks
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import scale
-from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from sklearn_relulogit import (
     ReLULogisticClassifier,
     ReLULogisticClassifierCV,
-    _blocks,
-    _device,
-    _halves,
     linear_regions,
     local_linear,
 )
 from sklearn_relulogit._model.arrays import namespace
-from sklearn_relulogit._model.blocks import Block
+from sklearn_relulogit._model.blocks import Block, Parts, row_parts
 from sklearn_relulogit._model.likelihood import Logistic, Softmax
-from sklearn_relulogit._rows.rows import Given, Splitting
-from sklearn_relulogit._search.halves import keyed, smallest_keys
+from sklearn_relulogit._model.objective import Objective
+from sklearn_relulogit._model.parameters import layer_shapes
+from sklearn_relulogit._rows.distinct import keyed, smallest_keys
+from sklearn_relulogit._rows.held import Held
+from sklearn_relulogit._rows.rows import Given
 
 METHODS = ["predict", "predict_proba", "predict_log_proba", "decision_function"]
 
@@ -61,10 +62,10 @@ class Torch:
     """PyTorch, on the host's processor."""
 
     def __init__(self):
-        self.xp = pytest.importorskip(
-            "torch", reason="PyTorch is too large for every environment of CI"
-        )
-        self.device = self.xp.device("cpu")
+        import torch
+
+        self.xp = torch
+        self.device = torch.device("cpu")
 
     def send(self, a):
         return self.xp.tensor(a, device=self.device)
@@ -74,7 +75,14 @@ class Torch:
         return A.numpy()
 
 
-@pytest.fixture(params=[Strict, Torch], ids=lambda library: library.__name__)
+HAS_TORCH = importlib.util.find_spec("torch") is not None
+LIBRARIES = [Strict, Torch] if HAS_TORCH else [Strict]
+needs_torch = pytest.mark.skipif(
+    not HAS_TORCH, reason="PyTorch is too large for every environment of CI"
+)
+
+
+@pytest.fixture(params=LIBRARIES, ids=lambda library: library.__name__)
 def library(request):
     return request.param()
 
@@ -217,21 +225,40 @@ def test_warm_starts_go_on(library):
         theirs.fit(X_there, library.send(y % 2))
 
 
-def test_several_blocks_are_one(library, monkeypatch):
+def test_several_blocks_are_one(library):
     X, y = data(3)
-    whole = classifier().fit(library.send(X), library.send(y))
-    monkeypatch.setattr(_blocks, "DEVICE_NUMBERS", 500)
-    monkeypatch.setattr(_blocks, "MAX_BLOCK_ROWS", 40)
-    monkeypatch.setattr(_blocks, "MIN_BLOCK_ROWS", 40)
-    (part,) = _blocks.row_parts(library.send(X), [(4, 6), (6, 3)])
-    assert len(part) == 4
-    in_blocks = classifier().fit(library.send(X), library.send(y))
-    assert abs(in_blocks.loss_ - whole.loss_) < 1e-9
-    assert_allclose(
-        library.fetch(in_blocks.decision_function(library.send(X))),
-        in_blocks.on_host().decision_function(X),
-        atol=1e-12,
-    )
+    there = Block(*map(library.send, (X, y, np.linspace(0, 1, len(y)))))
+    shapes = layer_shapes(4, (6,), 3)
+    theta = np.random.RandomState(0).standard_normal(51)
+    values = []
+    for bounds in ([0, 150], [0, 40, 41, 150]):
+        rows = [slice(*pair) for pair in pairwise(bounds)]
+        blocks = [Block(*(a[one, ...] for a in there)) for one in rows]
+        parts = Parts([blocks], 75.0, xp=namespace(there.X))
+        objective = Objective.over(parts, shapes, Softmax(3), 2.0, np.dtype(float))
+        values.append(objective(theta))
+    assert values[1][0] == pytest.approx(values[0][0], rel=1e-13)
+    assert_allclose(values[1][1], values[0][1], rtol=1e-10, atol=1e-14)
+
+
+def test_a_block_on_a_device_holds_so_many_numbers():
+    X = Strict().send(np.ones((150, 4)))
+    (part,) = row_parts(X, [(4, 6), (6, 3)], device_numbers=500)
+    # 150 rows of 13 numbers, in as few blocks of 500 as can be.
+    assert [rows.stop - rows.start for rows in part] == [37, 38, 37, 38]
+    assert part[0].start == 0
+
+
+def test_predictions_of_several_blocks(library):
+    X, y = data(3, np.float32)
+    there = classifier().fit(library.send(X), library.send(y))
+    many = np.tile(X, (18_000, 1))  # 13 numbers a row, more than 2**25 of them
+    many_there = library.send(many)
+    (first, second, *_), *_ = row_parts(many_there, [(4, 6), (6, 3)])
+    assert first.stop == second.start
+    values = library.fetch(there.decision_function(many_there))
+    once = there.on_host().decision_function(X)
+    assert_allclose(values, np.tile(once, (18_000, 1)), atol=1e-5)
 
 
 def test_large_problems_begin_in_float32_and_end_in_float64(library):
@@ -247,32 +274,24 @@ def test_large_problems_begin_in_float32_and_end_in_float64(library):
     assert abs(single.loss_ - ours.loss_) > 1e-9
 
 
-def test_rows_of_the_search_are_the_same_however_they_are_fetched(library, monkeypatch):
+def test_rows_of_the_search_are_the_same_however_they_are_fetched(library):
     rng = np.random.RandomState(0)
     X = rng.randint(0, 9, (400, 2)).astype(float)
     y, w = rng.randint(0, 2, 400), rng.uniform(0, 1, 400).round(1)
-    monkeypatch.setattr(_halves, "MAX_ROWS", 60)
-    monkeypatch.setattr(_device, "FETCHED_NUMBERS", 2 * 70)
-    given = Given(library.send(X), library.send(y), library.send(w), None, None, None)
-    rows = _device.OnDevice.read(
-        classifier(),
-        given,
-        reset=True,
-        class_weight=None,
-        splitting=Splitting(None, rng),
-    )
-    sample = rows.of_the_search()
+    given = Given(library.send(X), library.send(y), library.send(w))
+    rows = Held.read(classifier(), given, reset=True, class_weight=None)
+    # 70 rows at a time.
+    sample = rows.sample(60, host_numbers=2 * 70)
     at_once = smallest_keys([keyed(Block(X, y, w))], 60).block
     for ours, theirs in zip(sample, at_once, strict=True):
         assert_allclose(ours, theirs)
     assert len(sample.y) == 60
-    # Different rows, each with all of its weight.
+    # Distinct rows, each with the weight of all its repeats.
     ours = {(*x, c): s for x, c, s in zip(*sample, strict=True)}
-    for x, c in zip(X, y, strict=True):
+    assert len(ours) == 60
+    for (*x, c), weight in ours.items():
         same = (x == X).all(axis=1) & (y == c)
-        if (*x, c) in ours:
-            assert_allclose(ours.pop((*x, c)), w[same].sum())
-    classifier(alpha="auto").fit(library.send(X), y, w)
+        assert weight == pytest.approx(w[same].sum())
 
 
 def test_labels_may_be_strings(library):
@@ -313,7 +332,7 @@ def test_probabilities_are_accurate_in_the_tails(library, dtype):
     z = np.array([[-500, -100, -20, -1e-3, 0, 3, 80, 700]], dtype).T
     for likelihood, Z, logits in (
         (Logistic(), z, np.hstack([0 * z, z])),
-        (Softmax(), *2 * [np.hstack([z, -z, 0 * z])]),
+        (Softmax(3), *2 * [np.hstack([z, -z, 0 * z])]),
     ):
         proba, log_proba = exact_softmax(logits)
         # Where numbers are too small to have all digits, there is no relative accuracy.
@@ -462,12 +481,14 @@ def test_arrays_that_cannot_be_written_to_are_refused(library, monkeypatch):
         classifier().fit(library.send(X), y)
 
 
+@needs_torch
 def test_sparse_tensors_are_refused(torch):
     X, y = data()
     with pytest.raises(TypeError, match=r"X is sparse, of type torch\.Tensor"):
         classifier().fit(torch.send(X).to_sparse(), y)
 
 
+@needs_torch
 def test_tensors_with_gradients_are_taken_without_them(torch):
     X, y = data()
     plain = classifier().fit(torch.send(X), y)
@@ -477,6 +498,7 @@ def test_tensors_with_gradients_are_taken_without_them(torch):
     assert not fitted.predict_proba(X_there).requires_grad
 
 
+@needs_torch
 def test_without_dispatch_tensors_become_arrays_of_numpy(torch):
     X, y = data()
     with sklearn.config_context(array_api_dispatch=False):
@@ -485,6 +507,7 @@ def test_without_dispatch_tensors_become_arrays_of_numpy(torch):
         assert_array_equal(fitted.predict(torch.send(X)), fitted.predict(X))
 
 
+@needs_torch
 def test_a_search_over_the_penalty(torch):
     X, y = data()
     search = GridSearchCV(classifier(), {"alpha": [5.0, 500.0]}, cv=3)
@@ -496,24 +519,14 @@ def test_a_search_over_the_penalty(torch):
     )
 
 
-def array_api_checks():
-    """scikit-learn's own checks, of numpy and of what is installed here."""
-    for estimator in (
+@installed_checks(
+    [
         ReLULogisticClassifier((), alpha=1.0),
         ReLULogisticClassifier((4,), random_state=0),
         ReLULogisticClassifier((4,), alpha=1.0, early_stopping=True),
-    ):
-        for instance, check in estimator_checks_generator(estimator):
-            name = getattr(check, "func", check).__name__
-            if name.startswith("check_array_api"):
-                where = "-".join(str(value) for value in check.keywords.values())
-                yield pytest.param(instance, check, id=f"{name}-{where}")
-
-
-@pytest.mark.parametrize(("estimator", "check"), list(array_api_checks()))
+    ],
+    other_arrays=True,
+)
 def test_checks_of_scikit_learn(estimator, check):
     with sklearn.config_context(array_api_dispatch=False), warnings.catch_warnings():
-        try:
-            check(estimator)
-        except SkipTest as reason:
-            pytest.skip(str(reason))
+        check(estimator)

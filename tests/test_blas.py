@@ -1,10 +1,6 @@
 """The limit of one BLAS thread."""
 
-import dis
-import itertools
-import sys
 import threading
-from contextlib import nullcontext
 
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
@@ -62,58 +58,3 @@ def test_the_limit_is_given_back_after_an_error():
         with pytest.raises(RuntimeError), single_threaded_blas():
             raise RuntimeError
         assert blas_threads() == before
-
-
-# Where Python looks whether an interrupt is pending: as a function begins or goes on,
-# after calls, and where loops jump back.
-LOOKS = ("RESUME", "CALL", "CALL_KW", "CALL_FUNCTION_EX", "JUMP_BACKWARD")
-
-
-def interrupted_at(number, function):
-    """Call a function, with an interrupt the so manieth time that Python looks."""
-    looks, previous = 0, {}
-
-    def trace(frame, event, argument):
-        nonlocal looks
-        frame.f_trace_opcodes = True
-        if event == "opcode":
-            if previous.get(id(frame)) in LOOKS:
-                looks += 1
-                if looks == number:
-                    raise KeyboardInterrupt
-            code = frame.f_code.co_code[frame.f_lasti]
-            previous[id(frame)] = dis.opname[code]
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        function()
-    finally:
-        sys.settrace(before)
-
-
-@pytest.mark.parametrize("within", [False, True])
-def test_an_interrupt_anywhere_in_the_limit_itself(within):
-    bodies = []
-
-    def hold():
-        with single_threaded_blas():
-            bodies.append(n_blas_threads())
-
-    with threadpool_limits(2, user_api="blas"):
-        before = blas_threads()
-        for number in itertools.count(1):
-            context = single_threaded_blas() if within else nullcontext()
-            interrupted = False
-            with context:
-                try:
-                    interrupted_at(number, hold)
-                except KeyboardInterrupt:
-                    interrupted = True
-                assert set(blas_threads()) == ({1} if within else {2})
-            assert blas_threads() == before
-            if not interrupted:
-                break
-    assert number > 20
-    assert set(bodies) == {1}

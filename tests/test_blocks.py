@@ -7,9 +7,17 @@ import pytest
 import scipy.sparse
 from numpy.testing import assert_array_equal
 
-from sklearn_relulogit import _blocks
 from sklearn_relulogit._model.arrays import operand
-from sklearn_relulogit._model.blocks import Block, cut, row_parts, rows_of
+from sklearn_relulogit._model.blocks import (
+    BLOCK_NUMBERS,
+    MAX_BLOCK_ROWS,
+    MAX_PARTS,
+    MIN_BLOCK_ROWS,
+    Block,
+    row_blocks,
+    row_parts,
+    rows_of,
+)
 from sklearn_relulogit._model.parameters import layer_shapes
 
 
@@ -29,12 +37,12 @@ def test_parts_and_their_blocks_cover_the_rows_evenly(n_samples, hidden):
     )
     of_part = [sum(lengths(part)) for part in parts]
     assert max(of_part) - min(of_part) <= 1
-    assert len(parts) <= _blocks.MAX_PARTS
+    assert len(parts) <= MAX_PARTS
     rows = lengths(blocks)
     assert max(rows) - min(rows) <= 2 + max(rows) // 2
-    assert max(rows) <= _blocks.MAX_BLOCK_ROWS
+    assert max(rows) <= MAX_BLOCK_ROWS
     width = sum(m for _, m in shapes)
-    assert max(rows) <= max(_blocks.MIN_BLOCK_ROWS, _blocks.BLOCK_NUMBERS // width)
+    assert max(rows) <= max(MIN_BLOCK_ROWS, BLOCK_NUMBERS // width)
 
 
 def test_small_problems_are_one_part_and_large_ones_many():
@@ -52,7 +60,7 @@ def test_sparse_blocks_are_large_enough_for_their_gradient():
 def test_cutting_copies_nothing(container):
     X = container(np.ones((3000, 4)))
     y, s = np.arange(3000), np.ones(3000)
-    parts = cut(Block(X, y, s), [(4, 100), (100, 1)])
+    parts = row_blocks(Block(X, y, s), [(4, 100), (100, 1)])
     blocks = list(chain.from_iterable(parts))
     assert len(blocks) > 1
     for block in blocks:
@@ -68,13 +76,13 @@ def test_cutting_copies_nothing(container):
 def test_a_small_matrix_is_copied_feature_by_feature(order):
     X = np.array(np.arange(1200.0).reshape(300, 4), order=order)
     y, s = np.arange(300), np.ones(300)
-    [[block]] = cut(Block(X, y, s), [(4, 10), (10, 1)])
+    [[block]] = row_blocks(Block(X, y, s), [(4, 10), (10, 1)])
     assert_array_equal(block.X, X)
     assert block.X.flags.f_contiguous
     assert np.shares_memory(block.X, X) == (order == "F")
     # One block, but more than a few megabytes.
     X = np.empty((600, 2000))
-    [[block]] = cut(Block(X, y, s), [(2000, 5), (5, 1)])
+    [[block]] = row_blocks(Block(X, y, s), [(2000, 5), (5, 1)])
     assert np.shares_memory(block.X, X)
 
 

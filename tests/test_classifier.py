@@ -10,37 +10,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse
+from conftest import assert_same_fit, watch_evaluations
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
-from sklearn.datasets import load_breast_cancer, load_iris, make_moons
+from sklearn.datasets import load_breast_cancer, make_moons
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
-from sklearn.preprocessing import StandardScaler
 
 from sklearn_relulogit import ReLULogisticClassifier
-from sklearn_relulogit._model.objective import Objective
-
-
-@pytest.fixture(scope="module")
-def cancer():
-    X, y = load_breast_cancer(return_X_y=True)
-    return StandardScaler().fit_transform(X), y
-
-
-@pytest.fixture(scope="module")
-def iris():
-    X, y = load_iris(return_X_y=True)
-    return StandardScaler().fit_transform(X), y
 
 
 def make(hidden_layer_sizes=(8,), **kwargs):
     return ReLULogisticClassifier(hidden_layer_sizes, random_state=0, **kwargs)
-
-
-def assert_same_fit(a, b):
-    """The same bits."""
-    assert a.loss_curve_ == b.loss_curve_
-    for p, q in zip(a.coefs_ + a.intercepts_, b.coefs_ + b.intercepts_, strict=True):
-        assert_array_equal(p, q)
 
 
 @pytest.mark.parametrize(
@@ -182,6 +162,7 @@ def test_sparse_data_fit_like_dense(container, dtype, iris):
     )
 
 
+@pytest.mark.slow
 def test_sparse_data_are_never_made_dense():
     """A dense copy would take 80 GB."""
     rng = np.random.default_rng(0)
@@ -233,19 +214,13 @@ def test_random_state(cancer):
     )
 
 
-def test_initial_weights_do_not_depend_on_the_number_of_rows(cancer, monkeypatch):
+def test_initial_weights_do_not_depend_on_the_number_of_rows(cancer):
     X, y = cancer
-    starts = []
-    call = Objective.__call__
-
-    def spy(self, theta):
-        starts.append(theta.copy())
-        return call(self, theta)
-
-    monkeypatch.setattr(Objective, "__call__", spy)
-    for n, dtype in [(569, np.float64), (300, np.float64), (300, np.float32)]:
-        with pytest.warns(ConvergenceWarning):
-            make(alpha=5.0, max_fun=1).fit(X[:n].astype(dtype), y[:n])
+    with watch_evaluations() as evaluations:
+        for n, dtype in [(569, np.float64), (300, np.float64), (300, np.float32)]:
+            with pytest.warns(ConvergenceWarning):
+                make(alpha=5.0, max_fun=1).fit(X[:n].astype(dtype), y[:n])
+    starts = [theta for _, theta in evaluations]
     assert len(starts) == 3
     assert_array_equal(starts[1], starts[0])
     assert_array_equal(starts[2], starts[0])

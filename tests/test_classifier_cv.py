@@ -1,13 +1,17 @@
 """`ReLULogisticClassifierCV`: its scores, its path, and its place in scikit-learn."""
 
+import pickle
+
 import joblib
 import numpy as np
 import pytest
 import scipy.sparse
 import sklearn
+from conftest import assert_same_fit, installed_checks
 from numpy.testing import assert_allclose, assert_array_equal
+from skl2onnx import to_onnx
 from sklearn.base import clone
-from sklearn.datasets import load_breast_cancer, load_iris, make_classification
+from sklearn.datasets import make_classification
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
 from sklearn.metrics import accuracy_score, log_loss, make_scorer
@@ -19,34 +23,21 @@ from sklearn.model_selection import (
 )
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_relulogit import (
+    LinearRegionsDisplay,
+    LocalCoefficientsDisplay,
+    LossCurveDisplay,
     ReLULogisticClassifier,
     ReLULogisticClassifierCV,
-    _penalty,
+    linear_regions,
+    local_linear,
 )
-from sklearn_relulogit._classifier_cv import _turned
-
-
-@pytest.fixture(scope="module")
-def cancer():
-    X, y = load_breast_cancer(return_X_y=True)
-    return StandardScaler().fit_transform(X), y
-
-
-@pytest.fixture(scope="module")
-def iris():
-    X, y = load_iris(return_X_y=True)
-    return StandardScaler().fit_transform(X), y
-
-
-@pytest.fixture
-def exact(monkeypatch):
-    """Let the fits that only serve to choose go on to the end, and round nothing."""
-    monkeypatch.setattr(_penalty, "TOLERANCE", 1e-8)
-    monkeypatch.setattr(_penalty, "MAX_ITER", 3000)
-    monkeypatch.setattr(_penalty, "CARRIED_BITS", 52)
+from sklearn_relulogit._model.blocks import Block
+from sklearn_relulogit._model.likelihood import Logistic
+from sklearn_relulogit._search.folds import FoldSearch, has_turned
+from sklearn_relulogit._search.path import Precision
+from sklearn_relulogit.onnx import register
 
 
 def make(hidden_layer_sizes=(6,), **kwargs):
@@ -54,12 +45,14 @@ def make(hidden_layer_sizes=(6,), **kwargs):
     return ReLULogisticClassifierCV(hidden_layer_sizes, **kwargs)
 
 
-@parametrize_with_checks(
+@installed_checks(
     [
-        ReLULogisticClassifierCV((8,), alphas=3, cv=3),
         ReLULogisticClassifierCV((), alphas=3, cv=3),
-        ReLULogisticClassifierCV((6, 5), alphas=[10.0, 1.0], cv=2, scoring=None),
-    ]
+        ReLULogisticClassifierCV(
+            (6, 5), alphas=[10.0, 1.0], cv=2, scoring=None, random_state=0
+        ),
+    ],
+    slow=[ReLULogisticClassifierCV((8,), alphas=3, cv=3, random_state=0)],
 )
 # Two narrow layers on tiny data may end as a constant, which is not what is checked.
 @pytest.mark.filterwarnings("ignore:The fitted network is a constant")
@@ -67,18 +60,44 @@ def test_estimator_checks(estimator, check):
     check(estimator)
 
 
+def path_scores(X, y, weights, alphas, splits, scoring, precision):
+    """The scores of the class's path without hidden layers, of any precision."""
+
+    def accuracy(theta, test):
+        predicted = X[test] @ theta[:-1] + theta[-1] > 0
+        return np.average(predicted == y[test], weights=weights[test])
+
+    return FoldSearch(
+        data=Block(X, y, weights),
+        test_weights=weights,
+        likelihood=Logistic(),
+        shapes=[(X.shape[1], 1)],
+        initial=np.zeros(X.shape[1] + 1),
+        history_size=30,
+        n_threads=1,
+        scorer=accuracy if scoring == "accuracy" else None,
+        precision=precision,
+    ).walk(np.array(alphas), splits, n_jobs=None)[1]
+
+
 @pytest.mark.parametrize("scoring", ["neg_log_loss", "accuracy"])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_scores_are_those_of_logistic_regression(cancer, scoring, weighted, request):
+def test_scores_are_those_of_logistic_regression(cancer, scoring, weighted):
     """Without hidden layers: another library's fits and scores of each fold."""
     X, y = cancer
     s = np.random.RandomState(0).randint(0, 3, len(y)) if weighted else None
+    weights = np.ones(len(y)) if s is None else s.astype(float)
     alphas = [100.0, 10.0, 1.0]
-    hasty = make((), alphas=alphas, scoring=scoring, cv=4).fit(X, y, s)
-    request.getfixturevalue("exact")
+    splits = list(StratifiedKFold(4).split(X, y))
     clf = make((), alphas=alphas, scoring=scoring, cv=4).fit(X, y, s)
+    exact = Precision(tol=1e-8, max_iter=3000, carried_bits=52)
+    ours, exactly = (
+        path_scores(X, y, weights, alphas, splits, scoring, precision)
+        for precision in (Precision(), exact)
+    )
+    assert_allclose(clf.scores_, ours, rtol=1e-14)
     theirs = np.empty((3, 4))
-    for j, (train, test) in enumerate(StratifiedKFold(4).split(X, y)):
+    for j, (train, test) in enumerate(splits):
         for i, alpha in enumerate(alphas):
             peer = LogisticRegression(C=1 / alpha, solver="newton-cholesky", tol=1e-9)
             peer.fit(X[train], y[train], None if s is None else s[train])
@@ -88,11 +107,11 @@ def test_scores_are_those_of_logistic_regression(cancer, scoring, weighted, requ
             else:
                 proba = peer.predict_proba(X[test])
                 theirs[i, j] = -log_loss(y[test], proba, sample_weight=weights)
-    assert_allclose(clf.scores_, theirs, rtol=1e-5)
-    assert not np.allclose(clf.scores_[:2], theirs[1:], rtol=0.02)
+    assert_allclose(exactly, theirs, rtol=1e-5)
+    assert not np.allclose(exactly[:2], theirs[1:], rtol=0.02)
     # As far as the fits go that only serve to choose: their gradients are within 1e-4,
     # and the least curvature is alpha / sum of s, 1 / 400.
-    assert_allclose(hasty.scores_, theirs, rtol=0.02)
+    assert_allclose(clf.scores_, theirs, rtol=0.02)
     assert clf.alpha_ == alphas[clf.scores_.mean(axis=1).argmax()]
     assert clf.best_score_ == clf.scores_.mean(axis=1).max()
 
@@ -152,7 +171,7 @@ def test_alphas_go_from_strong_to_weak(iris):
     assert clf.scores_.shape == (3, 3)
 
 
-def test_the_path_ends_where_the_score_has_turned():
+def test_the_path_ends_where_the_score_hashas_turned():
     X, y = make_classification(150, 30, n_informative=3, flip_y=0.3, random_state=0)
     clf = make((50,), alphas=np.logspace(2, -4, 13), cv=3).fit(X, y)
     tried = ~np.isnan(clf.scores_).any(axis=1)
@@ -165,12 +184,12 @@ def test_the_path_ends_where_the_score_has_turned():
     assert (clf.scores_[n_tried - 1] < clf.scores_[best]).all()
 
 
-def test_turned():
-    assert not _turned(np.array([[1.0, 1.0]]))
-    assert not _turned(np.array([[1, 1], [0.5, 0.5]]))
-    assert _turned(np.array([[1, 1], [0.9, 0.9], [0.5, 0.5]]))
-    assert not _turned(np.array([[1, 1], [0.9, 0.9], [0.5, 1.1]]))
-    assert not _turned(np.array([[0, 0], [0.9, 0.9], [0.5, 0.5]]))
+def test_a_path_has_turned_where_every_fold_is_below_the_best():
+    assert not has_turned(np.array([[1.0, 1.0]]))
+    assert not has_turned(np.array([[1, 1], [0.5, 0.5]]))
+    assert has_turned(np.array([[1, 1], [0.9, 0.9], [0.5, 0.5]]))
+    assert not has_turned(np.array([[1, 1], [0.9, 0.9], [0.5, 1.1]]))
+    assert not has_turned(np.array([[0, 0], [0.9, 0.9], [0.5, 0.5]]))
 
 
 def test_the_path_is_as_good_as_fits_from_new_weights(cancer):
@@ -268,6 +287,71 @@ def test_without_refit(cancer):
     for method in ("predict", "predict_proba", "decision_function"):
         with pytest.raises(AttributeError, match="fitted with refit=False"):
             getattr(clf, method)(cancer[0])
+
+
+@pytest.mark.parametrize("warm_start", [False, True])
+def test_without_refit_nothing_of_an_earlier_network_is_left(cancer, warm_start):
+    clf = make((), warm_start=warm_start).fit(*cancer)
+    assert clf.coef_.shape == (1, 30)
+    clf.set_params(refit=False).fit(*cancer)
+    of_search = {"alpha_", "alphas_", "scores_", "best_score_"}
+    assert {name for name in vars(clf) if name.endswith("_")} == (
+        of_search | {"classes_", "n_features_in_"}
+    )
+    assert not clf._pairs
+    never = make((), warm_start=warm_start, refit=False).fit(*cancer)
+    assert vars(clf).keys() == vars(never).keys()
+    # And back again.
+    clf.set_params(refit=True).fit(*cancer)
+    assert_same_fit(clf, make((), warm_start=warm_start).fit(*cancer))
+
+
+WITHOUT_NETWORK = {
+    "coef_": lambda clf, X: clf.coef_,
+    "intercept_": lambda clf, X: clf.intercept_,
+    "predict": lambda clf, X: clf.predict(X),
+    "predict_proba": lambda clf, X: clf.predict_proba(X),
+    "predict_log_proba": lambda clf, X: clf.predict_log_proba(X),
+    "decision_function": lambda clf, X: clf.decision_function(X),
+    "score": lambda clf, X: clf.score(X, np.arange(len(X)) % 2),
+    "on_host": lambda clf, X: clf.on_host(),
+    "local_linear": lambda clf, X: clf.local_linear(X),
+    "local_linear of a pipeline": lambda clf, X: local_linear(
+        make_pipeline(StandardScaler().fit(X), clf), X
+    ),
+    "linear_regions": lambda clf, X: linear_regions(clf, X),
+    "loss curve": lambda clf, X: LossCurveDisplay.from_estimator(clf),
+    "local coefficients": lambda clf, X: LocalCoefficientsDisplay.from_estimator(
+        clf, X
+    ),
+    "regions": lambda clf, X: LinearRegionsDisplay.from_estimator(clf, X),
+    "onnx": lambda clf, X: to_onnx(clf, X[:1]),
+}
+
+
+@pytest.mark.parametrize("use", WITHOUT_NETWORK.values(), ids=list(WITHOUT_NETWORK))
+@pytest.mark.parametrize("refitted", [False, True])
+def test_what_needs_a_network_says_that_there_is_none(cancer, use, refitted):
+    register()
+    clf = make((), refit=refitted).fit(*cancer)
+    if refitted:
+        clf.set_params(refit=False).fit(*cancer)
+    with pytest.raises(AttributeError, match="fitted with refit=False"):
+        use(clf, cancer[0])
+
+
+def test_the_curvature_for_a_warm_start_is_not_pickled(cancer):
+    clf = make((50,), alphas=[10.0], warm_start=True).fit(*cancer)
+    pairs = clf._pairs
+    assert len(pairs) > 5
+    pickled = pickle.dumps(clf)
+    again = pickle.loads(pickled)
+    assert "_pairs" not in vars(again)
+    assert b"_pairs" not in pickled
+    assert len(pickled) < sum(s.nbytes for s, _ in pairs)
+    assert clf._pairs is pairs
+    assert_array_equal(again.predict_proba(cancer[0]), clf.predict_proba(cancer[0]))
+    again.fit(*cancer)  # It goes on without.
 
 
 @pytest.mark.parametrize("container", [scipy.sparse.csr_array, scipy.sparse.csc_array])

@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import rosen, rosen_der
 
-from sklearn_relulogit import _lbfgs
+from sklearn_relulogit._optimize import lbfgs
 from sklearn_relulogit._optimize.curvature import InverseHessianRoot, is_curved
 
 
@@ -68,9 +68,9 @@ def rosenbrock(theta):
 
 
 def minimize(theta, max_iter, pairs):
-    limits = _lbfgs.Limits(1e-8, 0.0, 0.0, max_iter, 10_000)
-    stage = _lbfgs.Stage(rosenbrock, limits)
-    return _lbfgs.minimize([stage], theta, history_size=10, pairs=pairs)
+    limits = lbfgs.Limits(1e-8, 0.0, 0.0, max_iter, 10_000)
+    stage = lbfgs.Stage(rosenbrock, limits)
+    return lbfgs.minimize([stage], theta, history_size=10, pairs=pairs)
 
 
 def test_one_iteration_at_a_time_is_one_long_minimisation():

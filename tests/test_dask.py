@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse
+from conftest import assert_same_fit, watch_evaluations
 from dask.distributed import Client, LocalCluster, get_client
 from joblib import parallel_backend
 from numpy.testing import assert_allclose, assert_array_equal
@@ -17,9 +18,11 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 
 from sklearn_relulogit import ReLULogisticClassifier, ReLULogisticClassifierCV
-from sklearn_relulogit._model.blocks import weight_of
-from sklearn_relulogit._model.objective import Objective
-from sklearn_relulogit._rows.cluster import Chunk, ClusterMap
+from sklearn_relulogit._model.blocks import Block
+from sklearn_relulogit._rows.cluster import MAX_ATTEMPTS, Chunk, ClusterMap
+from sklearn_relulogit._rows.dask import OnCluster
+from sklearn_relulogit._rows.distinct import keyed, smallest_keys
+from sklearn_relulogit._rows.rows import Given
 
 METHODS = ["decision_function", "predict", "predict_proba", "predict_log_proba"]
 
@@ -61,8 +64,10 @@ def make(hidden=(8,), **kwargs):
     )
 
 
-def parameters(clf):
-    return np.concatenate([array.ravel() for array in clf.coefs_ + clf.intercepts_])
+def rows_on(X, y, rows):
+    """What `fit` makes of two arrays, in chunks of so many rows."""
+    given = Given(*chunked(X, y, rows=rows))
+    return OnCluster.read(make(), given, reset=True, class_weight=None)
 
 
 def objective_of(clf, X, y, alpha, sample_weight=1.0):
@@ -74,8 +79,15 @@ def objective_of(clf, X, y, alpha, sample_weight=1.0):
     return (weights @ nll + penalty) / weights.sum()
 
 
-@pytest.mark.parametrize("n_classes", [2, 4])
-@pytest.mark.parametrize("hidden", [(), (8,)])
+@pytest.mark.parametrize(
+    ("hidden", "n_classes"),
+    [
+        ((8,), 2),
+        ((), 4),
+        pytest.param((), 2, marks=pytest.mark.slow),
+        pytest.param((8,), 4, marks=pytest.mark.slow),
+    ],
+)
 def test_a_fit_is_that_in_memory(client, hidden, n_classes):
     X, y = problem(2000, n_classes=n_classes)
     s = np.random.default_rng(0).uniform(0, 2, len(y))
@@ -91,6 +103,7 @@ def test_a_fit_is_that_in_memory(client, hidden, n_classes):
     assert objective_of(clf, X, y, 100.001, s) != pytest.approx(inside, rel=1e-9)
 
 
+@pytest.mark.slow
 def test_the_same_bits_for_any_number_of_workers():
     X, y = problem(5000)
     # So many chunks that the workers add up.
@@ -103,32 +116,26 @@ def test_the_same_bits_for_any_number_of_workers():
             with pytest.warns(ConvergenceWarning):
                 fits.append(clf.fit(X, y))
     for clf in fits[1:]:
-        assert clf.loss_curve_ == fits[0].loss_curve_
         assert clf.validation_loss_curve_ == fits[0].validation_loss_curve_
-        assert_array_equal(parameters(clf), parameters(fits[0]))
+        assert_same_fit(clf, fits[0])
 
 
-def test_a_worker_that_dies_takes_nothing_along(monkeypatch):
+@pytest.mark.slow
+def test_a_worker_that_dies_takes_nothing_along():
     X, y = chunked(*problem(4000), rows=200)
     X, y = X.map_blocks(np.array), y.map_blocks(np.array)
-    evaluate = Objective.__call__
-    evaluations = []
     with cluster_of(2) as cluster, Client(cluster) as client:
         whole = make().fit(X, y)
         pids = list(client.run(os.getpid).values())
 
-        def killing(self, theta):
-            evaluations.append(theta)
-            if len(evaluations) == 5:
-                os.kill(pids[0], signal.SIGKILL)
-            return evaluate(self, theta)
+        def kill():
+            os.kill(pids[0], signal.SIGKILL)
 
-        monkeypatch.setattr(Objective, "__call__", killing)
-        clf = make().fit(X, y)
+        with watch_evaluations(at=5, action=kill) as evaluations:
+            clf = make().fit(X, y)
         assert pids[0] not in client.run(os.getpid).values()
     assert clf.n_evaluations_ == len(evaluations) > 10
-    assert clf.loss_curve_ == whole.loss_curve_
-    assert_array_equal(parameters(clf), parameters(whole))
+    assert_same_fit(clf, whole)
 
 
 def test_what_the_cluster_forgets_is_sent_again(client):
@@ -141,13 +148,18 @@ def test_what_the_cluster_forgets_is_sent_again(client):
     assert cluster_map.each(np.sum, chunks) == sums
 
 
-def test_losses_without_end_are_an_error(client, monkeypatch):
-    def lose(*args, **kwargs):
-        raise OSError("gone")
+def test_losses_without_end_are_an_error(client):
+    attempts = []
 
-    monkeypatch.setattr(ClusterMap, "_attempt", lose)
-    with pytest.raises(RuntimeError, match="lost workers or data, 5 times in a row"):
-        make().fit(*chunked(*problem()))
+    class Losing(ClusterMap):
+        def _attempt(self, *args):
+            attempts.append(args)
+            raise OSError("gone")
+
+    told = r"lost workers or data, 5 times in a row \(OSError: gone\)"
+    with pytest.raises(RuntimeError, match=told):
+        Losing().each(np.sum, [])
+    assert len(attempts) == MAX_ATTEMPTS == 5
 
 
 def test_the_data_stay_on_the_workers(client, monkeypatch):
@@ -172,7 +184,17 @@ def test_the_data_stay_on_the_workers(client, monkeypatch):
     assert 0 < max(received) <= 8 * 20 + 8 + 8 + 1
 
 
-@pytest.mark.parametrize("kind", ["frame", "sparse", "float32", "unknown", "mixed"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "frame",
+        "sparse",
+        *(
+            pytest.param(kind, marks=pytest.mark.slow)
+            for kind in ("float32", "unknown", "mixed")
+        ),
+    ],
+)
 def test_kinds_of_collections(client, kind):
     X, y = problem(1500)
     if kind == "float32":
@@ -245,19 +267,12 @@ def test_the_split_gives_each_class_its_share(client):
     X[:, 0] = np.arange(2000) / 1000
     y[y == 2] = 1
     y[[5, 900]] = 2
-    seen = []
-    fitted = make(early_stopping=True, alpha=1.0, max_iter=200)
-    cut = ClusterMap.each
-
-    def spy(self, function, chunks):
-        if function is weight_of:
-            seen.append(cut(self, _rows_of, chunks))
-        return cut(self, function, chunks)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ClusterMap, "each", spy)
-        fitted.fit(*chunked(X, y, rows=300))
-    training, validation = (np.concatenate(parts) for parts in seen)
+    rows = rows_on(X, y, 300).split(0.1, np.random.RandomState(0))
+    training, validation = (
+        np.concatenate(rows.cluster_map.each(_rows_of, chunks))
+        for chunks in (rows.training, rows.validation)
+    )
+    assert rows.weight_sums == [len(training), len(validation)]
     assert_array_equal(np.sort(np.concatenate([training, validation])), np.arange(2000))
     for code in range(3):
         share = round(0.1 * (y == code).sum()) or 1
@@ -270,6 +285,7 @@ def _rows_of(block):
     return np.rint(block.X[:, 0] * 1000).astype(int)
 
 
+@pytest.mark.slow
 def test_starts_and_warm_starts(client):
     X, y = problem()
     lazy = chunked(X, y)
@@ -285,6 +301,7 @@ def test_starts_and_warm_starts(client):
     assert clf.loss_curve_[0] <= before * (1 + 1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sparse", [False, True])
 def test_the_penalty_is_chosen_as_in_memory(client, sparse):
     X, y = problem(1500)
@@ -301,26 +318,15 @@ def test_the_penalty_is_chosen_as_in_memory(client, sparse):
     assert_allclose(list(clf.alpha_losses_.values()), list(inside.values()), rtol=1e-2)
 
 
-def test_the_search_gets_a_bounded_part(client, monkeypatch):
-    from sklearn_relulogit import _classifier
-
+def test_the_search_gets_a_bounded_part(client):
+    """The same rows as in memory, however they are chunked."""
     X, y = problem(30_000)
-    seen = []
-    choose = _classifier.choose_alpha
-
-    def spy(data, *args, **kwargs):
-        seen.append(data)
-        return choose(data, *args, **kwargs)
-
-    monkeypatch.setattr(_classifier, "choose_alpha", spy)
-    clf = make((), alpha="auto")
+    inside = smallest_keys([keyed(Block(X, y, np.ones(len(y))))], 10_000).block
+    assert inside.X.shape == (10_000, 10)
     for rows in (4000, 7000):
-        clf.fit(*chunked(X, y, rows=rows))
-    inside = make((), alpha="auto").fit(X, y)
-    assert clf.alpha_ == inside.alpha_
-    assert seen[0].X.shape == (10_000, 10)
-    for one, other in zip(seen[0], seen[1], strict=True):
-        assert_array_equal(one, other)
+        sample = rows_on(X, y, rows).sample(10_000)
+        for array, expected in zip(sample, inside, strict=True):
+            assert_array_equal(array, expected)
 
 
 def test_data_that_overflow_are_named(client):
@@ -344,8 +350,12 @@ def test_empty_chunks_are_allowed(client):
     lazy_X, lazy_y = chunked(X, y, rows=250)
     keep = lazy_X[:, 0] > -100
     keep = da.concatenate([keep[:250] & False, keep[250:]])
+    clf = make().fit(lazy_X[keep], lazy_y[keep])
+    assert clf.loss_ == pytest.approx(make().fit(X[250:], y[250:]).loss_, rel=1e-9)
+    # The search and the split meet them too.
     clf = make(early_stopping=True, alpha="auto").fit(lazy_X[keep], lazy_y[keep])
-    assert np.isfinite(clf.loss_)
+    inside = make(early_stopping=True, alpha="auto").fit(X[250:], y[250:])
+    assert clf.loss_ == pytest.approx(inside.loss_, rel=0.3)
 
 
 def bad_nan(X, y):
@@ -409,6 +419,7 @@ def test_bad_data(client, arguments, error, message):
     assert not hasattr(clf, "n_features_in_")
 
 
+@pytest.mark.slow
 def test_searches_on_dasks_joblib_backend(client):
     X, y = load_digits(return_X_y=True)
     X, y = X[:600] / 16, y[:600]

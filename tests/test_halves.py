@@ -6,9 +6,12 @@ import scipy.sparse
 import scipy.stats
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sklearn_relulogit import _halves
 from sklearn_relulogit._model.blocks import Block
-from sklearn_relulogit._search.halves import binomial, dice, halves, row_keys
+from sklearn_relulogit._rows.distinct import row_keys
+from sklearn_relulogit._search.auto import search_rows
+from sklearn_relulogit._search.halves import binomial_quantile, halves, uniforms
+
+ALL = 10**9  # No data set here has more rows.
 
 
 @pytest.fixture
@@ -63,14 +66,15 @@ def test_keys_see_the_last_bit_and_the_column():
     ],
     ids=["csr_array", "csr_matrix", "float32", "F", "minus zero", "strided"],
 )
-def test_keys_depend_on_values_alone(data, same, monkeypatch):
+def test_keys_depend_on_values_alone(data, same):
     keys = row_keys(data.X)
-    monkeypatch.setattr(_halves, "HASHED_NUMBERS", 100)
-    assert_array_equal(row_keys(same(data.X)), keys)
+    # In one piece, and 25 rows at a time.
+    for hashed_numbers in (10**6, 100):
+        assert_array_equal(row_keys(same(data.X), hashed_numbers), keys)
 
 
 def test_each_class_gives_half_of_its_different_rows(data):
-    cut = halves(data, 3)
+    cut = halves(data, 3, ALL)
     whole = weight_of(data)
     first, second = (weight_of(half) for half in cut.validation)
     assert not set(first) & set(second)
@@ -84,15 +88,15 @@ def test_each_class_gives_half_of_its_different_rows(data):
 
 
 def test_the_order_does_not_matter_and_weights_are_repeats(data):
-    cut = halves(data, 3)
+    cut = halves(data, 3, ALL)
     rng = np.random.default_rng(1)
     order = rng.permutation(300)
-    assert_same(halves(Block(*(array[order] for array in data)), 3), cut)
+    assert_same(halves(Block(*(array[order] for array in data)), 3, ALL), cut)
     weights = rng.integers(0, 4, 300)
     rows = rng.permutation(np.repeat(np.arange(300), weights))
     repeated = Block(*(array[rows] for array in data))
     weighted = data._replace(sample_weight=weights.astype(float))
-    assert_same(halves(repeated, 3), halves(weighted, 3))
+    assert_same(halves(repeated, 3, ALL), halves(weighted, 3, ALL))
 
 
 @pytest.fixture
@@ -105,7 +109,7 @@ def recurring():
 
 
 def test_copies_of_rows_that_recur_are_cast_one_by_one(recurring):
-    cut = halves(recurring, 2)
+    cut = halves(recurring, 2, ALL)
     assert cut.n_rows == 2000
     whole = weight_of(recurring)
     first, second = (weight_of(half) for half in cut.validation)
@@ -115,13 +119,13 @@ def test_copies_of_rows_that_recur_are_cast_one_by_one(recurring):
         scores.append((first[key] - weight / 2) / np.sqrt(weight / 4))
     # As coins fall: neither all alike nor an even split.
     assert 0.5 < np.std(scores) < 3
-    assert_same(cut, halves(Block(*(array[::-1] for array in recurring)), 2))
+    assert_same(cut, halves(Block(*(array[::-1] for array in recurring)), 2, ALL))
 
 
 def test_weights_of_rows_of_one_label_are_not_cut(data):
     """A row of a survey must not be in both halves, however much it weighs."""
     weights = np.random.default_rng(0).lognormal(sigma=2, size=300)
-    cut = halves(data._replace(sample_weight=weights), 3)
+    cut = halves(data._replace(sample_weight=weights), 3, ALL)
     first, second = (weight_of(half) for half in cut.validation)
     assert not set(first) & set(second)
 
@@ -129,13 +133,13 @@ def test_weights_of_rows_of_one_label_are_not_cut(data):
 def test_binomial():
     u = np.random.default_rng(0).random(2000)
     for n in (1, 2, 5, 1000):
-        heads = binomial(u, np.full(2000, float(n)))
+        heads = binomial_quantile(u, np.full(2000, float(n)))
         assert_allclose(heads, scipy.stats.binom.ppf(u, n, 0.5))
 
 
 def test_dice_are_uniform_and_differ_between_labels():
     keys = row_keys(np.arange(3000.0).reshape(-1, 1))
-    rolls = [dice(keys, code) for code in range(2)]
+    rolls = [uniforms(keys, code) for code in range(2)]
     for roll in rolls:
         assert scipy.stats.kstest(roll, "uniform").pvalue > 0.01
     assert abs(np.corrcoef(rolls)[0, 1]) < 0.05
@@ -143,10 +147,10 @@ def test_dice_are_uniform_and_differ_between_labels():
 
 def test_rows_without_weight_are_as_good_as_absent(data):
     weights = np.arange(300) % 3.0
-    cut = halves(data._replace(sample_weight=weights), 3)
+    cut = halves(data._replace(sample_weight=weights), 3, ALL)
     rest = Block(*(array[weights > 0] for array in data))
     rest = rest._replace(sample_weight=weights[weights > 0])
-    assert_same(cut, halves(rest, 3))
+    assert_same(cut, halves(rest, 3, ALL))
 
 
 def test_a_class_with_one_different_row_is_in_both(data):
@@ -154,33 +158,38 @@ def test_a_class_with_one_different_row_is_in_both(data):
     y[:2] = 2
     X = data.X.copy()
     X[:2] = 7
-    cut = halves(Block(X, y, data.sample_weight), 3)
+    cut = halves(Block(X, y, data.sample_weight), 3, ALL)
     for training, validation in zip(cut.training, cut.validation, strict=True):
         assert weight_of(training)[7, 7, 7, 7, 2] == 2
         assert set(training.y) == {0, 1, 2}
         assert set(validation.y) == {0, 1}
 
 
-def test_of_large_data_a_part(monkeypatch):
+def test_of_large_data_a_part():
     rng = np.random.default_rng(0)
     X = rng.standard_normal((20_000, 10))
     y = (rng.random(20_000) < 0.1).astype(int)
     data = Block(X, y, np.ones(20_000))
-    for name, value in (("MAX_ROWS", 5000), ("MAX_NUMBERS", 50_000)):
-        monkeypatch.setattr(_halves, name, value)
-        cut = halves(data, 2)
-        assert cut.n_rows == pytest.approx(5000, abs=2)
-        # Classes in proportion, and no other part for the same rows in another order.
-        labels = np.concatenate([half.y for half in cut.training])
-        assert labels.mean() == pytest.approx(y.mean(), rel=0.01)
-        assert_same(halves(Block(*(array[::-1] for array in data)), 2), cut)
-        monkeypatch.undo()
+    cut = halves(data, 2, max_rows=5000)
+    assert cut.n_rows == pytest.approx(5000, abs=2)
+    # Classes in proportion, and no other part for the same rows in another order.
+    labels = np.concatenate([half.y for half in cut.training])
+    assert labels.mean() == pytest.approx(y.mean(), rel=0.01)
+    assert_same(halves(Block(*(array[::-1] for array in data)), 2, max_rows=5000), cut)
+
+
+@pytest.mark.parametrize(
+    ("n_features", "n_rows"), [(10, 10_000), (1000, 4194), (10**6, 2000)]
+)
+def test_the_search_has_so_many_rows(n_features, n_rows):
+    """Ten thousand, or as many as have four million numbers, or two thousand."""
+    assert search_rows(n_features) == n_rows
 
 
 @pytest.mark.parametrize("container", [scipy.sparse.csr_array, np.asfortranarray])
 def test_other_containers(data, container):
-    cut = halves(data, 3)
-    other = halves(data._replace(X=container(data.X)), 3)
+    cut = halves(data, 3, ALL)
+    other = halves(data._replace(X=container(data.X)), 3, ALL)
     for half, same in zip(cut.training, other.training, strict=True):
         X = same.X.toarray() if scipy.sparse.issparse(same.X) else same.X
         assert_array_equal(X, half.X)

@@ -11,10 +11,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris
 from sklearn.exceptions import NotFittedError
 from sklearn.preprocessing import scale
-from sklearn_relulogit._local_linear import activation_patterns
 from threadpoolctl import threadpool_limits
 
 from sklearn_relulogit import ReLULogisticClassifier
+from sklearn_relulogit._model.affine import activation_patterns
 from sklearn_relulogit._model.blocks import BLOCK_NUMBERS, row_parts
 from sklearn_relulogit._model.parameters import unpack
 

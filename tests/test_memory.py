@@ -106,6 +106,7 @@ SCRIPT = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc and sets RLIMIT_DATA")
 def test_a_memory_map_larger_than_the_memory_allowed(tmp_path):
     path = tmp_path / "X.npy"

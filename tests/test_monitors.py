@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_iris
 
-from sklearn_relulogit import ReLULogisticClassifier, _lbfgs
+from sklearn_relulogit import ReLULogisticClassifier
+from sklearn_relulogit._optimize import lbfgs
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +75,7 @@ def test_errors(iris):
             ReLULogisticClassifier((4,), verbose=value).fit(*iris)
 
 
-class Recorder(_lbfgs.Monitor):
+class Recorder(lbfgs.Monitor):
     def __init__(self, stop_at=None):
         self.events = []
         self.stop_at = stop_at
@@ -91,11 +92,11 @@ class Recorder(_lbfgs.Monitor):
 
 
 def minimize(monitor, max_iter, max_fun=100):
-    stage = _lbfgs.Stage(
+    stage = lbfgs.Stage(
         lambda theta: (theta @ theta + 1, 2 * theta),
-        _lbfgs.Limits(0.0, 0.0, 0.0, max_iter, max_fun),
+        lbfgs.Limits(0.0, 0.0, 0.0, max_iter, max_fun),
     )
-    return _lbfgs.minimize(
+    return lbfgs.minimize(
         [stage], np.array([3.0, 4.0]), history_size=5, monitors=[monitor]
     )
 

@@ -9,8 +9,8 @@ import scipy.sparse
 from conftest import Problem, assert_gradient
 from numpy.testing import assert_allclose, assert_array_equal
 
+from sklearn_relulogit._model.memory import LARGE_GRADIENT
 from sklearn_relulogit._model.network import backward, forward
-from sklearn_relulogit._model.objective import LARGE_GRADIENT
 from sklearn_relulogit._model.parameters import unpack
 
 

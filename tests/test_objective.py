@@ -1,11 +1,16 @@
 """The objective as a sum over row blocks."""
 
+import pickle
 from contextlib import nullcontext
 
 import numpy as np
 import pytest
 from conftest import Problem
 from numpy.testing import assert_allclose, assert_array_equal
+
+from sklearn_relulogit._model.arrays import Numpy
+from sklearn_relulogit._model.likelihood import Softmax
+from sklearn_relulogit._model.objective import Evaluation, Objective
 
 
 @pytest.mark.parametrize("rows", [1, 5, 22, 23])
@@ -27,6 +32,38 @@ def test_any_ordered_map_gives_the_same_bits():
     other_value, other_gradient = p.objective(rows=4, ordered_map=reversed_map)(p.theta)
     assert other_value == value
     assert_array_equal(other_gradient, gradient)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_an_evaluation_is_the_same_after_pickling(hidden, n_classes, dtype):
+    """So it is sent to the processes that have the rows, without its memory."""
+    p = Problem(hidden, n_classes=n_classes, n_samples=200)
+    p.s = p.rng.uniform(0, 3, len(p.y))
+    objective = p.objective(rows=70, dtype=dtype)
+    evaluation = objective.evaluation
+    objective(p.theta)  # Now it has its arrays.
+    pickled = pickle.dumps(evaluation)
+    assert len(pickled) < 2000
+    sent = pickle.loads(pickled)
+    layers = evaluation.layers(p.theta)
+    for part in objective.parts.items:
+        value, gradient = evaluation.nll_and_gradient(layers, part)
+        its_value, its_gradient = sent.nll_and_gradient(sent.layers(p.theta), part)
+        assert its_value == value == sent.nll(layers, part)
+        assert_array_equal(its_gradient, gradient)
+    assert Objective(objective.parts, sent, 0.0)(p.theta)[0] == objective(p.theta)[0]
+
+
+@pytest.mark.parametrize(
+    ("weighted", "sparse"), [(True, False), (False, True), (True, True)]
+)
+def test_a_pickled_evaluation_knows_its_kind(weighted, sparse):
+    evaluation = Evaluation([(3, 1)], Softmax(4), np.dtype("f4"), weighted, sparse)
+    sent = pickle.loads(pickle.dumps(evaluation))
+    assert (sent.weighted, sent.sparse, sent.xp) == (weighted, sparse, Numpy)
+    assert (sent.shapes, sent.dtype) == ([(3, 1)], np.float32)
+    assert sent.likelihood.n_classes == 4
 
 
 def test_weights_are_repeats():

@@ -3,63 +3,56 @@
 import numpy as np
 import pytest
 import scipy.sparse
+from conftest import watch_evaluations
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.datasets import load_breast_cancer, load_iris, make_classification
+from sklearn.datasets import make_classification
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
-from sklearn.preprocessing import StandardScaler
-from sklearn_relulogit._penalty import collapse_alpha, round_significand, walk
 from threadpoolctl import threadpool_limits
 
-from sklearn_relulogit import (
-    ReLULogisticClassifier,
-    ReLULogisticClassifierCV,
-    _halves,
-    _penalty,
-)
+from sklearn_relulogit import ReLULogisticClassifier, ReLULogisticClassifierCV
 from sklearn_relulogit._model.blocks import Block
-from sklearn_relulogit._model.likelihood import Logistic, Softmax
-from sklearn_relulogit._model.objective import Objective
-from sklearn_relulogit._model.parameters import (
-    initial_theta,
-    layer_shapes,
-    revive,
-    unpack,
-)
+from sklearn_relulogit._model.collapse import collapse_alpha, revive
+from sklearn_relulogit._model.likelihood import Logistic, likelihood_of
+from sklearn_relulogit._model.parameters import initial_theta, layer_shapes, unpack
+from sklearn_relulogit._search.auto import MAX_STEPS, choose_alpha, descend, search_rows
 from sklearn_relulogit._search.halves import halves
-
-
-@pytest.fixture(scope="module")
-def cancer():
-    X, y = load_breast_cancer(return_X_y=True)
-    return StandardScaler().fit_transform(X), y
-
-
-@pytest.fixture(scope="module")
-def iris():
-    X, y = load_iris(return_X_y=True)
-    return StandardScaler().fit_transform(X), y
+from sklearn_relulogit._search.path import CARRIED_BITS, Precision, round_significand
 
 
 def make(hidden_layer_sizes=(8,), **kwargs):
     return ReLULogisticClassifier(hidden_layer_sizes, random_state=0, **kwargs)
 
 
+# Fits of a search that go on to the end, and round nothing.
+EXACT = Precision(tol=1e-8, max_iter=3000, hopeless=np.inf, carried_bits=52)
+
+
+def search(X, y, weights=None, hidden=(8,), **kwargs):
+    """`choose_alpha` as a fit calls it."""
+    likelihood = likelihood_of(len(np.unique(y)))
+    shapes = layer_shapes(X.shape[1], hidden, likelihood.n_outputs)
+    weights = np.ones(len(y)) if weights is None else weights
+    initial = initial_theta(shapes, np.random.RandomState(0))
+    data = Block(X, y, weights)
+    return choose_alpha(data, shapes, likelihood, initial, history_size=30, **kwargs)
+
+
 def walked(loss, start=2, least_gain=0.0):
-    """Where `walk` ends on a loss of the exponent, and the path of its calls."""
+    """Where `descend` ends on a loss of the exponent, and the path of its calls."""
     calls = []
 
     def loss_at(exponent, before):
         calls.append((exponent, before))
         return loss(exponent)
 
-    best, losses = walk(loss_at, start, least_gain)
+    best, losses = descend(loss_at, start, least_gain)
     assert losses == {exponent: loss(exponent) for exponent, _ in calls}
     return best, calls
 
 
-def test_walk_goes_to_the_minimum_on_either_side():
+def test_the_descent_goes_to_the_minimum_on_either_side():
     best, calls = walked(lambda e: (e + 1) ** 2 + 1)
     assert best == -1
     assert calls == [(2, None), (1, 2), (0, 1), (-1, 0), (-2, -1)]
@@ -69,7 +62,7 @@ def test_walk_goes_to_the_minimum_on_either_side():
     assert walked(lambda e: (e - 2) ** 2 + 1)[0] == 2
 
 
-def test_walk_takes_no_step_that_gains_too_little():
+def test_the_descent_takes_no_step_that_gains_too_little():
     assert walked(lambda e: 1 + 0.01 * e, least_gain=0.02)[0] == 2
     assert walked(lambda e: 1 + 0.01 * e, least_gain=0.009)[0] == -6
     # A thousandth of the loss cannot be told from nothing.
@@ -77,9 +70,9 @@ def test_walk_takes_no_step_that_gains_too_little():
     assert walked(lambda e: 1 + 0.0011 * e)[0] < 2
 
 
-def test_walk_ends():
-    assert walked(lambda e: 2.0**e)[0] == 2 - _penalty.MAX_STEPS
-    assert walked(lambda e: 2.0**-e)[0] == 2 + _penalty.MAX_STEPS
+def test_the_descent_ends():
+    assert walked(lambda e: 2.0**e)[0] == 2 - MAX_STEPS
+    assert walked(lambda e: 2.0**-e)[0] == 2 + MAX_STEPS
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
@@ -92,20 +85,16 @@ def test_collapse_is_the_norm_of_the_residuals_of_the_shares(iris, n_classes):
     if n_classes == 2:
         residuals = residuals[:, 1:]
     expected = np.linalg.svd(X.T @ residuals)[1][0]
-    n_outputs = residuals.shape[1]
-    shapes = layer_shapes(4, (5, 6), n_outputs)
-    likelihood = Logistic() if n_classes == 2 else Softmax()
-    found = collapse_alpha(Block(X, y, weights), shapes, likelihood)
+    likelihood = likelihood_of(n_classes)
+    found = collapse_alpha(Block(X, y, weights), likelihood)
     assert found == pytest.approx(expected, rel=1e-12)
-    assert found != pytest.approx(
-        collapse_alpha(Block(X, y, weights**2), shapes, likelihood)
-    )
+    assert found != pytest.approx(collapse_alpha(Block(X, y, weights**2), likelihood))
 
 
 def test_the_network_collapses_there(cancer):
     X, y = cancer
     data = Block(X, y, np.ones(len(y)))
-    collapse = collapse_alpha(data, layer_shapes(30, (20,), 1), Logistic())
+    collapse = collapse_alpha(data, Logistic())
     sizes = [
         np.abs(make((20,), alpha=factor * collapse).fit(X, y).coefs_[0]).max()
         for factor in (1.5, 0.3)
@@ -143,7 +132,7 @@ def test_revive():
 def test_rounded():
     theta = np.array([0.0, 1.0, -3.0, np.pi, -1e-300, 1e300])
     result = round_significand(theta)
-    assert_allclose(result, theta, rtol=2.0**-_penalty.CARRIED_BITS)
+    assert_allclose(result, theta, rtol=2.0**-CARRIED_BITS)
     assert result[3] != np.pi
     assert_array_equal(result[:3], theta[:3])
     # Noise in the last bits goes away.
@@ -152,30 +141,24 @@ def test_rounded():
     assert round_significand(np.array([np.pi * 1.01]))[0] != result[3]
 
 
-@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize("precision", [Precision(), EXACT], ids=["default", "exact"])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_the_losses_are_those_of_logistic_regression(
-    cancer, weighted, exact, monkeypatch
-):
+def test_the_losses_are_those_of_logistic_regression(cancer, weighted, precision):
     """Without hidden layers: another library's fits to each half.
 
     The search is content with gradients of 1e-4, where the least curvature is alpha
     over 280, and with ten bits of theta: a hundredth of a loss. Or it is not.
     """
+    exact = precision is EXACT
     rtol = 1e-6 if exact else 0.01
-    if exact:
-        monkeypatch.setattr(_penalty, "TOLERANCE", 1e-8)
-        monkeypatch.setattr(_penalty, "MAX_ITER", 3000)
-        monkeypatch.setattr(_penalty, "CARRIED_BITS", 52)
-        monkeypatch.setattr(_penalty, "HOPELESS", np.inf)
     X, y = cancer
     weights = np.ones(len(y))
     if weighted:
         weights = np.random.RandomState(0).randint(0, 3, len(y)).astype(float)
-    clf = make((), tol=1e-8).fit(X, y, weights)
-    (first, second), _, _ = halves(Block(X, y, weights), 2)
-    assert len(clf.alpha_losses_) >= 3
-    for alpha, loss in clf.alpha_losses_.items():
+    alpha_chosen, losses, _ = search(X, y, weights, (), precision=precision)
+    (first, second), _, _ = halves(Block(X, y, weights), 2, max_rows=10_000)
+    assert len(losses) >= 3
+    for alpha, loss in losses.items():
         total = 0.0
         for half, other in ((first, second), (second, first)):
             peer = LogisticRegression(C=1 / alpha, solver="newton-cholesky", tol=1e-8)
@@ -185,41 +168,47 @@ def test_the_losses_are_those_of_logistic_regression(
                 other.y, proba, sample_weight=other.sample_weight
             )
         expected = total / weights.sum()
-        if not exact and loss > 1.02 * clf.alpha_losses_[clf.alpha_]:
+        if not exact and loss > 1.02 * losses[alpha_chosen]:
             # It may have been given up on the way.
             assert loss < (1 + rtol) * expected
         else:
             assert loss == pytest.approx(expected, rel=rtol)
     # A step that gains less than can be told apart, or a nat over all rows, is not
     # taken.
-    losses = list(clf.alpha_losses_.values())
-    least_gain = max(_penalty.TOLERANCE * min(losses), 1 / len(y))
-    assert clf.alpha_losses_[clf.alpha_] <= min(losses) + 1.01 * least_gain
+    lowest = min(losses.values())
+    least_gain = max(precision.tol * lowest, 1 / len(y))
+    assert losses[alpha_chosen] <= lowest + 1.01 * least_gain
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_final_fit_is_that_with_the_chosen_penalty(cancer, weighted):
+    X, y = cancer
+    weights = np.random.RandomState(0).randint(0, 3, len(y)) if weighted else None
+    clf = make((), tol=1e-8).fit(X, y, weights)
+    chosen = search(X, y, None if weights is None else weights.astype(float), ())
+    assert (clf.alpha_, clf.alpha_losses_) == (chosen.alpha, chosen.losses)
     peer = LogisticRegression(C=1 / clf.alpha_, solver="newton-cholesky", tol=1e-10)
     peer.fit(X, y, weights)
     assert_allclose(clf.coef_, peer.coef_, atol=1e-5)
 
 
-def test_a_hopeless_fit_is_given_up(monkeypatch):
+def test_a_hopeless_fit_is_given_up():
     X, y = make_classification(300, 20, flip_y=0.3, random_state=0)
-    patient = make((30,))
-    monkeypatch.setattr(_penalty, "HOPELESS", np.inf)
-    patient.fit(X, y)
-    monkeypatch.undo()
-    hasty = make((30,)).fit(X, y)
-    assert hasty.alpha_ == patient.alpha_
+    patient = search(X, y, hidden=(30,), precision=Precision(hopeless=np.inf))
+    hasty = search(X, y, hidden=(30,))
+    assert hasty.alpha == patient.alpha
     given_up = [
         alpha
-        for alpha, loss in hasty.alpha_losses_.items()
-        if loss < 0.99 * patient.alpha_losses_[alpha]
+        for alpha, loss in hasty.losses.items()
+        if loss < 0.99 * patient.losses[alpha]
     ]
     assert given_up
-    best = hasty.alpha_losses_[hasty.alpha_]
-    for alpha, loss in hasty.alpha_losses_.items():
+    best = hasty.losses[hasty.alpha]
+    for alpha, loss in hasty.losses.items():
         if alpha in given_up:
             assert loss > best
         else:
-            assert loss == pytest.approx(patient.alpha_losses_[alpha], rel=0.02)
+            assert loss == pytest.approx(patient.losses[alpha], rel=0.02)
 
 
 def test_fitted_attributes(iris):
@@ -289,15 +278,16 @@ def test_the_same_bits_for_any_number_of_threads():
             assert_array_equal(W, other)
 
 
-def test_warm_starts_keep_the_penalty(cancer, monkeypatch):
+def test_warm_starts_keep_the_penalty(cancer):
     X, y = cancer
     clf = make(warm_start=True, max_iter=2)
     with pytest.warns(ConvergenceWarning):
         clf.fit(X, y)
     alpha, losses = clf.alpha_, clf.alpha_losses_
-    monkeypatch.setattr(_penalty, "walk", None)  # not asked again
-    with pytest.warns(ConvergenceWarning):
+    with pytest.warns(ConvergenceWarning), watch_evaluations() as evaluations:
         clf.fit(X, y)
+    # It is not searched for again.
+    assert len(evaluations) == clf.n_evaluations_
     assert (clf.alpha_, clf.alpha_losses_) == (alpha, losses)
 
 
@@ -317,40 +307,38 @@ def test_nothing_to_choose_by(X):
     assert clf.alpha_losses_ == {}
 
 
-def test_memory_is_bounded_for_large_data(monkeypatch):
+def test_memory_is_bounded_for_large_data():
     """The halves of large data are a part of them."""
-    seen = []
-
-    def spy(parts, *args):
-        seen.append(sum(block.X.size for part in parts.of_map for block in part))
-        return Objective(parts, *args)
-
-    monkeypatch.setattr(_penalty, "Objective", spy)
-    monkeypatch.setattr(_halves, "MAX_NUMBERS", 30_000)
     X, y = make_classification(20_000, 10, random_state=0)
-    make((4,)).fit(X, y)
-    assert seen.pop(0) == X.size  # the one evaluation that tells where it collapses
-    assert 14_000 < max(seen) <= 15_020
+
+    def n_rows(evaluations):
+        return [
+            sum(len(block.y) for part in objective.parts.items for block in part)
+            for objective, _ in evaluations
+        ]
+
+    with (
+        watch_evaluations() as training,
+        watch_evaluations(method="mean_nll") as validation,
+    ):
+        search(X, y, hidden=(4,), max_rows=3000)
+    first, *others = n_rows(training)
+    assert first == 20_000  # the one evaluation that tells where it collapses
+    for halves_of in (others, n_rows(validation)):
+        assert 1400 < min(halves_of) <= max(halves_of) <= 1502
+    # By default so many of them.
+    assert search_rows(10) == 10_000
 
 
-def test_an_interrupt_of_the_search_loses_nothing(cancer, monkeypatch):
+def test_an_interrupt_of_the_search_loses_nothing(cancer):
     X, y = cancer
     clf = make(alpha=3.0).fit(X, y)
     before = vars(clf).copy()
-    call = Objective.__call__
-    calls = []
-
-    def interrupting(self, theta):
-        calls.append(theta)
-        if len(calls) == 20:
-            raise KeyboardInterrupt
-        return call(self, theta)
-
-    monkeypatch.setattr(Objective, "__call__", interrupting)
     clf.set_params(alpha="auto")
-    with pytest.raises(KeyboardInterrupt):
+    interrupted = watch_evaluations(at=20, error=KeyboardInterrupt)
+    with interrupted as evaluations, pytest.raises(KeyboardInterrupt):
         clf.fit(X, y)
-    assert len(calls) == 20
+    assert len(evaluations) == 20
     assert vars(clf) == before | {"alpha": "auto"}
 
 
@@ -365,8 +353,8 @@ def test_overflow_of_the_norm_that_scales_penalties_is_told():
     X, weights = 1.5e150 * np.array([[1.0, 1.0], [-1.0, -1.0]]), np.full(2, 1e158)
     data = Block(X, np.array([1, 0]), weights)
     with pytest.raises(FloatingPointError, match="overflows"):
-        collapse_alpha(data, layer_shapes(2, (3,), 1), Logistic())
-    half = collapse_alpha(data._replace(X=X / 2), layer_shapes(2, (3,), 1), Logistic())
+        collapse_alpha(data, Logistic())
+    half = collapse_alpha(data._replace(X=X / 2), Logistic())
     assert half == pytest.approx(0.75e308 * np.sqrt(2))
     for clf in (make(), ReLULogisticClassifierCV((8,), alphas=3, cv=[([0, 1], [0])])):
         with pytest.raises(ValueError, match="overflows the range of float64"):

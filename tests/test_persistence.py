@@ -1,13 +1,9 @@
-"""Fits saved and loaded: pickles, those of earlier releases, and skops."""
-
-import json
-import pickle
-from pathlib import Path
+"""Fits saved and loaded by skops. (Pickles are in test_classifier.)"""
 
 import numpy as np
 import pytest
 import skops.io
-from numpy.testing import assert_allclose, assert_array_equal
+from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_iris
 from sklearn.pipeline import make_pipeline
@@ -15,29 +11,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_relulogit import ReLULogisticClassifier
 
-PICKLES = sorted((Path(__file__).parent / "pickles").glob("*.pkl"))
 OURS = ["sklearn_relulogit._classifier.ReLULogisticClassifier"]
-
-
-def test_there_is_a_pickle_to_load():
-    assert PICKLES
-
-
-@pytest.mark.parametrize("path", PICKLES, ids=lambda path: path.stem)
-def test_pickles_of_earlier_releases(path):
-    fits = pickle.loads(path.read_bytes())
-    stored = json.loads(path.with_suffix(".json").read_text())
-    X = np.array(stored["X"])
-    assert fits.keys() == stored["proba"].keys()
-    for name, clf in fits.items():
-        proba = clf.predict_proba(X)
-        assert_allclose(proba, stored["proba"][name], rtol=1e-12)
-        # Whatever has been added to the class since, an old fit can be used in full.
-        assert repr(clf)
-        labels = clf.classes_[proba.argmax(axis=1)]
-        assert_array_equal(clf.predict(X), labels)
-        clone(clf).fit(X, labels)
-        clf.fit(X, labels)
 
 
 def fitted(target="int", **parameters):

@@ -25,9 +25,9 @@ from sklearn_relulogit import (
 )
 from sklearn_relulogit._explain.polygons import (
     boundary_segments,
-    cut,
     decision_pieces,
     linear_cells,
+    split_polygon,
 )
 
 plt.switch_backend("Agg")
@@ -62,18 +62,18 @@ SQUARE = np.array([[-1.5, -1.0], [2.5, -1.0], [2.5, 1.5], [-1.5, 1.5]])
 # The polygons.
 
 
-def test_cutting_a_square():
+def test_splitting_a_square():
     below, above = np.array([[0, 0], [1, 0], [1, 1], [0, 1.0]]), None
-    assert cut(below, np.ones(4))[1] is None
-    assert cut(below, -np.ones(4))[0] is None
+    assert split_polygon(below, np.ones(4))[1] is None
+    assert split_polygon(below, -np.ones(4))[0] is None
     # A line along an edge, or through a corner, cuts nothing off.
-    assert cut(below, np.array([0, 0, 1, 1.0]))[1] is None
-    assert cut(below, np.array([0, 1, 2, 1.0]))[1] is None
-    assert cut(below, np.array([1e-14, 1, 2, 1.0]))[1] is None
+    assert split_polygon(below, np.array([0, 0, 1, 1.0]))[1] is None
+    assert split_polygon(below, np.array([0, 1, 2, 1.0]))[1] is None
+    assert split_polygon(below, np.array([1e-14, 1, 2, 1.0]))[1] is None
     # v = x - 1/4, and a diagonal.
-    above, below = cut(below, np.array([-0.25, 0.75, 0.75, -0.25]))
+    above, below = split_polygon(below, np.array([-0.25, 0.75, 0.75, -0.25]))
     assert (area(above), area(below)) == (0.75, 0.25)
-    above, below = cut(SQUARE, np.array([-1, 0, 1, 0.0]))
+    above, below = split_polygon(SQUARE, np.array([-1, 0, 1, 0.0]))
     assert len(above) == len(below) == 3
     assert area(above) == area(below) == 5
 

@@ -1,11 +1,21 @@
 """Several starts, of which the best is kept."""
 
+import threading
+
 import numpy as np
 import pytest
+from conftest import assert_same_fit, watch_evaluations
 from numpy.testing import assert_array_equal
+from sklearn import config_context, get_config
 from sklearn.datasets import make_moons
 
 from sklearn_relulogit import ReLULogisticClassifier
+from sklearn_relulogit._model.blocks import Block, Parts
+from sklearn_relulogit._model.likelihood import Logistic
+from sklearn_relulogit._model.objective import Objective
+from sklearn_relulogit._model.parameters import initial_theta, layer_shapes
+from sklearn_relulogit._optimize.lbfgs import Monitor, Stage
+from sklearn_relulogit._optimize.training import Restart, limits_for, train
 
 
 @pytest.fixture(scope="module")
@@ -38,9 +48,7 @@ def test_the_same_bits_for_any_number_of_jobs(moons, n_jobs):
     one = make(n_init=4).fit(*moons)
     many = make(n_init=4, n_jobs=n_jobs).fit(*moons)
     assert_array_equal(many.restart_losses_, one.restart_losses_)
-    assert many.loss_curve_ == one.loss_curve_
-    for a, b in zip(many.coefs_, one.coefs_, strict=True):
-        assert_array_equal(a, b)
+    assert_same_fit(many, one)
 
 
 def test_with_early_stopping_the_lowest_validation_loss_is_kept(moons):
@@ -54,25 +62,106 @@ def test_a_convex_problem_needs_one_start(moons):
     assert_array_equal(clf.restart_losses_, [clf.loss_])
 
 
-def test_an_error_in_one_start_ends_them_all(moons, monkeypatch):
-    from sklearn_relulogit import _training
+SHAPES = layer_shapes(2, (5,), 1)
 
-    original, calls = _training.minimize, []
 
-    def fails_once(*args, **kwargs):
-        calls.append(1)
-        if len(calls) == 2:
-            raise MemoryError("no room")
-        return original(*args, **kwargs)
+class Watch(Monitor):
+    """Notes scikit-learn's configuration and the thread at each iteration."""
 
-    monkeypatch.setattr(_training, "minimize", fails_once)
-    for n_jobs in (1, 2):
-        calls.clear()
-        clf = make(n_init=6, n_jobs=n_jobs)
-        with pytest.raises(MemoryError, match="no room"):
-            clf.fit(*moons)
-        assert not hasattr(clf, "coefs_")
-        assert len(calls) < 6
+    def __init__(self, act=None):
+        self.act = act
+        self.seen = []
+
+    def end_iteration(self, iterate):
+        self.seen.append((get_config()["print_changed_only"], threading.get_ident()))
+        if self.act is not None:
+            self.act()
+        return None
+
+
+def starts(monitors):
+    """A start for each monitor, at other weights each."""
+    return [
+        Restart(initial_theta(SHAPES, np.random.RandomState(seed)), [monitor], None)
+        for seed, monitor in enumerate(monitors)
+    ]
+
+
+def train_from(restarts, moons, n_jobs):
+    """What a fit does with its restarts."""
+    X, y = moons
+    parts = Parts.of(Block(X, y, np.ones(len(y))), SHAPES)
+    objective = Objective.over(parts, SHAPES, Logistic(), 0.1, X.dtype)
+    limits = limits_for(SHAPES, X.dtype, 1e-4, max_iter=1000, max_fun=15_000)
+    train(
+        [Stage(objective, limits)],
+        restarts,
+        history_size=30,
+        n_jobs=n_jobs,
+        pairs=None,
+        enough=threading.Event(),
+    )
+
+
+@pytest.mark.parametrize("error", [MemoryError, RuntimeError])
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_an_error_in_one_start_ends_them_all(moons, n_jobs, error):
+    """The one that runs beside it ends at its next iteration, others never begin."""
+    broken, raised = threading.Event(), error("no room")
+
+    def fail():
+        broken.set()
+        raise raised
+
+    # With two threads the first start goes on until the second one has failed.
+    first = Watch(lambda: broken.wait(10) if n_jobs == 2 else None)
+    second, later = Watch(fail), [Watch() for _ in range(4)]
+    restarts = starts([first, second, *later])
+    n_threads = threading.active_count()
+    with pytest.raises(error, match="no room") as caught:
+        train_from(restarts, moons, n_jobs)
+    assert caught.value is raised
+    assert threading.active_count() == n_threads
+    assert len(second.seen) == 1
+    assert not any(monitor.seen for monitor in later)
+    assert [restart.minimum for restart in restarts[1:]] == [None] * 5
+    if n_jobs == 2:
+        (alone,) = starts([Watch()])
+        train_from([alone], moons, 1)
+        minimum = restarts[0].minimum
+        assert minimum.stop_reason == "interrupted"
+        assert len(minimum.loss_curve) < len(alone.minimum.loss_curve)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_an_error_in_one_start_leaves_the_estimator_as_it_was(moons, n_jobs):
+    clf = make(n_init=6, n_jobs=n_jobs)
+    before = dict(vars(clf))
+    broken = watch_evaluations(at=30, error=MemoryError("no room"))
+    with broken as evaluations, pytest.raises(MemoryError, match="no room"):
+        clf.fit(*moons)
+    assert len(evaluations) < 60
+    assert vars(clf) == before
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_the_threads_of_restarts_see_the_configuration_of_scikit_learn(moons, n_jobs):
+    """scikit-learn keeps it for each thread; callbacks may depend on it."""
+    # Each start waits for the others once, and so they run in as many threads.
+    barrier, met = threading.Barrier(n_jobs, timeout=10), threading.local()
+
+    def meet():
+        if not hasattr(met, "done"):
+            met.done = True
+            barrier.wait()
+
+    monitors = [Watch(meet) for _ in range(n_jobs)]
+    changed = not get_config()["print_changed_only"]
+    with config_context(print_changed_only=changed):
+        train_from(starts(monitors), moons, n_jobs)
+    seen = [one for monitor in monitors for one in monitor.seen]
+    assert {value for value, _ in seen} == {changed}
+    assert len({thread for _, thread in seen}) == n_jobs
 
 
 @pytest.mark.parametrize(
@@ -94,16 +183,3 @@ def test_restarts_help_where_there_are_local_minima(moons):
         for seed in range(4)
     ]
     assert np.ptp(losses) < 0.15 * np.mean(losses)
-
-
-@pytest.mark.parametrize("n_init", [10**12, 10**18, 10**30])
-def test_more_starts_than_memory_holds_are_refused_before_any_work(n_init, moons):
-    X, y = moons
-    clf = ReLULogisticClassifier((3,), n_init=n_init)
-    with pytest.raises(
-        (ValueError, MemoryError), match=r"'n_init' parameter .* Got 10"
-    ):
-        clf.fit(X, y)
-    assert not hasattr(clf, "classes_")
-    # Without hidden layers one start is enough.
-    assert clf.set_params(hidden_layer_sizes=(), alpha=1.0).fit(X, y).n_iter_ > 0

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import sklearn
+from conftest import installed_checks
 from numpy.testing import assert_allclose
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_breast_cancer, load_iris
@@ -12,7 +13,6 @@ from sklearn.metrics import accuracy_score, make_scorer
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_relulogit import ReLULogisticClassifier
 
@@ -30,17 +30,19 @@ def expected_failures(estimator):
     )
 
 
-@parametrize_with_checks(
+@installed_checks(
     [
-        ReLULogisticClassifier(),
+        ReLULogisticClassifier(random_state=0),
         ReLULogisticClassifier(()),
-        ReLULogisticClassifier((8,), alpha=1.0),
-        ReLULogisticClassifier((10, 8, 5)),
-        ReLULogisticClassifier((8,), class_weight="balanced"),
-        ReLULogisticClassifier((8,), n_init=3),
-        ReLULogisticClassifier((8,), n_init=3, n_jobs=2),
-        ReLULogisticClassifier((8,), early_stopping=True),
-        ReLULogisticClassifier((8,), warm_start=True),
+        ReLULogisticClassifier((8,), alpha=1.0, random_state=0),
+        ReLULogisticClassifier((8,), early_stopping=True, random_state=0),
+    ],
+    slow=[
+        ReLULogisticClassifier((10, 8, 5), random_state=0),
+        ReLULogisticClassifier((8,), class_weight="balanced", random_state=0),
+        ReLULogisticClassifier((8,), n_init=3, random_state=0),
+        ReLULogisticClassifier((8,), n_init=3, n_jobs=2, random_state=0),
+        ReLULogisticClassifier((8,), warm_start=True, random_state=0),
     ],
     expected_failed_checks=expected_failures,
 )

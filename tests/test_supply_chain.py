@@ -5,6 +5,8 @@ import subprocess
 import sys
 import textwrap
 
+import pytest
+
 QUIET = """
     import sys
 
@@ -106,9 +108,9 @@ LONG = """
 """
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_many_fits_leave_nothing_behind(tmp_path):
-    if sys.platform != "linux":  # which has /proc
-        return
     count = int(os.environ.get("LONG_RUN_FITS", 100))
     lines = run(LONG.format(warm_up=50, count=count), tmp_path)
     print(*lines)

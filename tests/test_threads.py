@@ -100,7 +100,10 @@ def data(n_samples, n_features, kind):
     return X, y
 
 
-@pytest.mark.parametrize("kind", ["float64", "float32", "sparse"])
+@pytest.mark.parametrize(
+    "kind",
+    ["float64", pytest.param("float32", marks=pytest.mark.slow), "sparse"],
+)
 @pytest.mark.parametrize(
     ("n_samples", "n_features", "hidden"),
     [(20_000, 20, (30, 20)), (6_000, 60, (150, 60)), (60_000, 10, ())],
@@ -134,6 +137,7 @@ def test_the_same_bits_for_any_number_of_threads(n_samples, n_features, hidden, 
         assert_array_equal(other_proba, proba)
 
 
+@pytest.mark.slow
 def test_two_fits_at_once_in_two_threads_are_each_right():
     X, y = data(20_000, 20, "float64")
 

@@ -1,100 +1,95 @@
-"""A classifier behind scalers, explained by the features that the scalers are given."""
+"""A classifier behind scalers, explained in terms of the unscaled features."""
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_consistent_length, column_or_1d
 
-from .._base import BaseReLULogistic, check_has_network
+from .._base import BaseReLULogistic
 from .._model.arrays import Matrix
 from .._model.parameters import Layers
 from .scaling import fold_scaling, scaling_steps
 
 
 @dataclass(frozen=True)
-class Explained:
-    """The scalers and the classifier that a model consists of.
+class ScaledClassifier:
+    """A fitted classifier and the steps in front of it, which should be scalers."""
 
-    ``outermost`` is the first of them: it knows the number and the names of the
-    features that the model is given.
-    """
-
-    outermost: Any
-    scalers: list[Any]
+    steps: list[BaseEstimator]
     classifier: BaseReLULogistic
 
     @property
-    def feature_names(self) -> np.ndarray:
-        """Those of the fit, or x0, x1, ... as in scikit-learn."""
-        names = getattr(self.outermost, "feature_names_in_", None)
-        if names is None:
-            names = [f"x{j}" for j in range(self.outermost.n_features_in_)]
-        return np.asarray(names, dtype=object)
+    def scalers(self) -> list[BaseEstimator]:
+        """The single scalers in order; another kind of step raises a TypeError."""
+        return [scaler for step in self.steps for scaler in scaling_steps(step)]
+
+    @property
+    def first_step(self) -> BaseEstimator:
+        """The step that knows the number and the names of the unscaled features."""
+        return [*self.scalers, self.classifier][0]
 
     @property
     def layers(self) -> Layers:
-        """The layers, the first one taking the features as they are before scaling."""
+        """The layers of the network, with a first layer for the unscaled features."""
         clf = self.classifier
-        (W_T, b), *others = zip(clf.coefs_, clf.intercepts_, strict=True)
+        (W_T, b), *deeper = zip(clf.coefs_, clf.intercepts_, strict=True)
         W, b = self.fold(W_T.T, b)
-        return [(W.T, b), *others]
+        return [(W.T, b), *deeper]
 
     def fold(
         self, coef: np.ndarray, intercept: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Coefficients by the features before scaling."""
+        """Coefficients and intercepts for the unscaled features."""
         for scaler in reversed(self.scalers):
             coef, intercept = fold_scaling(coef, intercept, scaler)
         return coef, intercept
 
-    def scale(self, X: Any) -> Matrix:
-        """X as the classifier sees it."""
+    def scale(self, X: Matrix) -> Matrix:
+        """The input of the classifier."""
         for scaler in self.scalers:
             X = scaler.transform(X)
         return X
 
-    def local_coefficients(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
-        """`local_linear` by the features before scaling."""
-        return self.fold(*self.classifier.local_linear(self.scale(X)))
+    def local_linear(
+        self, X: Matrix, *, scaled: bool = False
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The affine function around each row, of the unscaled or scaled features."""
+        function = self.classifier.local_linear(self.scale(X))
+        return function if scaled else self.fold(*function)
 
 
-def explained(model: Any) -> Explained:
-    """A classifier, a pipeline of scalers and one, or a search over these, taken apart.
+def split_model(model: BaseEstimator) -> ScaledClassifier:
+    """The classifier of a pipeline or search, and the steps in front of it.
 
     Raises
     ------
-    TypeError
-        If it is anything else.
-
-    NotFittedError
-        Before `fit`.
+    TypeError, NotFittedError
+        If there is no fitted classifier at the end.
     """
     if hasattr(model, "best_estimator_"):
-        return explained(model.best_estimator_)
+        return split_model(model.best_estimator_)
     if isinstance(model, Pipeline):
-        *before, (_, last) = model.steps
-        scalers = [scaler for _, step in before for scaler in scaling_steps(step)]
-        inner = explained(last)
-        outermost = scalers[0] if scalers else inner.outermost
-        return Explained(outermost, scalers + inner.scalers, inner.classifier)
+        *steps, (_, last) = model.steps
+        end = split_model(last)
+        return replace(end, steps=[step for _, step in steps] + end.steps)
     if not isinstance(model, BaseReLULogistic):
         raise TypeError(
             "The model to explain must be a ReLULogisticClassifier, a Pipeline of "
-            "scalers and one, or a fitted search over these. Got "
-            f"{model!r}."
+            f"scalers and one, or a fitted search over these. Got {model!r}."
         )
-    check_has_network(model)
-    return Explained(model, [], model.on_host())
+    return ScaledClassifier([], model.on_host())
 
 
-def checked_feature_names(given: Any, parts: Explained) -> np.ndarray:
-    """The given names of the features, or those of the model."""
-    if given is None:
-        return parts.feature_names
-    names = np.asarray(given, dtype=object)
-    n_features = parts.outermost.n_features_in_
+def check_feature_names(names: ArrayLike | None, model: ScaledClassifier) -> np.ndarray:
+    """The given names of the features; by default those seen in fit, or x0, x1, ..."""
+    n_features = model.first_step.n_features_in_
+    if names is None:
+        default = [f"x{j}" for j in range(n_features)]
+        names = getattr(model.first_step, "feature_names_in_", default)
+    names = np.asarray(names, dtype=object)
     if names.shape != (n_features,):
         raise ValueError(
             f"feature_names must hold a name for each of the {n_features} features. "
@@ -103,25 +98,26 @@ def checked_feature_names(given: Any, parts: Explained) -> np.ndarray:
     return names
 
 
-def class_codes(y: Any, X: Any, classes: np.ndarray) -> np.ndarray:
-    """Labels as indices into the classes."""
-    y = column_or_1d(y)
-    check_consistent_length(X, y)
-    known = np.isin(y, classes)
+def class_codes(y: ArrayLike, X: Matrix, classes: np.ndarray) -> np.ndarray:
+    """The checked labels of the rows of X, as indices into the classes."""
+    labels = column_or_1d(y)
+    check_consistent_length(X, labels)
+    known = np.isin(labels, classes)
     if not known.all():
+        unknown = np.unique(labels[~known]).tolist()
         raise ValueError(
-            f"y holds {np.unique(y[~known]).tolist()}, which the model was not fitted "
-            f"to: its classes are {classes.tolist()}."
+            f"y holds {unknown}, which the model was not fitted to: its classes are "
+            f"{classes.tolist()}."
         )
-    return np.asarray(np.searchsorted(classes, y))
+    return np.asarray(np.searchsorted(classes, labels))
 
 
-def local_linear(model: Any, X: Any) -> tuple[np.ndarray, np.ndarray]:
-    """The affine function that a model is around each row, by its original features.
+def local_linear(model: BaseEstimator, X: Matrix) -> tuple[np.ndarray, np.ndarray]:
+    """The affine function that a model is around each row, for its original features.
 
-    What :meth:`ReLULogisticClassifier.local_linear` gives for the scaled features
-    that the classifier sees, this gives for the features that the pipeline is given,
-    in their own units.
+    :meth:`ReLULogisticClassifier.local_linear` gives it for the scaled features that
+    the classifier sees. This function gives it for the features that the pipeline is
+    given, in their own units.
 
     Parameters
     ----------
@@ -171,4 +167,4 @@ def local_linear(model: Any, X: Any) -> tuple[np.ndarray, np.ndarray]:
     >>> bool(abs(logit - model.decision_function(X[:1])[0]) < 1e-9)
     True
     """
-    return explained(model).local_coefficients(X)
+    return split_model(model).local_linear(X)

@@ -1,17 +1,39 @@
 """Plots in scikit-learn's Display convention; matplotlib is imported to draw one."""
 
-from collections.abc import Sequence
-from typing import Any, Self
+from collections.abc import Iterable, Sequence
+from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
+from scipy.sparse import issparse
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.validation import validate_data
 
+from .._model.arrays import Matrix
+from .._model.likelihood import likelihood_of
 from .._optional import optional_import
-from .explained import checked_feature_names, class_codes, explained
+from .explained import check_feature_names, class_codes, split_model
 from .polygons import boundary_segments, decision_pieces, linear_cells
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
 
+BOX_STYLE: dict[str, Any] = {
+    "orientation": "horizontal",
+    "widths": 0.6,
+    "whis": (5, 95),
+    "showfliers": False,
+    "patch_artist": True,
+    "boxprops": {"facecolor": "lightsteelblue"},
+    "medianprops": {"color": "black"},
+}
+POINT_STYLE: dict[str, Any] = {"s": 16, "edgecolors": "black", "linewidths": 0.4}
+
+
+@dataclass(eq=False, repr=False)
 class LossCurveDisplay:
     """Training and validation loss over the iterations of a fit.
 
@@ -58,22 +80,20 @@ class LossCurveDisplay:
     2
     """
 
-    def __init__(
-        self,
-        loss_curve: Any,
-        validation_loss_curve: Any = None,
-        *,
-        best_iteration: int | None = None,
-        estimator_name: str | None = None,
-    ) -> None:
-        self.loss_curve = loss_curve
-        self.validation_loss_curve = validation_loss_curve
-        self.best_iteration = best_iteration
-        self.estimator_name = estimator_name
+    loss_curve: ArrayLike
+    validation_loss_curve: ArrayLike | None = None
+    _: KW_ONLY
+    best_iteration: int | None = None
+    estimator_name: str | None = None
 
     @classmethod
     def from_estimator(
-        cls, estimator: Any, *, name: str | None = None, ax: Any = None, **kwargs: Any
+        cls,
+        estimator: BaseEstimator,
+        *,
+        name: str | None = None,
+        ax: "Axes | None" = None,
+        **kwargs: Any,
     ) -> Self:
         """Plot the loss curves of a fitted model.
 
@@ -104,18 +124,19 @@ class LossCurveDisplay:
         TypeError, NotFittedError
             If there is no fitted classifier.
         """
-        _matplotlib("pyplot", cls)
-        clf = _classifier(estimator)
+        clf = split_model(estimator).classifier
         validation = clf.validation_loss_curve_
         best = None
-        if validation is not None and clf.early_stopping:
+        if clf.early_stopping and validation:
             best = int(np.argmin(validation)) + 1
         display = cls(
             clf.loss_curve_, validation, best_iteration=best, estimator_name=name
         )
         return display.plot(ax=ax, **kwargs)
 
-    def plot(self, ax: Any = None, *, name: str | None = None, **kwargs: Any) -> Self:
+    def plot(
+        self, ax: "Axes | None" = None, *, name: str | None = None, **kwargs: Any
+    ) -> Self:
         """Plot the curves.
 
         Parameters
@@ -134,29 +155,28 @@ class LossCurveDisplay:
         self : LossCurveDisplay
             The plotted display.
         """
-        self.figure_, self.ax_ = _axes(type(self), ax)
+        self.figure_, self.ax_ = _figure_and_axes(type(self), ax)
         name = self.estimator_name if name is None else name
         prefix = "" if name is None else f"{name}, "
-        curves = {"training, with penalty": self.loss_curve}
-        if self.validation_loss_curve is not None:
-            curves["validation"] = self.validation_loss_curve
+        curves = {
+            "training, with penalty": self.loss_curve,
+            "validation": self.validation_loss_curve,
+        }
         self.lines_ = []
         for label, curve in curves.items():
-            iterations = np.arange(1, len(curve) + 1)
-            style = {"label": prefix + label, **kwargs}
-            self.lines_ += self.ax_.plot(iterations, curve, **style)
+            if curve is not None:
+                iterations = np.arange(1, np.size(curve) + 1)
+                style = {"label": prefix + label} | kwargs
+                self.lines_ += self.ax_.plot(iterations, curve, **style)
         if self.best_iteration is not None:
-            self.ax_.axvline(
-                self.best_iteration,
-                color="grey",
-                linestyle=":",
-                label=f"{prefix}kept: iteration {self.best_iteration}",
-            )
+            label = f"{prefix}kept: iteration {self.best_iteration}"
+            self.ax_.axvline(self.best_iteration, color="grey", ls=":", label=label)
         self.ax_.set(xlabel="Iteration", ylabel="Mean loss (nats)")
         self.ax_.legend()
         return self
 
 
+@dataclass(eq=False, repr=False)
 class LocalCoefficientsDisplay:
     """Local coefficients: bars for one row, their spread over several.
 
@@ -171,13 +191,13 @@ class LocalCoefficientsDisplay:
         Names of the features.
 
     output_name : str
-        What the coefficients are those of, for the axis.
+        The output that the coefficients explain, for the axis.
 
     values : array-like of shape (n_features,), default=None
         The features of the row, if it is one, written beside their names.
 
     unit : str, default="unit"
-        What a coefficient is the change of the output for, for the axis.
+        The change of a feature that a coefficient stands for, for the axis.
 
     Attributes
     ----------
@@ -215,32 +235,24 @@ class LocalCoefficientsDisplay:
     10
     """
 
-    def __init__(
-        self,
-        coef: Any,
-        *,
-        feature_names: Any,
-        output_name: str,
-        values: Any = None,
-        unit: str = "unit",
-    ) -> None:
-        self.coef = coef
-        self.feature_names = feature_names
-        self.output_name = output_name
-        self.values = values
-        self.unit = unit
+    coef: ArrayLike
+    _: KW_ONLY
+    feature_names: ArrayLike
+    output_name: str
+    values: ArrayLike | None = None
+    unit: str = "unit"
 
     @classmethod
     def from_estimator(
         cls,
-        estimator: Any,
-        X: Any,
+        estimator: BaseEstimator,
+        X: Matrix,
         *,
-        class_label: Any = None,
+        class_label: float | str | None = None,
         scaled: bool = False,
-        feature_names: Any = None,
+        feature_names: ArrayLike | None = None,
         max_features: int | None = 10,
-        ax: Any = None,
+        ax: "Axes | None" = None,
         **kwargs: Any,
     ) -> Self:
         """Plot the local coefficients of a fitted model at one or several rows.
@@ -294,22 +306,15 @@ class LocalCoefficientsDisplay:
         TypeError, NotFittedError
             If the model is not fitted or does more than scale.
         """
-        _matplotlib("pyplot", cls)
-        model = explained(estimator)
-        names = checked_feature_names(feature_names, model)
+        model = split_model(estimator)
+        names = check_feature_names(feature_names, model)
         output, output_name = _output(model.classifier.classes_, class_label)
-        Z = model.scale(X)
-        coef, intercept = model.classifier.local_linear(Z)
-        if not scaled:
-            coef, intercept = model.fold(coef, intercept)
-        if coef.ndim == 3:
-            coef = coef[:, output]
+        coef, _ = model.local_linear(X, scaled=scaled)
         values = None
         if len(coef) == 1:
-            values = check_array(X, accept_sparse="csr")
-            values = values.toarray()[0] if hasattr(values, "toarray") else values[0]
+            values = check_array(X.toarray() if issparse(X) else X)[0]
         display = cls(
-            coef,
+            coef[:, output] if coef.ndim == 3 else coef,
             feature_names=names,
             output_name=output_name,
             values=values,
@@ -318,7 +323,7 @@ class LocalCoefficientsDisplay:
         return display.plot(ax=ax, max_features=max_features, **kwargs)
 
     def plot(
-        self, ax: Any = None, *, max_features: int | None = 10, **kwargs: Any
+        self, ax: "Axes | None" = None, *, max_features: int | None = 10, **kwargs: Any
     ) -> Self:
         """Plot the coefficients.
 
@@ -340,54 +345,36 @@ class LocalCoefficientsDisplay:
             The plotted display.
         """
         coef = np.asarray(self.coef)
-        names = np.asarray(self.feature_names)
         size = np.abs(coef).mean(axis=0)
         self.order_ = np.argsort(-size, kind="stable")[:max_features]
-        n_shown = len(self.order_)
-        self.figure_, self.ax_ = _axes(type(self), ax, height=1.2 + 0.36 * n_shown)
-        labels = names[self.order_].tolist()
+        coef = coef[:, self.order_]
+        labels = np.asarray(self.feature_names)[self.order_].tolist()
         if self.values is not None:
-            shown = np.asarray(self.values)[self.order_]
-            labels = [
-                f"{label} = {value:.4g}"
-                for label, value in zip(labels, shown, strict=True)
-            ]
-        positions = np.arange(n_shown)
+            pairs = zip(labels, np.asarray(self.values)[self.order_], strict=True)
+            labels = [f"{name} = {value:.4g}" for name, value in pairs]
+        positions = np.arange(len(labels))
+        height = max(1.2 + 0.36 * len(labels), 2.4)
+        self.figure_, self.ax_ = _figure_and_axes(type(self), ax, (6.4, height))
         self.bars_ = self.boxes_ = None
         if len(coef) == 1:
-            values = coef[0, self.order_]
-            colors = np.where(values > 0, "tab:red", "tab:blue")
-            style = {"color": colors, **kwargs}
-            self.bars_ = self.ax_.barh(positions, values, **style)
+            rows = "one row"
+            kwargs.setdefault("color", np.where(coef[0] > 0, "tab:red", "tab:blue"))
+            self.bars_ = self.ax_.barh(positions, coef[0], **kwargs)
             self.ax_.bar_label(self.bars_, fmt="{:+.3g}", padding=3)
             self.ax_.margins(x=0.18)
         else:
-            style = {
-                "orientation": "horizontal",
-                "widths": 0.6,
-                "whis": (5, 95),
-                "showfliers": False,
-                "patch_artist": True,
-                "boxprops": {"facecolor": "lightsteelblue"},
-                "medianprops": {"color": "black"},
-                **kwargs,
-            }
-            self.boxes_ = self.ax_.boxplot(
-                coef[:, self.order_], positions=positions, **style
-            )
+            rows = f"{len(coef)} rows (whiskers: 5 % to 95 %)"
+            style = BOX_STYLE | kwargs
+            self.boxes_ = self.ax_.boxplot(coef, positions=positions, **style)
         self.ax_.set_yticks(positions, labels)
         self.ax_.invert_yaxis()
         self.ax_.axvline(0, color="black", linewidth=0.8)
-        where = "one row"
-        if len(coef) > 1:
-            where = f"{len(coef)} rows (whiskers: 5 % to 95 %)"
-        self.ax_.set(
-            xlabel=f"Change of the {self.output_name}\nper {self.unit} (nats)",
-            title=f"Local coefficients of {where}",
-        )
+        self.ax_.set_xlabel(f"Change of the {self.output_name}\nper {self.unit} (nats)")
+        self.ax_.set_title(f"Local coefficients of {rows}")
         return self
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class LinearRegionsDisplay:
     """The linear regions of a model over two features, and its decision boundary.
 
@@ -404,7 +391,7 @@ class LinearRegionsDisplay:
         The linear regions.
 
     pieces : list of ndarray of shape (n_vertices, 2)
-        The regions, cut along the decision boundary.
+        The regions, split along the decision boundary.
 
     piece_classes : array-like of int of shape (n_pieces,)
         Index of the class predicted in each piece.
@@ -462,41 +449,28 @@ class LinearRegionsDisplay:
     True
     """
 
-    def __init__(
-        self,
-        *,
-        regions: list[np.ndarray],
-        pieces: list[np.ndarray],
-        piece_classes: Any,
-        piece_probabilities: Any,
-        boundary: list[np.ndarray],
-        classes: Any,
-        feature_names: Sequence[str],
-        points: Any = None,
-        y: Any = None,
-    ) -> None:
-        self.regions = regions
-        self.pieces = pieces
-        self.piece_classes = piece_classes
-        self.piece_probabilities = piece_probabilities
-        self.boundary = boundary
-        self.classes = classes
-        self.feature_names = feature_names
-        self.points = points
-        self.y = y
+    regions: list[np.ndarray]
+    pieces: list[np.ndarray]
+    piece_classes: ArrayLike
+    piece_probabilities: ArrayLike
+    boundary: list[np.ndarray]
+    classes: ArrayLike
+    feature_names: Sequence[str]
+    points: ArrayLike | None = None
+    y: ArrayLike | None = None
 
     @classmethod
     def from_estimator(
         cls,
-        estimator: Any,
-        X: Any,
-        y: Any = None,
+        estimator: BaseEstimator,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
         *,
-        features: Sequence[Any] = (0, 1),
-        others: Any = None,
-        feature_names: Any = None,
+        features: Sequence[int | str] = (0, 1),
+        others: ArrayLike | None = None,
+        feature_names: ArrayLike | None = None,
         margin: float = 0.05,
-        ax: Any = None,
+        ax: "Axes | None" = None,
         **kwargs: Any,
     ) -> Self:
         """Plot the linear regions of a fitted model over two of its features.
@@ -509,8 +483,8 @@ class LinearRegionsDisplay:
             or a fitted search over either.
 
         X : array-like of shape (n_samples, n_features)
-            Data, as the model takes them; they are drawn and their range is that of
-            the axes.
+            Data, as the model takes them; they are drawn, and the axes span their
+            range.
 
         y : array-like of shape (n_samples,), default=None
             Labels, to draw each class in its colour.
@@ -556,55 +530,54 @@ class LinearRegionsDisplay:
         It takes time for each region. A hundred units in one layer make some thousand
         regions and take about a second.
         """
-        _matplotlib("pyplot", cls)
-        model = explained(estimator)
-        names = checked_feature_names(feature_names, model)
-        pair = _two_features(features, names)
-        points = validate_data(model.outermost, X, dtype=np.float64, reset=False)
+        model = split_model(estimator)
+        classes = model.classifier.classes_
+        names = check_feature_names(feature_names, model)
+        shown = _two_features(features, names)
+        points = validate_data(model.first_step, X, dtype=np.float64, reset=False)
         reference = np.median(points, axis=0) if others is None else others
         reference = column_or_1d(reference, dtype=np.float64)
-        if reference.shape != (len(names),):
+        if len(reference) != len(names):
             raise ValueError(
                 f"others must hold a value for each of the {len(names)} features. Got "
                 f"{len(reference)}."
             )
         if y is not None:
-            classes = model.classifier.classes_
             y = classes[class_codes(y, points, classes)]
-        points = points[:, pair]
+        points = points[:, shown]
 
         low, high = points.min(axis=0), points.max(axis=0)
         spread = np.where(high > low, high - low, 1)
         low, high = low - margin * spread, high + margin * spread
         corners = np.array([low, [high[0], low[1]], high, [low[0], high[1]]])
-        # The network of these two features, the others held.
+        # The network as a function of the two features, with all others held.
         (W_1_T, b_1), *deeper = model.layers
-        held = np.delete(np.arange(len(names)), pair)
+        held = np.delete(np.arange(len(names)), shown)
         b_1 = b_1 + reference[held] @ W_1_T[held]
-        cells = linear_cells([(W_1_T[pair], b_1), *deeper], corners)
+        cells = linear_cells([(W_1_T[shown], b_1), *deeper], corners)
 
-        pieces, boundary = [], []
+        pieces, logits, boundary = [], [], []
         for cell in cells:
-            parts = decision_pieces(cell)
-            boundary += boundary_segments(cell, parts)
-            pieces += [(cell, k, P) for k, P in parts]
-        Z = np.array([cell.A @ P.mean(axis=0) + cell.c for cell, _, P in pieces])
-        piece_classes = np.array([k for _, k, _ in pieces])
-        proba = model.classifier._likelihood.proba(Z)
+            cell_pieces = decision_pieces(cell)
+            pieces += cell_pieces
+            logits += [cell.A @ P.mean(axis=0) + cell.c for _, P in cell_pieces]
+            boundary += boundary_segments(cell, cell_pieces)
+        piece_classes = np.array([k for k, _ in pieces])
+        proba = likelihood_of(len(classes)).proba(np.array(logits))
         display = cls(
             regions=[cell.vertices for cell in cells],
-            pieces=[P for _, _, P in pieces],
+            pieces=[P for _, P in pieces],
             piece_classes=piece_classes,
-            piece_probabilities=proba[np.arange(len(Z)), piece_classes],
+            piece_probabilities=proba[np.arange(len(pieces)), piece_classes],
             boundary=boundary,
-            classes=model.classifier.classes_,
-            feature_names=[str(name) for name in names[pair]],
+            classes=classes,
+            feature_names=[str(name) for name in names[shown]],
             points=points,
             y=y,
         )
         return display.plot(ax=ax, **kwargs)
 
-    def plot(self, ax: Any = None, **kwargs: Any) -> Self:
+    def plot(self, ax: "Axes | None" = None, **kwargs: Any) -> Self:
         """Plot regions, boundary and data.
 
         Parameters
@@ -620,83 +593,59 @@ class LinearRegionsDisplay:
         self : LinearRegionsDisplay
             The plotted display.
         """
-        collections = _matplotlib("collections", type(self))
-        colors = _matplotlib("colors", type(self))
-        self.figure_, self.ax_ = _axes(type(self), ax)
-        n_classes = len(self.classes)
-        palette = np.array(
-            [colors.to_rgb(f"C{k % 10}") for k in range(max(n_classes, 2))]
-        )
-        # White at a guess, half the colour at certainty, so that data stand out.
-        chance = 1 / n_classes
+        self.figure_, self.ax_ = _figure_and_axes(type(self), ax)
+        from matplotlib.collections import LineCollection, PolyCollection
+        from matplotlib.colors import to_rgb
+
+        classes = np.asarray(self.classes)
+        palette = np.array([to_rgb(f"C{k % 10}") for k in range(len(classes))])
+        # White where all classes are equally probable, and half the colour of the class
+        # where it is certain, so that the data stand out.
+        chance = 1 / len(classes)
         certainty = (np.asarray(self.piece_probabilities) - chance) / (1 - chance)
         strength = 0.06 + 0.5 * np.clip(certainty, 0, 1)[:, np.newaxis]
         faces = 1 - strength * (1 - palette[np.asarray(self.piece_classes)])
-        # Edges of their own colour, or hairlines would show between the pieces.
-        self.pieces_ = collections.PolyCollection(
+        # Edges in the colour of the faces, or hairlines would show between the pieces.
+        self.pieces_ = PolyCollection(
             self.pieces, facecolors=faces, edgecolors=faces, linewidths=0.4
         )
-        self.region_edges_ = collections.PolyCollection(
+        self.region_edges_ = PolyCollection(
             self.regions, facecolors="none", edgecolors="0.45", linewidths=0.5
         )
-        self.boundary_ = collections.LineCollection(
-            self.boundary, colors="black", linewidths=2
-        )
+        self.boundary_ = LineCollection(self.boundary, colors="black", linewidths=2)
         for collection in (self.pieces_, self.region_edges_, self.boundary_):
             self.ax_.add_collection(collection)
         self.points_ = []
         if self.points is not None:
             points = np.asarray(self.points)
-            style = {"s": 16, "edgecolors": "black", "linewidths": 0.4, **kwargs}
-            if self.y is None:
-                groups = [(points, {"color": "0.3", "label": "data"})]
-            else:
-                y = np.asarray(self.y)
-                groups = [
-                    (points[y == label], {"color": palette[k], "label": str(label)})
-                    for k, label in enumerate(self.classes)
-                ]
-            for chosen, of_class in groups:
-                self.points_.append(self.ax_.scatter(*chosen.T, **(of_class | style)))
-        vertices = np.concatenate(self.regions)
-        low, high = vertices.min(axis=0), vertices.max(axis=0)
-        self.ax_.set(
-            xlim=(low[0], high[0]),
-            ylim=(low[1], high[1]),
-            xlabel=self.feature_names[0],
-            ylabel=self.feature_names[1],
-            title=f"{len(self.regions)} linear regions; bold: decision boundary",
-        )
-        if self.points_:
+            groups: Iterable[tuple[Any, ...]] = [("data", "0.3", points)]
+            if self.y is not None:
+                of_class = [points[np.asarray(self.y) == label] for label in classes]
+                groups = zip(classes, palette, of_class, strict=True)
+            for label, color, group in groups:
+                style = {"label": str(label), "color": color, **POINT_STYLE, **kwargs}
+                self.points_.append(self.ax_.scatter(*group.T, **style))
             self.ax_.legend(framealpha=0.9)
+        vertices = np.concatenate(self.regions)
+        xlim, ylim = np.transpose([vertices.min(axis=0), vertices.max(axis=0)])
+        xlabel, ylabel = self.feature_names
+        title = f"{len(self.regions)} linear regions; bold: decision boundary"
+        self.ax_.set(xlim=xlim, ylim=ylim, xlabel=xlabel, ylabel=ylabel, title=title)
         return self
 
 
-def _matplotlib(module: str, display: type) -> Any:
-    """A module of matplotlib."""
-    return optional_import(f"matplotlib.{module}", "plot", display.__name__)
-
-
-def _axes(display: type, ax: Any, height: float | None = None) -> tuple[Any, Any]:
-    """Figure and axes, new ones if none are given."""
-    plt = _matplotlib("pyplot", display)
+def _figure_and_axes(
+    display: type, ax: "Axes | None", figsize: tuple[float, float] | None = None
+) -> tuple["Figure | SubFigure", "Axes"]:
+    """The given axes and their figure, or new ones if none are given."""
+    plt = optional_import("matplotlib.pyplot", "plot", display.__name__)
     if ax is None:
-        size = None if height is None else (6.4, max(height, 2.4))
-        _, ax = plt.subplots(figsize=size, layout="constrained")
+        _, ax = plt.subplots(figsize=figsize, layout="constrained")
     return ax.figure, ax
 
 
-def _classifier(estimator: Any) -> Any:
-    """The classifier at the end of a search or a pipeline, whatever comes before."""
-    if hasattr(estimator, "best_estimator_"):
-        return _classifier(estimator.best_estimator_)
-    if hasattr(estimator, "steps"):
-        return _classifier(estimator.steps[-1][1])
-    return explained(estimator).classifier
-
-
-def _output(classes: np.ndarray, class_label: Any) -> tuple[int, str]:
-    """Index of the output that explains a class, and what to call it."""
+def _output(classes: np.ndarray, class_label: float | str | None) -> tuple[int, str]:
+    """The index and the name of the output that explains a class."""
     if len(classes) == 2:
         if class_label is not None and class_label != classes[1]:
             raise ValueError(
@@ -714,18 +663,15 @@ def _output(classes: np.ndarray, class_label: Any) -> tuple[int, str]:
     return known.index(class_label), f"logit of {class_label}"
 
 
-def _two_features(features: Sequence[Any], names: np.ndarray) -> list[int]:
-    """Indices of two different features given by index or name."""
+def _two_features(features: Sequence[int | str], names: np.ndarray) -> list[int]:
+    """Indices of two different features that are given by index or name."""
     known = names.tolist()
     chosen = [known.index(f) if f in known else f for f in features]
-    if (
-        len(chosen) != 2
-        or not all(isinstance(f, int | np.integer) for f in chosen)
-        or not all(0 <= f < len(known) for f in chosen)
-        or chosen[0] == chosen[1]
-    ):
+    indices = [f for f in chosen if isinstance(f, int | np.integer)]
+    valid = [int(f) for f in indices if 0 <= f < len(known)]
+    if len(chosen) != 2 or len(set(valid)) != 2:
         raise ValueError(
             "features must be two different features, by name or by an index from 0 "
             f"to {len(known) - 1}. Got {features!r}."
         )
-    return [int(f) for f in chosen]
+    return valid

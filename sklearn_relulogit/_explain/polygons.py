@@ -1,24 +1,25 @@
 """The linear regions of a network over a plane: convex polygons, found exactly.
 
-Each unit of the first layer cuts the plane along a straight line. On each piece the
-second layer is affine again, so each of its units cuts that piece along a line, and
-so on. Nothing is sampled, so no region is too small to be seen.
+Each unit of the first layer splits the plane along a straight line. On each piece the
+second layer is affine again, so each of its units splits that piece along a line, and
+so on. Nothing is sampled, so no region is missed for being small.
 """
 
+from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
 
 from .._model.parameters import Layers
 
-# A vertex this close to a line, as a share of the furthest one's distance, is on it.
+# A vertex counts as on a line if its distance is this small a share of the largest.
 ON_THE_LINE = 1e-10
 
 
 class Cell(NamedTuple):
-    """A linear region: on the polygon the network is f(x) = A x + c.
+    """A convex polygon on which the network, or its first layers, are A x + c.
 
-    ``vertices`` (n_vertices, 2), in cyclic order; ``A`` (m_L, 2); ``c`` (m_L,).
+    ``vertices`` (n_vertices, 2), in cyclic order; ``A`` (m_l, 2); ``c`` (m_l,).
     """
 
     vertices: np.ndarray
@@ -30,26 +31,27 @@ def linear_cells(layers: Layers, vertices: np.ndarray) -> list[Cell]:
     """The linear regions inside a convex polygon, of a network of two inputs."""
     cells = [Cell(vertices, np.eye(2), np.zeros(2))]
     for W_T, b in layers[:-1]:
-        cells = [
-            piece for cell in cells for piece in _through_relu(_affine(cell, W_T, b))
-        ]
-    return [_affine(cell, *layers[-1]) for cell in cells]
+        cells = [_apply(cell, W_T, b) for cell in cells]
+        cells = [piece for cell in cells for piece in _apply_relu(cell)]
+    return [_apply(cell, *layers[-1]) for cell in cells]
 
 
-def _affine(cell: Cell, W_T: np.ndarray, b: np.ndarray) -> Cell:
-    """f_l behind what the cell holds."""
+def _apply(cell: Cell, W_T: np.ndarray, b: np.ndarray) -> Cell:
+    """W (A x + c) + b on the same polygon."""
     return Cell(cell.vertices, W_T.T @ cell.A, W_T.T @ cell.c + b)
 
 
-def _through_relu(cell: Cell) -> list[Cell]:
-    """The pieces of a cell on which each unit is active or not, and D (A x + c)."""
+def _apply_relu(cell: Cell) -> list[Cell]:
+    """relu(A x + c), on the pieces of the polygon where it is affine.
+
+    With D the diagonal matrix of the units that are active there, it is D (A x + c).
+    """
     polygons = [cell.vertices]
     values = cell.vertices @ cell.A.T + cell.c
-    cuts = (values.min(axis=0) < 0) & (values.max(axis=0) > 0)
-    for a, t in zip(cell.A[cuts], cell.c[cuts], strict=True):
-        polygons = [
-            part for P in polygons for part in cut(P, P @ a + t) if part is not None
-        ]
+    changes_sign = (values.min(axis=0) < 0) & (values.max(axis=0) > 0)
+    for a, t in zip(cell.A[changes_sign], cell.c[changes_sign], strict=True):
+        sides = [split_polygon(P, P @ a + t) for P in polygons]
+        polygons = [side for pair in sides for side in pair if side is not None]
     pieces = []
     for P in polygons:
         D = cell.A @ P.mean(axis=0) + cell.c > 0
@@ -57,8 +59,10 @@ def _through_relu(cell: Cell) -> list[Cell]:
     return pieces
 
 
-def cut(P: np.ndarray, v: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """Where on a convex polygon v > 0 and where v < 0, None where nowhere.
+def split_polygon(
+    P: np.ndarray, v: np.ndarray
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """The parts of a convex polygon where v > 0 and where v < 0; None if there is none.
 
     ``v`` holds the values of an affine function at the vertices of ``P``.
     """
@@ -68,28 +72,26 @@ def cut(P: np.ndarray, v: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | N
     if not (v > 0).any():
         return None, P
     next_P, next_v = np.roll(P, -1, axis=0), np.roll(v, -1)
-    crosses = v * next_v < 0
-    share = np.where(crosses, v, 0) / np.where(crosses, v - next_v, 1)
-    crossings = P + share[:, np.newaxis] * (next_P - P)
-    # Each vertex, and behind it where the edge to the next one crosses the line.
-    points = np.stack([P, crossings], axis=1).reshape(-1, 2)
-    values = np.stack([v, np.zeros_like(v)], axis=1).ravel()
-    there = np.stack([np.ones_like(crosses), crosses], axis=1).ravel()
-    return points[there & (values >= 0)], points[there & (values <= 0)]
+    edges = np.flatnonzero(v * next_v < 0)
+    share = (v[edges] / (v[edges] - next_v[edges]))[:, np.newaxis]
+    crossings = P[edges] + share * (next_P[edges] - P[edges])
+    # The new vertices, where v = 0, belong to both parts.
+    P, v = np.insert(P, edges + 1, crossings, axis=0), np.insert(v, edges + 1, 0)
+    return P[v >= 0], P[v <= 0]
 
 
 def decision_pieces(cell: Cell) -> list[tuple[int, np.ndarray]]:
-    """Cut a cell into the polygons where each class has the largest logit.
+    """Split a cell into the polygons where each class has the largest logit.
 
     A single logit f stands for the two logits 0 and f.
     """
-    A, c = class_logits(cell)
+    A, c = _class_logits(cell)
     pieces = []
     for k in range(len(c)):
         P: np.ndarray | None = cell.vertices
         for j in range(len(c)):
             if P is not None and j != k:
-                P, _ = cut(P, P @ (A[k] - A[j]) + (c[k] - c[j]))
+                P, _ = split_polygon(P, P @ (A[k] - A[j]) + (c[k] - c[j]))
         if P is not None:
             pieces.append((k, P))
     return pieces
@@ -99,22 +101,19 @@ def boundary_segments(
     cell: Cell, pieces: list[tuple[int, np.ndarray]]
 ) -> list[np.ndarray]:
     """The decision boundary inside a cell: straight segments, (2, 2) each."""
-    A, c = class_logits(cell)
+    A, c = _class_logits(cell)
     segments = []
-    for k, P in pieces:
+    # A segment is an edge of two pieces, and is taken from the first of them.
+    for (k, P), (j, _) in combinations(pieces, 2):
         F = P @ A.T + c
-        for j, _ in pieces:
-            # Each segment is an edge of two pieces, and taken from one.
-            if j > k:
-                difference = np.abs(F[:, k] - F[:, j])
-                on = difference <= 1e-8 * max(difference.max(), 1e-300)
-                both = on & np.roll(on, -1)
-                ends = np.stack([P, np.roll(P, -1, axis=0)], axis=1)
-                segments.extend(ends[both])
+        difference = np.abs(F[:, k] - F[:, j])
+        equal = difference <= 1e-8 * max(difference.max(), 1e-300)
+        edges = np.stack([P, np.roll(P, -1, axis=0)], axis=1)
+        segments.extend(edges[equal & np.roll(equal, -1)])
     return segments
 
 
-def class_logits(cell: Cell) -> tuple[np.ndarray, np.ndarray]:
+def _class_logits(cell: Cell) -> tuple[np.ndarray, np.ndarray]:
     """A, (K, 2), and c, (K,), of the logits of all K classes."""
     if len(cell.c) > 1:
         return cell.A, cell.c

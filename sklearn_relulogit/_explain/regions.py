@@ -1,9 +1,12 @@
 """Which linear regions of the network a data set visits, and what holds in each."""
 
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
 from sklearn.preprocessing import StandardScaler
 
 from .._base import over_rows
@@ -12,7 +15,10 @@ from .._model.arrays import Matrix
 from .._model.blocks import OrderedMap
 from .._model.parameters import Layers
 from .._optional import optional_import
-from .explained import checked_feature_names, class_codes, explained
+from .explained import check_feature_names, class_codes, split_model
+
+# A pandas.DataFrame; pandas has no types.
+DataFrame: TypeAlias = Any
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -80,13 +86,13 @@ class LinearRegions:
         return len(self.counts)
 
     def __repr__(self) -> str:
-        n_regions, n_samples = len(self), len(self.labels)
-        single = int((self.counts == 1).sum())
+        n_samples, largest = len(self.labels), self.counts[0]
+        single = np.sum(self.counts == 1)
         active = self._unit_shares()
-        always, never = int((active == 1).sum()), int((active == 0).sum())
+        always, never = np.sum(active == 1), np.sum(active == 0)
         lines = [
-            f"LinearRegions: {n_regions} for {n_samples} rows; the largest has "
-            f"{self.counts[0]} ({self.counts[0] / n_samples:.1%}), {single} have one.",
+            f"LinearRegions: {len(self)} for {n_samples} rows; the largest has "
+            f"{largest} ({largest / n_samples:.1%}), {single} have one.",
             f"Of {len(active)} hidden units {always} are active at every row, {never} "
             f"at none; {len(active) - always - never} make the regions.",
         ]
@@ -98,7 +104,7 @@ class LinearRegions:
             )
         return "\n".join(lines)
 
-    def to_frame(self) -> Any:
+    def to_frame(self) -> DataFrame:
         """Intercept and coefficients of every region.
 
         Returns
@@ -112,18 +118,12 @@ class LinearRegions:
         ImportError
             If pandas is not installed.
         """
-        pd = _pandas()
         columns = ["intercept", *self.feature_names]
         values = np.concatenate([self.intercept[..., np.newaxis], self.coef], axis=-1)
-        if self.coef.ndim == 2:
-            index = pd.RangeIndex(len(self), name="region")
-        else:
-            index = pd.MultiIndex.from_product(
-                [range(len(self)), self.classes], names=["region", "class"]
-            )
-        return pd.DataFrame(values.reshape(len(index), -1), index, columns)
+        rows = values.reshape(-1, len(columns))
+        return _pandas().DataFrame(rows, self._index(), columns)
 
-    def summary(self, n_regions: int = 10, n_features: int = 3) -> Any:
+    def summary(self, n_regions: int = 10, n_features: int = 3) -> DataFrame:
         """The largest regions in words: how many rows, what is predicted, and why.
 
         Parameters
@@ -149,15 +149,12 @@ class LinearRegions:
         ImportError
             If pandas is not installed.
         """
-        pd = _pandas()
         rows = []
-        for region in range(min(n_regions, len(self))):
-            for k, label, coef in self._outputs():
+        for region, count in enumerate(self.counts[:n_regions]):
+            for k, _, coef in self._outputs():
                 row = {
-                    "region": region,
-                    "class": label,
-                    "rows": self.counts[region],
-                    "share": self.counts[region] / len(self.labels),
+                    "rows": count,
+                    "share": count / len(self.labels),
                     "mean probability": self.mean_proba[region, k],
                 }
                 if self.observed is not None:
@@ -168,12 +165,9 @@ class LinearRegions:
                     for j in np.argsort(-effects, kind="stable")[:n_features]
                 )
                 rows.append(row)
-        frame = pd.DataFrame(rows)
-        if self.coef.ndim == 2:
-            return frame.drop(columns="class").set_index("region")
-        return frame.set_index(["region", "class"])
+        return _pandas().DataFrame(rows, self._index(n_regions))
 
-    def features(self) -> Any:
+    def features(self) -> DataFrame:
         """How the coefficient of each feature varies over the rows.
 
         It needs no rows to share a region, so it says as much for large networks.
@@ -193,35 +187,30 @@ class LinearRegions:
             If pandas is not installed.
         """
         pd = _pandas()
-        frames = []
+        index = pd.Index(self.feature_names, name="feature")
+        share = self.counts / len(self.labels)
+        frames = {}
         for _, label, coef in self._outputs():
-            share = self.counts / self.counts.sum()
-            low, median, high = np.quantile(
-                coef,
-                [0.05, 0.5, 0.95],
-                axis=0,
-                weights=self.counts,
-                method="inverted_cdf",
+            quantile = partial(
+                np.quantile, coef, axis=0, weights=self.counts, method="inverted_cdf"
             )
-            frame = pd.DataFrame(
-                {
-                    "mean": share @ coef,
-                    "min": coef.min(axis=0),
-                    "5%": low,
-                    "median": median,
-                    "95%": high,
-                    "max": coef.max(axis=0),
-                    "positive": share @ (coef > 0),
-                    "effect": share @ np.abs(coef) * self.feature_std,
-                },
-                pd.Index(self.feature_names, name="feature"),
-            ).sort_values("effect", ascending=False, kind="stable")
-            frames.append((label, frame))
-        if self.coef.ndim == 2:
-            return frames[0][1]
-        return pd.concat(dict(frames), names=["class"])
+            columns = {
+                "mean": share @ coef,
+                "min": coef.min(axis=0),
+                "5%": quantile(0.05),
+                "median": quantile(0.5),
+                "95%": quantile(0.95),
+                "max": coef.max(axis=0),
+                "positive": share @ (coef > 0),
+                "effect": share @ np.abs(coef) * self.feature_std,
+            }
+            frames[label] = pd.DataFrame(columns, index).sort_values(
+                "effect", ascending=False, kind="stable"
+            )
+        frame = pd.concat(frames, names=["class"])
+        return frame.droplevel("class") if self.coef.ndim == 2 else frame
 
-    def units(self) -> Any:
+    def units(self) -> DataFrame:
         """At which share of the rows each hidden unit is active.
 
         A unit that is active at all rows or at none makes no difference between
@@ -248,19 +237,31 @@ class LinearRegions:
         )
 
     def _unit_shares(self) -> np.ndarray:
-        # Whole numbers, so that 1 is all of them.
-        shares: np.ndarray = (self.counts @ self.patterns) / len(self.labels)
-        return shares
+        """The share of the rows at which each hidden unit is active."""
+        return np.average(self.patterns, axis=0, weights=self.counts)
+
+    def _index(self, n_regions: int | None = None) -> Any:
+        """The index of a table of the largest regions, or of each class in them."""
+        pd = _pandas()
+        regions = range(len(self))[:n_regions]
+        if self.coef.ndim == 2:
+            return pd.RangeIndex(regions, name="region")
+        names = ["region", "class"]
+        return pd.MultiIndex.from_product([regions, self.classes], names=names)
 
     def _outputs(self) -> list[tuple[int, Any, np.ndarray]]:
-        """Index, label and coefficients (n_regions, n_features) of each output."""
+        """Index and label of the class of each output, and its coefficients."""
         if self.coef.ndim == 2:
             return [(1, self.classes[1], self.coef)]
         return [(k, label, self.coef[:, k]) for k, label in enumerate(self.classes)]
 
 
 def linear_regions(
-    model: Any, X: Any, y: Any = None, *, feature_names: Any = None
+    model: BaseEstimator,
+    X: Matrix,
+    y: ArrayLike | None = None,
+    *,
+    feature_names: ArrayLike | None = None,
 ) -> LinearRegions:
     """Group the rows of a data set by the linear region of the network they lie in.
 
@@ -324,13 +325,15 @@ def linear_regions(
     >>> regions.summary().columns.tolist()
     ['rows', 'share', 'mean probability', 'observed rate', 'largest effects']
     """
-    parts = explained(model)
-    clf = parts.classifier
-    names = checked_feature_names(feature_names, parts)
-    Z = parts.scale(X)
+    split = split_model(model)
+    clf = split.classifier
+    names = check_feature_names(feature_names, split)
+    Z = split.scale(X)
     codes = None if y is None else class_codes(y, X, clf.classes_)
 
-    packed, first, labels, coef, intercept = over_rows(clf, _grouped, Z, "local_linear")
+    packed, first, labels, coef, intercept = over_rows(
+        clf, _group_rows, Z, "local_linear"
+    )
     counts = np.bincount(labels)
 
     def means(values: np.ndarray) -> np.ndarray:
@@ -341,7 +344,7 @@ def linear_regions(
     sizes = tuple(len(b) for b in clf.intercepts_[:-1])
     if clf.n_outputs_ == 1:
         coef, intercept = coef[:, 0], intercept[:, 0]
-    coef, intercept = parts.fold(coef, intercept)
+    coef, intercept = split.fold(coef, intercept)
     n_classes = len(clf.classes_)
     return LinearRegions(
         labels=labels,
@@ -359,13 +362,15 @@ def linear_regions(
     )
 
 
-def _grouped(
+def _group_rows(
     layers: Layers, X: Matrix, ordered_map: OrderedMap
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Of each region the pattern, in bytes, and the first row; the region of each row.
+    """Group the rows by their linear region.
 
-    And coefficients, (n_regions, m_L, p), and intercepts, (n_regions, m_L). The largest
-    region is the first; of equals the one that comes first in X.
+    Returns the activation pattern of each region, in the bytes of `numpy.packbits`; the
+    index of its first row; the region of each row; and the coefficients, (n_regions,
+    m_L, p), and intercepts, (n_regions, m_L). The regions are in descending order of
+    their number of rows, and where that is equal in the order of their first rows.
     """
     packed = activation_patterns(layers, X, ordered_map)
     _, first, labels, counts = np.unique(

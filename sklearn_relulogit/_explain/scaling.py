@@ -1,13 +1,13 @@
-"""Scalers folded into the affine function behind them: coefficients of what they scale.
+"""Fold a scaler into the affine function behind it, for the unscaled features.
 
-A scaler is z = a * x + t, column by column. So behind it
+A scaler maps each column to z = a * x + t. An affine function of z is one of x:
 
     coef . z + intercept = (coef * a) . x + (intercept + coef . t).
 """
 
-from typing import Any
-
 import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import (
     MaxAbsScaler,
@@ -17,15 +17,17 @@ from sklearn.preprocessing import (
 )
 from sklearn.utils.validation import check_is_fitted
 
+SCALERS = (StandardScaler, MinMaxScaler, MaxAbsScaler, RobustScaler)
+
 
 def fold_scaling(
-    coef: Any, intercept: Any, scaler: Any
+    coef: ArrayLike, intercept: ArrayLike, scaler: BaseEstimator | str | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Coefficients and intercepts by the features that a scaler was given.
+    """Coefficients and intercepts for the features before scaling.
 
-    Of an affine function of scaled features, such as the `coef_` of a linear model
-    behind a scaler or what :meth:`ReLULogisticClassifier.local_linear` returns, it
-    makes the same function of the features before scaling, in their own units.
+    An affine function of scaled features, such as the `coef_` of a linear model behind
+    a scaler or what :meth:`ReLULogisticClassifier.local_linear` returns, is rewritten
+    as the same function of the features before scaling, in their own units.
 
     Parameters
     ----------
@@ -82,14 +84,13 @@ def fold_scaling(
     >>> bool(np.allclose(model.decision_function(X), X @ coef[0] + intercept))
     True
     """
-    coef = _floating(coef)
-    intercept = _floating(intercept)
+    coef, intercept = _as_floating(coef), _as_floating(intercept)
     if coef.shape[:-1] != intercept.shape:
         raise ValueError(
             f"coef of shape {coef.shape} needs an intercept of shape "
             f"{coef.shape[:-1]}. Got one of shape {intercept.shape}."
         )
-    # In float64, since a shift is often much larger than the spread.
+    # In float64, since the mean of a feature is often much larger than its spread.
     folded, shifted = coef.astype(np.float64), intercept.astype(np.float64)
     for step in reversed(scaling_steps(scaler)):
         a, t = _slope_and_shift(step)
@@ -103,21 +104,25 @@ def fold_scaling(
     return folded.astype(coef.dtype), shifted.astype(intercept.dtype)
 
 
-def scaling_steps(scaler: Any) -> list[Any]:
-    """The fitted scalers of a pipeline, or of one scaler, in order.
+def scaling_steps(scaler: BaseEstimator | str | None) -> list[BaseEstimator]:
+    """The fitted scalers of a pipeline in order, or the one scaler that is given.
 
     Raises
     ------
-    TypeError, ValueError
-        If a step is anything else, or clips.
+    TypeError
+        If a step is no scaler that can be folded.
+
+    ValueError
+        If a scaler clips.
+
+    NotFittedError
+        If a scaler is not fitted.
     """
     if isinstance(scaler, Pipeline):
         return [step for _, part in scaler.steps for step in scaling_steps(part)]
     if scaler is None or scaler == "passthrough":
         return []
-    if not isinstance(
-        scaler, StandardScaler | MinMaxScaler | MaxAbsScaler | RobustScaler
-    ):
+    if not isinstance(scaler, SCALERS):
         raise TypeError(
             f"Cannot fold {scaler!r} back to the features before it: it must be a "
             "StandardScaler, MinMaxScaler, MaxAbsScaler, RobustScaler, a Pipeline of "
@@ -134,23 +139,21 @@ def scaling_steps(scaler: Any) -> list[Any]:
     return [scaler]
 
 
-def _slope_and_shift(scaler: Any) -> tuple[np.ndarray, np.ndarray]:
+def _slope_and_shift(scaler: BaseEstimator) -> tuple[np.ndarray, np.ndarray]:
     """The a and t, (n_features,), of z = a * x + t."""
-    one, zero = np.ones(scaler.n_features_in_), np.zeros(scaler.n_features_in_)
     match scaler:
         case MinMaxScaler():
             return scaler.scale_, scaler.min_
-        case MaxAbsScaler():
-            return 1 / scaler.scale_, zero
-        case StandardScaler():
-            # mean_ is there without with_mean too.
-            centre = scaler.mean_ if scaler.with_mean else zero
+        case StandardScaler(with_mean=True):
+            centre = scaler.mean_
+        case RobustScaler(with_centering=True):
+            centre = scaler.center_
         case _:
-            centre = zero if scaler.center_ is None else scaler.center_
-    a = one if scaler.scale_ is None else 1 / scaler.scale_
+            centre = np.zeros(scaler.n_features_in_)
+    a = np.ones_like(centre) if scaler.scale_ is None else 1 / scaler.scale_
     return a, -a * centre
 
 
-def _floating(values: Any) -> np.ndarray:
+def _as_floating(values: ArrayLike) -> np.ndarray:
     array = np.asarray(values)
     return array if array.dtype.kind == "f" else array.astype(np.float64)

@@ -1,29 +1,33 @@
-"""Dask collections: recognised, seen as arrays, and predicted chunk by chunk.
+"""Recognise Dask collections, and predict for them lazily, chunk by chunk.
 
-Nothing of Dask is imported before there are Dask data.
+Dask is imported only once there are Dask data.
 """
 
 import copy
 import functools
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._optional import optional_import
 
+# A dask.array.Array.
+DaskArray: TypeAlias = Any
+
 
 def is_dask(array: Any) -> bool:
     """Whether something is a Dask collection: an array, a data frame or a series."""
-    # Without the import of Dask there is none.
+    # There are no collections before somebody has imported Dask.
     dask = sys.modules.get("dask")
     return dask is not None and bool(dask.is_dask_collection(array))
 
 
 def refuse_dask(X: Any, caller: str) -> None:
-    """Raise a TypeError for what would have to be gathered in memory."""
+    """Raise a TypeError if X is a Dask collection; ``caller`` takes data in memory."""
     if is_dask(X):
         raise TypeError(
             f"{caller} takes data in memory, not a Dask {type(X).__name__}: pass "
@@ -31,8 +35,8 @@ def refuse_dask(X: Any, caller: str) -> None:
         )
 
 
-def row_chunks(X: Any, name: str) -> Any:
-    """A two-dimensional collection as a Dask array of whole rows."""
+def row_chunks(X: Any, name: str) -> DaskArray:
+    """A Dask collection as a two-dimensional array with chunks of whole rows."""
     array = X.to_dask_array() if hasattr(X, "to_dask_array") else X
     if not hasattr(array, "numblocks"):
         raise TypeError(
@@ -54,8 +58,8 @@ def row_chunks(X: Any, name: str) -> Any:
     return array
 
 
-def stand_in(X: Any, array: Any) -> Any:
-    """No rows, but the columns of X, to be checked for their number and names."""
+def stand_in(X: Any, array: DaskArray) -> Any:
+    """An empty array or data frame with the columns of X, to check these."""
     if not hasattr(X, "to_dask_array"):
         return np.empty((0, array.shape[1]))
     pandas = optional_import("pandas", "pandas", "A Dask data frame")
@@ -63,21 +67,24 @@ def stand_in(X: Any, array: Any) -> Any:
 
 
 def chunkwise(method: Callable[..., Any]) -> Callable[..., Any]:
-    """A prediction (self, X) that is lazy, and made chunk by chunk, for Dask data."""
+    """Decorate a method (self, X): for Dask data it predicts lazily, chunk by chunk."""
 
     @functools.wraps(method)
-    def lazy_or_not(self: Any, X: Any) -> Any:
-        return _over_chunks(method, self, X) if is_dask(X) else method(self, X)
+    def predict(self: BaseEstimator, X: Any) -> Any:
+        return _predict_lazily(method, self, X) if is_dask(X) else method(self, X)
 
-    return lazy_or_not
+    return predict
 
 
-def _over_chunks(method: Callable[..., Any], estimator: Any, X: Any) -> Any:
+def _predict_lazily(
+    method: Callable[..., Any], estimator: BaseEstimator, X: Any
+) -> DaskArray:
     check_is_fitted(estimator)
     array = row_chunks(X, "X")
     validate_data(estimator, stand_in(X, array), skip_check_array=True, reset=False)
-    # What is computed later is that of today's fit. The cluster has threads enough, and
-    # the names have been checked.
+    # A copy, so that a later fit does not change predictions that are computed after
+    # it. The cluster runs many chunks at a time, so one thread for each is enough. The
+    # names of the features have been checked, and chunks have none.
     model = copy.copy(estimator)
     model.n_threads = 1
     vars(model).pop("feature_names_in_", None)
@@ -85,19 +92,20 @@ def _over_chunks(method: Callable[..., Any], estimator: Any, X: Any) -> Any:
     like = method(model, np.zeros((1, array.shape[1]), dtype))[:0]
     columns = like.reshape(0, *like.shape[1:] or (1,))
     lazy = array.map_blocks(
-        functools.partial(_of_chunk, method, model, columns),
+        functools.partial(_predict_chunk, method, model, columns),
         dtype=columns.dtype,
         meta=columns,
         chunks=(array.chunks[0], columns.shape[1:]),
     )
-    # Dropping the axis in map_blocks would join chunks along it, which copies them and
-    # which Dask cannot do to sparse ones.
+    # map_blocks could drop the axis itself, but would then join the chunks along it,
+    # which copies them, and which Dask cannot do for sparse chunks.
     return lazy if like.ndim == 2 else lazy[:, 0]
 
 
-def _of_chunk(
-    method: Callable[..., Any], model: Any, columns: np.ndarray, X: Any
+def _predict_chunk(
+    method: Callable[..., Any], model: BaseEstimator, columns: np.ndarray, X: Any
 ) -> np.ndarray:
+    """The predictions for a chunk as a matrix; ``columns`` is that for no rows."""
     if not X.shape[0]:
         return columns
     result: np.ndarray = method(model, X)

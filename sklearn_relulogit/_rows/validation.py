@@ -1,4 +1,4 @@
-"""Validation data: split off the training data, or the user's own."""
+"""Validation data: a share of the training data, or the user's own."""
 
 from typing import Any
 
@@ -13,31 +13,30 @@ from .input import check_data
 def stratified_split(
     codes: np.ndarray, fraction: float, rng: np.random.RandomState
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rows to train on and rows to validate on, both in ascending order.
+    """Indices of the rows for training and for validation, both in ascending order.
 
-    Each class gives the given share of its rows, but at least one row to either
-    side if it has two, and none to validation if it has one. (scikit-learn's
-    splitters refuse such classes, and validation sets smaller than the number
-    of classes.)
+    Each class gives a fraction of its rows to validation. Where a class has two rows
+    or more, at least one stays on either side; a single row is for training.
+    (scikit-learn's splitters refuse such classes, and validation sets smaller than the
+    number of classes.)
     """
-    validation = []
+    is_validation = np.zeros(len(codes), dtype=bool)
     for code in np.unique(codes):
         rows = np.flatnonzero(codes == code)
         n = number_to_validate(len(rows), fraction)
-        validation.append(rng.permutation(rows)[:n] if n else rows[:0])
-    chosen = np.zeros(len(codes), dtype=bool)
-    chosen[np.concatenate(validation)] = True
-    check_some_to_validate(int(chosen.sum()), len(codes))
-    return np.flatnonzero(~chosen), np.flatnonzero(chosen)
+        if n:
+            is_validation[rng.permutation(rows)[:n]] = True
+    check_some_to_validate(int(is_validation.sum()), len(codes))
+    return np.flatnonzero(~is_validation), np.flatnonzero(is_validation)
 
 
 def number_to_validate(n_rows: int, fraction: float) -> int:
-    """How many of the rows of a class are validated on."""
+    """How many rows a class of ``n_rows`` gives to validation."""
     return int(np.clip(round(fraction * n_rows), 1, n_rows - 1)) if n_rows > 1 else 0
 
 
 def check_some_to_validate(n_validation: int, n_samples: int) -> None:
-    """Raise a ValueError if there is no row to validate on."""
+    """Raise a ValueError if there are no rows for validation."""
     if not n_validation:
         raise ValueError(
             "early_stopping=True needs a class with at least two samples to split "
@@ -48,7 +47,7 @@ def check_some_to_validate(n_validation: int, n_samples: int) -> None:
 def check_validation_data(
     estimator: BaseEstimator, X_val: Any, y_val: Any, classes: np.ndarray, dtype: Any
 ) -> tuple[Matrix, np.ndarray]:
-    """The user's own validation data, with labels as indices into ``classes``."""
+    """Check the user's validation data; the labels become indices into ``classes``."""
     try:
         X_val = check_data(estimator, X_val, dtype=dtype, reset=False)
     except ValueError as error:

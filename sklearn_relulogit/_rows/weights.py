@@ -1,7 +1,7 @@
-"""Sample weights: checked, and multiplied with the weights of the classes."""
+"""Checks of sample weights, and the weights of the classes."""
 
 from numbers import Number
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from sklearn.utils import check_array, check_consistent_length, compute_class_weight
@@ -12,7 +12,10 @@ from .._model.arrays import Matrix, numpy_dtype
 def check_sample_weight(
     sample_weight: Any, X: Matrix, name: str = "sample_weight"
 ) -> np.ndarray:
-    """Weights of the rows of X in its dtype, (n_samples,); ones where None is given."""
+    """Check the weights of the rows of X and that they have a positive, finite sum.
+
+    Returns an array of shape (n_samples,) in the dtype of X; ones where None is given.
+    """
     weights = check_weights(sample_weight, X, name)
     if sample_weight is not None:
         check_total(weights, name)
@@ -20,14 +23,17 @@ def check_sample_weight(
 
 
 def check_weights(sample_weight: Any, X: Matrix, name: str) -> np.ndarray:
-    """The same of a part of the rows, which may weigh nothing together."""
+    """Check the weights of some of the rows, which may all be zero.
+
+    Returns an array of shape (n_samples,) in the dtype of X; ones where None is given.
+    """
     dtype = numpy_dtype(X.dtype)
     if sample_weight is None:
-        # One number seen n_samples times.
+        # A view of a single number, so that no memory is taken for each row.
         return np.broadcast_to(dtype.type(1), X.shape[0])
     with np.errstate(over="ignore", invalid="ignore"):
         weights: np.ndarray = check_array(
-            # A number has no shape to complain of.
+            # A number becomes a matrix, which the next check refuses.
             [[sample_weight]] if isinstance(sample_weight, Number) else sample_weight,
             dtype=dtype,
             ensure_2d=False,
@@ -61,7 +67,7 @@ def check_total(weights: np.ndarray, name: str) -> None:
 
 
 def weights_of_classes(
-    class_weight: Any,
+    class_weight: dict[Any, float] | Literal["balanced"],
     classes: np.ndarray,
     codes: np.ndarray,
     sample_weight: np.ndarray,
@@ -69,18 +75,18 @@ def weights_of_classes(
     """The weight of each class, (n_classes,).
 
     "balanced" gives every class the same total of sample weights, so that an
-    integer weight stays the same as repeating the sample. A class whose samples
-    all weigh nothing is left out of it.
+    integer weight is the same as repeating the sample. Classes whose samples all have
+    weight zero are left out when the others are balanced.
     """
     if class_weight == "balanced":
-        weighty = sample_weight > 0
-        present = np.unique(codes[weighty])
+        positive = sample_weight > 0
+        present = np.unique(codes[positive])
         weights = np.ones(len(classes))
         weights[present] = compute_class_weight(
             class_weight,
             classes=present,
-            y=codes[weighty],
-            sample_weight=sample_weight[weighty],
+            y=codes[positive],
+            sample_weight=sample_weight[positive],
         )
         return weights
     for label, weight in class_weight.items():

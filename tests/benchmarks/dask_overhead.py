@@ -21,7 +21,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_relulogit import ReLULogisticClassifier
 from sklearn_relulogit._model.blocks import Block
-from sklearn_relulogit._rows.cluster import Chunk, ClusterMap, CutChunks
+from sklearn_relulogit._rows.cluster import Chunk, ClusterMap
 
 HIDDEN = (64, 32)
 REPEATS = 3
@@ -95,13 +95,12 @@ def latency():
                 continue
             lengths = da.from_array(np.zeros(n_chunks), chunks=1)
             chunks = [Chunk(delayed).then(one_row) for delayed in lengths.to_delayed()]
-            parts = CutChunks(chunks, [(1, 1)])
             function = partial(nothing, np.zeros(n_parameters))
-            cluster_map(function, parts)
+            cluster_map(function, chunks, [(1, 1)])
             times, cpu = [], time.process_time()
             for _ in range(LATENCY_REPEATS):
                 start = time.perf_counter()
-                cluster_map(function, parts)
+                cluster_map(function, chunks, [(1, 1)])
                 times.append(time.perf_counter() - start)
             cpu = 1e3 * (time.process_time() - cpu) / LATENCY_REPEATS
             milliseconds = 1e3 * statistics.median(times)

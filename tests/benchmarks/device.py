@@ -27,14 +27,13 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_relulogit import ReLULogisticClassifier
-from sklearn_relulogit._base import likelihood_of
 from sklearn_relulogit._model.arrays import Numpy, namespace, to_numpy
-from sklearn_relulogit._model.blocks import Block, Parts, cut
+from sklearn_relulogit._model.blocks import Block, Parts, row_blocks
+from sklearn_relulogit._model.likelihood import likelihood_of
 from sklearn_relulogit._model.objective import Objective
 from sklearn_relulogit._model.parameters import (
     initial_theta,
     layer_shapes,
-    n_outputs_of,
     unpack,
 )
 from sklearn_relulogit._threads import (
@@ -97,17 +96,17 @@ def objective_of(X, y, hidden, alpha, ordered_map=map):
     xp = namespace(X)
     codes = y if xp is Numpy else xp.to_device(y)
     ones = np.ones(len(y), str(X.dtype).rpartition(".")[2])
-    n_classes = int(y.max()) + 1
-    shapes = layer_shapes(X.shape[1], hidden, n_outputs_of(n_classes))
-    blocks = cut(Block(X, codes, ones if xp is Numpy else xp.to_device(ones)), shapes)
-    return Objective(
-        Parts(blocks, float(len(y)), weighted=False, sparse=False, xp=xp),
-        shapes,
-        likelihood_of(n_classes)(),
-        alpha,
-        ones.dtype,
-        ordered_map,
+    likelihood = likelihood_of(int(y.max()) + 1)
+    shapes = layer_shapes(X.shape[1], hidden, likelihood.n_outputs)
+    data = Block(X, codes, ones if xp is Numpy else xp.to_device(ones))
+    parts = Parts(
+        row_blocks(data, shapes),
+        float(len(y)),
+        weighted=False,
+        xp=xp,
+        ordered_map=ordered_map,
     )
+    return Objective.over(parts, shapes, likelihood, alpha, ones.dtype)
 
 
 def fit(X, y, hidden, **parameters):

@@ -23,8 +23,9 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_relulogit import ReLULogisticClassifier, ReLULogisticClassifierCV
 
-# A TypeError is scikit-learn's for sparse labels or weights, and unknown types.
-DOCUMENTED = (ValueError, TypeError, MemoryError)
+# A TypeError is scikit-learn's for sparse labels or weights, and unknown types. An
+# OverflowError is Python's for integers that are larger than any float.
+DOCUMENTED = (ValueError, TypeError, MemoryError, OverflowError)
 
 HUGE = [10**400, 2**63, 2**64 - 1, 10**18, -(10**30)]
 ODD: list[Any] = [

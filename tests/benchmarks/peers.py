@@ -14,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
 from sklearn_relulogit import ReLULogisticClassifier
-from sklearn_relulogit._model.blocks import Block, Parts, cut
+from sklearn_relulogit._model.blocks import Block, Parts
 from sklearn_relulogit._model.likelihood import Logistic
 from sklearn_relulogit._model.objective import Objective
 from sklearn_relulogit._model.parameters import layer_shapes, unpack
@@ -35,9 +35,9 @@ class Ours:
         self.n_threads = n_threads
         shapes = layer_shapes(X.shape[1], hidden, 1)
         ones = np.broadcast_to(X.dtype.type(1), len(y))
-        parts = Parts.of(cut(Block(X, y, ones), shapes))
         self.map = ThreadedMap(n_threads)
-        self.objective = Objective(parts, shapes, Logistic(), alpha, X.dtype, self.map)
+        parts = Parts.of(Block(X, y, ones), shapes, self.map)
+        self.objective = Objective.over(parts, shapes, Logistic(), alpha, X.dtype)
 
     def evaluate(self, theta):
         return self.objective(theta)
