@@ -43,8 +43,10 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
     sample weights. Without hidden layers this is
     ``LogisticRegression(C=1/alpha)``.
 
-    Features should be on similar scales: put a
-    :class:`~sklearn.preprocessing.StandardScaler` in front.
+    Features should be on similar scales, since the penalty is in their units: put a
+    :class:`~sklearn.preprocessing.StandardScaler` in front. The order of the rows,
+    repeats instead of weights, the unit of the weights, the place of the features and
+    the names of the classes do not matter.
 
     Parameters
     ----------
@@ -61,6 +63,7 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
         its predictions for the other half, for penalties in steps of a half power of
         ten as far as they improve. The values of a row decide which half it belongs
         to, so nothing is random, and a weight of two is the same as a row given twice.
+        With all weights times a number it finds that number times the penalty.
         The search takes about the time of the fit that follows, which starts where
         that of one half ended. :class:`ReLULogisticClassifierCV` searches more
         thoroughly.
@@ -79,7 +82,8 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
 
     tol : float, default=1e-4
         The fit ends with ``stop_reason_ == "gradient tolerance"`` once no
-        derivative of the mean objective (`loss_`) exceeds `tol`. The objective
+        derivative of the mean objective (`loss_`) exceeds `tol` times its value, by
+        the parameters that the network has for standardised features. The objective
         of a network with hidden layers has kinks, and its minima often lie on
         them, where the gradient does not tend to zero. There the fit also ends,
         with "loss tolerance", once ten iterations together lowered the
@@ -204,7 +208,8 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
         "iteration limit", "evaluation limit", "line search" (no step lowers the
         objective in this floating type) or "interrupted" (by Ctrl-C; the best
         parameters until then are kept, and a second Ctrl-C ends at once). There is
-        one too where the fitted network is a constant.
+        one too where the fitted network is a constant, and where features are on very
+        different scales or too far from zero for their floating type.
 
     coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
         Coefficients, as in :class:`~sklearn.linear_model.LogisticRegression`. Only
