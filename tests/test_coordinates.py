@@ -1,15 +1,18 @@
 """Coordinates of the optimiser: points, gradients by the chain rule, the first step."""
 
+import literal
 import numpy as np
 import pytest
 from conftest import assert_gradient
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import rosen, rosen_der
 
+from sklearn_relulogit._model.parameters import layer_shapes, n_parameters, unpack
 from sklearn_relulogit._optimize.coordinates import (
     Coordinates,
-    Product,
+    FeatureScale,
     Scaled,
+    StandardFeatures,
     quasi_newton_coordinates,
 )
 
@@ -29,7 +32,7 @@ class Dense:
 
 N = 5
 RNG = np.random.RandomState(0)
-THETA, (A, B) = RNG.standard_normal(N), RNG.standard_normal((2, N, N))
+THETA, A = RNG.standard_normal(N), RNG.standard_normal((N, N))
 HESSIAN = A @ A.T + np.eye(N)
 PAIRS = [(s, HESSIAN @ s) for s in RNG.standard_normal((3, N))]
 
@@ -37,7 +40,6 @@ COORDINATES = {
     "theta itself": lambda: Coordinates(THETA),
     "a matrix": lambda: Coordinates(THETA, Dense(A)),
     "a multiple": lambda: Coordinates(THETA, Scaled(-0.3, Dense(A))),
-    "a product": lambda: Coordinates(THETA, Product(Dense(A), Dense(B))),
     "curvature": lambda: quasi_newton_coordinates(THETA, rosen_der(THETA), PAIRS),
     "no pairs": lambda: quasi_newton_coordinates(THETA, rosen_der(THETA), []),
 }
@@ -66,16 +68,8 @@ def test_the_gradient_is_that_by_differences(make):
         assert_gradient(function, u, wrong)
 
 
-@pytest.mark.parametrize(
-    ("T", "matrix"),
-    [
-        (Scaled(-0.3, Dense(A)), -0.3 * A),
-        (Product(Dense(A), Dense(B)), A @ B),
-        (Product(Scaled(2.0, Dense(A)), Dense(B)), 2.0 * A @ B),
-    ],
-    ids=["multiple", "product", "both"],
-)
-def test_maps_and_their_transposes_are_those_of_the_matrix(T, matrix):
+def test_a_multiple_and_its_transpose_are_those_of_the_matrix():
+    T, matrix = Scaled(-0.3, Dense(A)), -0.3 * A
     u = np.random.RandomState(1).standard_normal(N)
     assert_allclose(T @ u, matrix @ u, rtol=1e-12)
     assert_allclose(T.transposed(u), matrix.T @ u, rtol=1e-12)
@@ -90,3 +84,134 @@ def test_a_step_of_length_one_is_the_quasi_newton_step():
     direction = -coordinates.gradient(gradient)
     reached = coordinates.theta(direction / np.linalg.norm(direction))
     assert_allclose(reached, 3.0, rtol=1e-10)
+
+
+# Centres and units of four features.
+CENTRE, UNIT = np.array([0.3, -2.0, 1e3, 0.0]), np.array([0.5, 8.0, 2.0, 0.125])
+each_size = pytest.mark.parametrize("size", [1.0, 3.0, 1e-4])
+
+
+def standard_features(hidden, size, n_outputs=2):
+    shapes = layer_shapes(4, hidden, n_outputs)
+    return StandardFeatures(CENTRE, UNIT, size, shapes), n_parameters(shapes)
+
+
+def logits(theta, shapes, X):
+    """The network sample by sample, by the formulas of the derivation."""
+    layers = unpack(theta, shapes)
+    W, b = [W_T.T for W_T, _ in layers], [b for _, b in layers]
+    return np.array([literal.network(W, b, x)[1] for x in X])
+
+
+@each_size
+def test_standardised_features_give_the_same_function(hidden, size):
+    """That of the parameters u at z = (x - c) / d is that of T u at x, for any size."""
+    T, n = standard_features(hidden, size)
+    rng = np.random.RandomState(0)
+    u = rng.standard_normal(n)
+    X = CENTRE + UNIT * rng.standard_normal((7, 4))
+    Z = (X - CENTRE) / UNIT
+    found, expected = (
+        logits(*pair) for pair in [(T @ u, T.shapes, X), (u, T.shapes, Z)]
+    )
+    assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
+    wrong = T @ u
+    wrong[-1] += 1e-6
+    with pytest.raises(AssertionError):
+        assert_allclose(logits(wrong, T.shapes, X), expected, rtol=1e-9, atol=1e-9)
+
+
+@each_size
+def test_the_maps_of_standardised_features_are_those_of_a_matrix(hidden, size):
+    """The matrix is built from the formulas of the layers, entry by entry."""
+    T, n = standard_features(hidden, size)
+    a = size ** (-1 / len(T.shapes))
+    matrix, start = np.zeros((n, n)), 0
+    for number, (n_in, n_out) in enumerate(T.shapes, start=1):
+        for j in range(n_out):
+            bias = start + n_in * n_out + j
+            matrix[bias, bias] = size * a**number
+            for i in range(n_in):
+                weight = start + i * n_out + j
+                matrix[weight, weight] = size * a / UNIT[i] if number == 1 else a
+                if number == 1:
+                    matrix[bias, weight] = -CENTRE[i] * size * a / UNIT[i]
+        start += (n_in + 1) * n_out
+    columns = np.array([T @ e for e in np.eye(n)]).T
+    assert_allclose(columns, matrix, rtol=1e-12)
+    transposed = np.array([T.transposed(e) for e in np.eye(n)]).T
+    assert_allclose(transposed, matrix.T, rtol=1e-12)
+    theta = np.random.RandomState(0).standard_normal(n)
+    before = theta.copy()
+    assert_allclose(matrix @ T.solve(theta), theta, rtol=1e-9, atol=1e-9)
+    T.transposed(theta)
+    assert_array_equal(theta, before)
+
+
+@pytest.mark.parametrize("size", [1e-4, 1.0, 1e4])
+def test_layers_share_the_size_of_the_features(hidden, size):
+    """Where all features have it, all weights are multiplied by its root of order -L.
+
+    So a network whose weights were balanced between the layers stays so.
+    """
+    shapes = layer_shapes(4, hidden, 2)
+    T = StandardFeatures(np.zeros(4), np.full(4, size), size, shapes)
+    for W_T, _ in unpack(T @ np.ones(n_parameters(shapes)), shapes):
+        assert_allclose(W_T, size ** (-1 / len(shapes)), rtol=1e-12)
+
+
+def scale_of(mean, deviation, reach, hidden=()):
+    statistics = (np.array(x, dtype=float) for x in (mean, deviation, reach))
+    return FeatureScale.of(*statistics, layer_shapes(len(mean), hidden, 1))
+
+
+@pytest.mark.parametrize(
+    ("mean", "deviation", "reach", "centre", "unit"),
+    [
+        (3.0, 2.0, 5.0, 3.0, 2.0),
+        # One row in 10,000 is 1, the others 0: a tenth of the distance of the 1.
+        (1e-4, np.sqrt(1e-4 * (1 - 1e-4)), 1 - 1e-4, 1e-4, 0.1 * (1 - 1e-4)),
+        # Constant, exactly and to rounding.
+        (7.0, 0.0, 0.0, 7.0, 1.0),
+        (1e9, 1e-7, 1e-4, 1e9, 1.0),
+        (0.0, 0.0, 0.0, 0.0, 1.0),
+        # A variation that is small but there, and one that is next to nothing.
+        (1e9, 0.1, 0.2, 1e9, 0.1),
+        (0.0, 1e-200, 1e-200, 0.0, 1e-200),
+        # Statistics that overflow.
+        (np.inf, np.nan, np.nan, 0.0, 1.0),
+        (0.0, np.inf, 1e300, 0.0, 1.0),
+    ],
+)
+def test_the_scale_of_a_feature(mean, deviation, reach, centre, unit):
+    # Beside another feature, which has no influence.
+    scale = scale_of([mean, 0.0], [deviation, 4.0], [reach, 4.0])
+    assert_allclose(scale.centre, [centre, 0], rtol=1e-12)
+    assert_allclose(scale.unit, [unit, 4], rtol=1e-12)
+    assert scale.size == pytest.approx(np.sqrt(unit) * 2, rel=1e-12)
+
+
+def test_initial_coordinates_are_those_of_the_scale():
+    scale = scale_of([1.0, -3.0], [2.0, 8.0], [4.0, 9.0], (3,))
+    T = scale.initial
+    assert_array_equal(T.centre, [1, -3])
+    u = np.random.RandomState(0).standard_normal(n_parameters(scale.shapes))
+    same = StandardFeatures(
+        np.array([1.0, -3.0]), np.array([2.0, 8.0]), 4.0, scale.shapes
+    )
+    assert_allclose(T @ u, same @ u, rtol=1e-12)
+
+
+def test_coordinates_under_a_penalty_even_out_the_curvature():
+    """Without hidden layers: (d_x^2 p (1 - p) + alpha / sum(s)) / d^2 on the diagonal.
+
+    The bound p (1 - p) <= 1 stands for itself. With a penalty that outweighs the
+    features all units are alike, and without one they are the features' own.
+    """
+    scale = scale_of([0.0, 0.0], [1.0, 1e-3], [2.0, 2e-3])
+    for alpha in (0.0, 0.5, 1e6):
+        T = scale.coordinates(alpha, weight_sum=10.0)
+        diagonal = np.array([1.0, 1e-6]) + alpha / 10
+        # By u the curvature is that by the weights times the square of d W / d u.
+        slope = np.array([(T @ e)[i] for i, e in enumerate(np.eye(3)[:2])])
+        assert_allclose(diagonal * slope**2, 1, rtol=1e-9)

@@ -1,5 +1,6 @@
 """The flat vector and the layers."""
 
+import literal
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -10,6 +11,7 @@ from sklearn_relulogit._model.parameters import (
     layer_shapes,
     n_parameters,
     pack,
+    reorder_outputs,
     unpack,
 )
 
@@ -65,3 +67,42 @@ def test_the_mask_of_weights_leaves_the_biases_out(hidden):
     for W_T, b in unpack(mask, shapes):
         assert W_T.all()
         assert not b.any()
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2], [2, 0, 1], [1, 0, 2], [2, 1, 0]])
+def test_outputs_in_another_order_are_those_of_the_same_classes(hidden, order):
+    """Class k of the old order is class order[k] of the new one."""
+    shapes = layer_shapes(4, hidden, 3)
+    rng = np.random.RandomState(0)
+    theta = rng.standard_normal(n_parameters(shapes))
+    before = theta.copy()
+    reordered = reorder_outputs(theta, shapes, np.array(order))
+    for x in rng.standard_normal((5, 4)):
+        old, new = (
+            output_of(parameters, shapes, x) for parameters in (theta, reordered)
+        )
+        for k in range(3):
+            assert new[order[k]] == pytest.approx(old[k], rel=1e-12)
+    assert_array_equal(theta, before)
+    # And back.
+    assert_array_equal(reorder_outputs(reordered, shapes, np.argsort(order)), theta)
+
+
+def output_of(theta, shapes, x):
+    """The network at one sample, by the formulas of the derivation."""
+    layers = unpack(theta, shapes)
+    return literal.network([W_T.T for W_T, _ in layers], [b for _, b in layers], x)[1]
+
+
+def test_two_classes_change_the_sign_of_their_output(hidden):
+    """One output is the logarithm of the odds of class 1, which becomes class 0."""
+    shapes = layer_shapes(4, hidden, 1)
+    rng = np.random.RandomState(0)
+    theta = rng.standard_normal(n_parameters(shapes))
+    x = rng.standard_normal(4)
+    same, changed = (
+        output_of(reorder_outputs(theta, shapes, np.array(order)), shapes, x)
+        for order in ([0, 1], [1, 0])
+    )
+    assert same == output_of(theta, shapes, x) != 0
+    assert changed == pytest.approx(-same, rel=1e-12)
