@@ -236,7 +236,7 @@ def test_the_scale_of_the_penalty_of_one_feature(iris, n_classes, container):
 
     def scale(X, weights):
         data = Block(container(X), y, weights)
-        return collapse_alpha(data, likelihood, X.std(axis=0))
+        return collapse_alpha(data, likelihood, np.ptp(X, axis=0))
 
     expected = best_threshold(X[:, 0], residuals)
     found = scale(X, weights)
@@ -245,6 +245,10 @@ def test_the_scale_of_the_penalty_of_one_feature(iris, n_classes, container):
     # It has the unit of the weights and that of the feature, and no place.
     assert scale(X, 3 * weights) == pytest.approx(3 * expected, rel=1e-10)
     assert scale(5 * X, weights) == pytest.approx(5 * expected, rel=1e-10)
+    # Its square would overflow or underflow, it does not.
+    for factor in (1e-200, 1e200):
+        assert scale(X, factor * weights) == pytest.approx(factor * expected, rel=1e-10)
+        assert scale(factor * X, weights) == pytest.approx(factor * expected, rel=1e-10)
     assert scale(X + 7, weights) == pytest.approx(expected, rel=1e-9)
 
 

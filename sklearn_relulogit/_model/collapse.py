@@ -189,7 +189,7 @@ def collapse_alpha(data: Block, likelihood: Likelihood, unit: np.ndarray) -> flo
         gains = [strongest_unit(t, R) for t in np.asarray(data.X @ W).T]
         # Rounding errors of the sums are no gain.
         noise = np.finfo(np.float64).eps * np.abs(R).sum() * np.sqrt(len(R))
-        strongest = max(gains)
+        strongest = float(np.max(gains))
         reach = np.abs(data.X @ W).max()
     if not strongest < np.inf:
         raise FloatingPointError("the gradient overflows")
@@ -207,7 +207,15 @@ def strongest_unit(t: np.ndarray, R: np.ndarray) -> float:
     total = np.cumsum(R, axis=0)
     above = np.cumsum(R * t[:, None], axis=0) - total * t[:, None]
     below = above - above[-1:]
-    return float(max(np.linalg.norm(A, axis=1).max() for A in (above, below)))
+    return float(np.max([longest_row(A) for A in (above, below)]))
+
+
+def longest_row(A: np.ndarray) -> float:
+    """The largest norm of a row, by squares that neither overflow nor underflow."""
+    largest = float(np.abs(A).max())
+    if not 0 < largest < np.inf:
+        return largest
+    return largest * float(np.linalg.norm(A / largest, axis=1).max())
 
 
 def asks_for_constant(
