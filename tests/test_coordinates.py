@@ -177,7 +177,8 @@ def scale_of(mean, deviation, reach, hidden=()):
         (0.0, 0.0, 0.0, 0.0, 1.0),
         # A variation that is small but there, and one that is next to nothing.
         (1e9, 0.1, 0.2, 1e9, 0.1),
-        (0.0, 1e-200, 1e-200, 0.0, 1e-200),
+        (0.0, 1e-90, 1e-90, 0.0, 1e-90),
+        (0.0, 1e-110, 1e-110, 0.0, 1.0),
         # Statistics that overflow.
         (np.inf, np.nan, np.nan, 0.0, 1.0),
         (0.0, np.inf, 1e300, 0.0, 1.0),

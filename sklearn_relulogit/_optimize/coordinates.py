@@ -17,8 +17,9 @@ from .curvature import InverseHessianRoot, Pair
 # A feature that goes further than so many deviations from its mean is measured by that.
 LONGEST_REACH = 10
 
-# A feature whose values differ by a smaller share of their size is constant.
-ROUNDING, SMALLEST = 1e-12, 1e-300
+# A feature is constant whose values differ by a smaller share of their size, or by so
+# little that the weights it needs, or the squares of their derivatives, may overflow.
+ROUNDING, SMALLEST = 1e-12, 1e-100
 
 Function = Callable[[np.ndarray], tuple[float, np.ndarray]]
 
@@ -131,7 +132,7 @@ class FeatureScale:
         that is constant, to rounding, has the unit 1.
         """
         unit = np.maximum(deviation, reach / LONGEST_REACH)
-        varies = reach > ROUNDING * np.maximum(np.abs(mean), SMALLEST)
+        varies = reach > np.maximum(ROUNDING * np.abs(mean), SMALLEST)
         finite = np.isfinite(unit) & np.isfinite(mean)
         return cls(
             np.where(finite, mean, 0.0), np.where(varies & finite, unit, 1.0), shapes
