@@ -12,12 +12,15 @@ import numpy as np
 from scipy.sparse import issparse, vstack
 from sklearn.utils import murmurhash3_32
 
-from .._model.arrays import Matrix
+from .._model.arrays import Matrix, take_rows, to_numpy
 from .._model.blocks import Block, rows_of
-from .statistics import moments_of
+from .statistics import Moments, moments_of
 
 # Steps of a standard deviation that a standard key tells apart.
 STANDARD_STEPS = 2.0**16
+
+# A feature whose values differ by a smaller share of their size is constant.
+ROUNDING = 1e-12
 
 # Numbers hashed at a time.
 HASHED_NUMBERS = 2**18
@@ -60,40 +63,45 @@ def merge_equal_rows(
 
     The rows as they are, and None, where the distinct ones hold more than
     ``max_numbers`` numbers (of sparse data, stored numbers), since they are a copy;
-    and where X is on a device, or has more than ``max_hashed`` numbers.
+    and where X has more than ``max_hashed`` numbers. X on a device stays there.
     """
     X = data.X
-    if not (issparse(X) or isinstance(X, np.ndarray)):
-        return data, None
-    numbers = X.nnz if issparse(X) else X.size
+    numbers = X.nnz if issparse(X) else X.shape[0] * X.shape[1]
     if max_hashed is not None and numbers > max_hashed:
         return data, None
     rows, _, weights = distinct_rows(data, row_keys(X))
     if len(rows) * numbers > max_numbers * X.shape[0]:
         return data, None
-    merged = Block(X[rows], data.y[rows], weights.astype(data.sample_weight.dtype))
-    keys = standard_keys(merged)
+    weights = weights.astype(data.sample_weight.dtype)
+    merged = Block(take_rows(X, rows), data.y[rows], weights)
+    keys = standard_keys(merged, moments_of(merged))
     # Of rows with the same key and label, the order by their values remains.
     order = np.lexsort((merged.y, keys))
-    X, y, weights = (array[order] for array in merged)
+    X, y, weights = (take_rows(array, order) for array in merged)
     if isinstance(X, np.ndarray) and X.dtype == np.float64:
         # BLAS is up to a fifth faster on columns, and equally fast in float32.
         X = np.asfortranarray(X)
     return Block(X, y, weights), keys[order]
 
 
-def standard_keys(data: Block) -> np.ndarray:
+def standard_keys(data: Block, moments: Moments) -> np.ndarray:
     """Hashes of the rows that do not change with the place or unit of a feature.
 
-    What is hashed are standardised features, rounded to a multiple of 2^-16.
+    What is hashed are standardised features, rounded to a multiple of 2^-16. The
+    moments are those of all rows, of which the data may be a part.
     """
-    moments = moments_of(data)
     X, mean = data.X, moments.mean
-    factor = STANDARD_STEPS / np.where(moments.variance > 0, moments.deviation, np.inf)
+    # Squares of very small or large features underflow or overflow.
+    has_deviation = (moments.variance > 0) & (moments.variance < np.inf)
+    unit = np.where(has_deviation, moments.deviation, moments.reach)
+    # What is left of a constant less its mean depends on how the sums were rounded.
+    varies = moments.reach > ROUNDING * np.abs(mean)
+    with np.errstate(over="ignore"):
+        factor = STANDARD_STEPS / np.where(varies, unit, np.inf)
 
     def standard(X: Matrix) -> Matrix:
         if not issparse(X):
-            return np.rint((X - mean) * factor)
+            return np.rint((to_numpy(X) - mean) * factor)
         X = X.astype(np.float64)
         columns = X.indices
         X.data = np.rint((X.data - mean[columns]) * factor[columns])
@@ -105,10 +113,25 @@ def standard_keys(data: Block) -> np.ndarray:
         return row_keys(X, transform=standard, zero=zero)
 
 
+def first_keys(data: Block, moments: Moments, n_classes: int) -> np.ndarray:
+    """The smallest standard key of each class, the largest integer for none."""
+    first = np.full(n_classes, np.iinfo(np.int64).max)
+    present = np.flatnonzero(to_numpy(data.sample_weight) > 0)
+    if len(present):
+        keys = standard_keys(data, moments)
+        np.minimum.at(first, data.y[present], keys[present])
+    return first
+
+
+def to_host(X: Matrix) -> Matrix:
+    """Dense X as an array of numpy; sparse X as it is."""
+    return X if issparse(X) else to_numpy(X)
+
+
 def row_keys(
     X: Matrix,
     hashed_numbers: int = HASHED_NUMBERS,
-    transform: Callable[[Matrix], Matrix] = lambda X: X,
+    transform: Callable[[Matrix], Matrix] = to_host,
     zero: np.ndarray | None = None,
 ) -> np.ndarray:
     """A 64-bit hash of the values of each row; the same for dense and sparse X.
@@ -161,11 +184,13 @@ def _hash(values: np.ndarray) -> np.ndarray:
     return hashes
 
 
-def keyed(block: Block) -> Keyed:
-    """The rows that weigh anything."""
+def keyed(block: Block, moments: Moments) -> Keyed:
+    """The rows that weigh anything, and their standard keys."""
     rows = np.flatnonzero(block.sample_weight > 0)
     block = Block(*(array[rows] for array in block))
-    return Keyed(row_keys(block.X) if len(rows) else np.empty(0, np.int64), block)
+    if not len(rows):
+        return Keyed(np.empty(0, np.int64), block)
+    return Keyed(standard_keys(block, moments), block)
 
 
 def smallest_keys(samples: list[Keyed], n_rows: int) -> Keyed:

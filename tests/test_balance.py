@@ -1,0 +1,134 @@
+"""At the end of a fit: mean probabilities that are the shares of the classes."""
+
+import numpy as np
+import pytest
+from conftest import Problem
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import expit, softmax
+from sklearn.datasets import make_classification
+
+from sklearn_relulogit import ReLULogisticClassifier
+from sklearn_relulogit._optimize.lbfgs import Iterate, Minimum
+from sklearn_relulogit._optimize.monitors import Validation
+from sklearn_relulogit._optimize.training import Restart, balance
+
+
+@pytest.fixture(params=[2, 3])
+def problem(request):
+    problem = Problem((5,), n_classes=request.param, n_samples=60)
+    problem.s = problem.rng.uniform(0.5, 2, 60)
+    # Not far off, as where a fit ends.
+    problem.theta *= 0.3
+    return problem
+
+
+def shares_of(problem):
+    totals = np.bincount(problem.y, problem.s)
+    return totals / totals.sum()
+
+
+def mean_probabilities(problem, theta):
+    """Weighted means of the probabilities, written out."""
+    n_hidden = problem.shapes[0][1]
+    W_T, rest = theta[: 4 * n_hidden].reshape(4, -1), theta[4 * n_hidden :]
+    m = problem.shapes[1][1]
+    b, V_T, c = rest[:n_hidden], rest[n_hidden:-m].reshape(-1, m), rest[-m:]
+    logits = np.maximum(problem.X @ W_T + b, 0) @ V_T + c
+    proba = softmax(logits, axis=1)
+    if m == 1:
+        proba = np.hstack([expit(-logits), expit(logits)])
+    return problem.s @ proba / problem.s.sum()
+
+
+def ended(problem, theta, stop_reason="loss tolerance", validation=None):
+    """A restart that has ended at theta, and its objective."""
+    objective = problem.objective(alpha=1.0)
+    loss, gradient = objective(theta)
+    iterate = Iterate(theta, theta.copy(), loss, gradient, n_iter=3)
+    minimum = Minimum(iterate, [loss + 2, loss + 1, loss], 5, stop_reason)
+    return Restart(theta, [], validation, minimum), objective
+
+
+@pytest.mark.parametrize("reason", ["loss tolerance", "gradient tolerance"])
+def test_mean_probabilities_become_the_shares(problem, reason):
+    restart, objective = ended(problem, problem.theta, reason)
+    before = restart.end.iterate
+    shares = shares_of(problem)
+    assert np.abs(mean_probabilities(problem, before.theta) - shares).max() > 0.01
+    balance(restart, objective, shares)
+    after = restart.end.iterate
+    m = problem.shapes[1][1]
+    assert_array_equal(after.theta[:-m], before.theta[:-m])
+    assert_allclose(mean_probabilities(problem, after.theta), shares, rtol=2e-3)
+    # Loss, gradient, curve and count belong to it.
+    value, gradient = objective(after.theta)
+    assert after.loss == value == restart.end.loss_curve[-1] < before.loss
+    assert_array_equal(after.gradient, gradient)
+    assert len(restart.end.loss_curve) == 3
+    assert 6 <= restart.end.n_evaluations <= 10
+    assert restart.end.stop_reason == reason
+
+
+def test_nothing_changes_where_they_are_the_shares(problem):
+    restart, objective = ended(problem, problem.theta)
+    for _ in range(4):
+        balance(restart, objective, shares_of(problem))
+    end, n_evaluations = restart.end.iterate, restart.end.n_evaluations
+    balance(restart, objective, shares_of(problem))
+    assert restart.end.iterate is end
+    assert restart.end.n_evaluations == n_evaluations
+
+
+@pytest.mark.parametrize(
+    "reason", ["interrupted", "iteration limit", "evaluation limit", "callback"]
+)
+def test_a_fit_that_was_ended_is_left_as_it_is(problem, reason):
+    restart, objective = ended(problem, problem.theta, reason)
+    before = restart.end.iterate
+    balance(restart, objective, shares_of(problem))
+    assert restart.end.iterate is before
+    assert restart.end.n_evaluations == 5
+
+
+def test_the_parameters_of_early_stopping_are_left_as_they_are(problem):
+    validation = Validation(problem.objective(), 5, 1e-4)
+    restart, objective = ended(problem, problem.theta, validation=validation)
+    before = restart.end.iterate
+    validation.begin_iteration(before)
+    validation.end_iteration(before)
+    assert restart.iterate is before
+    balance(restart, objective, shares_of(problem))
+    assert restart.iterate is restart.end.iterate is before
+    # Validation data that do not stop a fit have no influence on it.
+    watching = Validation(problem.objective(), None, 1e-4)
+    restart, _ = ended(problem, problem.theta, validation=watching)
+    balance(restart, objective, shares_of(problem))
+    assert restart.end.iterate.loss < before.loss
+
+
+def test_a_class_without_weight_stays_without():
+    """Its share has no logarithm."""
+    problem = Problem((5,), n_classes=3, n_samples=60)
+    problem.s = np.where(problem.y == 1, 0.0, 1.0)
+    restart, objective = ended(problem, problem.theta)
+    before = restart.end.iterate
+    balance(restart, objective, shares_of(problem))
+    assert restart.end.iterate is before
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("hidden", [(), (8,), (6, 4)])
+def test_fits_predict_the_shares_on_average(n_classes, hidden):
+    X, y = make_classification(
+        400,
+        6,
+        n_informative=4,
+        n_classes=n_classes,
+        weights=[0.9] if n_classes == 2 else [0.05, 0.15],
+        random_state=0,
+    )
+    weights = np.random.RandomState(0).uniform(0, 2, 400)
+    shares = np.bincount(y, weights) / weights.sum()
+    clf = ReLULogisticClassifier(hidden, random_state=0).fit(X, y, weights)
+    means = weights @ clf.predict_proba(X) / weights.sum()
+    assert_allclose(means, shares, rtol=3e-3)
