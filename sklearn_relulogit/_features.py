@@ -38,7 +38,7 @@ class Features:
     @classmethod
     def of(cls, rows: Rows, shapes: Shapes) -> Self:
         """The features of some rows."""
-        moments = rows.moments()
+        moments = rows.moments
         scale = FeatureScale.of(moments.mean, moments.deviation, moments.reach, shapes)
         space = rows.row_space(scale.centre, scale.unit)
         return cls(moments, shapes, scale, space, rows.class_order)

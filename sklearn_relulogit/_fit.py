@@ -244,7 +244,7 @@ def overflow_as_error(rows: Rows) -> Iterator[None]:
         raise ValueError(
             overflow_message(
                 "The loss or its gradient",
-                rows.moments().largest,
+                rows.moments.largest,
                 rows.dtype,
                 rows.feature_names,
             )

@@ -19,7 +19,7 @@ from .._model.parameters import Shapes
 from .._optional import optional_import
 from .chunkwise import is_dask, row_chunks, stand_in
 from .cluster import Chunk, ClusterMap, delayed
-from .distinct import Keyed, keyed, smallest_keys
+from .distinct import Keyed, first_keys, keyed, smallest_keys
 from .input import check_chunk, encode_classes
 from .row_space import RowSpace
 from .rows import Given
@@ -51,12 +51,14 @@ class OnCluster:
     n_features: int
     dtype: np.dtype
     feature_names: np.ndarray | None
+    moments: Moments
     summary: "Summary"
     cluster_map: ClusterMap
     training: list[Chunk]
     validation: list[Chunk] | None
     weight_sums: list[float]
-    class_weights: np.ndarray | None = None
+    class_order: np.ndarray
+    class_weights: np.ndarray | None
     # The coefficients are arrays of numpy.
     xp: Namespace = Numpy
     label_xp: Namespace = Numpy
@@ -92,28 +94,40 @@ class OnCluster:
             of_classes = weights_of_classes(
                 class_weight, classes, np.arange(len(classes)), summary.totals.sum(0)
             ).astype(dtype)
-        training = [chunk.then(_weighted, classes, of_classes) for chunk in chunks]
+        moments = cluster_map.merged(moments_of, chunks, joint_moments)
+        class_order = np.arange(len(classes))
+        if not linear:
+            first = cluster_map.merged(
+                partial(_first_keys, moments=moments, classes=classes),
+                chunks,
+                _smallest,
+            )
+            class_order = np.argsort(first, kind="stable")
+        weigh = partial(
+            _weighted, classes=classes, class_order=class_order, of_classes=of_classes
+        )
+        training = [chunk.then(weigh) for chunk in chunks]
         validation = None
         if given.X_val is not None:
             chunks_val = _read_validation(estimator, given, dtype)
             summary_val = Summary.of(cluster_map.each(_summary_of, chunks_val))
             check_known(summary_val.classes, classes)
             check_total(summary_val.totals, "sample_weight_val")
-            validation = [
-                chunk.then(_weighted, classes, of_classes) for chunk in chunks_val
-            ]
+            validation = [chunk.then(weigh) for chunk in chunks_val]
         return cls(
             given.X,
             given.y,
             X.shape[1],
             dtype,
             getattr(estimator, "feature_names_in_", None),
+            moments,
             summary,
             cluster_map,
             training,
             validation,
             # Computed while the chunks as they came are still there.
             _weight_sums(cluster_map, training, validation),
+            class_order,
             of_classes,
         )
 
@@ -131,12 +145,7 @@ class OnCluster:
         totals = self.summary.totals.sum(axis=0)
         if self.class_weights is not None:
             totals = totals * self.class_weights
-        return np.asarray(totals / totals.sum())
-
-    @property
-    def class_order(self) -> np.ndarray:
-        """Codes are in the order of the labels."""
-        return np.arange(len(self.classes))
+        return np.asarray((totals / totals.sum())[self.class_order])
 
     @property
     def has_validation(self) -> bool:
@@ -145,7 +154,8 @@ class OnCluster:
 
     def split(self, fraction: float, rng: np.random.RandomState) -> Self:
         """The same with a share of each class to validate on, drawn at random."""
-        numbers = _numbers_to_validate(self.summary.counts, fraction)
+        counts = self.summary.counts[:, self.class_order]
+        numbers = _numbers_to_validate(counts, fraction)
         seeds = rng.randint(2**31 - 1, size=len(self.training))
         training, validation = (
             [
@@ -182,8 +192,9 @@ class OnCluster:
     def sample(self, n_rows: int) -> Keyed:
         """In memory: about ``n_rows`` distinct training rows, and their keys."""
         merge = partial(smallest_keys, n_rows=n_rows)
-        sample = self.cluster_map.merged(keyed, self.training, merge)
-        return merge([sample])
+        key = partial(keyed, moments=self.moments)
+        sample: Keyed = merge([self.cluster_map.merged(key, self.training, merge)])
+        return sample
 
     def row_space(self, mean: np.ndarray, unit: np.ndarray) -> None:
         """Rows on a cluster are fitted by their features."""
@@ -191,13 +202,6 @@ class OnCluster:
     def reduced(self, space: RowSpace) -> Self:
         """Rows on a cluster are fitted by their features."""
         raise AssertionError("unreachable")
-
-    def moments(self) -> Moments:
-        """Statistics of the features of the training rows."""
-        moments: Moments = self.cluster_map.merged(
-            moments_of, self.training, joint_moments
-        )
-        return moments
 
 
 def _weight_sums(
@@ -381,14 +385,26 @@ def _summary_of(block: Block) -> Summary:
 
 
 def _weighted(
-    block: Block, classes: np.ndarray, of_classes: np.ndarray | None
+    block: Block,
+    classes: np.ndarray,
+    class_order: np.ndarray,
+    of_classes: np.ndarray | None,
 ) -> Block:
     """The block with codes for its labels, and its weights as those of the loss."""
-    codes = np.searchsorted(classes, block.y)
+    numbers = np.searchsorted(classes, block.y)
     weights = block.sample_weight
     if of_classes is not None:
-        weights = weights * of_classes[codes]
-    return Block(block.X, codes, weights)
+        weights = weights * of_classes[numbers]
+    return Block(block.X, np.argsort(class_order)[numbers], weights)
+
+
+def _first_keys(block: Block, moments: Moments, classes: np.ndarray) -> np.ndarray:
+    codes = np.searchsorted(classes, block.y)
+    return first_keys(block._replace(y=codes), moments, len(classes))
+
+
+def _smallest(keys: list[np.ndarray]) -> np.ndarray:
+    return np.asarray(np.min(keys, axis=0))
 
 
 def _side(block: Block, validation: bool, numbers: np.ndarray, seed: int) -> Block:

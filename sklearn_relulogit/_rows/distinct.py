@@ -14,7 +14,7 @@ from sklearn.utils import murmurhash3_32
 
 from .._model.arrays import Matrix, take_rows, to_numpy
 from .._model.blocks import Block, rows_of
-from .statistics import Moments, moments_of
+from .statistics import Moments, moments_of, rows_of_block
 
 # Steps of a standard deviation that a standard key tells apart.
 STANDARD_STEPS = 2.0**16
@@ -69,6 +69,10 @@ def merge_equal_rows(
     numbers = X.nnz if issparse(X) else X.shape[0] * X.shape[1]
     if max_hashed is not None and numbers > max_hashed:
         return data, None
+    if issparse(X) and not X.has_canonical_format:
+        # Of an entry that is stored in several terms the sum counts.
+        X = X.copy()
+        X.sum_duplicates()
     rows, _, weights = distinct_rows(data, row_keys(X))
     if len(rows) * numbers > max_numbers * X.shape[0]:
         return data, None
@@ -146,20 +150,27 @@ def row_keys(
     n_samples, n_features = X.shape
     columns = np.random.RandomState(0).randint(2**62, size=n_features, dtype=np.int64)
     columns = 2 * columns + 1
-    step = max(1, hashed_numbers // n_features)
+    step = rows_of_block(X, hashed_numbers)
+    of_zeros = None if zero is None else zero @ columns
     return np.concatenate(
         [
             _keys(
                 transform(rows_of(X, slice(start, min(start + step, n_samples)))),
                 columns,
                 zero,
+                of_zeros,
             )
             for start in range(0, n_samples, step)
         ]
     )
 
 
-def _keys(X: Matrix, columns: np.ndarray, zero: np.ndarray | None) -> np.ndarray:
+def _keys(
+    X: Matrix,
+    columns: np.ndarray,
+    zero: np.ndarray | None,
+    of_zeros: np.int64 | None,
+) -> np.ndarray:
     # Integers, whose sums wrap around silently and in any order.
     if not issparse(X):
         return np.asarray(_hash(X) @ columns)
@@ -168,7 +179,7 @@ def _keys(X: Matrix, columns: np.ndarray, zero: np.ndarray | None) -> np.ndarray
     if zero is None:
         return np.asarray(hashes @ columns)
     hashes.data -= zero[X.indices]
-    return np.asarray(hashes @ columns + zero @ columns)
+    return np.asarray(hashes @ columns + of_zeros)
 
 
 def _hash(values: np.ndarray) -> np.ndarray:

@@ -19,7 +19,13 @@ from .._model.blocks import (
     weight_of,
 )
 from .._model.parameters import Shapes
-from .distinct import Keyed, keyed, merge_equal_rows, smallest_keys
+from .distinct import (
+    Keyed,
+    first_keys,
+    keyed,
+    merge_equal_rows,
+    smallest_keys,
+)
 from .input import (
     check_data,
     encode_classes,
@@ -69,6 +75,7 @@ class Held:
     feature_names: np.ndarray | None
     xp: Namespace
     label_xp: Namespace
+    moments: Moments
     given: Block
     class_weights: np.ndarray | None
     training: Block
@@ -99,13 +106,16 @@ class Held:
         weights = check_sample_weight(to_host(given.sample_weight), X)
         rows = Block(X, codes, weights)
         training, keys = merge_equal_rows(rows, max_numbers, max_hashed)
+        moments = moments_of(training)
+        # Without hidden layers the names of the classes have no influence anyway.
         class_order = np.arange(len(classes))
-        if keys is not None:
-            class_order = order_of_appearance(training.y, len(classes))
-            new_codes = np.argsort(class_order)
-            training, rows = (
-                block._replace(y=new_codes[block.y]) for block in (training, rows)
-            )
+        if not linear:
+            first = first_keys(training, moments, len(classes))
+            class_order = np.argsort(first, kind="stable")
+        new_codes = np.argsort(class_order)
+        training, rows = (
+            block._replace(y=new_codes[block.y]) for block in (training, rows)
+        )
         of_classes = None
         if class_weight is not None:
             of_classes = weights_of_classes(
@@ -138,6 +148,7 @@ class Held:
             getattr(estimator, "feature_names_in_", None),
             input_namespace(given.X),
             input_namespace(given.y),
+            moments,
             rows,
             of_classes,
             weighted(training, of_classes),
@@ -208,14 +219,16 @@ class Held:
     def sample(self, n_rows: int) -> Keyed:
         """Distinct training rows: all where they are at hand, or about ``n_rows``."""
         if self.keys is not None:
-            return Keyed(self.keys, self.training)
+            X, y, sample_weight = self.training
+            X = to_numpy(X) if self.on_device else X
+            return Keyed(self.keys, Block(X, y, sample_weight))
         X, y, sample_weight = self.training
         step = max(n_rows, HOST_NUMBERS // self.n_features)
 
         def piece(start: int) -> Keyed:
             rows = slice(start, min(start + step, len(y)))
             X_rows = to_numpy(rows_of(X, rows)) if self.on_device else rows_of(X, rows)
-            return keyed(Block(X_rows, y[rows], sample_weight[rows]))
+            return keyed(Block(X_rows, y[rows], sample_weight[rows]), self.moments)
 
         def merge(sample: Keyed, start: int) -> Keyed:
             return smallest_keys([sample, piece(start)], n_rows)
@@ -230,7 +243,7 @@ class Held:
 
     def row_space(self, mean: np.ndarray, unit: np.ndarray) -> RowSpace | None:
         """The space of the training rows, where a fit there pays."""
-        if self.keys is None:
+        if self.keys is None or self.on_device:
             return None
         return RowSpace.of(self.training.X, mean, unit)
 
@@ -242,18 +255,6 @@ class Held:
             training=space.reduce_rows(self.training),
             validation=validation and space.reduce_rows(validation),
         )
-
-    def moments(self) -> Moments:
-        """Statistics of the features of the training rows."""
-        return moments_of(self.training)
-
-
-def order_of_appearance(codes: np.ndarray, n: int) -> np.ndarray:
-    """The numbers below n as they first appear; those that do not come last."""
-    found, first = np.unique(codes, return_index=True)
-    at = np.full(n, len(codes))
-    at[found] = first
-    return np.argsort(at, kind="stable")
 
 
 def weighted(data: Block, class_weights: np.ndarray | None) -> Block:

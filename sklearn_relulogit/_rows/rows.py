@@ -47,6 +47,8 @@ class Rows(Protocol):
         None where X has no names.
     xp, label_xp : Numpy or ArrayAPI
         Where X and the labels are.
+    moments : Moments
+        Statistics of the features of all rows, before class weights and a split.
     shares : ndarray of shape (n_classes,)
         The shares of the codes in the weight of the training rows.
     has_validation : bool
@@ -70,6 +72,8 @@ class Rows(Protocol):
     def xp(self) -> Namespace: ...
     @property
     def label_xp(self) -> Namespace: ...
+    @property
+    def moments(self) -> Moments: ...
     @property
     def shares(self) -> np.ndarray: ...
     @property
@@ -95,6 +99,3 @@ class Rows(Protocol):
 
     def reduced(self, space: RowSpace) -> Self:
         """The same by the features of the space of the rows."""
-
-    def moments(self) -> Moments:
-        """Statistics of the features of the training rows."""

@@ -43,6 +43,19 @@ class Moments(NamedTuple):
         return np.asarray(np.maximum(self.high, -self.low))
 
 
+def rows_of_block(X: Matrix, numbers: int) -> int:
+    """The number of rows that hold about so many numbers, stored ones if X is sparse.
+
+    A block of sparse rows should hold more than a dense row, since its sums are dense.
+    """
+    n_samples, n_features = X.shape
+    of_row: float = n_features
+    if issparse(X):
+        of_row = max(X.nnz / max(n_samples, 1), 1)
+        numbers = max(numbers, 4 * n_features)
+    return max(1, int(numbers / of_row))
+
+
 def moments_of(data: Block) -> Moments:
     """Of all rows, in two passes: the mean, and the squared distances from it."""
     X, _, weights = data
@@ -54,11 +67,11 @@ def moments_of(data: Block) -> Moments:
     low, high = np.full(n_features, np.inf), np.full(n_features, -np.inf)
     if not present.any():
         return Moments(0.0, mean, variance, mean, mean)
-    step = max(1, BLOCK_NUMBERS // n_features)
+    step = rows_of_block(X, BLOCK_NUMBERS)
     blocks = [slice(i, min(i + step, n_samples)) for i in range(0, n_samples, step)]
     with np.errstate(over="ignore", invalid="ignore"):
         for rows in blocks:
-            mean += weights[rows] @ _in_float64(rows_of(X, rows))
+            mean += _column_sums(_in_float64(rows_of(X, rows)), weights[rows])
         mean /= total
         for rows in blocks:
             block, w = _in_float64(rows_of(X, rows)), weights[rows]
@@ -76,7 +89,17 @@ def moments_of(data: Block) -> Moments:
 def _in_float64(X: Matrix) -> Matrix:
     if issparse(X):
         return X.astype(np.float64)
-    return to_numpy(X).astype(np.float64, copy=False)
+    return np.ascontiguousarray(to_numpy(X), dtype=np.float64)
+
+
+def _column_sums(X: Matrix, weights: np.ndarray) -> np.ndarray:
+    """sum_i s_i x_i, in an order that does not depend on where X is in memory.
+
+    The result of BLAS does, in the last digit.
+    """
+    if issparse(X):
+        return np.asarray(X.T @ weights)
+    return np.asarray(np.add.reduce(weights[:, None] * X, axis=0))
 
 
 def _extreme(X: Matrix, name: str) -> np.ndarray:
@@ -87,14 +110,14 @@ def _extreme(X: Matrix, name: str) -> np.ndarray:
 def _squares(X: Matrix, weights: np.ndarray, mean: np.ndarray) -> np.ndarray:
     """sum_i s_i (x_i - mean)^2 of each feature."""
     if not issparse(X):
-        return np.asarray(weights @ (X - mean) ** 2)
+        return _column_sums((X - mean) ** 2, weights)
     distances = X.copy()
     distances.sum_duplicates()
     stored = distances.copy()
     stored.data = np.ones_like(stored.data)
     distances.data = (distances.data - mean[distances.indices]) ** 2
-    zeros = weights.sum() - weights @ stored
-    return np.asarray(weights @ distances + zeros * mean**2)
+    zeros = weights.sum() - _column_sums(stored, weights)
+    return _column_sums(distances, weights) + zeros * mean**2
 
 
 def joint_moments(several: Sequence[Moments]) -> Moments:
