@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import scipy.sparse
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_relulogit._model.blocks import Block
 from sklearn_relulogit._rows.distinct import (
+    class_marks,
     distinct_rows,
-    first_keys,
     merge_equal_rows,
     row_keys,
     standard_keys,
@@ -130,6 +130,28 @@ def test_types_are_kept(data, container, dtype):
     assert type(merged.X) is type(block.X)
 
 
+def test_entries_that_are_stored_twice_or_out_of_order_are_what_they_are():
+    """5 as 2 and 3, in the middle of the row; the data are left as they were."""
+    X = scipy.sparse.csr_array(np.array([[1.0, 5.0, 0.0], [0.0, 5.0, 2.0], [1, 5, 0]]))
+    other = scipy.sparse.csr_array(
+        (
+            np.array([2.0, 1.0, 3.0, 2.0, 5.0, 5.0, 1.0]),
+            np.array([1, 0, 1, 2, 1, 1, 0]),
+            np.array([0, 3, 5, 7]),
+        ),
+        shape=(3, 3),
+    )
+    assert_array_equal(other.toarray(), X.toarray())
+    stored = other.data.copy()
+    labels, weights = np.array([0, 1, 0]), np.ones(3)
+    expected, keys = merge_equal_rows(Block(X, labels, weights), MANY)
+    found, keys_there = merge_equal_rows(Block(other, labels, weights), MANY)
+    assert_same(found, expected)
+    assert_array_equal(keys_there, keys)
+    assert sorted(found.sample_weight) == [1, 2]
+    assert_array_equal(other.data, stored)
+
+
 @pytest.mark.parametrize("container", [np.asarray, scipy.sparse.csr_array])
 def test_the_limits_count_numbers_of_distinct_rows_and_of_all(container):
     """Of sparse data those that are stored."""
@@ -210,35 +232,50 @@ def test_standard_keys_see_a_ten_thousandth_of_a_deviation():
     assert len(np.unique(keys_of(x))) == 199
 
 
-def test_the_first_keys_of_the_classes(X):
-    y = np.arange(50) % 3 * 2
-    weights = np.where(np.arange(50) < 25, 1.0, 0.0)
-    data = Block(X, y, weights)
-    keys = standard_keys(data, moments_of(data))
-    found = first_keys(data, moments_of(data), 6)
-    nothing = np.iinfo(np.int64).max
-    expected = [
-        min(keys[(y == code) & (weights > 0)], default=nothing) for code in range(6)
-    ]
-    assert_array_equal(found, expected)
-    assert list(found == nothing) == [False, True, False, True, False, True]
-    # Of nothing there is no key, and those of parts are merged by their minimum.
-    nobody = data._replace(sample_weight=0 * weights)
-    assert_array_equal(first_keys(nobody, moments_of(data), 6), [nothing] * 6)
-    parts = [
-        first_keys(taken(data, slice(i, i + 10)), moments_of(data), 6)
-        for i in range(0, 50, 10)
-    ]
-    assert_array_equal(np.min(parts, axis=0), expected)
+def order_of(X, y, weights):
+    marks = class_marks(keys_of(X, weights), y, weights, 5)
+    return list(np.argsort(marks)), marks
 
 
-def test_the_order_of_classes_is_that_of_the_rows_whatever_their_names(X):
-    y = np.random.RandomState(0).randint(0, 4, 50)
+@pytest.mark.parametrize("every_row_has_every_label", [False, True])
+def test_the_rows_define_the_order_of_the_classes(X, every_row_has_every_label):
+    """Not their codes, by their names, nor how the rows are given."""
+    rng = np.random.RandomState(0)
+    y, weights = rng.randint(0, 4, 50), rng.randint(1, 4, 50) * 1.0
+    if every_row_has_every_label:
+        X, y = np.repeat(X, 4, axis=0), np.tile(range(4), 50)
+        weights = rng.randint(1, 4, 200) * 1.0
+    (nobody, *order), marks = order_of(X, y, weights)
+    assert nobody == 4
+    assert marks[4] == 0
+    assert order != [0, 1, 2, 3]
+    # They can be told apart, by more than rounding.
+    assert np.diff(np.sort(marks)).min() > 1e-3
     new = np.array([2, 0, 3, 1])
-    orders = [
-        np.argsort(first_keys(Block(X, codes, np.ones(50)), moments_of(data), 4))
-        for codes in (y, new[y])
-        for data in [Block(X, y, np.ones(50))]
-    ]
-    assert_array_equal(new[orders[0]], orders[1])
-    assert_array_equal(np.sort(orders[0]), np.arange(4))
+    rows = rng.permutation(np.repeat(np.arange(len(y)), weights.astype(int)))
+    for other in [
+        (X, new[y], weights),
+        (X[rows], new[y[rows]], np.ones(len(rows))),
+        (X + 3, new[y], 0.1 * weights),
+    ]:
+        assert order_of(*other)[0][1:] == list(new[order])
+    # Of parts, by the moments of all rows, the marks add up.
+    data = Block(X, y, weights)
+    parts = [taken(data, slice(i, i + 20)) for i in range(0, len(y), 20)]
+    total = sum(
+        class_marks(standard_keys(part, moments_of(data)), *part[1:], 5)
+        for part in parts
+    )
+    assert_allclose(total, marks, rtol=1e-12)
+
+
+@each_container
+def test_labels_of_the_same_features_are_in_the_order_of_the_classes(X, container):
+    """Whatever their names."""
+    X, y = container(np.repeat(X, 3, axis=0)), np.tile([0, 1, 2], 50)
+    weights = np.random.RandomState(0).randint(1, 4, 150) * 1.0
+    new = np.array([1, 2, 0])
+    merged, keys = merge_equal_rows(Block(X, y, weights), MANY)
+    other, keys_there = merge_equal_rows(Block(X, new[y], weights), MANY)
+    assert_array_equal(keys, keys_there)
+    assert_same(other, merged._replace(y=new[merged.y]))

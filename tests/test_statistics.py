@@ -121,6 +121,21 @@ def test_entries_of_sparse_data_that_are_stored_twice_are_added_up():
         assert_array_equal(array, before)
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_sparse_features_without_zeros(seed):
+    """A constant has no variance, and one that is far from zero its own."""
+    rng = np.random.RandomState(seed)
+    X = np.array([np.full(50, 3.0), 1e8 + rng.standard_normal(50), np.zeros(50)]).T
+    weights = rng.uniform(0, 1, 50)
+    dense, sparse = (
+        moments_of(data_of(X, weights, container))
+        for container in (np.asarray, scipy.sparse.csr_array)
+    )
+    assert 0 <= sparse.variance[0] < 1e-25
+    assert sparse.variance[1] == pytest.approx(dense.variance[1], rel=1e-6)
+    assert sparse.variance[2] == 0
+
+
 def test_values_far_from_zero_keep_their_digits():
     """The mean square less the square of the mean would have none left."""
     x = np.random.RandomState(0).standard_normal(1000)

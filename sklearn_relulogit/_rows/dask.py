@@ -19,7 +19,7 @@ from .._model.parameters import Shapes
 from .._optional import optional_import
 from .chunkwise import is_dask, row_chunks, stand_in
 from .cluster import Chunk, ClusterMap, delayed
-from .distinct import Keyed, first_keys, keyed, smallest_keys
+from .distinct import Keyed, class_marks, keyed, smallest_keys, standard_keys
 from .input import check_chunk, encode_classes
 from .row_space import RowSpace
 from .rows import Given
@@ -97,12 +97,10 @@ class OnCluster:
         moments = cluster_map.merged(moments_of, chunks, joint_moments)
         class_order = np.arange(len(classes))
         if not linear:
-            first = cluster_map.merged(
-                partial(_first_keys, moments=moments, classes=classes),
-                chunks,
-                _smallest,
+            marks = cluster_map.merged(
+                partial(_class_marks, moments=moments, classes=classes), chunks, sum
             )
-            class_order = np.argsort(first, kind="stable")
+            class_order = np.argsort(marks, kind="stable")
         weigh = partial(
             _weighted, classes=classes, class_order=class_order, of_classes=of_classes
         )
@@ -398,13 +396,12 @@ def _weighted(
     return Block(block.X, np.argsort(class_order)[numbers], weights)
 
 
-def _first_keys(block: Block, moments: Moments, classes: np.ndarray) -> np.ndarray:
+def _class_marks(block: Block, moments: Moments, classes: np.ndarray) -> np.ndarray:
+    if not len(block.y):
+        return np.zeros(len(classes))
     codes = np.searchsorted(classes, block.y)
-    return first_keys(block._replace(y=codes), moments, len(classes))
-
-
-def _smallest(keys: list[np.ndarray]) -> np.ndarray:
-    return np.asarray(np.min(keys, axis=0))
+    keys = standard_keys(block, moments)
+    return class_marks(keys, codes, block.sample_weight, len(classes))
 
 
 def _side(block: Block, validation: bool, numbers: np.ndarray, seed: int) -> Block:

@@ -22,6 +22,9 @@ STANDARD_STEPS = 2.0**16
 # A feature whose values differ by a smaller share of their size is constant.
 ROUNDING = 1e-12
 
+# An odd number without a pattern: 2^64 divided by the golden ratio.
+MIXER = np.uint64(0x9E3779B97F4A7C15)
+
 # Numbers hashed at a time.
 HASHED_NUMBERS = 2**18
 
@@ -79,8 +82,10 @@ def merge_equal_rows(
     weights = weights.astype(data.sample_weight.dtype)
     merged = Block(take_rows(X, rows), data.y[rows], weights)
     keys = standard_keys(merged, moments_of(merged))
-    # Of rows with the same key and label, the order by their values remains.
-    order = np.lexsort((merged.y, keys))
+    # Labels of the same features are in the order of the classes. Of rows with the same
+    # key and label, the order by their values remains.
+    marks = class_marks(keys, merged.y, weights, int(merged.y.max()) + 1)
+    order = np.lexsort((marks[merged.y], keys))
     X, y, weights = (take_rows(array, order) for array in merged)
     if isinstance(X, np.ndarray) and X.dtype == np.float64:
         # BLAS is up to a fifth faster on columns, and equally fast in float32.
@@ -117,14 +122,26 @@ def standard_keys(data: Block, moments: Moments) -> np.ndarray:
         return row_keys(X, transform=standard, zero=zero)
 
 
-def first_keys(data: Block, moments: Moments, n_classes: int) -> np.ndarray:
-    """The smallest standard key of each class, the largest integer for none."""
-    first = np.full(n_classes, np.iinfo(np.int64).max)
-    present = np.flatnonzero(to_numpy(data.sample_weight) > 0)
-    if len(present):
-        keys = standard_keys(data, moments)
-        np.minimum.at(first, data.y[present], keys[present])
-    return first
+def class_marks(
+    keys: np.ndarray, y: np.ndarray, weights: np.ndarray, n_classes: int
+) -> np.ndarray:
+    """A number for each class that its rows define, whatever its name.
+
+    It is the sum of s_i u_i over its rows, where u_i is between 0 and 1 and depends on
+    the standard key. So it is the same for repeats as for weights, and parts are added
+    up. Two classes have the same if they cannot be told apart.
+    """
+    marks: np.ndarray = np.bincount(y, weights * uniforms(keys, 0), n_classes)
+    return marks
+
+
+def uniforms(keys: np.ndarray, code: int) -> np.ndarray:
+    """A number between 0 and 1 for each hash, and others for another code."""
+    mixed = (keys.astype(np.uint64) + np.uint64(2 * code + 1)) * MIXER
+    mixed ^= mixed >> np.uint64(32)
+    mixed *= MIXER
+    uniform: np.ndarray = (mixed >> np.uint64(11)) / 2.0**53
+    return uniform
 
 
 def to_host(X: Matrix) -> Matrix:

@@ -21,10 +21,11 @@ from .._model.blocks import (
 from .._model.parameters import Shapes
 from .distinct import (
     Keyed,
-    first_keys,
+    class_marks,
     keyed,
     merge_equal_rows,
     smallest_keys,
+    standard_keys,
 )
 from .input import (
     check_data,
@@ -107,11 +108,11 @@ class Held:
         rows = Block(X, codes, weights)
         training, keys = merge_equal_rows(rows, max_numbers, max_hashed)
         moments = moments_of(training)
-        # Without hidden layers the names of the classes have no influence anyway.
         class_order = np.arange(len(classes))
-        if not linear:
-            first = first_keys(training, moments, len(classes))
-            class_order = np.argsort(first, kind="stable")
+        if keys is not None or not linear:
+            keys_to_mark = standard_keys(training, moments) if keys is None else keys
+            marks = class_marks(keys_to_mark, *training[1:], len(classes))
+            class_order = np.argsort(marks, kind="stable")
         new_codes = np.argsort(class_order)
         training, rows = (
             block._replace(y=new_codes[block.y]) for block in (training, rows)

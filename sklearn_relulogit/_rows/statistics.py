@@ -117,7 +117,12 @@ def _squares(X: Matrix, weights: np.ndarray, mean: np.ndarray) -> np.ndarray:
     stored.data = np.ones_like(stored.data)
     distances.data = (distances.data - mean[distances.indices]) ** 2
     zeros = weights.sum() - _column_sums(stored, weights)
-    return _column_sums(distances, weights) + zeros * mean**2
+    # Of a feature without zeros nothing is left of it but a rounding error.
+    n_stored = np.bincount(distances.indices, minlength=len(mean))
+    zeros[n_stored == len(weights)] = 0
+    squares: np.ndarray = _column_sums(distances, weights)
+    squares += np.maximum(zeros, 0) * mean**2
+    return squares
 
 
 def joint_moments(several: Sequence[Moments]) -> Moments:

@@ -10,10 +10,7 @@ import numpy as np
 from scipy.special import bdtrik
 
 from .._model.blocks import Block
-from .._rows.distinct import Keyed
-
-# An odd number without a pattern: 2^64 divided by the golden ratio.
-MIXER = np.uint64(0x9E3779B97F4A7C15)
+from .._rows.distinct import Keyed, uniforms
 
 
 class Halves(NamedTuple):
@@ -70,14 +67,6 @@ def halves(sample: Keyed, n_classes: int, max_rows: int) -> Halves:
         validation=[half(share, none) for share in shares],
         n_rows=int(copies[~np.isnan(share)].sum()),
     )
-
-
-def uniforms(keys: np.ndarray, code: int) -> np.ndarray:
-    """A number between 0 and 1 for each hash, and others for another code."""
-    mixed = (keys.astype(np.uint64) + np.uint64(2 * code + 1)) * MIXER
-    mixed ^= mixed >> np.uint64(32)
-    mixed *= MIXER
-    return (mixed >> np.uint64(11)) / 2.0**53
 
 
 def binomial_quantile(u: np.ndarray, n: np.ndarray) -> np.ndarray:
