@@ -76,11 +76,15 @@ class StandardFeatures:
     def _first_layer(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return unpack(theta, self.shapes[:1])[0]
 
+    def _at_centre(self, W_T: np.ndarray) -> np.ndarray:
+        """W_1 c. The result of BLAS would depend on where W_1 is in memory."""
+        return np.asarray(np.add.reduce(self.centre[:, None] * W_T, axis=0))
+
     def __matmul__(self, u: np.ndarray) -> np.ndarray:
         """Theta, from the parameters by standardised features."""
         theta: np.ndarray = self._scale * u
         W_T, b = self._first_layer(theta)
-        b -= self.centre @ W_T
+        b -= self._at_centre(W_T)
         return theta
 
     def transposed(self, g: np.ndarray) -> np.ndarray:
@@ -95,7 +99,7 @@ class StandardFeatures:
         """The parameters by standardised features, from theta."""
         u = theta.copy()
         W_T, b = self._first_layer(u)
-        b += self.centre @ W_T
+        b += self._at_centre(W_T)
         u /= self._scale
         return u
 
