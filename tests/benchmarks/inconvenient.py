@@ -123,7 +123,7 @@ def objective(clf, X, y, alpha):
 
 
 def unit():
-    """Features in other units; the minimum of raw data beside scaled fits folded back."""
+    """Features in other units; raw data beside scaled fits folded back."""
     X, y = load_breast_cancer(return_X_y=True)
     X = scale(X)
     one = np.ones(30)
