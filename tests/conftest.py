@@ -17,6 +17,7 @@ from sklearn_relulogit._model.blocks import Block, Parts
 from sklearn_relulogit._model.likelihood import likelihood_of
 from sklearn_relulogit._model.objective import Objective
 from sklearn_relulogit._model.parameters import layer_shapes, n_parameters
+from sklearn_relulogit._rows.distinct import Keyed, merge_equal_rows
 
 # It needs PyTorch, and sets what scipy reads at its import.
 collect_ignore = ["benchmarks/device.py"]
@@ -92,6 +93,12 @@ def assert_gradient(function, theta, gradient, rtol=1e-5):
     np.testing.assert_allclose(
         gradient, differences, rtol=0, atol=rtol * np.abs(differences).max()
     )
+
+
+def distinct(data):
+    """All distinct rows of a Block and their keys, as the rows of a fit have them."""
+    block, keys = merge_equal_rows(data, max_numbers=2**30)
+    return Keyed(keys, block)
 
 
 class Problem:

@@ -167,9 +167,13 @@ def test_features_too_large_for_the_loss(data, scale, hidden, container):
 
 def test_features_too_large_for_float32(data):
     X, y = data
-    X = (np.abs(X) * 5e37).astype(np.float32)
+    # The gradient at the start is a sum of sixty features, all of one sign.
+    X = (np.where(y == y[0], 1, -1)[:, None] * np.abs(X) * 5e37).astype(np.float32)
     with pytest.raises(ValueError, match=r"overflows the range of float32.*Standard"):
-        fit(X, y)
+        ReLULogisticClassifier(()).fit(X, y)
+    # Hidden layers share the size of the features, so that nothing overflows.
+    clf = ReLULogisticClassifier((3,), random_state=0).fit(X, y)
+    assert clf.score(X, y) == 1
 
 
 def test_features_too_large_for_the_search_of_the_penalty(data):

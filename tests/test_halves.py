@@ -4,14 +4,21 @@ import numpy as np
 import pytest
 import scipy.sparse
 import scipy.stats
+from conftest import distinct
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_relulogit._model.blocks import Block
 from sklearn_relulogit._rows.distinct import row_keys
+from sklearn_relulogit._search import halves as module
 from sklearn_relulogit._search.auto import search_rows
-from sklearn_relulogit._search.halves import binomial_quantile, halves, uniforms
+from sklearn_relulogit._search.halves import binomial_quantile, uniforms
 
 ALL = 10**9  # No data set here has more rows.
+
+
+def halves(data, n_classes, max_rows):
+    """The halves of the distinct rows."""
+    return module.halves(distinct(data), n_classes, max_rows)
 
 
 @pytest.fixture
@@ -101,11 +108,27 @@ def test_the_order_does_not_matter_and_weights_are_repeats(data):
 
 @pytest.fixture
 def recurring():
-    """Two features of three values, seen with both labels."""
+    """Two features of three values, seen with both labels; one row that is seen once.
+
+    That is the lightest, so that the others count as often as they are seen.
+    """
     rng = np.random.default_rng(0)
     X = rng.integers(0, 3, (2000, 2)).astype(float)
     y = (rng.random(2000) < 0.2 + 0.2 * X[:, 0]).astype(int)
+    X[:2], y[:2] = [[7, 0], [7, 0]], [0, 1]
     return Block(X, y, np.ones(2000))
+
+
+def test_the_lightest_row_counts_as_one_copy(recurring):
+    """The others as often as they are heavier; so the unit of weights is irrelevant."""
+    for unit in (0.1, 1.0, 30.0):
+        cut = halves(recurring._replace(sample_weight=np.full(2000, unit)), 2, ALL)
+        assert cut.n_rows == 2000
+    common = Block(*(array[2:] for array in recurring))
+    counts = list(weight_of(common).values())
+    assert min(counts) > 40
+    n_rows = sum(round(count / min(counts)) for count in counts)
+    assert halves(common, 2, ALL).n_rows == n_rows < 100
 
 
 def test_copies_of_rows_that_recur_are_cast_one_by_one(recurring):
@@ -115,8 +138,11 @@ def test_copies_of_rows_that_recur_are_cast_one_by_one(recurring):
     first, second = (weight_of(half) for half in cut.validation)
     scores = []
     for key, weight in whole.items():
-        assert first[key] + second[key] == pytest.approx(weight)
-        scores.append((first[key] - weight / 2) / np.sqrt(weight / 4))
+        assert first.get(key, 0) + second.get(key, 0) == pytest.approx(weight)
+        if weight > 1:
+            scores.append((first[key] - weight / 2) / np.sqrt(weight / 4))
+    # The one copy of a row falls to one side.
+    assert len(scores) == len(whole) - 2
     # As coins fall: neither all alike nor an even split.
     assert 0.5 < np.std(scores) < 3
     assert_same(cut, halves(Block(*(array[::-1] for array in recurring)), 2, ALL))

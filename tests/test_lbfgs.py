@@ -27,11 +27,21 @@ def minimize(objective=rosenbrock, theta=START, **kwargs):
     return lbfgs.minimize([stage], theta, **({"history_size": 10} | kwargs))
 
 
-def test_gradient_tolerance():
-    minimum = minimize()
+@pytest.mark.parametrize("unit", [2.0**-30, 1.0, 2.0**30])
+def test_gradient_tolerance(unit):
+    """It is a share of the value, whose unit has no influence."""
+
+    def raised(theta):
+        return unit * (rosen(theta) + 4), unit * rosen_der(theta)
+
+    minimum = minimize(raised, rounding=0.0)
     assert minimum.stop_reason == "gradient tolerance"
     assert_allclose(minimum.iterate.theta, 1, atol=1e-5)
-    assert minimum.iterate.gradient_norm <= 1e-6
+    assert minimum.iterate.gradient_norm <= 1e-6 * minimum.iterate.loss
+    # It ends as soon as that holds.
+    before = minimize(raised, rounding=0.0, max_iter=minimum.iterate.n_iter - 1)
+    assert before.stop_reason == "iteration limit"
+    assert before.iterate.gradient_norm > 1e-6 * before.iterate.loss
 
 
 @pytest.mark.parametrize("max_iter", [1, 7, 20])

@@ -41,14 +41,15 @@ def bound(clf, n_samples, itemsize, n_threads=2):
 @pytest.mark.parametrize("kind", ["C", "F", "float32", "strided", "sparse"])
 def test_fit_and_predict_take_no_copy_of_the_data(kind):
     rng = np.random.default_rng(0)
-    n_samples = 100_000
+    # Of so many numbers, more than 2^24, the distinct rows are not copied.
+    n_samples = 170_000
     if kind == "sparse":
         X = scipy.sparse.random_array(
-            (n_samples, 200), density=0.3, rng=rng, format="csr"
+            (n_samples, 200), density=0.5, rng=rng, format="csr"
         )
         size = X.data.nbytes
     else:
-        X = rng.standard_normal((n_samples, 100))
+        X = rng.standard_normal((n_samples, 200 if kind == "strided" else 100))
         if kind == "float32":
             X = X.astype(np.float32)
         elif kind == "F":
@@ -71,6 +72,22 @@ def test_fit_and_predict_take_no_copy_of_the_data(kind):
     assert peak_of(lambda: clf.predict_proba(X)) < limit
     # All hidden activations at once would be seen.
     assert n_samples * 64 * X.dtype.itemsize > 0.9 * (limit - 5 * 8 * n_samples)
+
+
+@pytest.mark.parametrize("container", [np.asarray, scipy.sparse.csr_array])
+def test_the_distinct_rows_of_smaller_data_are_a_copy(container):
+    """Two while they are sorted."""
+    rng = np.random.default_rng(0)
+    X = container(rng.standard_normal((30_000, 100)))
+    y = rng.integers(0, 2, 30_000)
+    clf = ReLULogisticClassifier((8,), alpha=5.0, max_iter=3, random_state=0)
+
+    def fit():
+        with pytest.warns(ConvergenceWarning):
+            clf.fit(X, y)
+
+    size = X.size * 8 if isinstance(X, np.ndarray) else X.nnz * 12
+    assert peak_of(fit) < 2 * size + bound(clf, 30_000, 8)
 
 
 SCRIPT = """

@@ -22,13 +22,14 @@ START = np.array([-1.2, 1.0, -0.5, 0.8])
 
 
 def rosenbrock(theta):
-    return rosen(theta), rosen_der(theta)
+    """The tolerance of the gradient is a share of the value, 1 at the minimum."""
+    return 1 + rosen(theta), rosen_der(theta)
 
 
 def rounded(theta):
     """What float32 makes of it."""
     theta = theta.astype(np.float32)
-    return float(np.float32(rosen(theta))), rosen_der(theta).astype(float)
+    return float(np.float32(1 + rosen(theta))), rosen_der(theta).astype(float)
 
 
 def limits(**kwargs):
@@ -45,7 +46,7 @@ def test_the_last_stage_decides_where_it_ends():
     minimum = lbfgs.minimize([COARSE, FINE], START, history_size=10)
     assert minimum.stop_reason == "gradient tolerance"
     assert np.abs(rosen_der(minimum.iterate.theta)).max() <= 1e-6
-    assert minimum.iterate.loss == rosen(minimum.iterate.theta)
+    assert minimum.iterate.loss == 1 + rosen(minimum.iterate.theta)
     assert minimum.iterate.n_iter == len(minimum.loss_curve)
     assert (np.diff(minimum.loss_curve) <= 0).all()
     # With the curvature of the first stage the second has little left to do.
@@ -64,7 +65,7 @@ def test_rounding_of_the_first_stage_does_not_end_the_second():
     stages = [lbfgs.Stage(too_low, limits(tol=1e-1, rounding=1e-4)), FINE]
     minimum = lbfgs.minimize(stages, START, history_size=10)
     assert minimum.stop_reason == "gradient tolerance"
-    assert minimum.iterate.loss < 1e-10
+    assert minimum.iterate.loss < 1 + 1e-10
     assert (np.diff(minimum.loss_curve) <= 0).all()
 
 

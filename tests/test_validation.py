@@ -10,6 +10,8 @@ from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_relulogit import ReLULogisticClassifier
+from sklearn_relulogit._fit import read
+from sklearn_relulogit._rows.rows import Given
 from sklearn_relulogit._rows.validation import stratified_split
 
 
@@ -75,16 +77,39 @@ def test_validation_data_without_early_stopping_are_only_watched(data):
 
 
 def test_a_split_of_the_training_data(data):
+    """Of distinct rows, in their own order, each class gives its share."""
     X, _, y, _ = data
-    clf = make(early_stopping=True, validation_fraction=0.25).fit(X, y)
+    settings = {"early_stopping": True, "validation_fraction": 0.25}
+    clf = make(alpha=1.0, **settings).fit(X, y)
     assert clf.stop_reason_ == "validation loss"
-    rows, rows_val = stratified_split(
-        np.searchsorted(clf.classes_, y), 0.25, np.random.RandomState(0)
+    rows = read(clf, Given(X, y), reset=True, class_weight=None, linear=False)
+    split = rows.split(0.25, np.random.RandomState(0))
+    sides = [
+        (block.X, clf.classes_[rows.class_order[block.y]], block.sample_weight)
+        for block in (split.training, split.validation)
+    ]
+    # Each row is on one side, with its label.
+    given, found = (
+        {(*x, label) for x, label in zip(rows, labels, strict=True)}
+        for rows, labels in [
+            (X, y),
+            [np.concatenate(a) for a in zip(*sides, strict=True)][:2],
+        ]
     )
-    explicit = make(early_stopping=True)
-    explicit.fit(X[rows], y[rows], X_val=X[rows_val], y_val=y[rows_val])
-    assert explicit.validation_loss_curve_ == clf.validation_loss_curve_
-    assert_array_equal(explicit.coefs_[0], clf.coefs_[0])
+    assert found == given
+    assert len(sides[0][1]) + len(sides[1][1]) == len(given)
+    for label in clf.classes_:
+        n = sum(key[-1] == label for key in given)
+        assert (sides[1][1] == label).sum() == round(0.25 * n)
+    # These are the rows that the losses are from.
+    means = [
+        log_loss(labels, clf.predict_proba(rows), sample_weight=weights)
+        for rows, labels, weights in sides
+    ]
+    assert_allclose(min(clf.validation_loss_curve_), means[1], rtol=1e-9)
+    total = sides[0][2].sum()
+    penalty = sum((W**2).sum() for W in clf.coefs_) / 2 / total
+    assert_allclose(clf.loss_, means[0] + penalty, rtol=1e-9)
 
 
 def test_weights_of_validation_data(data):

@@ -38,6 +38,24 @@ def test_class_weights_are_sample_weights(data):
         assert_array_equal(ours.predict_proba(X), expected.predict_proba(X))
 
 
+@pytest.mark.parametrize("hidden", [(), (4,)])
+def test_a_class_of_weight_zero_is_left_out_of_the_fit(hidden):
+    """As by sample weights of zero, with a search over rows that recur too."""
+    rng = np.random.RandomState(0)
+    X, y = rng.randint(0, 3, (200, 2)) * 1.0, rng.randint(0, 3, 200)
+    fits = [
+        ReLULogisticClassifier(hidden, random_state=0, **kwargs).fit(X, y, weights)
+        for kwargs, weights in [
+            ({"class_weight": {1: 0.0}}, None),
+            ({}, (y != 1).astype(float)),
+        ]
+    ]
+    for clf in fits:
+        assert_array_equal(clf.classes_, [0, 1, 2])
+    assert fits[0].alpha_losses_ == fits[1].alpha_losses_ != {}
+    assert_array_equal(fits[0].predict_proba(X), fits[1].predict_proba(X))
+
+
 def test_balanced_gives_every_class_the_same_total(data):
     X, y = data
     classes, counts = np.unique(y, return_counts=True)

@@ -4,6 +4,7 @@ The caller's process receives a summary of each chunk: its classes, with their n
 of rows and total weights. Dask is imported only once there are Dask data.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple, Self
@@ -94,12 +95,18 @@ class OnCluster:
             of_classes = weights_of_classes(
                 class_weight, classes, np.arange(len(classes)), summary.totals.sum(0)
             ).astype(dtype)
-        moments = cluster_map.merged(moments_of, chunks, joint_moments)
         class_order = np.arange(len(classes))
+        number = partial(
+            _weighted, classes=classes, class_order=class_order, of_classes=of_classes
+        )
+        moments = cluster_map.merged(
+            partial(_moments_of, number=number), chunks, joint_moments
+        )
         if not linear:
-            marks = cluster_map.merged(
-                partial(_class_marks, moments=moments, classes=classes), chunks, sum
+            mark = partial(
+                _class_marks, number=number, moments=moments, n_classes=len(classes)
             )
+            marks = cluster_map.merged(mark, chunks, sum)
             class_order = np.argsort(marks, kind="stable")
         weigh = partial(
             _weighted, classes=classes, class_order=class_order, of_classes=of_classes
@@ -396,12 +403,17 @@ def _weighted(
     return Block(block.X, np.argsort(class_order)[numbers], weights)
 
 
-def _class_marks(block: Block, moments: Moments, classes: np.ndarray) -> np.ndarray:
+def _moments_of(block: Block, number: Callable[[Block], Block]) -> Moments:
+    return moments_of(number(block))
+
+
+def _class_marks(
+    block: Block, number: Callable[[Block], Block], moments: Moments, n_classes: int
+) -> np.ndarray:
     if not len(block.y):
-        return np.zeros(len(classes))
-    codes = np.searchsorted(classes, block.y)
-    keys = standard_keys(block, moments)
-    return class_marks(keys, codes, block.sample_weight, len(classes))
+        return np.zeros(n_classes)
+    block = number(block)
+    return class_marks(standard_keys(block, moments), *block[1:], n_classes)
 
 
 def _side(block: Block, validation: bool, numbers: np.ndarray, seed: int) -> Block:

@@ -60,33 +60,40 @@ def distinct_rows(
 
 
 def merge_equal_rows(
-    data: Block, max_numbers: int, max_hashed: int | None = None
+    data: Block,
+    max_numbers: int,
+    max_hashed: int | None = None,
+    weigh: Callable[[Block], Block] = lambda data: data,
 ) -> tuple[Block, np.ndarray | None]:
     """The distinct rows and their keys, in an order that the rows define.
 
-    The rows as they are, and None, where the distinct ones hold more than
+    ``weigh`` is applied once equal rows are merged, or else to all of them. The rows
+    come as they are, with None, where the distinct ones hold more than
     ``max_numbers`` numbers (of sparse data, stored numbers), since they are a copy;
     and where X has more than ``max_hashed`` numbers. X on a device stays there.
     """
     X = data.X
     numbers = X.nnz if issparse(X) else X.shape[0] * X.shape[1]
     if max_hashed is not None and numbers > max_hashed:
-        return data, None
+        return weigh(data), None
     if issparse(X) and not X.has_canonical_format:
         # Of an entry that is stored in several terms the sum counts.
         X = X.copy()
         X.sum_duplicates()
     rows, _, weights = distinct_rows(data, row_keys(X))
     if len(rows) * numbers > max_numbers * X.shape[0]:
-        return data, None
+        return weigh(data), None
     weights = weights.astype(data.sample_weight.dtype)
-    merged = Block(take_rows(X, rows), data.y[rows], weights)
+    merged = weigh(Block(take_rows(X, rows), data.y[rows], weights))
     keys = standard_keys(merged, moments_of(merged))
     # Labels of the same features are in the order of the classes. Of rows with the same
     # key and label, the order by their values remains.
-    marks = class_marks(keys, merged.y, weights, int(merged.y.max()) + 1)
+    marks = class_marks(keys, *merged[1:], int(merged.y.max()) + 1)
     order = np.lexsort((marks[merged.y], keys))
-    X, y, weights = (take_rows(array, order) for array in merged)
+    order = order[merged.sample_weight[order] > 0]
+    X, y, weights = merged
+    del merged  # Of X there are two copies at most.
+    X, y, weights = take_rows(X, order), y[order], weights[order]
     if isinstance(X, np.ndarray) and X.dtype == np.float64:
         # BLAS is up to a fifth faster on columns, and equally fast in float32.
         X = np.asfortranarray(X)

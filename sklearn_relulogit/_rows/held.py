@@ -106,7 +106,16 @@ class Held:
         classes, codes = encode_classes(y)
         weights = check_sample_weight(to_host(given.sample_weight), X)
         rows = Block(X, codes, weights)
-        training, keys = merge_equal_rows(rows, max_numbers, max_hashed)
+        of_classes = None
+
+        def weigh(data: Block) -> Block:
+            nonlocal of_classes
+            if class_weight is not None:
+                of_classes = weights_of_classes(class_weight, classes, *data[1:])
+                of_classes = of_classes.astype(numpy_dtype(X.dtype))
+            return weighted(data, of_classes)
+
+        training, keys = merge_equal_rows(rows, max_numbers, max_hashed, weigh)
         moments = moments_of(training)
         class_order = np.arange(len(classes))
         if keys is not None or not linear:
@@ -117,14 +126,8 @@ class Held:
         training, rows = (
             block._replace(y=new_codes[block.y]) for block in (training, rows)
         )
-        of_classes = None
-        if class_weight is not None:
-            of_classes = weights_of_classes(
-                class_weight,
-                classes,
-                class_order[training.y],
-                training.sample_weight,
-            )[class_order].astype(numpy_dtype(X.dtype))
+        if of_classes is not None:
+            of_classes = of_classes[class_order]
         validation = None
         if given.X_val is not None:
             X_val, y_val = check_validation_data(
@@ -152,7 +155,7 @@ class Held:
             moments,
             rows,
             of_classes,
-            weighted(training, of_classes),
+            training,
             keys,
             validation,
         )
