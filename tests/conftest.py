@@ -43,6 +43,11 @@ settings.load_profile("quick")
 HIDDEN = [(), (5,), (4, 3), (6, 5, 4), (3, 4, 5, 3)]
 
 
+def slow(*values):
+    """Parameters of a test that the default run leaves out."""
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 @pytest.fixture(params=HIDDEN, ids=str)
 def hidden(request):
     return request.param

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 import sklearn
-from conftest import installed_checks
+from conftest import installed_checks, slow
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_iris
@@ -150,7 +150,7 @@ def test_fits_and_predictions_are_those_of_numpy(library, n_classes, hidden, dty
         assert_allclose(library.fetch(there), here, rtol=rtol, atol=rtol)
 
 
-@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("n_classes", [slow(2), 3])
 @pytest.mark.parametrize(
     "parameters",
     [

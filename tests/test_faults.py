@@ -16,7 +16,7 @@ import joblib
 import numpy as np
 import pytest
 import scipy.sparse
-from conftest import watch_evaluations
+from conftest import slow, watch_evaluations
 from numpy.testing import assert_array_equal
 from sklearn.datasets import make_classification
 from sklearn.exceptions import ConvergenceWarning
@@ -53,16 +53,15 @@ ESTIMATORS = {
     "warm start": lambda: make(warm_start=True),
     "cv": make_cv,
 }
-each_estimator = pytest.mark.parametrize("kind", ESTIMATORS)
 
 
-@each_estimator
 @pytest.mark.parametrize(
-    "error",
+    ("kind", "error"),
     [
-        KeyboardInterrupt,
-        MemoryError,
-        pytest.param(RuntimeError, marks=pytest.mark.slow),
+        *((kind, KeyboardInterrupt) for kind in ESTIMATORS),
+        ("number", MemoryError),
+        *(slow(kind, MemoryError) for kind in ESTIMATORS if kind != "number"),
+        *(slow(kind, RuntimeError) for kind in ESTIMATORS),
     ],
 )
 def test_an_exception_at_each_evaluation(kind, error):
@@ -322,10 +321,7 @@ def fit_of(alpha):
     "backend",
     [
         "threading",
-        *(
-            pytest.param(backend, marks=pytest.mark.slow)
-            for backend in ("loky", "multiprocessing")
-        ),
+        *(slow(backend) for backend in ("loky", "multiprocessing")),
     ],
 )
 def test_the_backends_of_joblib(backend):

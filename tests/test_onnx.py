@@ -67,8 +67,14 @@ def test_every_classifier_of_the_package_is_registered():
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("hidden", HIDDEN, ids=str)
-@pytest.mark.parametrize("labels", LABELS)
+@pytest.mark.parametrize(
+    ("labels", "hidden"),
+    [
+        *((labels, (8,)) for labels in LABELS),
+        *(("binary str", hidden) for hidden in HIDDEN if hidden != (8,)),
+        *(("int", hidden) for hidden in HIDDEN if hidden != (8,)),
+    ],
+)
 def test_labels_and_probabilities(data, labels, hidden, dtype):
     X, y = data
     X, y = X.astype(dtype), LABELS[labels][y]

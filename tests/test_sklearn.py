@@ -35,9 +35,9 @@ def expected_failures(estimator):
         ReLULogisticClassifier(random_state=0),
         ReLULogisticClassifier(()),
         ReLULogisticClassifier((8,), alpha=1.0, random_state=0),
-        ReLULogisticClassifier((8,), early_stopping=True, random_state=0),
     ],
     slow=[
+        ReLULogisticClassifier((8,), early_stopping=True, random_state=0),
         ReLULogisticClassifier((10, 8, 5), random_state=0),
         ReLULogisticClassifier((8,), class_weight="balanced", random_state=0),
         ReLULogisticClassifier((8,), n_init=3, random_state=0),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import scipy.sparse
-from conftest import Problem, watch_evaluations
+from conftest import Problem, slow, watch_evaluations
 from numpy.testing import assert_array_equal
 from scipy.optimize import rosen, rosen_der
 from sklearn.datasets import make_classification
@@ -131,7 +131,7 @@ def objective_of(X, y, alpha, dtype=np.float64, hidden=(30,)):
 
 @pytest.mark.parametrize(
     "container",
-    [np.asarray, pytest.param(scipy.sparse.csr_array, marks=pytest.mark.slow)],
+    [np.asarray, slow(scipy.sparse.csr_array)],
 )
 def test_a_large_problem_begins_in_float32_and_ends_in_float64(data, container):
     X, y = data
