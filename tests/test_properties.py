@@ -68,13 +68,18 @@ class Problem:
             )
 
 
-@st.composite
-def problems(draw, scales="any", max_iter=30, auto=True, max_layers=6):
-    small = st.integers(1, 8)
-    rng = np.random.RandomState(draw(st.integers(0, 2**32 - 1)))
-    n = draw(st.one_of(st.integers(2, 30), st.integers(2, 300)))
-    p = draw(st.one_of(small, st.integers(1, 50)))
-    n_classes = draw(st.one_of(st.just(2), st.integers(2, min(20, n))))
+SMALL = st.integers(1, 8)
+SCALES = {
+    "any": st.one_of(st.just(0), st.integers(-300, 300)),
+    "moderate": st.integers(-3, 2),
+}
+ALPHAS = st.one_of(
+    st.sampled_from([0.0, 1e-300, 1e-4, 0.1, 1.0, 10.0, 1e4]), st.floats(0, 100)
+)
+
+
+def features(draw, rng, n, p):
+    """Rows of some distribution, with zeros, repeats and constants."""
     kind = draw(st.sampled_from(["normal", "integer", "zeros", "constant", "cauchy"]))
     X = {
         "normal": lambda: rng.standard_normal((n, p)),
@@ -88,19 +93,18 @@ def problems(draw, scales="any", max_iter=30, auto=True, max_layers=6):
         X[:, 0] = X[:, -1]
     if p > 2 and draw(st.booleans()):
         X[:, 1] = 3.0
-    exponents = {
-        "any": st.one_of(st.just(0), st.integers(-300, 300)),
-        "moderate": st.integers(-3, 2),
-    }[scales]
-    scale = 10.0 ** draw(exponents)
-    if draw(st.booleans()):
-        X *= scale
-    else:
-        X[:, -1] *= scale
+    return X
+
+
+def in_some_type(draw, X):
     dtype = draw(st.sampled_from([np.float64, np.float64, np.float32]))
     if dtype == np.float32:
         X = np.clip(X, -3e38, 3e38)
-    X = X.astype(dtype)
+    return X.astype(dtype)
+
+
+def in_some_form(draw, X):
+    """The same numbers as an array of any strides, a list, or any sparse matrix."""
     form = draw(st.sampled_from(["C", "F", "strided", "reversed", "list", *FORMATS]))
     if form in FORMATS:
         array = draw(st.booleans())
@@ -108,23 +112,27 @@ def problems(draw, scales="any", max_iter=30, auto=True, max_layers=6):
         with warnings.catch_warnings():
             # DIA is for few diagonals, and these are many.
             warnings.simplefilter("ignore", scipy.sparse.SparseEfficiencyWarning)
-            X = container(X)
-    else:
-        X = {
-            "C": lambda: X,
-            "F": lambda: np.asfortranarray(X),
-            "strided": lambda: np.repeat(X, 2, axis=0)[::2],
-            "reversed": lambda: X[::-1, ::-1],
-            "list": lambda: X.tolist(),
-        }[form]()
+            return container(X)
+    return {
+        "C": lambda: X,
+        "F": lambda: np.asfortranarray(X),
+        "strided": lambda: np.repeat(X, 2, axis=0)[::2],
+        "reversed": lambda: X[::-1, ::-1],
+        "list": lambda: X.tolist(),
+    }[form]()
 
+
+def labels(draw, rng, n, n_classes):
     codes = rng.randint(0, n_classes, n)
     if draw(st.booleans()):
         # All classes but the first have one member.
         codes[:] = 0
         codes[1:n_classes] = np.arange(1, n_classes)
     codes[: min(2, n)] = [0, 1]
-    y = LABELS[draw(st.sampled_from(sorted(LABELS)))](codes)
+    return LABELS[draw(st.sampled_from(sorted(LABELS)))](codes)
+
+
+def sample_weights(draw, rng, n, scales):
     weights = {
         "none": lambda: None,
         "uniform": lambda: rng.uniform(0, 3, n),
@@ -133,18 +141,30 @@ def problems(draw, scales="any", max_iter=30, auto=True, max_layers=6):
         "huge": lambda: np.full(n, 1e30),
     }
     usual = ["none", "uniform", "zeros"]
-    sample_weight = weights[
-        draw(st.sampled_from(usual if scales == "moderate" else sorted(weights)))
-    ]()
-    alphas = st.one_of(
-        st.sampled_from([0.0, 1e-300, 1e-4, 0.1, 1.0, 10.0, 1e4]),
-        st.floats(0, 100),
-    )
-    alpha = draw(alphas)
+    kinds = usual if scales == "moderate" else sorted(weights)
+    return weights[draw(st.sampled_from(kinds))]()
+
+
+@st.composite
+def problems(draw, scales="any", max_iter=30, auto=True, max_layers=6):
+    rng = np.random.RandomState(draw(st.integers(0, 2**32 - 1)))
+    n = draw(st.one_of(st.integers(2, 30), st.integers(2, 300)))
+    p = draw(st.one_of(SMALL, st.integers(1, 50)))
+    n_classes = draw(st.one_of(st.just(2), st.integers(2, min(20, n))))
+    X = features(draw, rng, n, p)
+    scale = 10.0 ** draw(SCALES[scales])
+    if draw(st.booleans()):
+        X *= scale
+    else:
+        X[:, -1] *= scale
+    X = in_some_form(draw, in_some_type(draw, X))
+    y = labels(draw, rng, n, n_classes)
+    weights = sample_weights(draw, rng, n, scales)
+    alpha = draw(ALPHAS)
     # It costs as much as ten of these fits.
     if auto and draw(st.integers(0, 9)) == 0:
         alpha = "auto"
-    hidden = draw(st.lists(st.one_of(small, st.integers(1, 64)), max_size=max_layers))
+    hidden = draw(st.lists(st.one_of(SMALL, st.integers(1, 64)), max_size=max_layers))
     parameters = {
         "hidden_layer_sizes": tuple(hidden),
         "alpha": alpha,
@@ -155,7 +175,7 @@ def problems(draw, scales="any", max_iter=30, auto=True, max_layers=6):
         "n_threads": draw(st.sampled_from([1, 2])),
         "random_state": draw(st.integers(0, 100)),
     }
-    return Problem(X, y, sample_weight, parameters, scale)
+    return Problem(X, y, weights, parameters, scale)
 
 
 def copies(problem):
