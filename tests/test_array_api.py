@@ -343,7 +343,7 @@ def test_probabilities_are_accurate_in_the_tails(library, dtype):
 
 
 def test_devices_without_float64(monkeypatch):
-    """As Apple's: sums and all else are in float32 there."""
+    """On such devices, Apple's for example, even sums are in float32."""
     monkeypatch.setattr(Strict, "device", array_api_strict.Device("no_float64"))
     library = Strict()
     for n_classes in (2, 3):

@@ -62,7 +62,7 @@ def test_estimator_checks(estimator, check):
 
 
 def path_scores(X, y, weights, alphas, splits, scoring, precision):
-    """The scores of the class's path without hidden layers, of any precision."""
+    """The scores of the path of the CV class, without hidden layers."""
 
     def accuracy(theta, test):
         predicted = X[test] @ theta[:-1] + theta[-1] > 0

@@ -70,7 +70,7 @@ def read(X, y):
 
 
 def objective_of(clf, X, y, alpha, sample_weight=1.0):
-    """The objective as the docstring has it, by other means than the fit's."""
+    """The objective as the docstring of the class defines it."""
     codes = np.searchsorted(clf.classes_, y)
     nll = -clf.predict_log_proba(X)[np.arange(len(y)), codes]
     penalty = alpha / 2 * sum((W**2).sum() for W in clf.coefs_)
@@ -189,7 +189,7 @@ NAMES = list("abcdefghij")
 
 
 def given_and_lazy(kind):
-    """X in memory, X and y as Dask has them, and y in memory, of some kind."""
+    """Data of some kind: X and y in memory, then X and y as Dask collections."""
     X, y = problem(1500)
     if kind == "frame":
         X, labels = pd.DataFrame(X, columns=NAMES), np.array(["no", "yes"])[y]
@@ -344,7 +344,7 @@ def test_data_that_overflow_are_named(client):
 
 
 def without_the_first(X, y, rows):
-    """Two Dask arrays whose first chunk is empty, though the graph does not tell."""
+    """Two Dask arrays whose first chunk turns out to be empty."""
     lazy_X, lazy_y = chunked(X, y, rows=rows)
     keep = da.from_array(np.arange(len(y)) >= rows, chunks=rows)
     return lazy_X[keep], lazy_y[keep]

@@ -65,7 +65,10 @@ ESTIMATORS = {
     ],
 )
 def test_an_exception_at_each_evaluation(kind, error):
-    """In the search, in each start, in line searches: kept, or as it was before."""
+    """In the search, in each start and in line searches.
+
+    After it the fit is kept, or the estimator is as it was before.
+    """
     fitted = ESTIMATORS[kind]().fit(X, Y)
     with watch_evaluations() as evaluations:
         copy.deepcopy(fitted).fit(X, Y)
@@ -99,7 +102,7 @@ def single_threaded_blas_is_over():
 
 
 def no_more_threads_than(number):
-    """Soon: joblib's end a moment after its work."""
+    """Wait for it, since the threads of joblib end a moment after their work."""
     for _ in range(100):
         if threading.active_count() <= number:
             return True
@@ -423,7 +426,7 @@ AT_EXIT = """
 @pytest.mark.slow
 @pytest.mark.parametrize("daemon", [True, False])
 def test_the_interpreter_ends_during_a_fit(daemon):
-    """A daemon thread is cut off; another one finishes, though no thread starts."""
+    """A daemon thread is cut off. Another one finishes, though it may start none."""
     after = "started.wait(); time.sleep(0.2)" if daemon else "pass"
     before = "pass" if daemon else "time.sleep(0.5)  # until the main thread is done"
     lines = run(AT_EXIT.format(daemon=daemon, before=before, after=after))
@@ -498,7 +501,7 @@ def test_an_exception_at_each_call_of_a_callback(hook, n_init, n_jobs):
 
 
 class InterruptAtLine:
-    """Runs a function, with an interrupt at a line of the package by its number."""
+    """Runs a function, and raises KeyboardInterrupt at the n-th line of the package."""
 
     PACKAGE = os.path.dirname(_threads.__file__)
     # An interrupt between two steps of the limit itself may leave BLAS at one thread.

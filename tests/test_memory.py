@@ -27,7 +27,7 @@ def peak_of(function):
 
 
 def bound(clf, n_samples, itemsize, n_threads=2):
-    """The promise, in bytes."""
+    """What the documentation promises, in bytes."""
     n = sum(a.size for a in clf.coefs_ + clf.intercepts_)
     # A block's activations, masks and the likelihood's arrays.
     blocks = n_threads * 2 * BLOCK_NUMBERS * itemsize

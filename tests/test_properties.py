@@ -55,7 +55,7 @@ class Problem:
         return ReLULogisticClassifier(**(self.parameters | changes))
 
     def fit(self, clf, X=None, y=None, sample_weight=None):
-        """Fit; no warning but that of a limit."""
+        """Fit; any other warning than that of a limit is an error."""
         with warnings.catch_warnings():
             # Short fits are meant.
             warnings.simplefilter("ignore", ConvergenceWarning)
@@ -254,7 +254,7 @@ def weights_of(problem):
 
 
 def gradient_norm(problem, clf):
-    """The largest derivative of the mean objective, layer by layer; and its value."""
+    """The largest derivative of the mean objective, and the objective."""
     X = problem.dense.astype(np.float64)
     codes, s = weights_of(problem)
     layers = [
@@ -323,7 +323,7 @@ def objective_at(problem, clf, data):
 
 @given(problems(scales="moderate", max_iter=10, auto=False))
 def test_weights_are_repeats_and_their_order_does_not_matter(problem):
-    """The same objective, and the same step or two; a kink may part later ones."""
+    """The objective is the same, and so are two steps; later ones may part at kinks."""
     same = repeats_of(problem)
     clf = problem.fit(problem.make(), *same[0])
     float64 = clf.coefs_[0].dtype == np.float64
@@ -337,7 +337,7 @@ def test_weights_are_repeats_and_their_order_does_not_matter(problem):
 
 @given(problems(scales="moderate", max_iter=200, auto=False, max_layers=0))
 def test_whole_fits_of_a_convex_objective_agree(problem):
-    """Each minimises what the others do, as far as their gradients promise.
+    """All minimise the same function, as far as their gradients promise.
 
     Of a convex F, F(a) - F(b) <= grad F(a) (a - b).
     """
