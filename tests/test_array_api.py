@@ -523,9 +523,10 @@ def test_a_search_over_the_penalty(torch):
     [
         ReLULogisticClassifier((), alpha=1.0),
         ReLULogisticClassifier((4,), random_state=0),
-        ReLULogisticClassifier((4,), alpha=1.0, early_stopping=True),
+        ReLULogisticClassifier((4,), alpha=1.0, early_stopping=True, random_state=0),
+        ReLULogisticClassifierCV((), alphas=3, cv=3),
     ],
-    other_arrays=True,
+    array_api=True,
 )
 def test_checks_of_scikit_learn(estimator, check):
     with sklearn.config_context(array_api_dispatch=False), warnings.catch_warnings():

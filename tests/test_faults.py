@@ -58,7 +58,8 @@ ESTIMATORS = {
 @pytest.mark.parametrize(
     ("kind", "error"),
     [
-        *((kind, KeyboardInterrupt) for kind in ESTIMATORS),
+        *((kind, KeyboardInterrupt) for kind in ESTIMATORS if kind != "restarts"),
+        slow("restarts", KeyboardInterrupt),
         ("number", MemoryError),
         *(slow(kind, MemoryError) for kind in ESTIMATORS if kind != "number"),
         *(slow(kind, RuntimeError) for kind in ESTIMATORS),

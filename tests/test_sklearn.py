@@ -32,11 +32,12 @@ def expected_failures(estimator):
 
 @installed_checks(
     [
-        ReLULogisticClassifier(random_state=0),
+        ReLULogisticClassifier((8,), random_state=0),
         ReLULogisticClassifier(()),
         ReLULogisticClassifier((8,), alpha=1.0, random_state=0),
     ],
     slow=[
+        ReLULogisticClassifier(random_state=0),
         ReLULogisticClassifier((8,), early_stopping=True, random_state=0),
         ReLULogisticClassifier((10, 8, 5), random_state=0),
         ReLULogisticClassifier((8,), class_weight="balanced", random_state=0),
