@@ -19,8 +19,8 @@ from sklearn_relulogit._model.objective import Objective
 from sklearn_relulogit._model.parameters import layer_shapes, n_parameters
 from sklearn_relulogit._rows.distinct import Keyed, merge_equal_rows
 
-# It needs PyTorch, and sets what scipy reads at its import.
-collect_ignore = ["benchmarks/device.py"]
+# Both set what scipy reads at its import, and the first needs PyTorch.
+collect_ignore = ["benchmarks/device.py", "benchmarks/fingerprints.py"]
 
 # The same few examples each time; with --hypothesis-profile=full others, and
 # HYPOTHESIS_EXAMPLES of them, by default 4000 for each property.
@@ -42,6 +42,11 @@ settings.register_profile(
 settings.load_profile("quick")
 
 HIDDEN = [(), (5,), (4, 3), (6, 5, 4), (3, 4, 5, 3)]
+
+
+def slow(*values):
+    """Parameters of a test that the default run leaves out."""
+    return pytest.param(*values, marks=pytest.mark.slow)
 
 
 @pytest.fixture(params=HIDDEN, ids=str)
@@ -172,25 +177,30 @@ def watch_evaluations(*, at=None, error=None, action=None, method="__call__"):
         yield evaluations
 
 
-def _other_libraries(check):
-    """The array libraries beside numpy that a check of scikit-learn's is about."""
+def _is_array_api(check):
+    """Whether a check of scikit-learn's is about the array API."""
+    return getattr(check, "func", check).__name__.startswith("check_array_api")
+
+
+def _libraries(check):
+    """The array libraries that a check of scikit-learn's needs."""
     names = set()
     for value in getattr(check, "keywords", {}).values():
+        # The namespace, or the namespace and the device of some of the arguments.
         names |= {value} if isinstance(value, str) else set()
-        # The namespace and the device of some of the arguments.
         names |= {value[0]} if isinstance(value, tuple) else set()
     return names & {"array_api_strict", "cupy", "dpnp", "jax", "torch"}
 
 
 def installed_checks(
-    estimators, *, slow=(), other_arrays=False, expected_failed_checks=None
+    estimators, *, slow=(), array_api=False, expected_failed_checks=None
 ):
     """scikit-learn's estimator checks, as a decorator that parametrizes a test.
 
-    Either those with arrays of numpy or, with ``other_arrays``, those with arrays of
-    the other libraries that are installed. (scikit-learn skips the rest by itself, but
-    each of its hundreds of skips would look like a test that is missing.) Those of the
-    estimators in ``slow`` are marked as such.
+    Either all but those of the array API or, with ``array_api``, those of the libraries
+    that are installed. (scikit-learn skips the rest by itself, but each of its hundreds
+    of skips would look like a test that is missing.) Those of the estimators in
+    ``slow`` are marked as such.
     """
     mark = parametrize_with_checks(
         [*estimators, *slow], expected_failed_checks=expected_failed_checks
@@ -199,9 +209,8 @@ def installed_checks(
 
     def is_wanted(parameters):
         _, check = getattr(parameters, "values", parameters)
-        libraries = _other_libraries(check)
-        return bool(libraries) == other_arrays and all(
-            importlib.util.find_spec(library) for library in libraries
+        return _is_array_api(check) == array_api and all(
+            importlib.util.find_spec(library) for library in _libraries(check)
         )
 
     def marked(parameters):

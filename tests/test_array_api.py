@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 import sklearn
-from conftest import installed_checks
+from conftest import installed_checks, slow
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_iris
@@ -150,7 +150,7 @@ def test_fits_and_predictions_are_those_of_numpy(library, n_classes, hidden, dty
         assert_allclose(library.fetch(there), here, rtol=rtol, atol=rtol)
 
 
-@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("n_classes", [slow(2), 3])
 @pytest.mark.parametrize(
     "parameters",
     [
@@ -343,7 +343,7 @@ def test_probabilities_are_accurate_in_the_tails(library, dtype):
 
 
 def test_devices_without_float64(monkeypatch):
-    """As Apple's: sums and all else are in float32 there."""
+    """On such devices, Apple's for example, even sums are in float32."""
     monkeypatch.setattr(Strict, "device", array_api_strict.Device("no_float64"))
     library = Strict()
     for n_classes in (2, 3):
@@ -523,9 +523,10 @@ def test_a_search_over_the_penalty(torch):
     [
         ReLULogisticClassifier((), alpha=1.0),
         ReLULogisticClassifier((4,), random_state=0),
-        ReLULogisticClassifier((4,), alpha=1.0, early_stopping=True),
+        ReLULogisticClassifier((4,), alpha=1.0, early_stopping=True, random_state=0),
+        ReLULogisticClassifierCV((), alphas=3, cv=3),
     ],
-    other_arrays=True,
+    array_api=True,
 )
 def test_checks_of_scikit_learn(estimator, check):
     with sklearn.config_context(array_api_dispatch=False), warnings.catch_warnings():

@@ -119,7 +119,7 @@ def test_a_request_at_the_end_of_a_start_prevents_the_others(cancer):
 @needs_callbacks
 def test_an_iteration_that_leads_nowhere_ends_too(cancer):
     led_nowhere = 0
-    for max_fun in range(2, 40):
+    for max_fun in range(2, 16):
         recorder = Recorder()
         clf = make(alpha=5.0, max_fun=max_fun).set_callbacks(recorder)
         with pytest.warns(ConvergenceWarning, match="evaluation limit"):
@@ -141,6 +141,7 @@ def test_a_broken_callback_leaves_an_earlier_fit_as_it_was(cancer):
     assert recorder.set_up == 0
 
 
+@pytest.mark.slow
 @needs_callbacks
 def test_scoring_monitor_alone_in_a_pipeline_and_in_a_search(cancer):
     from sklearn.callback import ScoringMonitor

@@ -364,7 +364,7 @@ def test_a_converged_fit_does_not_warn(iris):
 
 
 def fit_warns_only_at_a_limit(clf, X, y):
-    """Fit; a ConvergenceWarning, and no other, exactly if a limit ended it."""
+    """Fit, and check that there is a warning if and only if a limit ended the fit."""
     with warnings.catch_warnings(record=True) as record:
         warnings.simplefilter("always")
         clf.fit(X, y)

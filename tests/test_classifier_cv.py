@@ -37,6 +37,7 @@ from sklearn_relulogit._model.blocks import Block
 from sklearn_relulogit._model.likelihood import Logistic
 from sklearn_relulogit._search.folds import FoldSearch, has_turned
 from sklearn_relulogit._search.path import Precision
+from sklearn_relulogit._threads import single_threaded_blas
 from sklearn_relulogit.onnx import register
 
 
@@ -46,13 +47,13 @@ def make(hidden_layer_sizes=(6,), **kwargs):
 
 
 @installed_checks(
-    [
-        ReLULogisticClassifierCV((), alphas=3, cv=3),
+    [ReLULogisticClassifierCV((), alphas=3, cv=3)],
+    slow=[
+        ReLULogisticClassifierCV((8,), alphas=3, cv=3, random_state=0),
         ReLULogisticClassifierCV(
             (6, 5), alphas=[10.0, 1.0], cv=2, scoring=None, random_state=0
         ),
     ],
-    slow=[ReLULogisticClassifierCV((8,), alphas=3, cv=3, random_state=0)],
 )
 # Two narrow layers on tiny data may end as a constant, which is not what is checked.
 @pytest.mark.filterwarnings("ignore:The fitted network is a constant")
@@ -61,7 +62,7 @@ def test_estimator_checks(estimator, check):
 
 
 def path_scores(X, y, weights, alphas, splits, scoring, precision):
-    """The scores of the class's path without hidden layers, of any precision."""
+    """The scores of the path of the CV class, without hidden layers."""
 
     def accuracy(theta, test):
         predicted = X[test] @ theta[:-1] + theta[-1] > 0
@@ -124,7 +125,8 @@ def test_it_chooses_as_logistic_regression_cv():
     kwargs |= {"tol": 1e-8}
     if "use_legacy_attributes" in LogisticRegressionCV().get_params():
         kwargs |= {"use_legacy_attributes": False, "l1_ratios": (0,)}
-    theirs = LogisticRegressionCV(**kwargs).fit(X, y)
+    with single_threaded_blas():  # Its threads would wait for each other.
+        theirs = LogisticRegressionCV(**kwargs).fit(X, y)
     assert clf.alpha_ == pytest.approx(1 / np.ravel(theirs.C_)[0])
     assert_allclose(clf.coef_, theirs.coef_, atol=1e-5)
 

@@ -77,7 +77,7 @@ def test_a_multiple_and_its_transpose_are_those_of_the_matrix():
 
 
 def test_a_step_of_length_one_is_the_quasi_newton_step():
-    """It leads to theta - H g, which of a quadratic with all pairs is the minimum."""
+    """With as many pairs as parameters it leads to the minimum of a quadratic."""
     pairs = [(e, HESSIAN @ e) for e in np.linalg.eigh(HESSIAN)[1].T]
     gradient = HESSIAN @ (THETA - 3.0)
     coordinates = quasi_newton_coordinates(THETA, gradient, pairs)

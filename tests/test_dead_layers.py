@@ -24,7 +24,7 @@ def parts_of(X, shapes, sample_weight=None):
 
 
 def active(theta, shapes, X):
-    """Whether each hidden layer has a unit above zero for some row: written out."""
+    """Whether each hidden layer has a unit that is active for some row."""
     result, Z = [], X
     for W_T, b in unpack(theta, shapes)[:-1]:
         Z = np.maximum(Z @ W_T + b, 0)
@@ -33,18 +33,18 @@ def active(theta, shapes, X):
 
 
 @pytest.mark.parametrize("hidden", [(1,), (2,), (1, 1), (2, 1, 1), (1, 1, 1, 1, 1, 1)])
-def test_every_layer_is_woken(hidden):
+def test_every_dead_layer_is_revived(hidden):
     rng = np.random.RandomState(0)
     X = rng.uniform(1, 2, (30, 2))  # in one direction, so that units see all or nothing
     shapes = layer_shapes(2, hidden, 1)
     dead = 0
     for seed in range(60):
         theta = initial_theta(shapes, np.random.RandomState(seed))
-        awake = flip_dead_layers(theta, shapes, parts_of(X, shapes))
-        assert all(active(awake, shapes, X))
-        assert_array_equal(np.abs(awake), np.abs(theta))
+        alive = flip_dead_layers(theta, shapes, parts_of(X, shapes))
+        assert all(active(alive, shapes, X))
+        assert_array_equal(np.abs(alive), np.abs(theta))
         if all(active(theta, shapes, X)):
-            assert awake is theta
+            assert alive is theta
         else:
             dead += 1
     assert dead > 3
@@ -107,7 +107,7 @@ def test_features_that_are_all_zero_give_the_shares_of_the_classes(
 
 @pytest.mark.parametrize("hidden", [(), (1,), (4, 3)])
 def test_gradients_that_vanish_are_no_overflow(hidden):
-    """With tol=0 nothing but a gradient of zero ends a fit, or one next to it."""
+    """With tol=0 only a gradient of zero, or next to zero, ends a fit."""
     nothing = np.zeros((2, 1)), [0, 1], None
     # After a step or two the loss is next to nothing too.
     separable = np.array([[176.0, 40.0], [41.0, 14.0]]), [0, 1], [1, 0]

@@ -58,7 +58,7 @@ def test_parameters(name, values, data):
 @pytest.mark.parametrize("integer", [np.int64, np.int8])
 @pytest.mark.filterwarnings("ignore:The fit ended by its")
 def test_numpy_integers_are_integers(name, value, integer, data):
-    """Each changes the fit, and numpy's number changes it as Python's does."""
+    """Each value changes the fit, in the same way as an int of Python."""
     kwargs = {"hidden_layer_sizes": (2,), "alpha": 1.0, "random_state": 0}
     plain = ReLULogisticClassifier(**kwargs, early_stopping=True)
     fits = [
@@ -177,7 +177,7 @@ def test_features_too_large_for_float32(data):
 
 
 def test_features_too_large_for_the_search_of_the_penalty(data):
-    """The grid of penalties, which the data are asked for first, overflows."""
+    """The first thing to overflow is the norm that the penalties start from."""
     X, y = data
     clf = ReLULogisticClassifierCV((3,), random_state=0)
     with pytest.raises(ValueError, match="overflows the range of float64"):
@@ -244,7 +244,7 @@ def test_labels_that_cannot_be_sorted(data):
 
 
 def test_labels_beyond_any_integer(data):
-    """scikit-learn asks by a cast, of which numpy would warn, whether they are one."""
+    """scikit-learn casts labels to integers, of which numpy would warn."""
     X, _ = data
     with pytest.raises(ValueError, match="Unknown label type: continuous"):
         fit(X, [1e300, 2e300] * 30)

@@ -16,7 +16,7 @@ import joblib
 import numpy as np
 import pytest
 import scipy.sparse
-from conftest import watch_evaluations
+from conftest import slow, watch_evaluations
 from numpy.testing import assert_array_equal
 from sklearn.datasets import make_classification
 from sklearn.exceptions import ConvergenceWarning
@@ -53,20 +53,23 @@ ESTIMATORS = {
     "warm start": lambda: make(warm_start=True),
     "cv": make_cv,
 }
-each_estimator = pytest.mark.parametrize("kind", ESTIMATORS)
 
 
-@each_estimator
 @pytest.mark.parametrize(
-    "error",
+    ("kind", "error"),
     [
-        KeyboardInterrupt,
-        MemoryError,
-        pytest.param(RuntimeError, marks=pytest.mark.slow),
+        *((kind, KeyboardInterrupt) for kind in ESTIMATORS if kind != "restarts"),
+        slow("restarts", KeyboardInterrupt),
+        ("number", MemoryError),
+        *(slow(kind, MemoryError) for kind in ESTIMATORS if kind != "number"),
+        *(slow(kind, RuntimeError) for kind in ESTIMATORS),
     ],
 )
 def test_an_exception_at_each_evaluation(kind, error):
-    """In the search, in each start, in line searches: kept, or as it was before."""
+    """In the search, in each start and in line searches.
+
+    After it the fit is kept, or the estimator is as it was before.
+    """
     fitted = ESTIMATORS[kind]().fit(X, Y)
     with watch_evaluations() as evaluations:
         copy.deepcopy(fitted).fit(X, Y)
@@ -100,7 +103,7 @@ def single_threaded_blas_is_over():
 
 
 def no_more_threads_than(number):
-    """Soon: joblib's end a moment after its work."""
+    """Wait for it, since the threads of joblib end a moment after their work."""
     for _ in range(100):
         if threading.active_count() <= number:
             return True
@@ -322,10 +325,7 @@ def fit_of(alpha):
     "backend",
     [
         "threading",
-        *(
-            pytest.param(backend, marks=pytest.mark.slow)
-            for backend in ("loky", "multiprocessing")
-        ),
+        *(slow(backend) for backend in ("loky", "multiprocessing")),
     ],
 )
 def test_the_backends_of_joblib(backend):
@@ -427,7 +427,7 @@ AT_EXIT = """
 @pytest.mark.slow
 @pytest.mark.parametrize("daemon", [True, False])
 def test_the_interpreter_ends_during_a_fit(daemon):
-    """A daemon thread is cut off; another one finishes, though no thread starts."""
+    """A daemon thread is cut off. Another one finishes, though it may start none."""
     after = "started.wait(); time.sleep(0.2)" if daemon else "pass"
     before = "pass" if daemon else "time.sleep(0.5)  # until the main thread is done"
     lines = run(AT_EXIT.format(daemon=daemon, before=before, after=after))
@@ -450,6 +450,32 @@ def test_pickling_in_the_middle_of_a_fit():
         assert_array_equal(one.predict_proba(X), expected)
 
 
+class Failing:
+    """A callback that fails at the k-th call of one of its methods."""
+
+    def __init__(self, hook, k):
+        self.left = {hook: k}
+
+    def _call(self, name):
+        if name in self.left:
+            self.left[name] -= 1
+            if self.left[name] == 0:
+                raise RuntimeError("the callback is broken")
+
+    def setup(self, estimator, context):
+        self._call("setup")
+
+    def teardown(self, estimator, context):
+        self._call("teardown")
+
+    def on_fit_task_begin(self, estimator, context):
+        self._call("on_fit_task_begin")
+
+    def on_fit_task_end(self, estimator, context):
+        self._call("on_fit_task_end")
+        return False
+
+
 @pytest.mark.parametrize("n_init", [1, 2])
 @pytest.mark.parametrize("n_jobs", [1, 2])
 @pytest.mark.parametrize(
@@ -457,34 +483,10 @@ def test_pickling_in_the_middle_of_a_fit():
 )
 def test_an_exception_at_each_call_of_a_callback(hook, n_init, n_jobs):
     pytest.importorskip("sklearn.callback", reason="scikit-learn 1.9 has callbacks")
-
-    class Failing:
-        def __init__(self, k):
-            self.left = {hook: k}
-
-        def _call(self, name):
-            if name in self.left:
-                self.left[name] -= 1
-                if self.left[name] == 0:
-                    raise RuntimeError("the callback is broken")
-
-        def setup(self, estimator, context):
-            self._call("setup")
-
-        def teardown(self, estimator, context):
-            self._call("teardown")
-
-        def on_fit_task_begin(self, estimator, context):
-            self._call("on_fit_task_begin")
-
-        def on_fit_task_end(self, estimator, context):
-            self._call("on_fit_task_end")
-            return False
-
     clf = make((2,), max_iter=30, n_init=n_init, n_jobs=n_jobs, tol=1e-2).fit(X, Y)
     threads = threading.active_count()
     for k in range(1, 200):
-        clf.set_callbacks(Failing(k))
+        clf.set_callbacks(Failing(hook, k))
         before = dict(vars(clf))
         try:
             clf.fit(X, Y)
@@ -499,49 +501,54 @@ def test_an_exception_at_each_call_of_a_callback(hook, n_init, n_jobs):
     assert k > (1 if hook in ("setup", "teardown") else 5)
 
 
+class InterruptAtLine:
+    """Runs a function, and raises KeyboardInterrupt at the n-th line of the package."""
+
+    PACKAGE = os.path.dirname(_threads.__file__)
+    # An interrupt between two steps of the limit itself may leave BLAS at one thread.
+    EXEMPT = _threads.__file__
+
+    def run(self, function, target=None):
+        """The number of lines that were run."""
+        self.count, self.target = 0, target
+        previous = sys.gettrace()
+        sys.settrace(self._trace)
+        try:
+            function()
+        finally:
+            sys.settrace(previous)
+        return self.count
+
+    def _trace(self, frame, event, argument):
+        name = frame.f_code.co_filename
+        if not name.startswith(self.PACKAGE) or name == self.EXEMPT:
+            return None
+        if event == "line":
+            self.count += 1
+            if self.count == self.target:
+                raise KeyboardInterrupt
+        return self._trace
+
+
 @pytest.mark.slow
 def test_an_interrupt_at_any_line():
     """Wherever it comes, the fit is kept or the estimator is as it was before."""
-    package = os.path.dirname(_threads.__file__)
-    # An interrupt between two steps of the limit itself may leave BLAS at one thread.
-    exempt = {_threads.__file__}
-    count, target = 0, -1
-
-    def trace(frame, event, argument):
-        nonlocal count
-        name = frame.f_code.co_filename
-        if not name.startswith(package) or name in exempt:
-            return None
-        if event == "line":
-            count += 1
-            if count == target:
-                raise KeyboardInterrupt
-        return trace
-
-    def traced(function):
-        nonlocal count
-        count = 0
-        previous = sys.gettrace()
-        sys.settrace(trace)
-        try:
-            return function()
-        finally:
-            sys.settrace(previous)
-
     clf = make((2,), alpha="auto", n_threads=1, max_iter=5, tol=1e-2)
-    few = X[:40], Y[:40]
-    with pytest.warns(ConvergenceWarning):
-        traced(lambda: clf.fit(*few))
-    n_lines, outcomes = count, {"kept": 0, "as before": 0}
+
+    def fit():
+        with pytest.warns(ConvergenceWarning):
+            clf.fit(X[:40], Y[:40])
+
+    interrupted = InterruptAtLine()
+    n_lines = interrupted.run(fit)
+    outcomes = {"kept": 0, "as before": 0}
     for number in range(1, n_lines, max(1, n_lines // 100)):
-        target = number
         before = dict(vars(clf))
         try:
-            with pytest.warns(ConvergenceWarning):
-                traced(lambda: clf.fit(*few))
+            interrupted.run(fit, target=number)
         except KeyboardInterrupt:
             # Or it came after the fit, where the warning is given.
-            assert vars(clf) == before or count == n_lines - 1
+            assert vars(clf) == before or number == n_lines - 1
             outcomes["as before"] += 1
         else:
             assert np.isfinite(clf.predict_log_proba(X)).all()

@@ -131,7 +131,7 @@ def test_the_lightest_row_counts_as_one_copy(recurring):
     assert halves(common, 2, ALL).n_rows == n_rows < 100
 
 
-def test_copies_of_rows_that_recur_are_cast_one_by_one(recurring):
+def test_copies_of_recurring_rows_are_divided_at_random(recurring):
     cut = halves(recurring, 2, ALL)
     assert cut.n_rows == 2000
     whole = weight_of(recurring)
@@ -143,32 +143,32 @@ def test_copies_of_rows_that_recur_are_cast_one_by_one(recurring):
             scores.append((first[key] - weight / 2) / np.sqrt(weight / 4))
     # The one copy of a row falls to one side.
     assert len(scores) == len(whole) - 2
-    # As coins fall: neither all alike nor an even split.
+    # Standard scores have deviation 1; it would be 0 for an even split.
     assert 0.5 < np.std(scores) < 3
     assert_same(cut, halves(Block(*(array[::-1] for array in recurring)), 2, ALL))
 
 
-def test_weights_of_rows_of_one_label_are_not_cut(data):
-    """A row of a survey must not be in both halves, however much it weighs."""
+def test_rows_of_one_label_are_not_divided(data):
+    """A row that is seen with one label must not be in both halves."""
     weights = np.random.default_rng(0).lognormal(sigma=2, size=300)
     cut = halves(data._replace(sample_weight=weights), 3, ALL)
     first, second = (weight_of(half) for half in cut.validation)
     assert not set(first) & set(second)
 
 
-def test_binomial():
+def test_the_binomial_quantile_is_that_of_scipy():
     u = np.random.default_rng(0).random(2000)
     for n in (1, 2, 5, 1000):
         heads = binomial_quantile(u, np.full(2000, float(n)))
         assert_allclose(heads, scipy.stats.binom.ppf(u, n, 0.5))
 
 
-def test_dice_are_uniform_and_differ_between_labels():
+def test_the_numbers_of_the_hashes_are_uniform_and_differ_between_labels():
     keys = row_keys(np.arange(3000.0).reshape(-1, 1))
-    rolls = [uniforms(keys, code) for code in range(2)]
-    for roll in rolls:
-        assert scipy.stats.kstest(roll, "uniform").pvalue > 0.01
-    assert abs(np.corrcoef(rolls)[0, 1]) < 0.05
+    numbers = [uniforms(keys, code) for code in range(2)]
+    for one in numbers:
+        assert scipy.stats.kstest(one, "uniform").pvalue > 0.01
+    assert abs(np.corrcoef(numbers)[0, 1]) < 0.05
 
 
 def test_rows_without_weight_are_as_good_as_absent(data):

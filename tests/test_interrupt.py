@@ -8,7 +8,7 @@ import textwrap
 
 import numpy as np
 import pytest
-from conftest import watch_evaluations
+from conftest import slow, watch_evaluations
 from numpy.testing import assert_array_equal
 from sklearn.exceptions import ConvergenceWarning
 
@@ -137,8 +137,8 @@ SCRIPT = """
     "parameters",
     [
         "",
-        pytest.param("n_init=3", marks=pytest.mark.slow),
-        pytest.param("n_init=4, n_jobs=2", marks=pytest.mark.slow),
+        slow("n_init=3"),
+        slow("n_init=4, n_jobs=2"),
     ],
 )
 def test_a_real_signal(parameters):

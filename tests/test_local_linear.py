@@ -6,7 +6,7 @@ import literal
 import numpy as np
 import pytest
 import scipy.sparse
-from conftest import HIDDEN, Problem
+from conftest import HIDDEN, Problem, slow
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris
 from sklearn.exceptions import NotFittedError
@@ -186,7 +186,7 @@ def test_the_same_bits_for_any_number_of_threads(container, n_classes):
         assert_array_equal(intercept, results[0][1])
 
 
-@pytest.mark.parametrize("n_classes", [2, 20])
+@pytest.mark.parametrize("n_classes", [2, slow(20)])
 @pytest.mark.parametrize("container", [np.asarray, scipy.sparse.csr_array])
 def test_memory_beyond_the_result_is_that_of_a_few_blocks(container, n_classes):
     clf, X = random_network((100, 100), n_classes, n_samples=40_000)

@@ -1,7 +1,10 @@
 """Without hidden layers it is logistic regression."""
 
+from itertools import product
+
 import numpy as np
 import pytest
+from conftest import slow
 from numpy.testing import assert_allclose
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
 from sklearn.linear_model import LogisticRegression
@@ -26,10 +29,14 @@ def load(name):
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("alpha", [0.5, 10.0])
 @pytest.mark.parametrize(
-    "name",
-    ["breast cancer", "digits 3 and 8", "iris 1 and 2", "iris", "wine", "digits"],
+    ("name", "alpha"),
+    [
+        *product(["breast cancer", "digits 3 and 8", "iris 1 and 2"], [0.5, 10.0]),
+        *product(["iris", "wine"], [0.5, 10.0]),
+        ("digits", 10.0),
+        slow("digits", 0.5),
+    ],
 )
 def test_probabilities_equal_those_of_logistic_regression(name, alpha, weighted):
     X, y = load(name)

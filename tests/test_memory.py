@@ -9,6 +9,7 @@ import tracemalloc
 import numpy as np
 import pytest
 import scipy.sparse
+from conftest import slow
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_relulogit import ReLULogisticClassifier
@@ -26,7 +27,7 @@ def peak_of(function):
 
 
 def bound(clf, n_samples, itemsize, n_threads=2):
-    """The promise, in bytes."""
+    """What the documentation promises, in bytes."""
     n = sum(a.size for a in clf.coefs_ + clf.intercepts_)
     # A block's activations, masks and the likelihood's arrays.
     blocks = n_threads * 2 * BLOCK_NUMBERS * itemsize
@@ -38,7 +39,7 @@ def bound(clf, n_samples, itemsize, n_threads=2):
     return blocks + gradients + history + labels
 
 
-@pytest.mark.parametrize("kind", ["C", "F", "float32", "strided", "sparse"])
+@pytest.mark.parametrize("kind", ["C", "F", "float32", "strided", slow("sparse")])
 def test_fit_and_predict_take_no_copy_of_the_data(kind):
     rng = np.random.default_rng(0)
     # Of so many numbers, more than 2^24, the distinct rows are not copied.

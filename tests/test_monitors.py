@@ -4,16 +4,9 @@ import re
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_iris
 
 from sklearn_relulogit import ReLULogisticClassifier
 from sklearn_relulogit._optimize import lbfgs
-
-
-@pytest.fixture(scope="module")
-def iris():
-    return load_iris(return_X_y=True)
-
 
 LINE = (
     r"iteration +(\d+)  objective (\d\.\d{6})  gradient \d\.\de[+-]\d\d"

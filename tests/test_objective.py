@@ -37,7 +37,7 @@ def test_any_ordered_map_gives_the_same_bits():
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_an_evaluation_is_the_same_after_pickling(hidden, n_classes, dtype):
-    """So it is sent to the processes that have the rows, without its memory."""
+    """Evaluations are sent to the processes of a cluster, without their memory."""
     p = Problem(hidden, n_classes=n_classes, n_samples=200)
     p.s = p.rng.uniform(0, 3, len(p.y))
     objective = p.objective(rows=70, dtype=dtype)
@@ -111,7 +111,7 @@ def test_overflow_is_an_error_not_a_nan(scale):
 
 
 @pytest.mark.parametrize("scale", [1, 1e300])
-def test_what_numpy_is_told_is_forgotten(scale):
+def test_the_settings_of_numpy_are_restored(scale):
     """Within a fit, callbacks run between the evaluations."""
     before = np.getbufsize(), np.geterr()
     p = Problem((5,))

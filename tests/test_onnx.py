@@ -38,12 +38,6 @@ def registered():
     register()  # Twice does no harm.
 
 
-@pytest.fixture
-def data():
-    X, y = load_iris(return_X_y=True)
-    return StandardScaler().fit_transform(X), y
-
-
 def run(graph, *inputs):
     session = onnxruntime.InferenceSession(
         graph.SerializeToString(), providers=["CPUExecutionProvider"]
@@ -67,10 +61,16 @@ def test_every_classifier_of_the_package_is_registered():
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("hidden", HIDDEN, ids=str)
-@pytest.mark.parametrize("labels", LABELS)
-def test_labels_and_probabilities(data, labels, hidden, dtype):
-    X, y = data
+@pytest.mark.parametrize(
+    ("labels", "hidden"),
+    [
+        *((labels, (8,)) for labels in LABELS),
+        *(("binary str", hidden) for hidden in HIDDEN if hidden != (8,)),
+        *(("int", hidden) for hidden in HIDDEN if hidden != (8,)),
+    ],
+)
+def test_labels_and_probabilities(iris, labels, hidden, dtype):
+    X, y = iris
     X, y = X.astype(dtype), LABELS[labels][y]
     clf = fitted(X, y, hidden)
     label, proba = run(to_onnx(clf, X[:1], options={"zipmap": False}), X)
@@ -84,8 +84,8 @@ def test_labels_and_probabilities(data, labels, hidden, dtype):
         assert_allclose(proba * (1 - 1e-5), expected, rtol=0, atol=ATOL[dtype])
 
 
-def test_a_fit_in_one_type_and_a_graph_in_the_other(data):
-    X, y = data
+def test_a_fit_in_one_type_and_a_graph_in_the_other(iris):
+    X, y = iris
     X32 = X.astype(np.float32)
     for clf, X_onnx in [(fitted(X, y), X32), (fitted(X32, y), X)]:
         graph = to_onnx(clf, X_onnx[:1], options={"zipmap": False})
@@ -106,8 +106,8 @@ def test_integer_data():
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("labels", ["binary str", "int"])
-def test_options(data, labels, dtype):
-    X, y = data
+def test_options(iris, labels, dtype):
+    X, y = iris
     X, y = X.astype(dtype), LABELS[labels][y]
     clf = fitted(X, y)
     expected = clf.predict_proba(X)
@@ -148,8 +148,8 @@ def test_the_label_is_that_of_the_logit_where_the_probability_rounds_to_a_half()
     assert label.tolist() == clf.predict(X).tolist() == ["a", "b", "a"]
 
 
-def test_small_probabilities_keep_their_relative_accuracy(data):
-    X, y = data
+def test_small_probabilities_keep_their_relative_accuracy(iris):
+    X, y = iris
     X = 20 * X.astype(np.float32)
     for labels in (y, y == 0):
         clf = fitted(X / 20, labels)
@@ -203,8 +203,8 @@ def test_a_pipeline_over_numbers_and_categories():
     assert_allclose(proba, model.predict_proba(X), rtol=0, atol=1e-5)
 
 
-def test_labels_that_onnx_has_not_are_an_error(data):
-    X, y = data
+def test_labels_that_onnx_has_not_are_an_error(iris):
+    X, y = iris
     clf = fitted(X, np.array([0, 1, 2**64 - 1], dtype=np.uint64)[y])
     with pytest.raises(ValueError, match=r"integers of 64 bits.*nocl=True"):
         to_onnx(clf, X[:1], options={"zipmap": False})

@@ -4,6 +4,7 @@ from doctest import ELLIPSIS
 from pathlib import Path
 
 import pytest
+from conftest import slow
 from sybil import Sybil
 from sybil.example import SybilFailure
 from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
@@ -13,6 +14,8 @@ DOCS = Path(__file__).parent.parent / "docs"
 PAGES = sorted(
     {*DOCS.glob("*.md"), *DOCS.glob("guide/*.md")} - {DOCS / "derivation.md"}
 )
+# They fit many networks.
+SLOW = {"layers_and_penalty", "probabilities", "scaling"}
 SYBIL = Sybil([PythonCodeBlockParser(doctest_optionflags=ELLIPSIS), SkipParser()])
 
 
@@ -21,7 +24,11 @@ def run(page):
         example.evaluate()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize(
+    "page",
+    [slow(page) if page.stem in SLOW else page for page in PAGES],
+    ids=lambda page: page.stem,
+)
 def test_the_python_of_a_page(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # Some write files.
     monkeypatch.setenv("MPLBACKEND", "Agg")
@@ -30,6 +37,7 @@ def test_the_python_of_a_page(page, tmp_path, monkeypatch):
 
 
 def test_there_are_examples_and_a_wrong_one_fails(tmp_path):
+    assert {page.stem for page in PAGES} > SLOW
     counts = {page.stem: len(list(SYBIL.parse(page).examples())) for page in PAGES}
     assert min(counts["getting_started"], counts["persistence"]) > 10
     page = tmp_path / "page.md"

@@ -401,7 +401,7 @@ def test_fitted_attributes(iris):
     assert (clf.alpha_, clf.alpha_losses_) == (3.0, None)
 
 
-def test_noise_asks_for_more_than_signal():
+def test_noise_gets_a_stronger_penalty_than_signal():
     X, y = make_classification(300, 8, flip_y=0, class_sep=2, random_state=0)
     noise = np.random.RandomState(0).permutation(y)
     assert make().fit(X, noise).alpha_ > 5 * make().fit(X, y).alpha_
@@ -543,7 +543,7 @@ def test_overflow_is_told(cancer):
 
 
 def test_overflow_of_the_norm_that_scales_penalties_is_told():
-    """All sums are finite, 1.5e308, and the norm of two is not."""
+    """All sums are finite, 1.5e308, but their norm overflows."""
     X, weights = 1.5e150 * np.array([[1.0, 1.0], [-1.0, -1.0]]), np.full(2, 1e158)
     data = Block(X, np.array([1, 0]), weights)
     with pytest.raises(FloatingPointError, match="overflows"):

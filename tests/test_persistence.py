@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import skops.io
+from conftest import slow
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_iris
@@ -37,9 +38,14 @@ FITS = {
 }
 
 
-@pytest.mark.parametrize("parameters", FITS.values(), ids=list(FITS))
-def test_skops_round_trip_trusts_nothing_but_the_class(parameters):
-    clf, X, y = fitted(**parameters)
+QUICK = {"binary", "no hidden layer", "numpy parameters", "early stopping", "restarts"}
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in QUICK else slow(name) for name in FITS]
+)
+def test_skops_round_trip_trusts_nothing_but_the_class(name):
+    clf, X, y = fitted(**FITS[name])
     data = skops.io.dumps(clf)
     assert skops.io.get_untrusted_types(data=data) == OURS
     loaded = skops.io.loads(data, trusted=OURS)

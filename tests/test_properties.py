@@ -55,7 +55,7 @@ class Problem:
         return ReLULogisticClassifier(**(self.parameters | changes))
 
     def fit(self, clf, X=None, y=None, sample_weight=None):
-        """Fit; no warning but that of a limit."""
+        """Fit; any other warning than that of a limit is an error."""
         with warnings.catch_warnings():
             # Short fits are meant.
             warnings.simplefilter("ignore", ConvergenceWarning)
@@ -68,13 +68,18 @@ class Problem:
             )
 
 
-@st.composite
-def problems(draw, scales="any", max_iter=30, auto=True, max_layers=6):
-    small = st.integers(1, 8)
-    rng = np.random.RandomState(draw(st.integers(0, 2**32 - 1)))
-    n = draw(st.one_of(st.integers(2, 30), st.integers(2, 300)))
-    p = draw(st.one_of(small, st.integers(1, 50)))
-    n_classes = draw(st.one_of(st.just(2), st.integers(2, min(20, n))))
+SMALL = st.integers(1, 8)
+SCALES = {
+    "any": st.one_of(st.just(0), st.integers(-300, 300)),
+    "moderate": st.integers(-3, 2),
+}
+ALPHAS = st.one_of(
+    st.sampled_from([0.0, 1e-300, 1e-4, 0.1, 1.0, 10.0, 1e4]), st.floats(0, 100)
+)
+
+
+def features(draw, rng, n, p):
+    """Rows of some distribution, with zeros, repeats and constants."""
     kind = draw(st.sampled_from(["normal", "integer", "zeros", "constant", "cauchy"]))
     X = {
         "normal": lambda: rng.standard_normal((n, p)),
@@ -88,19 +93,18 @@ def problems(draw, scales="any", max_iter=30, auto=True, max_layers=6):
         X[:, 0] = X[:, -1]
     if p > 2 and draw(st.booleans()):
         X[:, 1] = 3.0
-    exponents = {
-        "any": st.one_of(st.just(0), st.integers(-300, 300)),
-        "moderate": st.integers(-3, 2),
-    }[scales]
-    scale = 10.0 ** draw(exponents)
-    if draw(st.booleans()):
-        X *= scale
-    else:
-        X[:, -1] *= scale
+    return X
+
+
+def in_some_type(draw, X):
     dtype = draw(st.sampled_from([np.float64, np.float64, np.float32]))
     if dtype == np.float32:
         X = np.clip(X, -3e38, 3e38)
-    X = X.astype(dtype)
+    return X.astype(dtype)
+
+
+def in_some_form(draw, X):
+    """The same numbers as an array of any strides, a list, or any sparse matrix."""
     form = draw(st.sampled_from(["C", "F", "strided", "reversed", "list", *FORMATS]))
     if form in FORMATS:
         array = draw(st.booleans())
@@ -108,23 +112,27 @@ def problems(draw, scales="any", max_iter=30, auto=True, max_layers=6):
         with warnings.catch_warnings():
             # DIA is for few diagonals, and these are many.
             warnings.simplefilter("ignore", scipy.sparse.SparseEfficiencyWarning)
-            X = container(X)
-    else:
-        X = {
-            "C": lambda: X,
-            "F": lambda: np.asfortranarray(X),
-            "strided": lambda: np.repeat(X, 2, axis=0)[::2],
-            "reversed": lambda: X[::-1, ::-1],
-            "list": lambda: X.tolist(),
-        }[form]()
+            return container(X)
+    return {
+        "C": lambda: X,
+        "F": lambda: np.asfortranarray(X),
+        "strided": lambda: np.repeat(X, 2, axis=0)[::2],
+        "reversed": lambda: X[::-1, ::-1],
+        "list": lambda: X.tolist(),
+    }[form]()
 
+
+def labels(draw, rng, n, n_classes):
     codes = rng.randint(0, n_classes, n)
     if draw(st.booleans()):
         # All classes but the first have one member.
         codes[:] = 0
         codes[1:n_classes] = np.arange(1, n_classes)
     codes[: min(2, n)] = [0, 1]
-    y = LABELS[draw(st.sampled_from(sorted(LABELS)))](codes)
+    return LABELS[draw(st.sampled_from(sorted(LABELS)))](codes)
+
+
+def sample_weights(draw, rng, n, scales):
     weights = {
         "none": lambda: None,
         "uniform": lambda: rng.uniform(0, 3, n),
@@ -133,18 +141,30 @@ def problems(draw, scales="any", max_iter=30, auto=True, max_layers=6):
         "huge": lambda: np.full(n, 1e30),
     }
     usual = ["none", "uniform", "zeros"]
-    sample_weight = weights[
-        draw(st.sampled_from(usual if scales == "moderate" else sorted(weights)))
-    ]()
-    alphas = st.one_of(
-        st.sampled_from([0.0, 1e-300, 1e-4, 0.1, 1.0, 10.0, 1e4]),
-        st.floats(0, 100),
-    )
-    alpha = draw(alphas)
+    kinds = usual if scales == "moderate" else sorted(weights)
+    return weights[draw(st.sampled_from(kinds))]()
+
+
+@st.composite
+def problems(draw, scales="any", max_iter=30, auto=True, max_layers=6):
+    rng = np.random.RandomState(draw(st.integers(0, 2**32 - 1)))
+    n = draw(st.one_of(st.integers(2, 30), st.integers(2, 300)))
+    p = draw(st.one_of(SMALL, st.integers(1, 50)))
+    n_classes = draw(st.one_of(st.just(2), st.integers(2, min(20, n))))
+    X = features(draw, rng, n, p)
+    scale = 10.0 ** draw(SCALES[scales])
+    if draw(st.booleans()):
+        X *= scale
+    else:
+        X[:, -1] *= scale
+    X = in_some_form(draw, in_some_type(draw, X))
+    y = labels(draw, rng, n, n_classes)
+    weights = sample_weights(draw, rng, n, scales)
+    alpha = draw(ALPHAS)
     # It costs as much as ten of these fits.
     if auto and draw(st.integers(0, 9)) == 0:
         alpha = "auto"
-    hidden = draw(st.lists(st.one_of(small, st.integers(1, 64)), max_size=max_layers))
+    hidden = draw(st.lists(st.one_of(SMALL, st.integers(1, 64)), max_size=max_layers))
     parameters = {
         "hidden_layer_sizes": tuple(hidden),
         "alpha": alpha,
@@ -155,7 +175,7 @@ def problems(draw, scales="any", max_iter=30, auto=True, max_layers=6):
         "n_threads": draw(st.sampled_from([1, 2])),
         "random_state": draw(st.integers(0, 100)),
     }
-    return Problem(X, y, sample_weight, parameters, scale)
+    return Problem(X, y, weights, parameters, scale)
 
 
 def copies(problem):
@@ -234,7 +254,7 @@ def weights_of(problem):
 
 
 def gradient_norm(problem, clf):
-    """The largest derivative of the mean objective, layer by layer; and its value."""
+    """The largest derivative of the mean objective, and the objective."""
     X = problem.dense.astype(np.float64)
     codes, s = weights_of(problem)
     layers = [
@@ -303,7 +323,7 @@ def objective_at(problem, clf, data):
 
 @given(problems(scales="moderate", max_iter=10, auto=False))
 def test_weights_are_repeats_and_their_order_does_not_matter(problem):
-    """The same objective, and the same step or two; a kink may part later ones."""
+    """The objective is the same, and so are two steps; later ones may part at kinks."""
     same = repeats_of(problem)
     clf = problem.fit(problem.make(), *same[0])
     float64 = clf.coefs_[0].dtype == np.float64
@@ -317,7 +337,7 @@ def test_weights_are_repeats_and_their_order_does_not_matter(problem):
 
 @given(problems(scales="moderate", max_iter=200, auto=False, max_layers=0))
 def test_whole_fits_of_a_convex_objective_agree(problem):
-    """Each minimises what the others do, as far as their gradients promise.
+    """All minimise the same function, as far as their gradients promise.
 
     Of a convex F, F(a) - F(b) <= grad F(a) (a - b).
     """

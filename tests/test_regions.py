@@ -27,7 +27,7 @@ def fitted(load=load_breast_cancer, hidden=(4,), **kwargs):
 
 
 def active_units(model, X):
-    """The patterns by their definition, with nothing of the package."""
+    """The patterns by their definition."""
     z = np.asarray(model[0].transform(X))
     patterns = []
     for W_T, b in list(zip(model[1].coefs_, model[1].intercepts_, strict=True))[:-1]:

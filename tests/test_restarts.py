@@ -81,7 +81,7 @@ class Watch(Monitor):
 
 
 def starts(monitors):
-    """A start for each monitor, at other weights each."""
+    """A restart for each monitor, each from other weights."""
     return [
         Restart(initial_theta(SHAPES, np.random.RandomState(seed)), [monitor], None)
         for seed, monitor in enumerate(monitors)
@@ -108,7 +108,7 @@ def train_from(restarts, moons, n_jobs):
 @pytest.mark.parametrize("error", [MemoryError, RuntimeError])
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_an_error_in_one_start_ends_them_all(moons, n_jobs, error):
-    """The one that runs beside it ends at its next iteration, others never begin."""
+    """A start in another thread ends at its next iteration; others do not begin."""
     broken, raised = threading.Event(), error("no room")
 
     def fail():

@@ -32,12 +32,13 @@ def expected_failures(estimator):
 
 @installed_checks(
     [
-        ReLULogisticClassifier(random_state=0),
+        ReLULogisticClassifier((8,), random_state=0),
         ReLULogisticClassifier(()),
         ReLULogisticClassifier((8,), alpha=1.0, random_state=0),
-        ReLULogisticClassifier((8,), early_stopping=True, random_state=0),
     ],
     slow=[
+        ReLULogisticClassifier(random_state=0),
+        ReLULogisticClassifier((8,), early_stopping=True, random_state=0),
         ReLULogisticClassifier((10, 8, 5), random_state=0),
         ReLULogisticClassifier((8,), class_weight="balanced", random_state=0),
         ReLULogisticClassifier((8,), n_init=3, random_state=0),
@@ -82,8 +83,8 @@ def test_the_html_representation_links_to_the_docs():
     assert link in ReLULogisticClassifier()._repr_html_()
 
 
-def test_metadata_routing_through_a_pipeline_and_a_search():
-    X, y = load_breast_cancer(return_X_y=True)
+def test_metadata_routing_through_a_pipeline(cancer):
+    X, y = cancer
     s = np.random.RandomState(0).randint(0, 3, len(y))
     X_val, y_val = X[:100], y[:100]
     with sklearn.config_context(enable_metadata_routing=True):
@@ -104,6 +105,11 @@ def test_metadata_routing_through_a_pipeline_and_a_search():
         )
         assert model[-1].validation_loss_curve_ == direct.validation_loss_curve_
 
+
+def test_metadata_routing_through_a_search(cancer):
+    X, y = cancer
+    s = np.random.RandomState(0).randint(0, 3, len(y))
+    with sklearn.config_context(enable_metadata_routing=True):
         clf = ReLULogisticClassifier((), alpha=1.0)
         clf.set_fit_request(sample_weight=True)
         scaler = StandardScaler().set_fit_request(sample_weight=False)

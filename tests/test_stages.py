@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import scipy.sparse
-from conftest import Problem, watch_evaluations
+from conftest import Problem, slow, watch_evaluations
 from numpy.testing import assert_array_equal
 from scipy.optimize import rosen, rosen_der
 from sklearn.datasets import make_classification
@@ -27,7 +27,7 @@ def rosenbrock(theta):
 
 
 def rounded(theta):
-    """What float32 makes of it."""
+    """The Rosenbrock function with the rounding errors of float32."""
     theta = theta.astype(np.float32)
     return float(np.float32(1 + rosen(theta))), rosen_der(theta).astype(float)
 
@@ -56,7 +56,7 @@ def test_the_last_stage_decides_where_it_ends():
 
 
 def test_rounding_of_the_first_stage_does_not_end_the_second():
-    """Its last losses may all lie below what the second makes of its end."""
+    """The last losses of the first stage may be too low; the second starts higher."""
 
     def too_low(theta):
         value, gradient = rosenbrock(theta)
@@ -132,7 +132,7 @@ def objective_of(X, y, alpha, dtype=np.float64, hidden=(30,)):
 
 @pytest.mark.parametrize(
     "container",
-    [np.asarray, pytest.param(scipy.sparse.csr_array, marks=pytest.mark.slow)],
+    [np.asarray, slow(scipy.sparse.csr_array)],
 )
 def test_a_large_problem_begins_in_float32_and_ends_in_float64(data, container):
     X, y = data
@@ -146,10 +146,12 @@ def test_a_large_problem_begins_in_float32_and_ends_in_float64(data, container):
     assert (np.diff(clf.loss_curve_) <= 0).all()
     # The loss is that of the parameters in float64.
     layers = list(zip(clf.coefs_, clf.intercepts_, strict=True))
-    value, gradient = objective_of(X, y, alpha=30.0)(pack(layers))
+    value, _ = objective_of(X, y, alpha=30.0)(pack(layers))
     assert value == pytest.approx(clf.loss_, rel=1e-13)
-    if clf.stop_reason_ == "gradient tolerance":
-        assert np.abs(gradient).max() <= clf.tol
+    # It ends by the float64 stage's rule: ten iterations gained less than tol.
+    assert clf.stop_reason_ == "loss tolerance"
+    assert clf.loss_curve_[-11] - clf.loss_ < 1e-4 * clf.loss_
+    assert clf.loss_curve_[-12] - clf.loss_curve_[-2] > 1e-4 * clf.loss_
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""An import and a fit do nothing but their work: no network, no files, no warnings."""
+"""An import and a fit use no network, write no files and leave nothing behind."""
 
 import os
 import subprocess

@@ -7,6 +7,7 @@ import joblib
 import numpy as np
 import pytest
 import scipy.sparse
+from conftest import slow
 from numpy.testing import assert_array_equal
 from sklearn.datasets import make_classification
 from sklearn.exceptions import ConvergenceWarning
@@ -102,7 +103,7 @@ def data(n_samples, n_features, kind):
 
 @pytest.mark.parametrize(
     "kind",
-    ["float64", pytest.param("float32", marks=pytest.mark.slow), "sparse"],
+    ["float64", slow("float32"), "sparse"],
 )
 @pytest.mark.parametrize(
     ("n_samples", "n_features", "hidden"),
