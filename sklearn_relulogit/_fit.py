@@ -292,14 +292,20 @@ class Problem:
         dtype = self.rows.dtype if dtype is None else dtype
         return Objective.over(parts, self.shapes, self.likelihood, alpha, dtype)
 
-    def initial_thetas(self, start: np.ndarray | None) -> list[np.ndarray]:
-        """Where the restarts begin: the first at ``start``, if it is given."""
+    def initial_thetas(self) -> list[np.ndarray]:
+        """Where the restarts begin."""
         rng = check_random_state(self.settings.random_state)
-        thetas = [
+        return [
             flip_dead_layers(self.features.initial(rng), self.shapes, self.training)
             for _ in range(self.settings.n_init)
         ]
-        return thetas if start is None else [self.features.reduce(start), *thetas[1:]]
+
+    def is_constant(self, theta: np.ndarray) -> bool:
+        """Whether the network says the same of all training rows.
+
+        If its units are dead, no minimisation leaves it.
+        """
+        return is_constant(theta, self.shapes, self.training)
 
     def pairs(self, previous: Previous | None) -> deque[Pair] | None:
         """The correction pairs for a warm start, those of the previous fit if any."""
@@ -376,7 +382,7 @@ class Problem:
     def message(self, best: Restart, alpha: float) -> str | None:
         """What to warn of."""
         messages = [self._convergence_message(best.end)]
-        if is_constant(best.iterate.theta, self.shapes, self.training):
+        if self.is_constant(best.iterate.theta):
             if not self._nothing_to_fit(alpha):
                 messages.append(CONSTANT)
             elif self.settings.alpha == "auto" and not self._nothing_to_fit(0.0):
@@ -384,7 +390,9 @@ class Problem:
         scale, names = self.features.scale, self.rows.feature_names
         if alpha > 0:
             messages.append(different_scales(scale.unit, names))
-        messages.append(lost_digits(scale.centre, scale.unit, self.rows.dtype, names))
+        # A constant has no unit of its own; perhaps it has lost all its digits.
+        unit = np.where(self.features.moments.reach > 0, scale.unit, 1.0)
+        messages.append(lost_digits(scale.centre, unit, self.rows.dtype, names))
         return " ".join(filter(None, messages)) or None
 
     def _convergence_message(self, minimum: Minimum) -> str | None:
@@ -443,7 +451,8 @@ def fit(
     previous : Previous, optional
         The fit from which a warm start continues.
     start : ndarray of shape (n_parameters,), optional
-        Where the first restart begins, in place of random weights.
+        Where the first restart begins, in place of random weights, unless the network
+        is a constant there.
     task : FitTask, optional
         The callbacks' view of the fit.
 
@@ -482,9 +491,13 @@ def fit(
     with ThreadedMap(n_threads) as threads, overflow_as_error(rows):
         problem = Problem.of(rows, settings, likelihood, features, threads)
         pairs = problem.pairs(previous)
-        thetas = problem.initial_thetas(start)
+        thetas = problem.initial_thetas()
+        if start is not None:
+            start = features.reduce(start)
+            if previous is not None or not problem.is_constant(start):
+                thetas[0] = start
         choice = problem.choose_alpha(thetas[0], previous)
-        if choice.theta is not None:
+        if choice.theta is not None and not problem.is_constant(choice.theta):
             thetas[0] = choice.theta
         restarts = problem.restarts(thetas, task)
         stages = problem.stages(choice.alpha)

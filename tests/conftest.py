@@ -192,9 +192,7 @@ def _libraries(check):
     return names & {"array_api_strict", "cupy", "dpnp", "jax", "torch"}
 
 
-def installed_checks(
-    estimators, *, slow=(), array_api=False, expected_failed_checks=None
-):
+def installed_checks(estimators, *, slow=(), array_api=False):
     """scikit-learn's estimator checks, as a decorator that parametrizes a test.
 
     Either all but those of the array API or, with ``array_api``, those of the libraries
@@ -202,9 +200,7 @@ def installed_checks(
     of skips would look like a test that is missing.) Those of the estimators in
     ``slow`` are marked as such.
     """
-    mark = parametrize_with_checks(
-        [*estimators, *slow], expected_failed_checks=expected_failed_checks
-    )
+    mark = parametrize_with_checks([*estimators, *slow])
     names, checks = mark.args
 
     def is_wanted(parameters):
@@ -217,8 +213,7 @@ def installed_checks(
         values = getattr(parameters, "values", parameters)
         if values[0] not in slow:
             return parameters
-        marks = [*getattr(parameters, "marks", ()), pytest.mark.slow]
-        return pytest.param(*values, marks=marks)
+        return pytest.param(*values, marks=pytest.mark.slow)
 
     return pytest.mark.parametrize(
         names, [marked(one) for one in checks if is_wanted(one)], **mark.kwargs

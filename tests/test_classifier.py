@@ -17,6 +17,7 @@ from sklearn.datasets import load_breast_cancer, make_moons
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from sklearn_relulogit import ReLULogisticClassifier
+from sklearn_relulogit._model.parameters import initial_theta, layer_shapes, unpack
 
 
 def make(hidden_layer_sizes=(8,), **kwargs):
@@ -214,16 +215,36 @@ def test_random_state(cancer):
     )
 
 
-def test_initial_weights_do_not_depend_on_the_number_of_rows(cancer):
+def test_initial_weights_are_drawn_for_standardised_features(cancer):
+    """By these they are the same numbers, whatever the rows and their type."""
     X, y = cancer
-    with watch_evaluations() as evaluations:
-        for n, dtype in [(569, np.float64), (300, np.float64), (300, np.float32)]:
-            with pytest.warns(ConvergenceWarning):
-                make(alpha=5.0, max_fun=1).fit(X[:n].astype(dtype), y[:n])
-    starts = [theta for _, theta in evaluations]
-    assert len(starts) == 3
-    assert_array_equal(starts[1], starts[0])
-    assert_array_equal(starts[2], starts[0])
+    shapes = layer_shapes(30, make().hidden_layer_sizes, 1)
+    drawn = initial_theta(shapes, np.random.RandomState(0))
+    for rows, dtype in [
+        (slice(None), np.float64),
+        (slice(300), np.float64),
+        (slice(300), np.float32),
+    ]:
+        some = X[rows].astype(dtype)
+        with watch_evaluations() as evaluations, pytest.warns(ConvergenceWarning):
+            make(alpha=5.0, max_fun=1).fit(some, y[rows])
+        ((_, theta),) = evaluations
+        some = some.astype(float)
+        mean, unit = some.mean(axis=0), some.std(axis=0)
+        unit = np.maximum(unit, np.abs(some - mean).max(axis=0) / 10)
+        size = np.exp(np.log(unit).mean())
+        # A network of the standardised features with the same output for each row.
+        layers, fresh = unpack(theta, shapes), unpack(drawn, shapes)
+        Z, Z_fresh = some, (some - mean) / unit
+        for number, ((W, b), (V, e)) in enumerate(zip(layers, fresh, strict=True)):
+            Z, Z_fresh = Z @ W + b, Z_fresh @ V + e
+            if number + 1 < len(layers):
+                Z, Z_fresh = np.maximum(Z, 0), np.maximum(Z_fresh, 0)
+        assert_allclose(Z, Z_fresh, rtol=1e-6, atol=1e-6)
+        # And a layer's share of the size of the features.
+        norms = [np.linalg.norm(W) for W, _ in layers[1:]]
+        shares = [np.linalg.norm(V) * size ** (-1 / len(shapes)) for V, _ in fresh[1:]]
+        assert_allclose(norms, shares, rtol=1e-6)
 
 
 def test_inputs_are_left_alone(cancer):
@@ -344,8 +365,9 @@ def test_the_warning_names_unscaled_features(container):
     with pytest.warns(ConvergenceWarning) as record:
         make(max_iter=2).fit(X, y)
     message = str(record[0].message)
-    assert f"standard deviation of {names[0]} is 0.9" in message
-    assert f"that of {names[1]} 1.1e+03" in message
+    # The moons' deviations, of which the second is multiplied by 2000.
+    assert f"{names[0]} varies by 0.9" in message
+    assert f"{names[1]} by 1.1e+03" in message
     assert "StandardScaler" in message
 
 

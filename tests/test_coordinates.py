@@ -171,25 +171,33 @@ def scale_of(mean, deviation, reach, hidden=()):
         (3.0, 2.0, 5.0, 3.0, 2.0),
         # One row in 10,000 is 1, the others 0: a tenth of the distance of the 1.
         (1e-4, np.sqrt(1e-4 * (1 - 1e-4)), 1 - 1e-4, 1e-4, 0.1 * (1 - 1e-4)),
-        # Constant, exactly and to rounding.
-        (7.0, 0.0, 0.0, 7.0, 1.0),
-        (1e9, 1e-7, 1e-4, 1e9, 1.0),
-        (0.0, 0.0, 0.0, 0.0, 1.0),
-        # A variation that is small but there, and one that is next to nothing.
+        # A variation that is small but there.
         (1e9, 0.1, 0.2, 1e9, 0.1),
         (0.0, 1e-90, 1e-90, 0.0, 1e-90),
-        (0.0, 1e-110, 1e-110, 0.0, 1.0),
+        # Constant, exactly and to rounding: as large as the other feature.
+        (7.0, 0.0, 0.0, 7.0, 4.0),
+        (1e9, 1e-7, 1e-4, 1e9, 4.0),
+        (0.0, 0.0, 0.0, 0.0, 4.0),
+        (0.0, 1e-110, 1e-110, 0.0, 4.0),
         # Statistics that overflow.
-        (np.inf, np.nan, np.nan, 0.0, 1.0),
-        (0.0, np.inf, 1e300, 0.0, 1.0),
+        (np.inf, np.nan, np.nan, 0.0, 4.0),
+        (0.0, np.inf, 1e300, 0.0, 4.0),
     ],
 )
 def test_the_scale_of_a_feature(mean, deviation, reach, centre, unit):
-    # Beside another feature, which has no influence.
+    # Beside another feature, which has no influence unless this one is constant.
     scale = scale_of([mean, 0.0], [deviation, 4.0], [reach, 4.0])
     assert_allclose(scale.centre, [centre, 0], rtol=1e-12)
     assert_allclose(scale.unit, [unit, 4], rtol=1e-12)
     assert scale.size == pytest.approx(np.sqrt(unit) * 2, rel=1e-12)
+
+
+def test_constant_features_have_no_influence_on_the_scale_of_others():
+    """Their size is the geometric mean of those that vary, and 1 if none does."""
+    scale = scale_of([0, 5, 0, 0], [1e-4, 0, 0, 9e-4], [2e-4, 0, 0, 9e-4])
+    assert_allclose(scale.unit, [1e-4, 3e-4, 3e-4, 9e-4], rtol=1e-12)
+    assert scale.size == pytest.approx(3e-4, rel=1e-12)
+    assert_array_equal(scale_of([0, 5], [0, 0], [0, 0]).unit, 1)
 
 
 def test_initial_coordinates_are_those_of_the_scale():

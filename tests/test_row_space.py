@@ -163,10 +163,31 @@ def test_single_precision_stays_so(case):
 )
 def test_where_it_pays(n, p, ratio, pays):
     """More than twice as many features as rows, of few rows, on alike scales."""
-    X = scipy.sparse.random_array((n, p), density=1e-3, format="csr", rng=0)
+    X = scipy.sparse.random_array((n, p), density=min(1, 10 / n), format="csr", rng=0)
     unit = np.ones(p)
     unit[0] = ratio
     assert (RowSpace.of(X, np.zeros(p), unit) is not None) == pays
+
+
+@pytest.mark.parametrize("container", [np.asarray, scipy.sparse.csr_array])
+def test_rows_that_are_alike_span_nothing(container):
+    """They are fitted as they are: to a constant, the shares of the classes."""
+    x = 1e3 * np.random.RandomState(0).standard_normal(30)
+    for n in (1, 2, 7):
+        X = np.tile(x, (n, 1))
+        assert RowSpace.of(container(X), X.mean(axis=0), np.ones(30)) is None
+    X = container(np.tile(x, (8, 1)))
+    clf = ReLULogisticClassifier((3,), random_state=0, tol=1e-6)
+    clf.fit(X, [0, 0, 0, 0, 0, 0, 1, 1])
+    assert_allclose(clf.predict_proba(X)[:, 1], 0.25, atol=1e-4)
+
+
+@pytest.mark.parametrize("shift", [0.0, 10.0, 1e4])
+def test_rows_far_from_zero_span_the_same_space(shift):
+    X = np.random.RandomState(0).standard_normal((10, 40)) + shift
+    X[9] = X[8]
+    space = RowSpace.of(X, X.mean(axis=0), np.ones(40))
+    assert space.B.shape == (10, 8)
 
 
 def test_fits_are_those_of_an_orthonormal_basis():

@@ -17,19 +17,6 @@ from sklearn.preprocessing import StandardScaler
 from sklearn_relulogit import ReLULogisticClassifier
 
 
-def expected_failures(estimator):
-    """Early stopping splits rows, so that repeats may fall on both sides."""
-    if not estimator.early_stopping:
-        return {}
-    return dict.fromkeys(
-        [
-            "check_sample_weight_equivalence_on_dense_data",
-            "check_sample_weight_equivalence_on_sparse_data",
-        ],
-        "early_stopping splits off rows, repeated or not",
-    )
-
-
 @installed_checks(
     [
         ReLULogisticClassifier((8,), random_state=0),
@@ -45,8 +32,9 @@ def expected_failures(estimator):
         ReLULogisticClassifier((8,), n_init=3, n_jobs=2, random_state=0),
         ReLULogisticClassifier((8,), warm_start=True, random_state=0),
     ],
-    expected_failed_checks=expected_failures,
 )
+# The labels of some checks are random. That nothing predicts them is said, and right.
+@pytest.mark.filterwarnings("ignore:The fitted network is a constant. with no penalty")
 def test_estimator_checks(estimator, check):
     check(estimator)
 

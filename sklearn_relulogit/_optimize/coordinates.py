@@ -133,14 +133,14 @@ class FeatureScale:
         The unit is the standard deviation, but for rare values far from the mean: a
         tenth of the largest distance from it, if that is more. Otherwise the indicator
         of a rare category would begin with weights as large as it is rare. A feature
-        that is constant, to rounding, has the unit 1.
+        that is constant, to rounding, has the size of the others, or 1 beside none.
         """
         unit = np.maximum(deviation, reach / LONGEST_REACH)
         varies = reach > np.maximum(ROUNDING * np.abs(mean), SMALLEST)
         finite = np.isfinite(unit) & np.isfinite(mean)
-        return cls(
-            np.where(finite, mean, 0.0), np.where(varies & finite, unit, 1.0), shapes
-        )
+        varies &= finite
+        size = np.exp(np.log(unit[varies]).mean()) if varies.any() else 1.0
+        return cls(np.where(finite, mean, 0.0), np.where(varies, unit, size), shapes)
 
     @property
     def size(self) -> float:

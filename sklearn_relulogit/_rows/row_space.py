@@ -32,6 +32,9 @@ FEATURES_PER_ROW, MAX_ROWS = 2, 2048
 # of units that differ by more than a factor would be among them.
 ROUNDING, MAX_UNIT_RATIO = 1e-12, 1e3
 
+# So are those that are as small beside the squares of rows that are not centred.
+GRAM_ROUNDING = 1e-14
+
 
 @dataclass(frozen=True)
 class RowSpace:
@@ -64,8 +67,12 @@ class RowSpace:
         gram = products.toarray() if issparse(products) else products
         along_mean = X @ mean
         gram = gram - along_mean[:, None] - along_mean + mean @ mean
+        largest = np.abs(products.diagonal()).max()
         eigenvalues, U = scipy.linalg.eigh(gram)
-        kept = eigenvalues > ROUNDING * eigenvalues[-1]
+        kept = eigenvalues > max(ROUNDING * eigenvalues[-1], GRAM_ROUNDING * largest)
+        if not kept.any():
+            # All rows are alike.
+            return None
         return cls(X, mean, U[:, kept] / np.sqrt(eigenvalues[kept]))
 
     def _centred_times(self, X: Matrix, W_T: np.ndarray) -> np.ndarray:
