@@ -211,6 +211,16 @@ def test_initial_coordinates_are_those_of_the_scale():
     assert_allclose(T @ u, same @ u, rtol=1e-12)
 
 
+@pytest.mark.parametrize("alpha", [1e150, 1e300])
+@pytest.mark.parametrize("weight_sum", [1e-300, 1.0])
+@pytest.mark.parametrize("unit", [1e-90, 1.0, 1e90])
+def test_coordinates_under_an_absurd_penalty_are_some(hidden, alpha, weight_sum, unit):
+    scale = scale_of([0.0, 0.0], [unit, unit], [unit, unit], hidden)
+    T = scale.coordinates(alpha, weight_sum)
+    u = np.random.RandomState(0).standard_normal(n_parameters(scale.shapes))
+    assert_allclose(T.solve(T @ u), u, rtol=1e-9, atol=1e-9)
+
+
 def test_coordinates_under_a_penalty_even_out_the_curvature():
     """Without hidden layers: (d_x^2 p (1 - p) + alpha / sum(s)) / d^2 on the diagonal.
 

@@ -7,7 +7,7 @@ import pytest
 import scipy.sparse
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
-from sklearn.datasets import load_iris
+from sklearn.datasets import load_iris, make_blobs
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_relulogit import ReLULogisticClassifier, ReLULogisticClassifierCV
@@ -122,27 +122,36 @@ def test_gradients_that_vanish_are_no_overflow(hidden):
 
 
 def test_units_that_die_in_a_long_step_are_told_of():
-    """Large features make steps long; a layer of two units is soon dead."""
+    """Of two layers of one unit each, one is soon dead."""
     X, y = load_iris(return_X_y=True)
-    constant = 0
+    dead = []
     for seed in range(20):
-        clf = ReLULogisticClassifier((2,), alpha=1e-4, random_state=seed)
+        clf = ReLULogisticClassifier((1, 1), alpha=1e-4, random_state=seed)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             proba = clf.fit(X, y).predict_proba(X)
         told = [str(w.message) for w in caught if "is a constant" in str(w.message)]
         assert bool(told) == (np.ptp(proba, axis=0).max() < 1e-5)
-        constant += len(told)
         if told:
+            dead.append(seed)
             assert "n_init" in told[0]
             assert caught[-1].category is ConvergenceWarning
             several = clone(clf).set_params(n_init=8).fit(X, y)
             assert several.loss_ < 0.6
-    assert 2 < constant < 12
-    # As on sparse data, and in the search.
-    dead = ReLULogisticClassifier((2,), alpha=1e-4, random_state=4)
+    assert 2 < len(dead) < 12
+    # As on sparse data.
+    clf = ReLULogisticClassifier((1, 1), alpha=1e-4, random_state=dead[0])
     with pytest.warns(ConvergenceWarning, match="is a constant"):
-        dead.fit(scipy.sparse.csr_array(X), y)
+        clf.fit(scipy.sparse.csr_array(X), y)
+
+
+@pytest.mark.parametrize("layers", [(6, 5, 4), (3, 3, 3)])
+def test_a_fit_does_not_begin_where_the_search_ended_at_a_constant(layers):
+    """The units of one of the halves may die on the way; those rows are separable."""
+    X, y = make_blobs(100, 4, centers=[(2, 2), (4, 4)], random_state=0)
+    for seed in range(4):
+        clf = ReLULogisticClassifier(layers, random_state=seed).fit(X, y)
+        assert clf.score(X, y) > 0.9
 
 
 @pytest.mark.parametrize("hidden", [(), (5,), (3, 3)])
@@ -206,9 +215,9 @@ def test_a_gain_below_the_tolerance_is_none():
     X[X < 0.6] = 0
     y = rng.randint(0, 3, size=40)
     data = Block(X, y, np.ones(40))
-    for least_gain, asked in [(0.0, False), (7e-6, False), (8e-6, True)]:
+    for least_gain, asked in [(0.0, False), (1e-6, False), (3e-6, True)]:
         assert asks_for_constant(10**0.5, data, 2, Softmax(3), least_gain) == asked
     for seed in range(60):
         clf = ReLULogisticClassifier(random_state=seed).fit(X, y)
         assert clf.alpha_ == 10**0.5
-        assert clf.loss_ == pytest.approx(1.09606, abs=1e-5)
+        assert clf.loss_ == pytest.approx(1.09604, abs=5e-5)

@@ -161,7 +161,10 @@ class FeatureScale:
         all features if d^2 = d_x^2 + alpha / (v^2 sum(s)).
         """
         v = self.size ** (1 / len(self.shapes) - 1)
-        unit = np.hypot(self.unit, np.sqrt(alpha / weight_sum) / v)
+        with np.errstate(over="ignore"):
+            unit = np.hypot(self.unit, np.sqrt(np.float64(alpha) / weight_sum) / v)
+        # Of a penalty that leaves nothing but zero, so that u remains finite.
+        unit = np.minimum(unit, self.unit / SMALLEST)
         return StandardFeatures(self.centre, unit, self.size, self.shapes)
 
 

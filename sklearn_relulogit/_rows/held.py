@@ -220,14 +220,14 @@ class Held:
         non_zeros = X.nnz / X.shape[0] if issparse(X) else None
         return division(X.shape[0], shapes, non_zeros)[0]
 
-    def sample(self, n_rows: int) -> Keyed:
+    def sample(self, n_rows: int, host_numbers: int = HOST_NUMBERS) -> Keyed:
         """Distinct training rows: all where they are at hand, or about ``n_rows``."""
         if self.keys is not None:
             X, y, sample_weight = self.training
             X = to_numpy(X) if self.on_device else X
             return Keyed(self.keys, Block(X, y, sample_weight))
         X, y, sample_weight = self.training
-        step = max(n_rows, HOST_NUMBERS // self.n_features)
+        step = max(n_rows, host_numbers // self.n_features)
 
         def piece(start: int) -> Keyed:
             rows = slice(start, min(start + step, len(y)))
