@@ -224,8 +224,22 @@ def test_the_unit_of_the_weights_does_not_matter(problem, exponent):
 SHORT = {"alpha": (0.0, 0.3, 10.0), "max_iter": 3}
 
 
+def assume_no_row_at_a_kink(problem):
+    """A row at the mean is at the kinks of all initial units, on either side.
+
+    There the first gradient is that of one side or the other, as rounding has it.
+    """
+    weights = problem.weights
+    if problem.parameters["class_weight"] == "balanced":
+        weights = weights / np.bincount(problem.y, weights)[problem.y]
+    mean = np.average(problem.X, axis=0, weights=weights)
+    distances = np.abs(problem.X - mean).max(axis=1)[weights > 0]
+    assume(distances.min() > 1e-9 * distances.max())
+
+
 @given(problems(**SHORT), st.sampled_from([1e-3, 0.7, 10 / 3, 1e4]))
 def test_other_units_of_the_weights_lead_to_rounding(problem, c):
+    assume_no_row_at_a_kink(problem)
     clf = problem.fit()
     scaled = problem.fit(weights=c * problem.weights, alpha=c * clf.alpha_)
     proba = clf.predict_proba(problem.X)
@@ -239,6 +253,7 @@ def test_other_units_of_the_weights_lead_to_rounding(problem, c):
 @given(problems(**SHORT), seeds)
 def test_the_place_of_a_feature_does_not_matter(problem, seed):
     """A hundred deviations away or more, of each feature by itself."""
+    assume_no_row_at_a_kink(problem)
     rng = np.random.RandomState(seed)
     shift = rng.uniform(-100, 100, problem.X.shape[1]) * (1 + problem.X.std(axis=0))
     clf, moved = problem.fit(), problem.fit(problem.X + shift)
@@ -252,6 +267,7 @@ def test_the_place_of_a_feature_does_not_matter(problem, seed):
 
 @given(problems(**SHORT), st.sampled_from(["csr", "csc", "coo"]))
 def test_dense_is_sparse(problem, form):
+    assume_no_row_at_a_kink(problem)
     sparse = scipy.sparse.coo_array(problem.X).asformat(form)
     clf, same = problem.fit(), problem.fit(sparse)
     expected = clf.predict_proba(problem.X)
