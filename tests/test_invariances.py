@@ -18,17 +18,19 @@ from conftest import assert_same_fit, installed_checks
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_relulogit import ReLULogisticClassifier, ReLULogisticClassifierCV
 from sklearn_relulogit._features import Features
-from sklearn_relulogit._fit import read
+from sklearn_relulogit._fit import Settings, fit, read
 from sklearn_relulogit._model.blocks import Parts
 from sklearn_relulogit._model.likelihood import likelihood_of
 from sklearn_relulogit._model.objective import Objective
 from sklearn_relulogit._model.parameters import layer_shapes, pack
+from sklearn_relulogit._rows.held import Held
 from sklearn_relulogit._rows.row_space import RowSpace
 from sklearn_relulogit._rows.rows import Given
 
@@ -322,24 +324,43 @@ def test_whole_fits_of_shifted_features_predict_the_same(load):
     assert np.abs(other.predict_proba(X) - expected).max() > atol
 
 
-@pytest.mark.parametrize("hidden", [(), (8,)])
-def test_beyond_the_size_it_holds_to_rounding(hidden):
-    """Without hidden layers: 2^19 numbers. With them the limit is passed to `read`."""
+def test_beyond_the_size_it_holds_to_rounding():
+    """Without hidden layers: 2^19 numbers."""
     rng = np.random.RandomState(0)
-    n = 2**19 // 4 + 1 if hidden == () else 3000
+    n = 2**19 // 4 + 1
     X = rng.standard_normal((n, 4)) + 3
     y = (X[:, 0] + rng.standard_normal(n) > 3).astype(int)
     order = rng.permutation(n)
-    estimator = ReLULogisticClassifier(hidden)
-    settings = {"reset": True, "class_weight": None, "linear": hidden == ()}
-    rows = read(estimator, Given(X, y), **settings)
-    assert (rows.keys is None) == (hidden == ())
-    if hidden == ():
-        fits = [
-            ReLULogisticClassifier((), alpha=1.0, tol=1e-8).fit(X[rows], y[rows])
-            for rows in (slice(None), order)
-        ]
-        assert_allclose(fits[0].coef_, fits[1].coef_, rtol=1e-5)
+    settings = {"reset": True, "class_weight": None, "linear": True}
+    clf = ReLULogisticClassifier((), alpha=1.0, tol=1e-8)
+    assert read(clf, Given(X, y), **settings).keys is None
+    assert read(clf, Given(X[1:], y[1:]), **settings).keys is not None
+    fits = [clone(clf).fit(X[rows], y[rows]) for rows in (slice(None), order)]
+    assert_allclose(fits[0].coef_, fits[1].coef_, rtol=1e-5)
+
+
+@pytest.mark.parametrize("container", [np.asarray, scipy.sparse.csr_array])
+def test_beyond_a_size_that_is_passed_it_holds_to_rounding_too(container):
+    """With hidden layers, and with names of classes and repeats."""
+    rng = np.random.RandomState(0)
+    X = rng.randint(0, 5, (300, 3)) + 0.5
+    y = rng.randint(0, 3, 300)
+    rows = rng.permutation(np.tile(np.arange(300), 2))
+    clf = ReLULogisticClassifier((5,), alpha=1.0, random_state=0, max_iter=3)
+    names = np.array([5, 1, 3])
+    thetas = []
+    for arguments in [
+        Given(container(X), y, np.full(300, 2.0)),
+        Given(container(X[rows]), names[y[rows]]),
+    ]:
+        held = Held.read(
+            clf, arguments, reset=True, class_weight=None, linear=False, max_numbers=10
+        )
+        assert held.keys is None
+        result = fit(held, Settings.of(clf, 1.0, splits=True))
+        # By the codes of the rows.
+        thetas.append(result.best.iterate.theta)
+    assert_allclose(thetas[0], thetas[1], rtol=1e-7, atol=1e-9)
 
 
 # Small data.
@@ -585,18 +606,22 @@ def test_a_fit_in_the_space_of_the_rows_is_a_fit(container, hidden, p):
 
 @pytest.mark.parametrize("container", [np.asarray, scipy.sparse.csr_array])
 def test_the_minimum_is_that_of_all_features(container):
-    """Without hidden layers there is one: the duals of both agree."""
+    """Without hidden layers there is one.
+
+    Rows of next to no weight change nothing, but there are too many of them for a fit
+    in the space of the rows.
+    """
     X, y = wide(40, 300)
     clf = ReLULogisticClassifier((), alpha=5.0, tol=1e-9).fit(container(X), y)
-    # Twice the rows as columns less: the same features, without the space.
-    rows = np.vstack([X, np.zeros((300, 300))])
+    more = np.zeros((300, 300))
+    more[:, 0] = np.arange(300) * 1e-9
     weights = np.append(np.ones(40), np.full(300, 1e-300))
-    labels = np.append(y, np.zeros(300, int))
-    rows[40:, 0] = np.arange(300) * 1e-9
+    rows, labels = np.vstack([X, more]), np.append(y, np.zeros(300, int))
     other = ReLULogisticClassifier((), alpha=5.0, tol=1e-9)
     other.fit(container(rows), labels, weights)
     assert_allclose(other.coef_, clf.coef_, atol=1e-6)
     assert_allclose(other.predict_proba(X), clf.predict_proba(X), atol=1e-6)
+    assert np.abs(clf.coef_).max() > 1e-3
 
 
 def test_a_warning_names_the_feature_by_its_name():
