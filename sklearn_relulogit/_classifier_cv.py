@@ -32,6 +32,7 @@ from ._rows.held import Held, weighted
 from ._rows.input import input_namespace, is_dispatched
 from ._rows.rows import Given
 from ._search.folds import FoldSearch, Split
+from ._threads import single_threaded_blas
 
 NEG_LOG_LOSS = "neg_log_loss"
 
@@ -259,10 +260,12 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
             linear=not settings.hidden_layer_sizes,
         )
         splits = self._splits(rows, split_params)
-        search = self._search(rows, settings, score_params)
+        with single_threaded_blas():
+            search = self._search(rows, settings, score_params)
         with overflow_as_error(rows):
             if isinstance(alphas, int):
-                alphas = search.grid(alphas)
+                with single_threaded_blas():
+                    alphas = search.grid(alphas)
             thetas, scores = search.walk(
                 alphas,
                 splits,

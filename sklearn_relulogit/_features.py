@@ -39,7 +39,14 @@ class Features:
     def of(cls, rows: Rows, shapes: Shapes) -> Self:
         """The features of some rows."""
         moments = rows.moments
-        scale = FeatureScale.of(moments.mean, moments.deviation, moments.reach, shapes)
+        scale = FeatureScale.of(
+            moments.mean,
+            moments.deviation,
+            moments.reach,
+            shapes,
+            moments.middle,
+            moments.spread,
+        )
         space = rows.row_space(scale.centre, scale.unit)
         return cls(moments, shapes, scale, space, rows.class_order)
 

@@ -11,6 +11,7 @@ from typing import Any, Literal, Self
 
 import joblib
 import numpy as np
+import scipy.special
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
@@ -58,7 +59,7 @@ from ._rows.dask import OnCluster
 from ._rows.held import Held
 from ._rows.rows import Given, Rows
 from ._search.auto import Choice, choose_alpha, search_rows
-from ._threads import ThreadedMap, effective_n_threads
+from ._threads import ThreadedMap, effective_n_threads, single_threaded_blas
 
 
 @dataclass(frozen=True)
@@ -370,7 +371,12 @@ class Problem:
         """The objectives to minimise one after the other, with their limits."""
         settings, rows, shapes = self.settings, self.rows, self.shapes
         limits = limits_for(
-            shapes, rows.dtype, settings.tol, settings.max_iter, settings.max_fun
+            shapes,
+            rows.dtype,
+            settings.tol,
+            settings.max_iter,
+            settings.max_fun,
+            largest=float(scipy.special.entr(rows.shares).sum()),
         )
         stages = [Stage(self.objective(self.training, alpha), limits)]
         sparse, n_parts = self.training.sparse, rows.n_parts(shapes)
@@ -390,9 +396,7 @@ class Problem:
         scale, names = self.features.scale, self.rows.feature_names
         if alpha > 0:
             messages.append(different_scales(scale.unit, names))
-        # A constant has no unit of its own; perhaps it has lost all its digits.
-        unit = np.where(self.features.moments.reach > 0, scale.unit, 1.0)
-        messages.append(lost_digits(scale.centre, unit, self.rows.dtype, names))
+        messages.append(lost_digits(scale.centre, scale.unit, self.rows.dtype, names))
         return " ".join(filter(None, messages)) or None
 
     def _convergence_message(self, minimum: Minimum) -> str | None:
@@ -472,7 +476,7 @@ def fit(
     if previous is not None:
         previous.check(rows.classes, shapes)
         start = previous.theta
-    with overflow_as_error(rows):
+    with overflow_as_error(rows), single_threaded_blas():
         features = Features.of(rows, shapes)
 
     def network(theta: np.ndarray) -> Network:
@@ -488,7 +492,11 @@ def fit(
     )
     # The threads that run restarts take their share of the work on the rows too.
     n_threads = max(settings.n_threads - settings.n_jobs + 1, 1)
-    with ThreadedMap(n_threads) as threads, overflow_as_error(rows):
+    with (
+        ThreadedMap(n_threads) as threads,
+        overflow_as_error(rows),
+        single_threaded_blas(),
+    ):
         problem = Problem.of(rows, settings, likelihood, features, threads)
         pairs = problem.pairs(previous)
         thetas = problem.initial_thetas()

@@ -34,7 +34,11 @@ def different_scales(units: np.ndarray, names: np.ndarray | None) -> str:
     A weight of the smaller one has to be larger by the same factor, and the penalty
     lets it less.
     """
-    low, high = int(units.argmin()), int(units.argmax())
+    varying = np.flatnonzero(np.isfinite(units))
+    if not len(varying):
+        return ""
+    low = varying[units[varying].argmin()]
+    high = varying[units[varying].argmax()]
     if units[high] <= SCALE_RATIO * units[low]:
         return ""
     return (

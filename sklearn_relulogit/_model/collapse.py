@@ -181,11 +181,13 @@ def collapse_alpha(data: Block, likelihood: Likelihood, unit: np.ndarray) -> flo
     rng = np.random.RandomState(0)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         slopes = np.asarray(data.X.T @ R)
+        slopes[~np.isfinite(unit)] = 0  # Of constants: rounding errors.
         if not np.isfinite(slopes).all():
             raise FloatingPointError("the gradient overflows")
         linear = np.linalg.svd(slopes, full_matrices=False)[0][:, :1]
         random = rng.standard_normal((len(unit), N_DIRECTIONS)) / unit[:, None]
-        W = np.hstack([linear, random / np.linalg.norm(random, axis=0)])
+        lengths = np.linalg.norm(random, axis=0)
+        W = np.hstack([linear, random[:, lengths > 0] / lengths[lengths > 0]])
         gains = [strongest_unit(t, R) for t in np.asarray(data.X @ W).T]
         # Rounding errors of the sums are no gain.
         noise = np.finfo(np.float64).eps * np.abs(R).sum() * np.sqrt(len(R))

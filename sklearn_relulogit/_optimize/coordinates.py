@@ -14,6 +14,9 @@ import numpy as np
 from .._model.parameters import Shapes, n_parameters, unpack
 from .curvature import InverseHessianRoot, Pair
 
+# The unit is no more than so many times the spread of the quartiles.
+LARGEST_SPREAD = 10
+
 # A feature that goes further than so many deviations from its mean is measured by that.
 LONGEST_REACH = 10
 
@@ -56,7 +59,8 @@ class StandardFeatures:
     Parameters
     ----------
     centre, unit : ndarray of shape (n_features,)
-        c and d, of which d is positive.
+        c and d, of which d is positive, and infinite for a constant feature: its
+        weights are zero.
     size : float
         s.
     shapes : list of (n_l, m_l)
@@ -100,7 +104,9 @@ class StandardFeatures:
         u = theta.copy()
         W_T, b = self._first_layer(u)
         b += self._at_centre(W_T)
-        u /= self._scale
+        varies = self._scale > 0
+        u[varies] /= self._scale[varies]
+        u[~varies] = 0
         return u
 
 
@@ -111,7 +117,8 @@ class FeatureScale:
     Attributes
     ----------
     centre, unit : ndarray of shape (n_features,)
-        Mean and a positive measure of size of each feature.
+        Mean, or median, and a positive measure of size of each feature. The size of a
+        constant is infinite.
     shapes : list of (n_l, m_l)
         The layers.
     """
@@ -127,25 +134,42 @@ class FeatureScale:
         deviation: np.ndarray,
         reach: np.ndarray,
         shapes: Shapes,
+        middle: np.ndarray | None = None,
+        spread: np.ndarray | None = None,
     ) -> Self:
         """From the statistics of the features.
 
         The unit is the standard deviation, but for rare values far from the mean: a
         tenth of the largest distance from it, if that is more. Otherwise the indicator
         of a rare category would begin with weights as large as it is rare. A feature
-        that is constant, to rounding, has the size of the others, or 1 beside none.
+        that is constant, to rounding, has no size. Where the quartiles are known, and
+        the unit is many times what they say, few outliers make it: then a multiple of
+        the quartiles' spread is the unit, and the median is the centre.
         """
         unit = np.maximum(deviation, reach / LONGEST_REACH)
+        if middle is not None and spread is not None:
+            outlying = (spread > 0) & (unit > LARGEST_SPREAD * spread)
+            unit = np.where(outlying, LARGEST_SPREAD * spread, unit)
+            centre = np.where(outlying, middle, mean)
+        else:
+            centre = mean
         varies = reach > np.maximum(ROUNDING * np.abs(mean), SMALLEST)
         finite = np.isfinite(unit) & np.isfinite(mean)
         varies &= finite
-        size = np.exp(np.log(unit[varies]).mean()) if varies.any() else 1.0
-        return cls(np.where(finite, mean, 0.0), np.where(varies, unit, size), shapes)
+        return cls(
+            np.where(finite, centre, 0.0), np.where(varies, unit, np.inf), shapes
+        )
+
+    @property
+    def varies(self) -> np.ndarray:
+        """Whether each feature is no constant."""
+        return np.asarray(np.isfinite(self.unit))
 
     @property
     def size(self) -> float:
         """The geometric mean of the units."""
-        return float(np.exp(np.log(self.unit).mean()))
+        units = self.unit[self.varies]
+        return float(np.exp(np.log(units).mean())) if len(units) else 1.0
 
     @property
     def initial(self) -> StandardFeatures:

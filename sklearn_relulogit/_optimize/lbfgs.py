@@ -99,6 +99,8 @@ class Limits:
     rounding : float
         Relative rounding error of the objective. An iteration lowered the value
         by no more than that, which may be a rounding error.
+    largest : float
+        What the value is at most at a minimum: tolerances are shares of no more.
     max_iter, max_fun : int
         Number of iterations and of evaluations; neither is ever exceeded.
     """
@@ -108,18 +110,20 @@ class Limits:
     rounding: float
     max_iter: int
     max_fun: int
+    largest: float = np.inf
 
     def reason(
         self, iterate: Iterate, loss_curve: Sequence[float], gain: float = np.inf
     ) -> str | None:
         """Why to stop at ``iterate``, to which the last iteration gained so much."""
-        if iterate.gradient_norm <= max(self.tol * abs(iterate.loss), VANISHING):
+        value = min(abs(iterate.loss), self.largest)
+        if iterate.gradient_norm <= max(self.tol * value, VANISHING):
             return GRADIENT_TOLERANCE
         if gain <= self.rounding * max(abs(iterate.loss), 1.0):
             return LOSS_TOLERANCE
         if len(loss_curve) > LOSS_WINDOW:
             gain = loss_curve[-1 - LOSS_WINDOW] - iterate.loss
-            if gain < self.loss_tol * abs(iterate.loss):
+            if gain < self.loss_tol * value:
                 return LOSS_TOLERANCE
         if iterate.n_iter >= self.max_iter:
             return ITERATION_LIMIT

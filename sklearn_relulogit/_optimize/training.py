@@ -80,12 +80,18 @@ class Restart:
 
 
 def limits_for(
-    shapes: Shapes, dtype: np.dtype, tol: float, max_iter: int, max_fun: int
+    shapes: Shapes,
+    dtype: np.dtype,
+    tol: float,
+    max_iter: int,
+    max_fun: int,
+    largest: float = np.inf,
 ) -> Limits:
     """When to stop a fit of these layers.
 
     Without hidden layers the objective is smooth, and the gradient alone decides. With
-    them it has kinks, where the gradient does not tend to zero.
+    them it has kinks, where the gradient does not tend to zero. ``largest`` is the loss
+    of a constant network, which bears no penalty.
     """
     return Limits(
         tol=tol,
@@ -93,6 +99,7 @@ def limits_for(
         rounding=float(np.finfo(dtype).eps),
         max_iter=max_iter,
         max_fun=max_fun,
+        largest=largest,
     )
 
 

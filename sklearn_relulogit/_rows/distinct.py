@@ -25,6 +25,14 @@ ROUNDING = 1e-12
 # An odd number without a pattern: 2^64 divided by the golden ratio.
 MIXER = np.uint64(0x9E3779B97F4A7C15)
 
+# Between the keys of rows that differ less than standard keys tell: 2^63 divided by the
+# golden ratio, odd.
+RANK_STEP = np.int64(5700357409661599241)
+
+# Weights have a common divisor if the remainders are a smaller share, and if it is not
+# a smaller part of the smallest weight.
+DIVISOR_TOLERANCE, LARGEST_QUOTIENT = 1e-6, 50
+
 # Numbers hashed at a time.
 HASHED_NUMBERS = 2**18
 
@@ -80,12 +88,12 @@ def merge_equal_rows(
         # Of an entry that is stored in several terms the sum counts.
         X = X.copy()
         X.sum_duplicates()
-    rows, _, weights = distinct_rows(data, row_keys(X))
+    rows, exact, weights = distinct_rows(data, row_keys(X))
     if len(rows) * numbers > max_numbers * X.shape[0]:
         return weigh(data), None
     weights = weights.astype(data.sample_weight.dtype)
     merged = weigh(Block(take_rows(X, rows), data.y[rows], weights))
-    keys = standard_keys(merged, moments_of(merged))
+    keys = separate(standard_keys(merged, moments_of(merged)), exact)
     # Labels of the same features are in the order of the classes. Of rows with the same
     # key and label, the order by their values remains.
     marks = class_marks(keys, *merged[1:], int(merged.y.max()) + 1)
@@ -98,6 +106,39 @@ def merge_equal_rows(
         # BLAS is up to a fifth faster on columns, and equally fast in float32.
         X = np.asfortranarray(X)
     return Block(X, y, weights), keys[order]
+
+
+def separate(keys: np.ndarray, exact: np.ndarray) -> np.ndarray:
+    """The keys, with others where equal keys stand for different exact ones.
+
+    Beside an outlier the standardised values of all other rows may round to the same.
+    """
+    order = np.lexsort((exact, keys))
+    key, value = keys[order], exact[order]
+    new_key = np.r_[True, np.diff(key) != 0]
+    number = np.cumsum(new_key | np.r_[True, np.diff(value) != 0])
+    rank = number - np.maximum.accumulate(np.where(new_key, number, 0))
+    separated = keys.copy()
+    # Integers wrap around silently.
+    separated[order] = key + rank * RANK_STEP
+    return separated
+
+
+def copy_weight(weights: np.ndarray) -> float:
+    """The weight of one copy of a row: the greatest common divisor, if there is one.
+
+    It is 1 for counts, and c for counts times c. Of weights without any, it is the
+    smallest, but no less than a hundredth of their median.
+    """
+    smallest, divisor = float(weights.min()), 0.0
+    for weight in np.unique(weights):
+        a, b = float(weight), divisor
+        while b > DIVISOR_TOLERANCE * weight:
+            a, b = b, abs(a - np.rint(a / b) * b)
+        divisor = a
+        if divisor < smallest / LARGEST_QUOTIENT:
+            return max(smallest, float(np.median(weights)) / 100)
+    return divisor
 
 
 def standard_keys(data: Block, moments: Moments) -> np.ndarray:

@@ -37,7 +37,11 @@ from .input import (
 from .row_space import RowSpace
 from .rows import Given
 from .statistics import Moments, moments_of
-from .validation import check_validation_data, stratified_split
+from .validation import (
+    check_validation_data,
+    stratified_split,
+    validation_shares,
+)
 from .weights import check_sample_weight, check_total, weights_of_classes
 
 # Numbers that are copied from a device to the host at a time.
@@ -117,6 +121,8 @@ class Held:
 
         training, keys = merge_equal_rows(rows, max_numbers, max_hashed, weigh)
         moments = moments_of(training)
+        if keys is not None:
+            moments = moments.with_quartiles(training.X)
         class_order = np.arange(len(classes))
         if keys is not None or not linear:
             keys_to_mark = standard_keys(training, moments) if keys is None else keys
@@ -143,7 +149,7 @@ class Held:
             y_val = np.argsort(class_order)[y_val]
             validation = Block(X_val, y_val, weights_val)
             validation, _ = merge_equal_rows(validation, max_numbers, max_hashed)
-            validation = weighted(validation, of_classes)
+            validation = weighted(validation, of_classes, "sample_weight_val")
         return cls(
             X,
             y,
@@ -184,18 +190,23 @@ class Held:
 
     def split(self, fraction: float, rng: np.random.RandomState) -> Self:
         """The same with a share of each class to validate on, drawn at random."""
+        X, y, weights = self.training
+        if self.keys is None:
+            shares = np.zeros(len(y))
+            shares[stratified_split(y, fraction, rng)[1]] = 1
+        else:
+            shares = validation_shares(
+                self.keys, y, weights.astype(np.float64), fraction, rng
+            )
 
-        def rows_at(index: np.ndarray) -> Block:
-            X, y, sample_weight = self.training
-            return Block(take_rows(X, index), y[index], sample_weight[index])
+        def side(shares: np.ndarray) -> tuple[np.ndarray, Block]:
+            rows = np.flatnonzero(shares)
+            part = (shares[rows] * weights[rows]).astype(weights.dtype)
+            return rows, Block(take_rows(X, rows), y[rows], part)
 
-        training, validation = stratified_split(self.training.y, fraction, rng)
-        return replace(
-            self,
-            training=rows_at(training),
-            keys=None if self.keys is None else self.keys[training],
-            validation=rows_at(validation),
-        )
+        (rows, training), (_, validation) = side(1 - shares), side(shares)
+        keys = None if self.keys is None else self.keys[rows]
+        return replace(self, training=training, keys=keys, validation=validation)
 
     def parts(self, shapes: Shapes, threads: OrderedMap) -> tuple[Parts, Parts | None]:
         """Views of the rows, block by block. A device has threads of its own."""
@@ -261,10 +272,12 @@ class Held:
         )
 
 
-def weighted(data: Block, class_weights: np.ndarray | None) -> Block:
+def weighted(
+    data: Block, class_weights: np.ndarray | None, name: str = "sample_weight"
+) -> Block:
     """The weights times those of the classes."""
     if class_weights is None:
         return data
     weights = data.sample_weight * class_weights[data.y]
-    check_total(weights, "sample_weight times class_weight")
+    check_total(weights, f"{name} times class_weight")
     return data._replace(sample_weight=weights)

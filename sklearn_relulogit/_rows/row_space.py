@@ -13,7 +13,7 @@ Q is never formed. With the eigenvalues and eigenvectors of the Gram matrix
 (X - 1 m^T)(X - 1 m^T)^T = U Lambda U^T it is (X - 1 m^T)^T B, B = U Lambda^(-1/2).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -32,7 +32,7 @@ FEATURES_PER_ROW, MAX_ROWS = 2, 2048
 # of units that differ by more than a factor would be among them.
 ROUNDING, MAX_UNIT_RATIO = 1e-12, 1e3
 
-# So are those that are as small beside the squares of rows that are not centred.
+# So are those that are as small beside the squares of sparse rows, not centred.
 GRAM_ROUNDING = 1e-14
 
 
@@ -42,59 +42,88 @@ class RowSpace:
 
     Attributes
     ----------
-    X : matrix of shape (n, p)
-    mean : ndarray of shape (p,)
-        m.
+    X : matrix of shape (n, q)
+        The features that vary; centred, if X is dense.
+    mean : ndarray of shape (q,)
+        m, for these.
     B : ndarray of shape (n, r)
+    varies : ndarray of shape (p,)
+        Which features vary. The weights of the others are zero.
     """
 
     X: Matrix
     mean: np.ndarray
     B: np.ndarray
+    varies: np.ndarray
 
     @classmethod
     def of(cls, X: Matrix, mean: np.ndarray, unit: np.ndarray) -> Self | None:
-        """That of some rows, or None where it does not pay."""
+        """That of some rows, or None where it does not pay.
+
+        ``unit`` is infinite for features that do not vary.
+        """
         n, p = X.shape
+        varies = np.isfinite(unit)
+        units = unit[varies]
         if (
             p <= FEATURES_PER_ROW * n
             or n > MAX_ROWS
-            or unit.max() > MAX_UNIT_RATIO * unit.min()
+            or not len(units)
+            or units.max() > MAX_UNIT_RATIO * units.min()
         ):
             return None
-        X = X.astype(np.float64)
-        products = X @ X.T
-        gram = products.toarray() if issparse(products) else products
-        along_mean = X @ mean
-        gram = gram - along_mean[:, None] - along_mean + mean @ mean
-        largest = np.abs(products.diagonal()).max()
+        space = cls(X, mean[varies], np.empty((n, 0)), varies)
+        space = replace(space, X=space.varying(X))
+        with np.errstate(over="ignore", invalid="ignore"):
+            gram = space.products(space.X)
+        if not np.isfinite(gram).all():
+            return None
+        rounding = 0.0
+        if issparse(X):
+            rounding = GRAM_ROUNDING * np.abs((space.X @ space.X.T).diagonal()).max()
         eigenvalues, U = scipy.linalg.eigh(gram)
-        kept = eigenvalues > max(ROUNDING * eigenvalues[-1], GRAM_ROUNDING * largest)
+        kept = eigenvalues > max(ROUNDING * eigenvalues[-1], rounding)
         if not kept.any():
             # All rows are alike.
             return None
-        return cls(X, mean, U[:, kept] / np.sqrt(eigenvalues[kept]))
+        return replace(space, B=U[:, kept] / np.sqrt(eigenvalues[kept]))
 
-    def _centred_times(self, X: Matrix, W_T: np.ndarray) -> np.ndarray:
-        return np.asarray(X @ W_T - self.mean @ W_T)
+    def varying(self, X: Matrix) -> Matrix:
+        """The features of rows that vary, in float64; less m, if X is dense."""
+        X = X.astype(np.float64)
+        if not self.varies.all():
+            X = X[:, self.varies]
+        return X if issparse(X) else X - self.mean
 
-    def _transposed_times(self, C: np.ndarray) -> np.ndarray:
-        """(X - 1 m^T)^T C."""
-        return np.asarray(self.X.T @ C - np.outer(self.mean, C.sum(axis=0)))
+    def products(self, T: Matrix) -> np.ndarray:
+        """(T - 1 m^T)(X - 1 m^T)^T, for the varying features of some rows."""
+        if not issparse(T):
+            return np.asarray(T @ self._dense_X().T)
+        m = self.mean
+        K = (T @ self.X.T).toarray()
+        return np.asarray(K - (T @ m)[:, None] - self.X @ m + m @ m)
+
+    def _dense_X(self) -> np.ndarray:
+        assert not issparse(self.X)
+        return np.asarray(self.X)
 
     def reduce_rows(self, data: Block) -> Block:
         """The rows with the features Z, in the type of X."""
-        Z = self._centred_times(data.X, self._transposed_times(self.B))
+        Z = self.products(self.varying(data.X)) @ self.B
         return data._replace(X=Z.astype(data.X.dtype))
 
     def reduce(self, theta: np.ndarray, shapes: Shapes) -> np.ndarray:
         """The parameters by Z of the same function on the rows.
 
-        A = W_1 Q, and as Z is centred, b_1 gains W_1 m.
+        A = W_1 Q, and as Z is centred, b_1 gains W_1 m. Features that do not vary are
+        left out: their weights should be zero.
         """
         (W_T, b), *others = unpack(theta, shapes)
-        A_T = self.B.T @ self._centred_times(self.X, W_T)
-        return pack([(A_T, b + self.mean @ W_T), *others])
+        W_T = W_T[self.varies]
+        at_mean = self.mean @ W_T
+        rows = self.X @ W_T
+        A_T = self.B.T @ (rows - at_mean if issparse(self.X) else rows)
+        return pack([(A_T, b + at_mean), *others])
 
     def expand(self, theta: np.ndarray, shapes: Shapes) -> np.ndarray:
         """The parameters by the features X of the same function, W_1 = A Q^T.
@@ -102,5 +131,10 @@ class RowSpace:
         ``shapes`` are those of the network of the features Z.
         """
         (A_T, b), *others = unpack(theta, shapes)
-        W_T = self._transposed_times(self.B @ A_T)
-        return pack([(W_T, b - self.mean @ W_T), *others])
+        C = self.B @ A_T
+        W_T = self.X.T @ C
+        if issparse(self.X):
+            W_T = W_T - np.outer(self.mean, C.sum(axis=0))
+        full = np.zeros((len(self.varies), A_T.shape[1]))
+        full[self.varies] = W_T
+        return pack([(full, b - self.mean @ W_T), *others])

@@ -9,12 +9,21 @@ from scipy.sparse import issparse
 from .._model.arrays import Matrix, namespace, to_numpy
 from .._model.blocks import Block, rows_of, weight_of
 
+# Quartiles are those of so many rows, if they hold no more numbers than this.
+QUARTILE_ROWS, QUARTILE_NUMBERS = 1000, 2**22
+
+# The distance of the quartiles of the normal law, in deviations.
+NORMAL_QUARTILES = 1.349
+
 # Numbers of a block of rows, so that its deviations from the mean stay in the cache.
 BLOCK_NUMBERS = 2**17
 
 
 class Moments(NamedTuple):
     """Mean, variance, smallest and largest value of each feature; the total weight.
+
+    Where rows come in a random order also the median and the distance of the quartiles,
+    as a deviation of the normal law.
 
     Rows of weight zero count for none of them.
     """
@@ -24,6 +33,8 @@ class Moments(NamedTuple):
     variance: np.ndarray
     low: np.ndarray
     high: np.ndarray
+    middle: np.ndarray | None = None
+    spread: np.ndarray | None = None
 
     @property
     def deviation(self) -> np.ndarray:
@@ -36,6 +47,16 @@ class Moments(NamedTuple):
         with np.errstate(over="ignore"):
             above, below = self.high - self.mean, self.mean - self.low
             return np.asarray(np.maximum(above, below))
+
+    def with_quartiles(self, X: Matrix) -> "Moments":
+        """The same with the quartiles of the first rows, if dense and not too many."""
+        n_rows = min(X.shape[0], QUARTILE_ROWS)
+        if issparse(X) or X.shape[1] * n_rows > QUARTILE_NUMBERS:
+            return self
+        dense = to_numpy(rows_of(X, slice(0, n_rows)))
+        with np.errstate(over="ignore", invalid="ignore"):
+            low, middle, high = np.percentile(dense, [25, 50, 75], axis=0)
+            return self._replace(middle=middle, spread=(high - low) / NORMAL_QUARTILES)
 
     @property
     def largest(self) -> np.ndarray:
@@ -128,7 +149,8 @@ def _squares(X: Matrix, weights: np.ndarray, mean: np.ndarray) -> np.ndarray:
 def joint_moments(several: Sequence[Moments]) -> Moments:
     """Of the rows of several data sets together, of which some may be empty."""
     several = [moments for moments in several if moments.weight] or several[:1]
-    weights, means, variances, lows, highs = zip(*several, strict=True)
+    parts = [moments[:5] for moments in several]
+    weights, means, variances, lows, highs = zip(*parts, strict=True)
     total = sum(weights)
     if not total:
         return several[0]

@@ -7,6 +7,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import column_or_1d
 
 from .._model.arrays import Matrix
+from .distinct import copy_weight
 from .input import check_data
 
 
@@ -30,6 +31,35 @@ def stratified_split(
     return np.flatnonzero(~is_validation), np.flatnonzero(is_validation)
 
 
+def validation_shares(
+    keys: np.ndarray,
+    y: np.ndarray,
+    weights: np.ndarray,
+    fraction: float,
+    rng: np.random.RandomState,
+) -> np.ndarray:
+    """The share of each distinct row that is validated on.
+
+    A row is wholly on one side, as in `stratified_split`. But where the same features
+    are seen with several labels, the copies of a row are divided at random: the rows to
+    come will repeat those of today, and no label of them may be missing on a side.
+    """
+    _, number, n_labels = np.unique(keys, return_inverse=True, return_counts=True)
+    recurring = n_labels[number] > 1
+    n = np.clip(np.rint(weights / copy_weight(weights)), 1, 2**31 - 1).astype(np.int64)
+    shares = np.zeros(len(y))
+    for code in np.unique(y):
+        of_class = np.flatnonzero(y == code)
+        whole, divided = of_class[~recurring[of_class]], of_class[recurring[of_class]]
+        chosen = number_to_validate(len(whole), fraction)
+        shares[rng.permutation(whole)[:chosen]] = 1
+        shares[divided] = rng.binomial(n[divided], fraction) / n[divided]
+        if (shares[of_class] == 1).all():
+            shares[of_class[0]] = 0
+    check_some_to_validate(int((shares > 0).sum()), len(y))
+    return shares
+
+
 def number_to_validate(n_rows: int, fraction: float) -> int:
     """How many rows a class of ``n_rows`` gives to validation."""
     return int(np.clip(round(fraction * n_rows), 1, n_rows - 1)) if n_rows > 1 else 0
@@ -39,8 +69,9 @@ def check_some_to_validate(n_validation: int, n_samples: int) -> None:
     """Raise a ValueError if there are no rows for validation."""
     if not n_validation:
         raise ValueError(
-            "early_stopping=True needs a class with at least two samples to split "
-            f"validation data off; all {n_samples} samples are of different classes."
+            "early_stopping=True needs a class with at least two distinct samples to "
+            f"split validation data off; all {n_samples} distinct samples are of "
+            "different classes."
         )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import bdtrik
 
 from .._model.blocks import Block
-from .._rows.distinct import Keyed, uniforms
+from .._rows.distinct import Keyed, copy_weight, uniforms
 
 
 class Halves(NamedTuple):
@@ -31,8 +31,8 @@ def halves(sample: Keyed, n_classes: int, max_rows: int) -> Halves:
     Each class gives half of its distinct rows to either half, whole. But where the same
     features are seen with several labels, as with few features of few values, rows
     to come will repeat those of today. There the copies of a row are divided at random,
-    binomially, by a number that the hash of the row defines. The lightest row counts as
-    one copy.
+    binomially, by a number that the hash of the row defines. The weight of a copy is
+    the common divisor of the weights (`copy_weight`).
 
     A class of only one distinct row belongs to both halves. Of more than ``max_rows``
     distinct rows the halves hold about so many, chosen by the hashes of the rows.
@@ -41,6 +41,7 @@ def halves(sample: Keyed, n_classes: int, max_rows: int) -> Halves:
     weights = sample_weight.astype(np.float64)
     _, number, n_labels = np.unique(keys, return_inverse=True, return_counts=True)
     recurring = n_labels[number] > 1
+    copy = copy_weight(weights)
     copies = np.ones(len(keys))
     share = np.full(len(keys), np.nan)  # Of the first half; nan for both or none.
     shared = np.zeros(len(keys), dtype=bool)
@@ -52,7 +53,7 @@ def halves(sample: Keyed, n_classes: int, max_rows: int) -> Halves:
         kept = of_class[: max(2, -(-len(of_class) * max_rows // len(keys)))]
         whole, divided = kept[~recurring[kept]], kept[recurring[kept]]
         share[whole] = np.arange(len(whole)) % 2
-        n = copies[divided] = np.rint(weights[divided] / weights.min())
+        n = copies[divided] = np.maximum(1, np.rint(weights[divided] / copy))
         share[divided] = binomial_quantile(uniforms(keys[divided], code), n) / n
 
     def half(share: np.ndarray, extra: np.ndarray) -> Block:
