@@ -61,6 +61,9 @@ from ._rows.rows import Given, Rows
 from ._search.auto import Choice, choose_alpha, search_rows
 from ._threads import ThreadedMap, effective_n_threads, single_threaded_blas
 
+# A network whose loss is lower than that of a constant by a smaller share says nothing.
+LEAST_SAID = 1e-3
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -301,12 +304,18 @@ class Problem:
             for _ in range(self.settings.n_init)
         ]
 
-    def is_constant(self, theta: np.ndarray) -> bool:
-        """Whether the network says the same of all training rows.
+    def says_nothing(self, theta: np.ndarray) -> bool:
+        """Whether the network predicts no better than the shares of the classes do.
 
-        If its units are dead, no minimisation leaves it.
+        No minimisation leaves dead units, nor soon those that are next to zero.
         """
-        return is_constant(theta, self.shapes, self.training)
+        loss = self.objective(self.training, 0.0).mean_nll(theta)
+        return loss > (1 - LEAST_SAID) * self.constant_loss
+
+    @property
+    def constant_loss(self) -> float:
+        """The loss of a constant network: the entropy of the shares, in nats."""
+        return float(scipy.special.entr(self.rows.shares).sum())
 
     def pairs(self, previous: Previous | None) -> deque[Pair] | None:
         """The correction pairs for a warm start, those of the previous fit if any."""
@@ -376,7 +385,7 @@ class Problem:
             settings.tol,
             settings.max_iter,
             settings.max_fun,
-            largest=float(scipy.special.entr(rows.shares).sum()),
+            largest=self.constant_loss,
         )
         stages = [Stage(self.objective(self.training, alpha), limits)]
         sparse, n_parts = self.training.sparse, rows.n_parts(shapes)
@@ -388,7 +397,7 @@ class Problem:
     def message(self, best: Restart, alpha: float) -> str | None:
         """What to warn of."""
         messages = [self._convergence_message(best.end)]
-        if self.is_constant(best.iterate.theta):
+        if is_constant(best.iterate.theta, self.shapes, self.training):
             if not self._nothing_to_fit(alpha):
                 messages.append(CONSTANT)
             elif self.settings.alpha == "auto" and not self._nothing_to_fit(0.0):
@@ -456,7 +465,7 @@ def fit(
         The fit from which a warm start continues.
     start : ndarray of shape (n_parameters,), optional
         Where the first restart begins, in place of random weights, unless the network
-        is a constant there.
+        there predicts no better than a constant.
     task : FitTask, optional
         The callbacks' view of the fit.
 
@@ -502,10 +511,10 @@ def fit(
         thetas = problem.initial_thetas()
         if start is not None:
             start = features.reduce(start)
-            if previous is not None or not problem.is_constant(start):
+            if previous is not None or not problem.says_nothing(start):
                 thetas[0] = start
         choice = problem.choose_alpha(thetas[0], previous)
-        if choice.theta is not None and not problem.is_constant(choice.theta):
+        if choice.theta is not None and not problem.says_nothing(choice.theta):
             thetas[0] = choice.theta
         restarts = problem.restarts(thetas, task)
         stages = problem.stages(choice.alpha)
