@@ -46,7 +46,8 @@ def search(X, y, weights=None, hidden=(8,), **kwargs):
     mean = np.average(X_present, axis=0, weights=weights_present)
     distances = X_present - mean
     deviation = np.sqrt(np.average(distances**2, axis=0, weights=weights_present))
-    scale = FeatureScale.of(mean, deviation, np.abs(distances).max(axis=0), shapes)
+    reach = np.abs(distances).max(axis=0)
+    scale = FeatureScale.of(mean, deviation, reach, shapes, reach > 0)
     initial = scale.initial @ initial_theta(shapes, np.random.RandomState(0))
     return choose_alpha(
         distinct(Block(X, y, np.ones(len(y)) if weights is None else weights)),
