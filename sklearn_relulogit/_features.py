@@ -44,6 +44,7 @@ class Features:
             moments.deviation,
             moments.reach,
             shapes,
+            moments.varies,
             moments.middle,
             moments.spread,
         )

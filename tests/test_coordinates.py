@@ -161,8 +161,9 @@ def test_layers_share_the_size_of_the_features(hidden, size):
 
 
 def scale_of(mean, deviation, reach, hidden=()):
-    statistics = (np.array(x, dtype=float) for x in (mean, deviation, reach))
-    return FeatureScale.of(*statistics, layer_shapes(len(mean), hidden, 1))
+    statistics = [np.array(x, dtype=float) for x in (mean, deviation, reach)]
+    shapes = layer_shapes(len(mean), hidden, 1)
+    return FeatureScale.of(*statistics, shapes, statistics[2] > 0)
 
 
 @pytest.mark.parametrize(
@@ -174,30 +175,52 @@ def scale_of(mean, deviation, reach, hidden=()):
         # A variation that is small but there.
         (1e9, 0.1, 0.2, 1e9, 0.1),
         (0.0, 1e-90, 1e-90, 0.0, 1e-90),
-        # Constant, exactly and to rounding: as large as the other feature.
-        (7.0, 0.0, 0.0, 7.0, 4.0),
-        (1e9, 1e-7, 1e-4, 1e9, 4.0),
-        (0.0, 0.0, 0.0, 0.0, 4.0),
-        (0.0, 1e-110, 1e-110, 0.0, 4.0),
+        # Constant.
+        (7.0, 0.0, 0.0, 7.0, np.inf),
+        (0.0, 0.0, 0.0, 0.0, np.inf),
         # Statistics that overflow.
-        (np.inf, np.nan, np.nan, 0.0, 4.0),
-        (0.0, np.inf, 1e300, 0.0, 4.0),
+        (np.inf, np.nan, np.nan, 0.0, 1.0),
+        (0.0, np.inf, 1e300, 0.0, 1.0),
     ],
 )
 def test_the_scale_of_a_feature(mean, deviation, reach, centre, unit):
-    # Beside another feature, which has no influence unless this one is constant.
+    # Beside another feature, which has no influence.
     scale = scale_of([mean, 0.0], [deviation, 4.0], [reach, 4.0])
     assert_allclose(scale.centre, [centre, 0], rtol=1e-12)
     assert_allclose(scale.unit, [unit, 4], rtol=1e-12)
-    assert scale.size == pytest.approx(np.sqrt(unit) * 2, rel=1e-12)
+    # The geometric mean of the features that vary.
+    size = 4 if np.isinf(unit) else np.sqrt(unit) * 2
+    assert scale.size == pytest.approx(size, rel=1e-12)
 
 
-def test_constant_features_have_no_influence_on_the_scale_of_others():
-    """Their size is the geometric mean of those that vary, and 1 if none does."""
-    scale = scale_of([0, 5, 0, 0], [1e-4, 0, 0, 9e-4], [2e-4, 0, 0, 9e-4])
-    assert_allclose(scale.unit, [1e-4, 3e-4, 3e-4, 9e-4], rtol=1e-12)
+def test_constant_features_have_no_size_and_no_weights():
+    scale = scale_of([0, 5, 0, 0], [1e-4, 0, 0, 9e-4], [2e-4, 0, 0, 9e-4], (3,))
+    assert_allclose(scale.unit, [1e-4, np.inf, np.inf, 9e-4], rtol=1e-12)
     assert scale.size == pytest.approx(3e-4, rel=1e-12)
-    assert_array_equal(scale_of([0, 5], [0, 0], [0, 0]).unit, 1)
+    T = scale.initial
+    (W_T, _), _ = unpack(T @ np.ones(n_parameters(scale.shapes)), scale.shapes)
+    assert (W_T[[1, 2]] == 0).all()
+    assert (W_T[[0, 3]] > 0).all()
+    # What the weights of a constant say is left to the bias.
+    theta = np.ones(n_parameters(scale.shapes))
+    (_, b), _ = unpack(T @ T.solve(theta), scale.shapes)
+    assert_allclose(b, 1 + 5, rtol=1e-12)
+    assert scale_of([0, 5], [0, 0], [0, 0]).size == 1
+
+
+def test_outliers_do_not_make_the_unit():
+    statistics = (np.array([250.0]), np.array([5e3]), np.array([1e5]))
+    shapes, varies = layer_shapes(1, (), 1), np.array([True])
+    robust = FeatureScale.of(
+        *statistics, shapes, varies, np.array([0.1]), np.array([1.0])
+    )
+    assert (robust.centre, robust.unit) == (0.1, 10)
+    # Quartiles that are near the deviation, or all alike, change nothing.
+    for spread in (1e4, 0.0):
+        plain = FeatureScale.of(
+            *statistics, shapes, varies, np.array([0.1]), np.array([spread])
+        )
+        assert (plain.centre, plain.unit) == (250, 1e4)
 
 
 def test_initial_coordinates_are_those_of_the_scale():

@@ -8,7 +8,7 @@ from conftest import distinct
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_relulogit._model.blocks import Block
-from sklearn_relulogit._rows.distinct import row_keys
+from sklearn_relulogit._rows.distinct import copy_weight, row_keys
 from sklearn_relulogit._search import halves as module
 from sklearn_relulogit._search.auto import search_rows
 from sklearn_relulogit._search.halves import binomial_quantile, uniforms
@@ -119,16 +119,17 @@ def recurring():
     return Block(X, y, np.ones(2000))
 
 
-def test_the_lightest_row_counts_as_one_copy(recurring):
-    """The others as often as they are heavier; so the unit of weights is irrelevant."""
-    for unit in (0.1, 1.0, 30.0):
-        cut = halves(recurring._replace(sample_weight=np.full(2000, unit)), 2, ALL)
-        assert cut.n_rows == 2000
-    common = Block(*(array[2:] for array in recurring))
-    counts = list(weight_of(common).values())
-    assert min(counts) > 40
-    n_rows = sum(round(count / min(counts)) for count in counts)
-    assert halves(common, 2, ALL).n_rows == n_rows < 100
+@pytest.mark.parametrize("unit", [0.1, 1.0, 30.0, 1 / 3])
+def test_a_copy_has_the_common_divisor_of_the_weights(recurring, unit):
+    """So the unit of weights is irrelevant, and counts are counts."""
+    cut = halves(recurring._replace(sample_weight=np.full(2000, unit)), 2, ALL)
+    assert cut.n_rows == 2000
+    counts = np.array([6.0, 9.0, 15.0, 600.0])
+    assert copy_weight(unit * counts) == pytest.approx(3 * unit)
+    # Of weights without a common divisor it is the smallest, or near the median.
+    assert copy_weight(unit * np.array([1, np.pi, np.e])) == pytest.approx(unit)
+    few = unit * np.array([1e-12, np.pi, np.e, 3.3, 4.4])
+    assert copy_weight(few) == pytest.approx(unit * np.pi / 100, rel=0.1)
 
 
 def test_copies_of_recurring_rows_are_divided_at_random(recurring):

@@ -209,7 +209,9 @@ def test_errors():
         clf.fit(X, y, X_val=X, y_val=y + 1)
     with pytest.raises(ValueError, match="Negative values in sample_weight_val"):
         clf.fit(X, y, X_val=X, y_val=y, sample_weight_val=-np.ones(150))
-    with pytest.raises(ValueError, match="all 3 samples are of different classes"):
+    with pytest.raises(
+        ValueError, match="all 3 distinct samples are of different classes"
+    ):
         make(early_stopping=True).fit(X[::50], y[::50])
     with pytest.raises(ValueError, match="loss on the validation data overflows"):
         clf.fit(X, y, X_val=X * 1e307, y_val=y)

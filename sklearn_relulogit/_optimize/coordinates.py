@@ -20,9 +20,8 @@ LARGEST_SPREAD = 10
 # A feature that goes further than so many deviations from its mean is measured by that.
 LONGEST_REACH = 10
 
-# A feature is constant whose values differ by a smaller share of their size, or by so
-# little that the weights it needs, or the squares of their derivatives, may overflow.
-ROUNDING, SMALLEST = 1e-12, 1e-100
+# Units are multiplied by no more than the reciprocal, so that u remains finite.
+SMALLEST = 1e-100
 
 Function = Callable[[np.ndarray], tuple[float, np.ndarray]]
 
@@ -134,6 +133,7 @@ class FeatureScale:
         deviation: np.ndarray,
         reach: np.ndarray,
         shapes: Shapes,
+        varies: np.ndarray | None = None,
         middle: np.ndarray | None = None,
         spread: np.ndarray | None = None,
     ) -> Self:
@@ -148,17 +148,20 @@ class FeatureScale:
         """
         unit = np.maximum(deviation, reach / LONGEST_REACH)
         if middle is not None and spread is not None:
-            outlying = (spread > 0) & (unit > LARGEST_SPREAD * spread)
-            unit = np.where(outlying, LARGEST_SPREAD * spread, unit)
+            with np.errstate(over="ignore"):
+                most = LARGEST_SPREAD * spread
+            outlying = (spread > 0) & (unit > most) & np.isfinite(unit)
+            unit = np.where(outlying, most, unit)
             centre = np.where(outlying, middle, mean)
         else:
             centre = mean
-        varies = reach > np.maximum(ROUNDING * np.abs(mean), SMALLEST)
         finite = np.isfinite(unit) & np.isfinite(mean)
-        varies &= finite
-        return cls(
-            np.where(finite, centre, 0.0), np.where(varies, unit, np.inf), shapes
-        )
+        varies = reach > 0 if varies is None else varies
+        # Weights of, and squares of derivatives by, smaller features might overflow.
+        varies = varies & (unit > SMALLEST)
+        # Where the statistics overflow, so will the loss, and say so.
+        unit = np.where(finite, np.where(varies, unit, np.inf), 1.0)
+        return cls(np.where(finite, centre, 0.0), unit, shapes)
 
     @property
     def varies(self) -> np.ndarray:
@@ -187,8 +190,8 @@ class FeatureScale:
         v = self.size ** (1 / len(self.shapes) - 1)
         with np.errstate(over="ignore"):
             unit = np.hypot(self.unit, np.sqrt(np.float64(alpha) / weight_sum) / v)
-        # Of a penalty that leaves nothing but zero, so that u remains finite.
-        unit = np.minimum(unit, self.unit / SMALLEST)
+            # Of a penalty that leaves nothing but zero.
+            unit = np.minimum(unit, self.unit / SMALLEST)
         return StandardFeatures(self.centre, unit, self.size, self.shapes)
 
 

@@ -19,8 +19,6 @@ from .statistics import Moments, moments_of, rows_of_block
 # Steps of a standard deviation that a standard key tells apart.
 STANDARD_STEPS = 2.0**16
 
-# A feature whose values differ by a smaller share of their size is constant.
-ROUNDING = 1e-12
 
 # An odd number without a pattern: 2^64 divided by the golden ratio.
 MIXER = np.uint64(0x9E3779B97F4A7C15)
@@ -130,14 +128,15 @@ def copy_weight(weights: np.ndarray) -> float:
     It is 1 for counts, and c for counts times c. Of weights without any, it is the
     smallest, but no less than a hundredth of their median.
     """
-    smallest, divisor = float(weights.min()), 0.0
+    least = max(float(weights.min()), float(np.median(weights)) / 100)
+    divisor = 0.0
     for weight in np.unique(weights):
         a, b = float(weight), divisor
         while b > DIVISOR_TOLERANCE * weight:
             a, b = b, abs(a - np.rint(a / b) * b)
         divisor = a
-        if divisor < smallest / LARGEST_QUOTIENT:
-            return max(smallest, float(np.median(weights)) / 100)
+        if divisor < least / LARGEST_QUOTIENT:
+            return least
     return divisor
 
 
@@ -152,7 +151,7 @@ def standard_keys(data: Block, moments: Moments) -> np.ndarray:
     has_deviation = (moments.variance > 0) & (moments.variance < np.inf)
     unit = np.where(has_deviation, moments.deviation, moments.reach)
     # What is left of a constant less its mean depends on how the sums were rounded.
-    varies = moments.reach > ROUNDING * np.abs(mean)
+    varies = moments.varies
     with np.errstate(over="ignore"):
         factor = STANDARD_STEPS / np.where(varies, unit, np.inf)
 

@@ -122,7 +122,7 @@ class Held:
         training, keys = merge_equal_rows(rows, max_numbers, max_hashed, weigh)
         moments = moments_of(training)
         if keys is not None:
-            moments = moments.with_quartiles(training.X)
+            moments = moments.with_quartiles(training)
         class_order = np.arange(len(classes))
         if keys is not None or not linear:
             keys_to_mark = standard_keys(training, moments) if keys is None else keys

@@ -78,9 +78,11 @@ class RowSpace:
             gram = space.products(space.X)
         if not np.isfinite(gram).all():
             return None
-        rounding = 0.0
         if issparse(X):
             rounding = GRAM_ROUNDING * np.abs((space.X @ space.X.T).diagonal()).max()
+        else:
+            # Of rows that are alike, their mean leaves this.
+            rounding = p * (4 * np.finfo(np.float64).eps * np.abs(mean).max()) ** 2
         eigenvalues, U = scipy.linalg.eigh(gram)
         kept = eigenvalues > max(ROUNDING * eigenvalues[-1], rounding)
         if not kept.any():

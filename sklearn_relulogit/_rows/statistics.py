@@ -12,6 +12,8 @@ from .._model.blocks import Block, rows_of, weight_of
 # Quartiles are those of so many rows, if they hold no more numbers than this.
 QUARTILE_ROWS, QUARTILE_NUMBERS = 1000, 2**22
 
+QUARTILES = (25, 50, 75)
+
 # The distance of the quartiles of the normal law, in deviations.
 NORMAL_QUARTILES = 1.349
 
@@ -48,15 +50,23 @@ class Moments(NamedTuple):
             above, below = self.high - self.mean, self.mean - self.low
             return np.asarray(np.maximum(above, below))
 
-    def with_quartiles(self, X: Matrix) -> "Moments":
-        """The same with the quartiles of the first rows, if dense and not too many."""
-        n_rows = min(X.shape[0], QUARTILE_ROWS)
-        if issparse(X) or X.shape[1] * n_rows > QUARTILE_NUMBERS:
+    def with_quartiles(self, data: Block) -> "Moments":
+        """The same with the quartiles of the first rows, if these are not too many."""
+        X, weights = data.X, data.sample_weight[:QUARTILE_ROWS]
+        n_rows = len(weights)
+        if not n_rows or X.shape[1] * n_rows > QUARTILE_NUMBERS:
             return self
-        dense = to_numpy(rows_of(X, slice(0, n_rows)))
         with np.errstate(over="ignore", invalid="ignore"):
-            low, middle, high = np.percentile(dense, [25, 50, 75], axis=0)
+            low, middle, high = _quartiles(rows_of(X, slice(0, n_rows)), weights)
             return self._replace(middle=middle, spread=(high - low) / NORMAL_QUARTILES)
+
+    @property
+    def varies(self) -> np.ndarray:
+        """Whether each feature is no constant, to the rounding of float64."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            width = self.high - self.low
+        rounding = 4 * np.finfo(np.float64).eps * self.largest
+        return np.asarray(width > rounding)
 
     @property
     def largest(self) -> np.ndarray:
@@ -105,6 +115,32 @@ def moments_of(data: Block) -> Moments:
             variance += _squares(block, w, mean)
         variance /= total
     return Moments(total, mean, variance, low, high)
+
+
+def _quartiles(X: Matrix, weights: np.ndarray) -> np.ndarray:
+    """The weighted quartiles of each feature, (3, n_features)."""
+
+    def of(values: np.ndarray) -> np.ndarray:
+        return np.asarray(
+            np.percentile(
+                values, QUARTILES, axis=0, method="inverted_cdf", weights=weights
+            )
+        )
+
+    if not issparse(X):
+        return of(to_numpy(X))
+    quartiles = np.zeros((3, X.shape[1]))
+    columns = X.tocsc()
+    columns.sum_duplicates()
+    stored = columns.copy()
+    stored.data = np.ones_like(stored.data)
+    # Where the stored numbers have less weight, all three are zero.
+    for j in np.flatnonzero(stored.T @ weights > weights.sum() / 5):
+        entries = slice(columns.indptr[j], columns.indptr[j + 1])
+        column = np.zeros(X.shape[0])
+        column[columns.indices[entries]] = columns.data[entries]
+        quartiles[:, j] = of(column)
+    return quartiles
 
 
 def _in_float64(X: Matrix) -> Matrix:

@@ -191,7 +191,8 @@ def descend(
 
     To weaker ones first, or else, if there is nothing to gain, to stronger ones. A
     step must lower the loss by ``least_gain`` and by the share ``tol`` of it. Steps to
-    weaker penalties also continue while the loss is that of a constant network.
+    weaker penalties also continue while the loss is that of a constant network, and
+    steps to stronger ones, at the end of which it is a constant, while it is worse.
 
     Parameters
     ----------
@@ -224,11 +225,12 @@ def descend(
             losses[here] = loss_at(here, before)
             if gain(losses[best], losses[here]) > 0:
                 best = here
-            elif (
-                direction > 0
-                or gain(constant, losses[best]) > 0
-                or gain(losses[here], constant) > 0
-            ):
+                continue
+            worse = gain(losses[here], constant) > 0
+            better = gain(constant, losses[best]) > 0
+            if worse if direction < 0 else not worse:
+                break
+            if better:
                 break
         if best != start:
             break
