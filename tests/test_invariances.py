@@ -732,8 +732,9 @@ SLOW = [
     {"hidden_layer_sizes": (6,), "random_state": 0, "tol": 1e-7},
     {"hidden_layer_sizes": (6,), "random_state": 0, "history_size": 3},
     {
+        # (By random_state=0 all units of a layer die on the 14 rows of a check.)
         "hidden_layer_sizes": (6, 5, 4),
-        "random_state": 0,
+        "random_state": 1,
         "early_stopping": True,
         "validation_fraction": 0.3,
         "class_weight": "balanced",

@@ -12,7 +12,9 @@ from .._model.blocks import Block, rows_of, weight_of
 # Quartiles are those of so many rows, if they hold no more numbers than this.
 QUARTILE_ROWS, QUARTILE_NUMBERS = 1000, 2**22
 
-QUARTILES = (25, 50, 75)
+# Of fewer rows quartiles say little. Just beside the quarters, so that no rounding of
+# weights decides where a quarter of them ends at a row.
+FEWEST_ROWS, QUARTILES = 30, (25.01, 50.01, 74.99)
 
 # The distance of the quartiles of the normal law, in deviations.
 NORMAL_QUARTILES = 1.349
@@ -54,7 +56,7 @@ class Moments(NamedTuple):
         """The same with the quartiles of the first rows, if these are not too many."""
         X, weights = data.X, data.sample_weight[:QUARTILE_ROWS]
         n_rows = len(weights)
-        if not n_rows or X.shape[1] * n_rows > QUARTILE_NUMBERS:
+        if n_rows < FEWEST_ROWS or X.shape[1] * n_rows > QUARTILE_NUMBERS:
             return self
         with np.errstate(over="ignore", invalid="ignore"):
             low, middle, high = _quartiles(rows_of(X, slice(0, n_rows)), weights)

@@ -185,7 +185,7 @@ def descend(
     start: int,
     least_gain: float,
     tol: float = TOLERANCE,
-    constant: float = 0.0,
+    constant: float | None = None,
 ) -> tuple[int, dict[int, float]]:
     """Go from ``start`` to weaker or stronger penalties while the loss falls.
 
@@ -201,7 +201,7 @@ def descend(
     start : int
         Exponent of the first penalty.
     least_gain, tol : float
-    constant : float
+    constant : float, optional
         The loss of a constant network.
 
     Returns
@@ -226,6 +226,8 @@ def descend(
             if gain(losses[best], losses[here]) > 0:
                 best = here
                 continue
+            if constant is None:
+                break
             worse = gain(losses[here], constant) > 0
             better = gain(constant, losses[best]) > 0
             if worse if direction < 0 else not worse:
