@@ -16,7 +16,7 @@ from sklearn_relulogit import ReLULogisticClassifier
 
 ROOT = Path(__file__).parent.parent
 # Of the package that is tested, which need not be that of the checkout.
-NETWORK = Path(sklearn_relulogit.__file__).parent / "_model" / "network.py"
+PACKAGE = Path(sklearn_relulogit.__file__).parent
 
 
 def read(*path):
@@ -26,7 +26,8 @@ def read(*path):
 def test_the_derivation_quotes_the_backward_pass_as_it_is():
     text = read("docs", "derivation.md")
     (quoted,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
-    assert NETWORK.read_text(encoding="utf-8").endswith(quoted)
+    network = PACKAGE / "_model" / "network.py"
+    assert network.read_text(encoding="utf-8").endswith(quoted)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +40,7 @@ def test_the_code_cites_each_line_of_an_algorithm(number, path):
     steps = re.search(r"(?:\n\d\. .*|\n   - .*)+", algorithm)[0]
     numbers = re.findall(r"^(\d)\. ", steps, flags=re.MULTILINE)
     assert len(numbers) >= 4
-    code = read("sklearn_relulogit", *path.split("/"))
+    code = (PACKAGE / path).read_text(encoding="utf-8")
     assert re.findall(r"# Line (\d)", code) == numbers
 
 
