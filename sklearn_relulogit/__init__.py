@@ -10,12 +10,14 @@ from ._explain.plots import (
 )
 from ._explain.regions import LinearRegions, linear_regions
 from ._explain.scaling import fold_scaling
+from ._tables.encoder import PiecewiseLinearEncoder
 
 __all__ = [
     "LinearRegions",
     "LinearRegionsDisplay",
     "LocalCoefficientsDisplay",
     "LossCurveDisplay",
+    "PiecewiseLinearEncoder",
     "ReLULogisticClassifier",
     "ReLULogisticClassifierCV",
     "fold_scaling",
