@@ -1,15 +1,14 @@
 """`ReLULogisticClassifierCV`: the penalty chosen by cross-validation along a path."""
 
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import sklearn
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import check_scoring, get_scorer_names
+from sklearn.metrics import get_scorer_names
 from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state
 from sklearn.utils.metadata_routing import (
@@ -18,20 +17,21 @@ from sklearn.utils.metadata_routing import (
     process_routing,
 )
 
-from ._base import BaseReLULogistic, all_or_nothing, set_attributes
+from ._base import BaseReLULogistic, all_or_nothing, check_has_network
 from ._classifier import ReLULogisticClassifier
 from ._constraints import Interval, StrOptions, check_parameters
 from ._features import Features
-from ._fit import Network, Settings, fit, overflow_as_error
+from ._fit import Settings, fit, overflow_as_error
 from ._model.blocks import Parts
 from ._model.collapse import flip_dead_layers
-from ._model.likelihood import Likelihood, likelihood_of
+from ._model.likelihood import likelihood_of
 from ._model.parameters import layer_shapes
 from ._rows.chunkwise import refuse_dask
 from ._rows.held import Held, weighted
 from ._rows.input import input_namespace, is_dispatched
 from ._rows.rows import Given
-from ._search.folds import FoldSearch, Split
+from ._scoring import Scorer, Undefined, scorer_of, with_labels
+from ._search.folds import FoldSearch, Split, mean_scores
 from ._threads import single_threaded_blas
 
 NEG_LOG_LOSS = "neg_log_loss"
@@ -70,8 +70,13 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
         training and test rows.
 
     scoring : str, callable or None, default="neg_log_loss"
-        What to choose by: the name of a scorer, or a callable
-        ``scorer(estimator, X, y)``. None means accuracy.
+        What to choose by, and what `score` returns: the name of a scorer, or a
+        callable ``scorer(estimator, X, y)``. None means accuracy. A data frame comes to
+        the scorer as one. Scorers whose metric takes ``labels`` (log-loss, Brier score,
+        ROC AUC of several classes) are told of all classes, as a fold may lack some.
+        A score that is not defined even so (nan) is warned of. A fold where it is
+        defined for no penalty is left out of the means, and a penalty that lacks the
+        score of another fold is not chosen.
 
     refit : bool, default=True
         Whether to fit all rows with the chosen penalty. Without it there are scores
@@ -103,10 +108,11 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
         The penalties to choose from, from strong to weak.
 
     scores_ : ndarray of shape (n_alphas, n_folds)
-        Score of each penalty in each fold; nan from where the path ended.
+        Score of each penalty in each fold; nan from where the path ended, and where
+        the score is not defined.
 
     best_score_ : float
-        Mean score of `alpha_`.
+        Mean score of `alpha_`, over the folds where the score is defined.
 
     n_features_in_, feature_names_in_, classes_, coefs_, intercepts_, n_layers_, \
             n_outputs_, out_activation_, loss_, loss_curve_, \
@@ -200,8 +206,10 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
                 method_mapping=MethodMapping().add(caller="fit", callee="split"),
             )
             .add(
-                scorer=check_scoring(self, self.scoring),
-                method_mapping=MethodMapping().add(caller="fit", callee="score"),
+                scorer=scorer_of(self, self.scoring),
+                method_mapping=MethodMapping()
+                .add(caller="fit", callee="score")
+                .add(caller="score", callee="score"),
             )
         )
 
@@ -242,6 +250,48 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
             warnings.warn(message, ConvergenceWarning, stacklevel=2)
         return self
 
+    def score(self, X: Any, y: Any, sample_weight: Any = None, **params: Any) -> float:
+        """The score of the predictions for new data, by `scoring`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to predict.
+
+        y : array-like of shape (n_samples,)
+            Their labels. Classes may be missing.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows. With metadata routing the scorer gets them if it asks
+            for them.
+
+        **params : dict
+            With metadata routing, what else the scorer asks for.
+
+        Returns
+        -------
+        score : float
+            By default minus the mean negative log-likelihood, in nats. The higher the
+            better.
+        """
+        check_has_network(self)
+        if is_routing_enabled():
+            routed = process_routing(
+                self, "score", sample_weight=sample_weight, **params
+            )
+            params = routed.scorer.score
+        elif params:
+            raise TypeError(
+                f"{type(self).__name__}.score got unexpected arguments: "
+                f"{sorted(params)}. Without metadata routing it takes X, y and "
+                "sample_weight."
+            )
+        else:
+            params = {"sample_weight": sample_weight}
+        params = {name: value for name, value in params.items() if value is not None}
+        scorer = with_labels(scorer_of(self, self.scoring), self.classes_)
+        return float(scorer(self, X, y, **params))
+
     def _fit(
         self, X: Any, y: Any, sample_weight: Any, params: dict[str, Any]
     ) -> str | None:
@@ -259,21 +309,33 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
             class_weight=self.class_weight,
             linear=not settings.hidden_layer_sizes,
         )
-        splits = self._splits(rows, split_params)
+        X, y = as_given(X, rows.X), as_given(y, rows.y)
+        splits = self._splits(X, y, split_params)
         with single_threaded_blas():
-            search = self._search(rows, settings, score_params)
+            search = self._search(rows, X, y, settings, score_params)
+        undefined = Undefined(self.scoring)
+
+        def report(alpha: float, scores: np.ndarray) -> None:
+            undefined.check(alpha, scores)
+            if self.verbose:
+                self._report(alpha, scores)
+
         with overflow_as_error(rows):
             if isinstance(alphas, int):
                 with single_threaded_blas():
                     alphas = search.grid(alphas)
             thetas, scores = search.walk(
-                alphas,
-                splits,
-                n_jobs=self.n_jobs,
-                report=self._report if self.verbose else None,
+                alphas, splits, n_jobs=self.n_jobs, report=report
             )
         self.alphas_, self.scores_ = alphas, scores
-        means = scores.mean(axis=1)
+        means = mean_scores(scores)
+        if np.isnan(means).all():
+            raise ValueError(
+                f"The score {self.scoring!r} is not defined (nan) in the folds, with "
+                "no penalty in all of those where it is with any. Choose another "
+                "'scoring', or a 'cv' whose folds hold all classes, such as "
+                "StratifiedKFold."
+            )
         best = int(np.nanargmax(means))
         self.alpha_, self.best_score_ = float(alphas[best]), float(means[best])
         if not self.refit:
@@ -297,10 +359,10 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
                     "ReLULogisticClassifier takes them."
                 )
 
-    def _splits(self, rows: Held, split_params: dict[str, Any]) -> list[Split]:
+    def _splits(self, X: Any, y: Any, split_params: dict[str, Any]) -> list[Split]:
         """The folds: rows to train on and rows to judge by."""
-        splitter = check_cv(self.cv, rows.y, classifier=True)
-        splits = list(splitter.split(rows.X, rows.y, **split_params))
+        splitter = check_cv(self.cv, y, classifier=True)
+        splits = list(splitter.split(X, y, **split_params))
         if not splits:
             raise ValueError(
                 f"The 'cv' parameter of {type(self).__name__} must give at least one "
@@ -309,7 +371,12 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
         return splits
 
     def _search(
-        self, rows: Held, settings: Settings, score_params: dict[str, Any]
+        self,
+        rows: Held,
+        X: Any,
+        y: Any,
+        settings: Settings,
+        score_params: dict[str, Any],
     ) -> FoldSearch:
         """What the fits to the folds share."""
         likelihood = likelihood_of(len(rows.classes))
@@ -326,7 +393,9 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
         scorer = None
         if self.scoring != NEG_LOG_LOSS:
             scorer = Scorer(
-                check_scoring(self, self.scoring),
+                with_labels(scorer_of(self, self.scoring), rows.classes),
+                X,
+                y,
                 rows,
                 likelihood,
                 features,
@@ -383,7 +452,7 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
         self, sample_weight: Any, params: dict[str, Any]
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """What the splitter and the scorer get."""
-        if sklearn.get_config().get("enable_metadata_routing", False):
+        if is_routing_enabled():
             routed = process_routing(self, "fit", sample_weight=sample_weight, **params)
             return routed.splitter.split, routed.scorer.score
         unknown = sorted(set(params) - {"groups"})
@@ -396,27 +465,12 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
         return params, weights
 
 
-@dataclass(frozen=True)
-class Scorer:
-    """A scorer of scikit-learn's, called with parameters of a network and test rows."""
+def is_routing_enabled() -> bool:
+    """Whether scikit-learn's metadata routing is enabled."""
+    return bool(sklearn.get_config().get("enable_metadata_routing", False))
 
-    scorer: Callable[..., float]
-    rows: Held
-    likelihood: Likelihood
-    features: Features
-    params: dict[str, Any]
 
-    def __call__(self, theta: np.ndarray, test: np.ndarray) -> float:
-        shapes = self.features.shapes
-        estimator = ReLULogisticClassifier([m for _, m in shapes[:-1]])
-        theta = self.features.expand(theta)
-        network = Network(theta, shapes, self.likelihood, self.rows)
-        set_attributes(estimator, network.attributes())
-        estimator.n_features_in_ = shapes[0][0]
-        params = {
-            name: value if np.ndim(value) == 0 else np.asarray(value)[test]
-            for name, value in self.params.items()
-            if value is not None
-        }
-        X, y = self.rows.X[test], self.rows.y[test]
-        return float(self.scorer(estimator, X, y, **params))
+def as_given(array: Any, checked: np.ndarray) -> Any:
+    """A data frame or a column of one as it came, anything else as it was checked."""
+    is_frame = hasattr(array, "columns") or hasattr(array, "to_frame")
+    return array if is_frame and len(array.shape) == checked.ndim else checked

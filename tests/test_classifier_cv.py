@@ -407,11 +407,12 @@ def test_warm_start_goes_on_from_the_last_fit(cancer):
 def test_in_a_pipeline_and_a_search(cancer):
     X, y = cancer
     model = make_pipeline(StandardScaler(), make())
-    assert cross_val_score(model, X, y, cv=2).min() > 0.9
+    assert cross_val_score(model, X, y, cv=2).min() > -0.2
+    assert cross_val_score(model, X, y, cv=2, scoring="accuracy").min() > 0.9
     search = GridSearchCV(
         model, {"relulogisticclassifiercv__hidden_layer_sizes": [(), (3,)]}, cv=2
     )
-    assert search.fit(X, y).best_score_ > 0.9
+    assert -0.2 < search.fit(X, y).best_score_ < 0
     assert clone(model[-1]).get_params() == model[-1].get_params()
 
 

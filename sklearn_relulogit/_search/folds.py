@@ -120,8 +120,25 @@ class FoldSearch:
         return of_first_fold, scores
 
 
+def mean_scores(scores: np.ndarray) -> np.ndarray:
+    """The mean score of each penalty, (n_alphas,).
+
+    Folds without a score (nan) for any penalty are left out. A penalty without a score
+    in another fold has no mean, nor has one that the path did not come to.
+    """
+    defined = ~np.isnan(scores).all(axis=0)
+    if not defined.any():
+        return np.full(len(scores), np.nan)
+    return np.asarray(scores[:, defined].mean(axis=1))
+
+
 def has_turned(scores: np.ndarray) -> bool:
     """Whether the last of the penalties is clearly past the best one."""
-    means = scores.mean(axis=1)
-    best = int(means.argmax())
-    return best < len(means) - 2 and bool((scores[-1] < scores[best]).all())
+    means = mean_scores(scores)
+    if np.isnan(means).all():
+        return False
+    best = int(np.nanargmax(means))
+    defined = ~np.isnan(scores[best])
+    return best < len(means) - 2 and bool(
+        (scores[-1, defined] < scores[best, defined]).all()
+    )
