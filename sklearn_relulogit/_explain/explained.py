@@ -77,7 +77,7 @@ def split_model(model: BaseEstimator) -> ScaledClassifier:
         return replace(end, steps=[step for _, step in steps] + end.steps)
     if not isinstance(model, BaseReLULogistic):
         raise TypeError(
-            "The model to explain must be a ReLULogisticClassifier, a Pipeline of "
+            "The model must be a ReLULogisticClassifier, a Pipeline of "
             f"scalers and one, or a fitted search over these. Got {model!r}."
         )
     return ScaledClassifier([], model.on_host())
