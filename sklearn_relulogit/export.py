@@ -1,8 +1,8 @@
 """Fitted networks for other tools: as scikit-learn's MLPClassifier, and as PyTorch.
 
-Both take a classifier alone, or with scalers in front, which become part of the first
-layer: what is exported takes the features before scaling. :mod:`sklearn_relulogit.onnx`
-exports to ONNX.
+Both take a classifier alone, or a pipeline that ends in one. Scalers and ramps in front
+become layers of the network, so that what is exported takes the features as the
+pipeline does. :mod:`sklearn_relulogit.onnx` exports to ONNX.
 """
 
 import warnings
@@ -33,9 +33,9 @@ def to_mlp_classifier(model: BaseEstimator) -> MLPClassifier:
     ----------
     model : fitted estimator
         A :class:`ReLULogisticClassifier` or :class:`ReLULogisticClassifierCV`, a
-        :class:`~sklearn.pipeline.Pipeline` of scalers (see :func:`fold_scaling`) that
-        ends in one, or a fitted search over either. The scalers become part of the
-        first layer.
+        :class:`~sklearn.pipeline.Pipeline` that ends in one, or a fitted search over
+        either. Before the classifier may be scalers (those of :func:`fold_scaling`) and
+        a :class:`PiecewiseLinearEncoder`. They become part of the first layers.
 
     Returns
     -------
@@ -50,7 +50,7 @@ def to_mlp_classifier(model: BaseEstimator) -> MLPClassifier:
     ------
     TypeError
         If the model does not end in a classifier of this package, or a step before it
-        is no scaler.
+        is of another kind.
 
     ValueError
         If a scaler clips.
@@ -64,6 +64,9 @@ def to_mlp_classifier(model: BaseEstimator) -> MLPClassifier:
     with logits: a probability below 1e-16 of the other class is 0 there, its
     `predict_log_proba` may be minus infinity, and a logit within 1e-16 of 0 may get the
     other label.
+
+    Rows with missing values are an error, also where a PiecewiseLinearEncoder in front
+    knew what to do with them.
 
     Examples
     --------
@@ -122,8 +125,8 @@ def to_torch(model: BaseEstimator, *, dtype: Any = None) -> "torch.nn.Sequential
 
     dtype : {"float32", "float64"} or dtype, default=None
         The floating type of the parameters, and so of what the module takes. None is
-        that of the fit, or float64 if there are scalers in front. With float32 and
-        scalers, features whose mean is much larger than their spread lose digits; in
+        that of the fit, or float64 if there are steps in front. With float32 and steps
+        in front, features whose mean is much larger than their spread lose digits; in
         that case export the classifier alone.
 
     Returns
@@ -140,7 +143,7 @@ def to_torch(model: BaseEstimator, *, dtype: Any = None) -> "torch.nn.Sequential
 
     TypeError
         If the model does not end in a classifier of this package, or a step before it
-        is no scaler.
+        is of another kind.
 
     ValueError
         If a scaler clips, or `dtype` is another.

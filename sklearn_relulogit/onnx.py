@@ -165,13 +165,14 @@ def to_logits(model: BaseEstimator, *, dtype: Any = None) -> "onnx.ModelProto":
     ----------
     model : fitted estimator
         A :class:`ReLULogisticClassifier` or :class:`ReLULogisticClassifierCV`, a
-        :class:`~sklearn.pipeline.Pipeline` of scalers (see :func:`fold_scaling`) that
-        ends in one, or a fitted search over either. The scalers become part of the
-        first layer.
+        :class:`~sklearn.pipeline.Pipeline` that ends in one, or a fitted search over
+        either. Before the classifier may be scalers (those of :func:`fold_scaling`) and
+        a :class:`PiecewiseLinearEncoder`. They become part of the first layers.
 
     dtype : {"float32", "float64"} or dtype, default=None
         The floating type of the graph. None is that of the fit, or float64 if there are
-        scalers in front.
+        steps in front. Many tools give a graph float32 inputs, and so need "float32";
+        features whose mean is much larger than their spread then lose digits.
 
     Returns
     -------
@@ -186,7 +187,7 @@ def to_logits(model: BaseEstimator, *, dtype: Any = None) -> "onnx.ModelProto":
 
     TypeError
         If the model does not end in a classifier of this package, or a step before it
-        is no scaler.
+        is of another kind.
 
     ValueError
         If a scaler clips, or `dtype` is another.
@@ -196,6 +197,7 @@ def to_logits(model: BaseEstimator, *, dtype: Any = None) -> "onnx.ModelProto":
 
     See Also
     --------
+    register : To serve labels and probabilities.
     sklearn_relulogit.export.to_torch : The same as a module of PyTorch.
 
     Examples

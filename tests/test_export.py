@@ -26,7 +26,11 @@ from sklearn.preprocessing import (
 )
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_relulogit import ReLULogisticClassifier, ReLULogisticClassifierCV
+from sklearn_relulogit import (
+    PiecewiseLinearEncoder,
+    ReLULogisticClassifier,
+    ReLULogisticClassifierCV,
+)
 from sklearn_relulogit.export import to_mlp_classifier, to_torch
 from sklearn_relulogit.onnx import to_logits
 
@@ -134,6 +138,65 @@ def test_it_pickles_and_shares_nothing_with_the_model():
     for array in mlp.coefs_ + mlp.intercepts_:
         array[...] = 0
     assert_array_equal(clf.predict_proba(X), before)
+
+
+def uneven(rng):
+    """Columns of many kinds: heavy tails, few values, two values, a constant."""
+    n = 400
+    return np.column_stack(
+        [
+            rng.standard_normal(n) + 50,
+            np.exp(3 * rng.standard_normal(n)),
+            rng.integers(0, 5, n),
+            rng.integers(0, 2, n),
+            np.full(n, 7.0),
+        ]
+    )
+
+
+@pytest.mark.parametrize("front", [[], [StandardScaler()], [MinMaxScaler((5, 9))]])
+@pytest.mark.parametrize("hidden", [(), (6,)])
+def test_ramps_become_a_first_layer(front, hidden):
+    rng = np.random.default_rng(0)
+    X = uneven(rng)
+    y = np.where(X[:, 0] + np.log(X[:, 1]) > 50, "in", "out")
+    y[X[:, 2] == 3] = "both"
+    encoder = PiecewiseLinearEncoder()
+    model = make_pipeline(*front, encoder, relu_logistic(hidden)).fit(X, y)
+    mlp = to_mlp_classifier(model)
+    # The units of a column: its knots, or its mean where it has none, and one more.
+    n_units = sum(max(len(knots), 1) + 1 for knots in encoder.knots_)
+    assert mlp.hidden_layer_sizes == (n_units, *hidden)
+    # Also far outside the training data, and on the knots.
+    knots = np.column_stack(
+        [np.resize(k, 9) if len(k) else [1] * 9 for k in encoder.knots_]
+    )
+    for scaler in reversed(front):
+        knots = scaler.inverse_transform(knots)
+    rows = np.concatenate([X, 3 * X, -X, knots])
+    expected = model.decision_function(rows)
+    assert_allclose(run(to_logits(model), rows), expected, rtol=1e-9, atol=1e-9)
+    assert_allclose(mlp.predict_proba(rows), model.predict_proba(rows), atol=1e-9)
+    mlp.intercepts_[0][2] += 1e-4
+    assert abs(mlp.predict_proba(rows) - model.predict_proba(rows)).max() > 1e-9
+
+
+def test_ramps_of_columns_with_gaps():
+    rng = np.random.default_rng(0)
+    X = uneven(rng)
+    y = X[:, 0] > 50
+    gaps = X.copy()
+    gaps[::3, 1] = np.nan
+    gaps[:, 2] = np.nan
+    model = make_pipeline(PiecewiseLinearEncoder(), relu_logistic()).fit(gaps, y)
+    whole = gaps.copy()
+    whole[:, 1:3] = X[:, 1:3]
+    Z = run(to_logits(model), whole)
+    assert_allclose(Z[:, 0], model.decision_function(whole), rtol=1e-9, atol=1e-9)
+    # What has gaps gets no wrong answer.
+    assert np.isnan(run(to_logits(model), gaps)).all(axis=1)[::3].all()
+    with pytest.raises(ValueError, match="NaN"):
+        to_mlp_classifier(model).predict(gaps)
 
 
 @pytest.mark.parametrize("hidden", [(), (3,), (4, 3, 2)])
