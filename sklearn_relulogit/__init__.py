@@ -11,6 +11,7 @@ from ._explain.plots import (
 from ._explain.regions import LinearRegions, linear_regions
 from ._explain.scaling import fold_scaling
 from ._tables.encoder import PiecewiseLinearEncoder
+from ._tables.pipeline import tabular_pipeline
 
 __all__ = [
     "LinearRegions",
@@ -23,5 +24,6 @@ __all__ = [
     "fold_scaling",
     "linear_regions",
     "local_linear",
+    "tabular_pipeline",
 ]
 __version__ = "0.1.0.dev0"
