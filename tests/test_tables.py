@@ -152,7 +152,7 @@ def test_any_classifier_or_search_at_the_end(estimator):
     X = frames()["polars"]
     model = tabular_pipeline(estimator).fit(X, Y)
     assert model.predict_proba(X).shape == (N, 2)
-    assert model.score(X, Y) > 0.8
+    assert (model.predict(X) == Y).mean() > 0.8
 
 
 def test_a_search_over_the_whole_pipeline():
