@@ -10,13 +10,14 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from ._fit import Fit, Previous
+from ._fit import Fit, Previous, Settings
 from ._messages import overflow_message
 from ._model.affine import affine_functions
 from ._model.arrays import Array, namespace, numpy_dtype, take_labels, to_numpy
 from ._model.likelihood import Likelihood, likelihood_of
 from ._model.parameters import pack
 from ._model.prediction import logits
+from ._optimize.callbacks import CallbackSupportMixin, FitTask
 from ._rows.chunkwise import chunkwise, refuse_dask
 from ._rows.input import check_data, input_namespace
 from ._rows.statistics import largest_values
@@ -24,7 +25,7 @@ from ._search.auto import Choice
 from ._threads import ThreadedMap, effective_n_threads, single_threaded_blas
 
 
-class BaseReLULogistic(ClassifierMixin, BaseEstimator):
+class BaseReLULogistic(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     """Predictions from `coefs_`, `intercepts_`, `classes_` and `n_outputs_`."""
 
     # Where the HTML representation links to.
@@ -108,6 +109,24 @@ class BaseReLULogistic(ClassifierMixin, BaseEstimator):
             Choice(self.alpha_, getattr(self, "alpha_losses_", None)),
             getattr(self, "_pairs", None) or (),
         )
+
+    def _callback_task(
+        self, settings: Settings, sample_weight: Any, *, searches: bool, fits: bool
+    ) -> FitTask:
+        """The callbacks' view of a fit: nothing where there are no callbacks.
+
+        ``searches`` and ``fits`` say what it consists of.
+        """
+        if not getattr(self, "_skl_callbacks", None):
+            return FitTask()
+        one = settings.n_init == 1
+        max_subtasks = settings.max_iter if one else settings.n_init
+        context = self._init_callback_context(
+            max_subtasks=searches + fits if searches else max_subtasks,
+            sequential_subtasks=searches or one,
+        )
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        return FitTask(context, self, metadata, searches)
 
     def _record(self, fit: Fit) -> None:
         """Set the attributes of a fit."""

@@ -19,19 +19,29 @@ from sklearn.utils.metadata_routing import (
 
 from ._base import BaseReLULogistic, all_or_nothing, check_has_network
 from ._classifier import ReLULogisticClassifier
-from ._constraints import Interval, StrOptions, check_parameters
+from ._constraints import (
+    Interval,
+    StrOptions,
+    check_parameters,
+    check_validation_arguments,
+)
 from ._features import Features
-from ._fit import Settings, fit, overflow_as_error
+from ._fit import Network, Settings, fit, overflow_as_error
+from ._messages import INTERRUPTED_SCORES, limited_search
 from ._model.blocks import Parts
 from ._model.collapse import flip_dead_layers
 from ._model.likelihood import likelihood_of
 from ._model.parameters import layer_shapes
+from ._optimize.callbacks import with_callbacks
+from ._optimize.monitors import Report
 from ._rows.chunkwise import refuse_dask
 from ._rows.held import Held, weighted
 from ._rows.input import input_namespace, is_dispatched
 from ._rows.rows import Given
 from ._scoring import Scorer, Undefined, scorer_of, with_labels
-from ._search.folds import FoldSearch, Split, mean_scores
+from ._search.folds import FoldSearch, Split, Walked, mean_scores
+from ._search.path import Precision
+from ._search.watch import ScorePrinter
 from ._threads import single_threaded_blas
 
 NEG_LOG_LOSS = "neg_log_loss"
@@ -93,11 +103,14 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
         As in :class:`ReLULogisticClassifier`, for the fit to all rows. The fits to
         the folds share `class_weight`, `history_size`, `n_threads` and
         `random_state`. They serve the choice alone, so they end sooner: at ten
-        iterations that together gain less than a thousandth.
+        iterations that together gain less than a thousandth, after 300 iterations or
+        600 evaluations, or after `max_iter` and `max_fun`, which is warned of.
+        `early_stopping` has no part in them.
 
     verbose : int, default=0
-        1 and 2 print the mean score of each penalty, and the final fit as in
-        :class:`ReLULogisticClassifier`.
+        1 and 2 print the mean score of each penalty and its deviation, and the final
+        fit as in :class:`ReLULogisticClassifier`. Each line ends with the seconds since
+        `fit` was called.
 
     Attributes
     ----------
@@ -118,7 +131,17 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
             n_outputs_, out_activation_, loss_, loss_curve_, \
             validation_loss_curve_, restart_losses_, n_iter_, n_evaluations_, \
             stop_reason_, coef_, intercept_
-        Of the fit to all rows, as in :class:`ReLULogisticClassifier`.
+        Of the fit to all rows, as in :class:`ReLULogisticClassifier`. Where Ctrl-C
+        ended the search, `stop_reason_` is "interrupted" and the network is that of the
+        first fold at the best penalty so far.
+
+    Notes
+    -----
+    With scikit-learn 1.9 or newer, :meth:`set_callbacks` takes callbacks such as
+    :class:`sklearn.callback.ProgressBar`. They see a task "search" with a task
+    "penalty" for each of `alphas`, and then, with `refit`, a task "final-fit" with the
+    iterations, as in :class:`ReLULogisticClassifier`. One that returns True at the end
+    of a penalty ends the search, and the best penalty so far is taken.
 
     See Also
     --------
@@ -213,7 +236,17 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
             )
         )
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, **params: Any) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+        **params: Any,
+    ) -> Self:
         """Choose the penalty, and fit the network to all rows.
 
         Parameters
@@ -227,6 +260,16 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights, for the fits and the scores. With metadata routing
             the scorer gets them if it asks for them.
+
+        X_val, y_val : array-like of shape (n_val, n_features) and (n_val,), \
+                default=None
+            Validation data for the fit to all rows, as in
+            :meth:`ReLULogisticClassifier.fit`: for `early_stopping` in place of a
+            part of the training data, and for `validation_loss_curve_`. The folds
+            have nothing to do with them.
+
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Weights of the validation data.
 
         **params : dict
             ``groups`` for the splitter or, with metadata routing, all that the
@@ -244,8 +287,9 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
             overflows because features are too large. A fit that raises leaves
             the estimator as it was before.
         """
+        given = Given(X, y, sample_weight, X_val, y_val, sample_weight_val)
         with all_or_nothing(self):
-            message = self._fit(X, y, sample_weight, params)
+            message = self._fit(given, params)
         if message is not None:
             warnings.warn(message, ConvergenceWarning, stacklevel=2)
         return self
@@ -292,61 +336,103 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
         scorer = with_labels(scorer_of(self, self.scoring), self.classes_)
         return float(scorer(self, X, y, **params))
 
-    def _fit(
-        self, X: Any, y: Any, sample_weight: Any, params: dict[str, Any]
-    ) -> str | None:
+    @with_callbacks
+    def _fit(self, given: Given, params: dict[str, Any]) -> str | None:
         """Search and fit; what to warn of, if anything."""
         check_parameters(self, self._parameter_constraints)
-        settings = Settings.of(self, "auto", splits=True)
-        self._refuse_other_arrays(X, y, sample_weight)
+        check_validation_arguments(given)
+        settings = Settings.of(self, "auto", splits=given.X_val is None)
+        report = Report(settings.verbose)
+        self._refuse_other_arrays(*given)
         alphas = self._check_alphas()
-        split_params, score_params = self._routed(sample_weight, params)
+        split_params, score_params = self._routed(given.sample_weight, params)
         previous = self._previous()
         rows = Held.read(
             self,
-            Given(X, y, sample_weight),
+            given,
             reset=previous is None,
             class_weight=self.class_weight,
             linear=not settings.hidden_layer_sizes,
         )
-        X, y = as_given(X, rows.X), as_given(y, rows.y)
+        X, y = as_given(given.X, rows.X), as_given(given.y, rows.y)
         splits = self._splits(X, y, split_params)
         with single_threaded_blas():
             search = self._search(rows, X, y, settings, score_params)
-        undefined = Undefined(self.scoring)
-
-        def report(alpha: float, scores: np.ndarray) -> None:
-            undefined.check(alpha, scores)
-            if self.verbose:
-                self._report(alpha, scores)
-
+        task = self._callback_task(
+            settings, given.sample_weight, searches=True, fits=self.refit
+        )
+        task.open(
+            rows.X,
+            rows.y,
+            lambda theta: Network(
+                search.features.expand(theta),
+                search.features.shapes,
+                search.likelihood,
+                rows,
+            ).attributes(),
+        )
         with overflow_as_error(rows):
             if isinstance(alphas, int):
                 with single_threaded_blas():
                     alphas = search.grid(alphas)
-            thetas, scores = search.walk(
-                alphas, splits, n_jobs=self.n_jobs, report=report
+            tasks = task.search(len(alphas))
+            score = self.scoring if isinstance(self.scoring, str) else "score"
+            walked = search.walk(
+                alphas,
+                splits,
+                n_jobs=self.n_jobs,
+                watchers=[
+                    ScorePrinter(report, score),
+                    Undefined(self.scoring),
+                    *tasks,
+                ],
             )
-        self.alphas_, self.scores_ = alphas, scores
-        means = mean_scores(scores)
-        if np.isnan(means).all():
+        self.alphas_ = alphas
+        best = self._choose(walked)
+        for search_task in tasks:
+            search_task.close(walked.thetas[best])
+        report.line(f"alpha {self.alpha_:.3g} chosen of {len(walked.thetas)}")
+        message = limited_search(
+            walked.n_limited, walked.n_fits, self.max_iter, self.max_fun
+        )
+        if not self.refit:
+            self._forget_network()
+            self.classes_ = rows.classes
+            task.close(None)
+            if walked.interrupted:
+                message = f"{INTERRUPTED_SCORES} {message}"
+            return message or None
+        result = fit(
+            rows,
+            replace(settings, alpha=self.alpha_),
+            previous=previous,
+            start=search.features.expand(walked.thetas[best]),
+            interrupted=walked.interrupted,
+            task=task,
+            report=report,
+        )
+        self._record(result)
+        return " ".join(filter(None, [result.message, message])) or None
+
+    def _choose(self, walked: Walked) -> int:
+        """Set the scores, and the penalty of the best one; the number of that."""
+        self.scores_ = walked.scores
+        means = mean_scores(walked.scores)
+        if not np.isnan(means).all():
+            best = int(np.nanargmax(means))
+        elif walked.interrupted and self.refit:
+            best = next(iter(walked.thetas))
+        elif walked.interrupted:
+            raise KeyboardInterrupt
+        else:
             raise ValueError(
                 f"The score {self.scoring!r} is not defined (nan) in the folds, with "
                 "no penalty in all of those where it is with any. Choose another "
                 "'scoring', or a 'cv' whose folds hold all classes, such as "
                 "StratifiedKFold."
             )
-        best = int(np.nanargmax(means))
-        self.alpha_, self.best_score_ = float(alphas[best]), float(means[best])
-        if not self.refit:
-            self._forget_network()
-            self.classes_ = rows.classes
-            return None
-        settings = replace(settings, alpha=self.alpha_)
-        start = search.features.expand(thetas[best])
-        result = fit(rows, settings, previous=previous, start=start)
-        self._record(result)
-        return result.message
+        self.alpha_, self.best_score_ = float(self.alphas_[best]), float(means[best])
+        return best
 
     def _refuse_other_arrays(self, *arrays: Any) -> None:
         """Raise a TypeError for arrays that are not in the memory of numpy."""
@@ -414,14 +500,7 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
             history_size=settings.history_size,
             n_threads=settings.n_threads,
             scorer=scorer,
-        )
-
-    def _report(self, alpha: float, scores: np.ndarray) -> None:
-        """Print the mean score of a penalty."""
-        print(
-            f"alpha {alpha:.3g}  {self.scoring or 'score'} "
-            f"{scores.mean():.6f} +- {scores.std():.6f}",
-            flush=True,
+            precision=Precision.within(settings.max_iter, settings.max_fun),
         )
 
     def _forget_network(self) -> None:

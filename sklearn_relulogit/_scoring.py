@@ -18,6 +18,7 @@ from ._classifier import ReLULogisticClassifier
 from ._features import Features
 from ._fit import Network
 from ._model.likelihood import Likelihood
+from ._optimize.monitors import Watcher
 from ._rows.rows import Rows
 
 
@@ -49,18 +50,20 @@ def with_labels(scorer: Any, classes: np.ndarray) -> Any:
     return scorer
 
 
-class Undefined:
+class Undefined(Watcher):
     """Warns, once, of folds in which a score is not defined."""
 
     def __init__(self, scoring: Any) -> None:
         self.scoring = scoring
         self._known: set[int] = set()
 
-    def check(self, alpha: float, scores: np.ndarray) -> None:
+    def end(
+        self, alpha: float, values: np.ndarray, mean: float, theta: np.ndarray
+    ) -> bool:
         """Warn if a fold, of which there was no warning yet, has no score."""
-        new = sorted({*np.flatnonzero(np.isnan(scores)).tolist()} - self._known)
+        new = sorted({*np.flatnonzero(np.isnan(values)).tolist()} - self._known)
         if not new:
-            return
+            return False
         self._known.update(new)
         folds = ("fold " if len(new) == 1 else "folds ") + ", ".join(map(str, new))
         warnings.warn(
@@ -70,6 +73,7 @@ class Undefined:
             UndefinedMetricWarning,
             stacklevel=2,
         )
+        return False
 
 
 @dataclass(frozen=True)
