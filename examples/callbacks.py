@@ -9,9 +9,9 @@ end both.
 
 # %%
 # A callback of one's own is a class with these four methods. What
-# ``on_fit_task_end`` returns at the end of an iteration says whether to stop. At the end
-# of a penalty (``context.task_name == "penalty"``) it says whether the best penalty so far
-# is good enough. The fitted estimator is then that of one half of the rows.
+# ``on_fit_task_end`` returns at the end of an iteration says whether to stop. At the
+# end of a penalty (``context.task_name == "penalty"``) it says whether the best penalty
+# so far is good enough. The fitted estimator is then that of one half of the rows.
 
 from typing import Any
 
