@@ -2,7 +2,6 @@
 
 from ._classifier import ReLULogisticClassifier
 from ._classifier_cv import ReLULogisticClassifierCV
-from ._explain.contributions import Contributions, contributions
 from ._explain.explained import local_linear
 from ._explain.plots import (
     LinearRegionsDisplay,
@@ -12,9 +11,9 @@ from ._explain.plots import (
 from ._explain.regions import LinearRegions, linear_regions
 from ._explain.scaling import fold_scaling
 from ._tables.encoder import PiecewiseLinearEncoder
+from ._tables.pipeline import tabular_pipeline
 
 __all__ = [
-    "Contributions",
     "LinearRegions",
     "LinearRegionsDisplay",
     "LocalCoefficientsDisplay",
@@ -22,9 +21,9 @@ __all__ = [
     "PiecewiseLinearEncoder",
     "ReLULogisticClassifier",
     "ReLULogisticClassifierCV",
-    "contributions",
     "fold_scaling",
     "linear_regions",
     "local_linear",
+    "tabular_pipeline",
 ]
 __version__ = "0.1.0.dev0"

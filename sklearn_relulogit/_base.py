@@ -10,29 +10,22 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from ._fit import Fit, Previous
+from ._fit import Fit, Previous, Settings
 from ._messages import overflow_message
 from ._model.affine import affine_functions
 from ._model.arrays import Array, namespace, numpy_dtype, take_labels, to_numpy
 from ._model.likelihood import Likelihood, likelihood_of
 from ._model.parameters import pack
 from ._model.prediction import logits
+from ._optimize.callbacks import CallbackSupportMixin, FitTask
 from ._rows.chunkwise import chunkwise, refuse_dask
 from ._rows.input import check_data, input_namespace
 from ._rows.statistics import largest_values
 from ._search.auto import Choice
 from ._threads import ThreadedMap, effective_n_threads, single_threaded_blas
 
-# Attributes that are arrays of the library of X or, as to the classes, of the labels.
-HELD_WHERE_X_IS = (
-    "classes_",
-    "restart_losses_",
-    "feature_mean_",
-    "feature_importances_",
-)
 
-
-class BaseReLULogistic(ClassifierMixin, BaseEstimator):
+class BaseReLULogistic(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     """Predictions from `coefs_`, `intercepts_`, `classes_` and `n_outputs_`."""
 
     # Where the HTML representation links to.
@@ -91,7 +84,7 @@ class BaseReLULogistic(ClassifierMixin, BaseEstimator):
         check_has_network(self)
         model = copy.copy(self)
         for name, value in vars(self).items():
-            if name in HELD_WHERE_X_IS:
+            if name in ("classes_", "restart_losses_"):
                 setattr(model, name, to_numpy(value))
             if name in ("coefs_", "intercepts_"):
                 setattr(model, name, [to_numpy(array) for array in value])
@@ -116,6 +109,24 @@ class BaseReLULogistic(ClassifierMixin, BaseEstimator):
             Choice(self.alpha_, getattr(self, "alpha_losses_", None)),
             getattr(self, "_pairs", None) or (),
         )
+
+    def _callback_task(
+        self, settings: Settings, sample_weight: Any, *, searches: bool, fits: bool
+    ) -> FitTask:
+        """The callbacks' view of a fit: nothing where there are no callbacks.
+
+        ``searches`` and ``fits`` say what it consists of.
+        """
+        if not getattr(self, "_skl_callbacks", None):
+            return FitTask()
+        one = settings.n_init == 1
+        max_subtasks = settings.max_iter if one else settings.n_init
+        context = self._init_callback_context(
+            max_subtasks=searches + fits if searches else max_subtasks,
+            sequential_subtasks=searches or one,
+        )
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        return FitTask(context, self, metadata, searches)
 
     def _record(self, fit: Fit) -> None:
         """Set the attributes of a fit."""

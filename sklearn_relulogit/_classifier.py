@@ -17,11 +17,12 @@ from ._constraints import (
     check_validation_arguments,
 )
 from ._fit import Settings, fit, read
-from ._optimize.callbacks import CallbackSupportMixin, FitTask, with_callbacks
+from ._optimize.callbacks import with_callbacks
+from ._optimize.monitors import Report
 from ._rows.rows import Given
 
 
-class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
+class ReLULogisticClassifier(BaseReLULogistic):
     r"""Logistic regression with a feed-forward ReLU network for its score.
 
     For two classes, :math:`y \in \{-1, 1\}`, and L layers
@@ -74,11 +75,14 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
         class the same total weight.
 
     max_iter : int, default=1000
-        Largest number of L-BFGS iterations.
+        Largest number of L-BFGS iterations of the fit. It also bounds each of the
+        fits that ``alpha="auto"`` makes to choose, which make 300 at most; a fit to
+        which it makes a difference there is warned of.
 
     max_fun : int, default=15000
         Largest number of evaluations of the loss and its gradient. It is never
-        exceeded, not even within a line search.
+        exceeded, not even within a line search. It bounds the fits of the search as
+        `max_iter` does, which make 600 at most.
 
     tol : float, default=1e-4
         The fit ends with ``stop_reason_ == "gradient tolerance"`` once no
@@ -137,7 +141,10 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
         the fit does not depend on it.
 
     verbose : int, default=0
-        1 prints the state of the fit at every tenth iteration, 2 at every one.
+        1 prints each penalty that "auto" has tried, with its loss, then the state of
+        the fit at every tenth iteration, and at the end why it ended; 2 prints every
+        iteration, of the fits of the search too. Each line ends with the seconds since
+        `fit` was called.
 
     Attributes
     ----------
@@ -159,17 +166,6 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features seen in fit; only where all are strings.
-
-    feature_mean_ : ndarray of shape (n_features,)
-        Mean of each feature over the data of the fit, by sample weights: what
-        :func:`contributions` compares with by default.
-
-    feature_importances_ : ndarray of shape (n_features,)
-        Mean absolute contribution of each feature to the logits, in nats: of its
-        distance from `feature_mean_` times its local coefficient, over the training
-        rows (over a fixed sample of them if they are many) and the logits. It serves
-        :class:`~sklearn.feature_selection.SelectFromModel` and
-        :class:`~sklearn.feature_selection.RFE`.
 
     coefs_ : list of ndarray
         ``coefs_[l - 1]`` is the transpose of W_l, shape (n_l, m_l), of the
@@ -218,9 +214,11 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
         or, each with a :class:`~sklearn.exceptions.ConvergenceWarning`,
         "iteration limit", "evaluation limit", "line search" (no step lowers the
         objective in this floating type) or "interrupted" (by Ctrl-C; the best
-        parameters until then are kept, and a second Ctrl-C ends at once). There is
-        one too where the fitted network is a constant, and where features are on very
-        different scales or too far from zero for their floating type.
+        parameters until then are kept, and a second Ctrl-C ends at once). Within the
+        search of "auto" these are the network of one half of the rows at the best
+        penalty so far, `alpha_`. There is a warning too where the fitted
+        network is a constant, and where features are on very different scales or too
+        far from zero for their floating type.
 
     coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
         Coefficients, as in :class:`~sklearn.linear_model.LogisticRegression`. Only
@@ -233,9 +231,12 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
     -----
     With scikit-learn 1.9 or newer, :meth:`set_callbacks` takes callbacks such as
     :class:`sklearn.callback.ProgressBar`. They are called at the beginning and the
-    end of each iteration (within each start, if `n_init` is more than 1), and one
-    that returns True at the end of an iteration stops the fit, or this start of it.
-    At the end of a start, it prevents those that have not begun.
+    end of each iteration (task "lbfgs-iter", within each "restart", if `n_init` is
+    more than 1), and one that returns True at the end of an iteration stops the fit,
+    or this start of it. At the end of a start, it prevents those that have not begun.
+    ``alpha="auto"`` comes before, as a task "search" with a task "penalty" for each
+    penalty, and the rest is then the task "final-fit". A callback that returns True at
+    the end of a penalty ends the search, and the best penalty so far is taken.
 
     See Also
     --------
@@ -399,6 +400,7 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
         check_parameters(self, self._parameter_constraints)
         check_validation_arguments(given)
         settings = Settings.of(self, self.alpha, splits=given.X_val is None)
+        report = Report(settings.verbose)
         previous = self._previous()
         rows = read(
             self,
@@ -407,20 +409,13 @@ class ReLULogisticClassifier(CallbackSupportMixin, BaseReLULogistic):
             class_weight=self.class_weight,
             linear=not settings.hidden_layer_sizes,
         )
-        task = self._callback_task(settings, given.sample_weight)
-        result = fit(rows, settings, previous=previous, task=task)
+        task = self._callback_task(
+            settings,
+            given.sample_weight,
+            searches=settings.alpha == "auto" and previous is None,
+            fits=True,
+        )
+        result = fit(rows, settings, previous=previous, task=task, report=report)
         self._record(result)
         self.alpha_losses_ = result.choice.losses
         return result.message
-
-    def _callback_task(self, settings: Settings, sample_weight: Any) -> FitTask:
-        """The callbacks' view of a fit: nothing where there are no callbacks."""
-        if not getattr(self, "_skl_callbacks", None):
-            return FitTask()
-        one = settings.n_init == 1
-        context = self._init_callback_context(
-            max_subtasks=settings.max_iter if one else settings.n_init,
-            sequential_subtasks=one,
-        )
-        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
-        return FitTask(context, self, metadata)

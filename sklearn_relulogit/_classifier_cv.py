@@ -1,15 +1,14 @@
 """`ReLULogisticClassifierCV`: the penalty chosen by cross-validation along a path."""
 
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import sklearn
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import check_scoring, get_scorer_names
+from sklearn.metrics import get_scorer_names
 from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state
 from sklearn.utils.metadata_routing import (
@@ -18,20 +17,31 @@ from sklearn.utils.metadata_routing import (
     process_routing,
 )
 
-from ._base import BaseReLULogistic, all_or_nothing, set_attributes
+from ._base import BaseReLULogistic, all_or_nothing, check_has_network
 from ._classifier import ReLULogisticClassifier
-from ._constraints import Interval, StrOptions, check_parameters
+from ._constraints import (
+    Interval,
+    StrOptions,
+    check_parameters,
+    check_validation_arguments,
+)
 from ._features import Features
 from ._fit import Network, Settings, fit, overflow_as_error
+from ._messages import INTERRUPTED_SCORES, limited_search
 from ._model.blocks import Parts
 from ._model.collapse import flip_dead_layers
-from ._model.likelihood import Likelihood, likelihood_of
+from ._model.likelihood import likelihood_of
 from ._model.parameters import layer_shapes
+from ._optimize.callbacks import with_callbacks
+from ._optimize.monitors import Report
 from ._rows.chunkwise import refuse_dask
 from ._rows.held import Held, weighted
 from ._rows.input import input_namespace, is_dispatched
 from ._rows.rows import Given
-from ._search.folds import FoldSearch, Split
+from ._scoring import Scorer, Undefined, scorer_of, with_labels
+from ._search.folds import FoldSearch, Split, Walked, mean_scores
+from ._search.path import Precision
+from ._search.watch import ScorePrinter
 from ._threads import single_threaded_blas
 
 NEG_LOG_LOSS = "neg_log_loss"
@@ -70,8 +80,13 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
         training and test rows.
 
     scoring : str, callable or None, default="neg_log_loss"
-        What to choose by: the name of a scorer, or a callable
-        ``scorer(estimator, X, y)``. None means accuracy.
+        What to choose by, and what `score` returns: the name of a scorer, or a
+        callable ``scorer(estimator, X, y)``. None means accuracy. A data frame comes to
+        the scorer as one. Scorers whose metric takes ``labels`` (log-loss, Brier score,
+        ROC AUC of several classes) are told of all classes, as a fold may lack some.
+        A score that is not defined even so (nan) is warned of. A fold where it is
+        defined for no penalty is left out of the means, and a penalty that lacks the
+        score of another fold is not chosen.
 
     refit : bool, default=True
         Whether to fit all rows with the chosen penalty. Without it there are scores
@@ -88,11 +103,14 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
         As in :class:`ReLULogisticClassifier`, for the fit to all rows. The fits to
         the folds share `class_weight`, `history_size`, `n_threads` and
         `random_state`. They serve the choice alone, so they end sooner: at ten
-        iterations that together gain less than a thousandth.
+        iterations that together gain less than a thousandth, after 300 iterations or
+        600 evaluations, or after `max_iter` and `max_fun`, which is warned of.
+        `early_stopping` has no part in them.
 
     verbose : int, default=0
-        1 and 2 print the mean score of each penalty, and the final fit as in
-        :class:`ReLULogisticClassifier`.
+        1 and 2 print the mean score of each penalty and its deviation, and the final
+        fit as in :class:`ReLULogisticClassifier`. Each line ends with the seconds since
+        `fit` was called.
 
     Attributes
     ----------
@@ -103,16 +121,27 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
         The penalties to choose from, from strong to weak.
 
     scores_ : ndarray of shape (n_alphas, n_folds)
-        Score of each penalty in each fold; nan from where the path ended.
+        Score of each penalty in each fold; nan from where the path ended, and where
+        the score is not defined.
 
     best_score_ : float
-        Mean score of `alpha_`.
+        Mean score of `alpha_`, over the folds where the score is defined.
 
     n_features_in_, feature_names_in_, classes_, coefs_, intercepts_, n_layers_, \
             n_outputs_, out_activation_, loss_, loss_curve_, \
             validation_loss_curve_, restart_losses_, n_iter_, n_evaluations_, \
             stop_reason_, coef_, intercept_
-        Of the fit to all rows, as in :class:`ReLULogisticClassifier`.
+        Of the fit to all rows, as in :class:`ReLULogisticClassifier`. Where Ctrl-C
+        ended the search, `stop_reason_` is "interrupted" and the network is that of the
+        first fold at the best penalty so far.
+
+    Notes
+    -----
+    With scikit-learn 1.9 or newer, :meth:`set_callbacks` takes callbacks such as
+    :class:`sklearn.callback.ProgressBar`. They see a task "search" with a task
+    "penalty" for each of `alphas`, and then, with `refit`, a task "final-fit" with the
+    iterations, as in :class:`ReLULogisticClassifier`. One that returns True at the end
+    of a penalty ends the search, and the best penalty so far is taken.
 
     See Also
     --------
@@ -200,12 +229,24 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
                 method_mapping=MethodMapping().add(caller="fit", callee="split"),
             )
             .add(
-                scorer=check_scoring(self, self.scoring),
-                method_mapping=MethodMapping().add(caller="fit", callee="score"),
+                scorer=scorer_of(self, self.scoring),
+                method_mapping=MethodMapping()
+                .add(caller="fit", callee="score")
+                .add(caller="score", callee="score"),
             )
         )
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, **params: Any) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+        **params: Any,
+    ) -> Self:
         """Choose the penalty, and fit the network to all rows.
 
         Parameters
@@ -219,6 +260,16 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights, for the fits and the scores. With metadata routing
             the scorer gets them if it asks for them.
+
+        X_val, y_val : array-like of shape (n_val, n_features) and (n_val,), \
+                default=None
+            Validation data for the fit to all rows, as in
+            :meth:`ReLULogisticClassifier.fit`: for `early_stopping` in place of a
+            part of the training data, and for `validation_loss_curve_`. The folds
+            have nothing to do with them.
+
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Weights of the validation data.
 
         **params : dict
             ``groups`` for the splitter or, with metadata routing, all that the
@@ -236,55 +287,152 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
             overflows because features are too large. A fit that raises leaves
             the estimator as it was before.
         """
+        given = Given(X, y, sample_weight, X_val, y_val, sample_weight_val)
         with all_or_nothing(self):
-            message = self._fit(X, y, sample_weight, params)
+            message = self._fit(given, params)
         if message is not None:
             warnings.warn(message, ConvergenceWarning, stacklevel=2)
         return self
 
-    def _fit(
-        self, X: Any, y: Any, sample_weight: Any, params: dict[str, Any]
-    ) -> str | None:
+    def score(self, X: Any, y: Any, sample_weight: Any = None, **params: Any) -> float:
+        """The score of the predictions for new data, by `scoring`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to predict.
+
+        y : array-like of shape (n_samples,)
+            Their labels. Classes may be missing.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows. With metadata routing the scorer gets them if it asks
+            for them.
+
+        **params : dict
+            With metadata routing, what else the scorer asks for.
+
+        Returns
+        -------
+        score : float
+            By default minus the mean negative log-likelihood, in nats. The higher the
+            better.
+        """
+        check_has_network(self)
+        if is_routing_enabled():
+            routed = process_routing(
+                self, "score", sample_weight=sample_weight, **params
+            )
+            params = routed.scorer.score
+        elif params:
+            raise TypeError(
+                f"{type(self).__name__}.score got unexpected arguments: "
+                f"{sorted(params)}. Without metadata routing it takes X, y and "
+                "sample_weight."
+            )
+        else:
+            params = {"sample_weight": sample_weight}
+        params = {name: value for name, value in params.items() if value is not None}
+        scorer = with_labels(scorer_of(self, self.scoring), self.classes_)
+        return float(scorer(self, X, y, **params))
+
+    @with_callbacks
+    def _fit(self, given: Given, params: dict[str, Any]) -> str | None:
         """Search and fit; what to warn of, if anything."""
         check_parameters(self, self._parameter_constraints)
-        settings = Settings.of(self, "auto", splits=True)
-        self._refuse_other_arrays(X, y, sample_weight)
+        check_validation_arguments(given)
+        settings = Settings.of(self, "auto", splits=given.X_val is None)
+        report = Report(settings.verbose)
+        self._refuse_other_arrays(*given)
         alphas = self._check_alphas()
-        split_params, score_params = self._routed(sample_weight, params)
+        split_params, score_params = self._routed(given.sample_weight, params)
         previous = self._previous()
         rows = Held.read(
             self,
-            Given(X, y, sample_weight),
+            given,
             reset=previous is None,
             class_weight=self.class_weight,
             linear=not settings.hidden_layer_sizes,
         )
-        splits = self._splits(rows, split_params)
+        X, y = as_given(given.X, rows.X), as_given(given.y, rows.y)
+        splits = self._splits(X, y, split_params)
         with single_threaded_blas():
-            search = self._search(rows, settings, score_params)
+            search = self._search(rows, X, y, settings, score_params)
+        task = self._callback_task(
+            settings, given.sample_weight, searches=True, fits=self.refit
+        )
+        task.open(
+            rows.X,
+            rows.y,
+            lambda theta: Network(
+                search.features.expand(theta),
+                search.features.shapes,
+                search.likelihood,
+                rows,
+            ).attributes(),
+        )
         with overflow_as_error(rows):
             if isinstance(alphas, int):
                 with single_threaded_blas():
                     alphas = search.grid(alphas)
-            thetas, scores = search.walk(
+            tasks = task.search(len(alphas))
+            score = self.scoring if isinstance(self.scoring, str) else "score"
+            walked = search.walk(
                 alphas,
                 splits,
                 n_jobs=self.n_jobs,
-                report=self._report if self.verbose else None,
+                watchers=[
+                    ScorePrinter(report, score),
+                    Undefined(self.scoring),
+                    *tasks,
+                ],
             )
-        self.alphas_, self.scores_ = alphas, scores
-        means = scores.mean(axis=1)
-        best = int(np.nanargmax(means))
-        self.alpha_, self.best_score_ = float(alphas[best]), float(means[best])
+        self.alphas_ = alphas
+        best = self._choose(walked)
+        for search_task in tasks:
+            search_task.close(walked.thetas[best])
+        report.line(f"alpha {self.alpha_:.3g} chosen of {len(walked.thetas)}")
+        message = limited_search(
+            walked.n_limited, walked.n_fits, self.max_iter, self.max_fun
+        )
         if not self.refit:
             self._forget_network()
             self.classes_ = rows.classes
-            return None
-        settings = replace(settings, alpha=self.alpha_)
-        start = search.features.expand(thetas[best])
-        result = fit(rows, settings, previous=previous, start=start)
+            task.close(None)
+            if walked.interrupted:
+                message = f"{INTERRUPTED_SCORES} {message}"
+            return message or None
+        result = fit(
+            rows,
+            replace(settings, alpha=self.alpha_),
+            previous=previous,
+            start=search.features.expand(walked.thetas[best]),
+            interrupted=walked.interrupted,
+            task=task,
+            report=report,
+        )
         self._record(result)
-        return result.message
+        return " ".join(filter(None, [result.message, message])) or None
+
+    def _choose(self, walked: Walked) -> int:
+        """Set the scores, and the penalty of the best one; the number of that."""
+        self.scores_ = walked.scores
+        means = mean_scores(walked.scores)
+        if not np.isnan(means).all():
+            best = int(np.nanargmax(means))
+        elif walked.interrupted and self.refit:
+            best = next(iter(walked.thetas))
+        elif walked.interrupted:
+            raise KeyboardInterrupt
+        else:
+            raise ValueError(
+                f"The score {self.scoring!r} is not defined (nan) in the folds, with "
+                "no penalty in all of those where it is with any. Choose another "
+                "'scoring', or a 'cv' whose folds hold all classes, such as "
+                "StratifiedKFold."
+            )
+        self.alpha_, self.best_score_ = float(self.alphas_[best]), float(means[best])
+        return best
 
     def _refuse_other_arrays(self, *arrays: Any) -> None:
         """Raise a TypeError for arrays that are not in the memory of numpy."""
@@ -297,10 +445,10 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
                     "ReLULogisticClassifier takes them."
                 )
 
-    def _splits(self, rows: Held, split_params: dict[str, Any]) -> list[Split]:
+    def _splits(self, X: Any, y: Any, split_params: dict[str, Any]) -> list[Split]:
         """The folds: rows to train on and rows to judge by."""
-        splitter = check_cv(self.cv, rows.y, classifier=True)
-        splits = list(splitter.split(rows.X, rows.y, **split_params))
+        splitter = check_cv(self.cv, y, classifier=True)
+        splits = list(splitter.split(X, y, **split_params))
         if not splits:
             raise ValueError(
                 f"The 'cv' parameter of {type(self).__name__} must give at least one "
@@ -309,7 +457,12 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
         return splits
 
     def _search(
-        self, rows: Held, settings: Settings, score_params: dict[str, Any]
+        self,
+        rows: Held,
+        X: Any,
+        y: Any,
+        settings: Settings,
+        score_params: dict[str, Any],
     ) -> FoldSearch:
         """What the fits to the folds share."""
         likelihood = likelihood_of(len(rows.classes))
@@ -326,7 +479,9 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
         scorer = None
         if self.scoring != NEG_LOG_LOSS:
             scorer = Scorer(
-                check_scoring(self, self.scoring),
+                with_labels(scorer_of(self, self.scoring), rows.classes),
+                X,
+                y,
                 rows,
                 likelihood,
                 features,
@@ -345,14 +500,7 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
             history_size=settings.history_size,
             n_threads=settings.n_threads,
             scorer=scorer,
-        )
-
-    def _report(self, alpha: float, scores: np.ndarray) -> None:
-        """Print the mean score of a penalty."""
-        print(
-            f"alpha {alpha:.3g}  {self.scoring or 'score'} "
-            f"{scores.mean():.6f} +- {scores.std():.6f}",
-            flush=True,
+            precision=Precision.within(settings.max_iter, settings.max_fun),
         )
 
     def _forget_network(self) -> None:
@@ -383,7 +531,7 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
         self, sample_weight: Any, params: dict[str, Any]
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """What the splitter and the scorer get."""
-        if sklearn.get_config().get("enable_metadata_routing", False):
+        if is_routing_enabled():
             routed = process_routing(self, "fit", sample_weight=sample_weight, **params)
             return routed.splitter.split, routed.scorer.score
         unknown = sorted(set(params) - {"groups"})
@@ -396,27 +544,12 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
         return params, weights
 
 
-@dataclass(frozen=True)
-class Scorer:
-    """A scorer of scikit-learn's, called with parameters of a network and test rows."""
+def is_routing_enabled() -> bool:
+    """Whether scikit-learn's metadata routing is enabled."""
+    return bool(sklearn.get_config().get("enable_metadata_routing", False))
 
-    scorer: Callable[..., float]
-    rows: Held
-    likelihood: Likelihood
-    features: Features
-    params: dict[str, Any]
 
-    def __call__(self, theta: np.ndarray, test: np.ndarray) -> float:
-        shapes = self.features.shapes
-        estimator = ReLULogisticClassifier([m for _, m in shapes[:-1]])
-        theta = self.features.expand(theta)
-        network = Network(theta, shapes, self.likelihood, self.rows)
-        set_attributes(estimator, network.attributes())
-        estimator.n_features_in_ = shapes[0][0]
-        params = {
-            name: value if np.ndim(value) == 0 else np.asarray(value)[test]
-            for name, value in self.params.items()
-            if value is not None
-        }
-        X, y = self.rows.X[test], self.rows.y[test]
-        return float(self.scorer(estimator, X, y, **params))
+def as_given(array: Any, checked: np.ndarray) -> Any:
+    """A data frame or a column of one as it came, anything else as it was checked."""
+    is_frame = hasattr(array, "columns") or hasattr(array, "to_frame")
+    return array if is_frame and len(array.shape) == checked.ndim else checked

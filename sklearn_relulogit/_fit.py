@@ -3,16 +3,16 @@
 Both estimators call `fit` and set their attributes from the `Fit` that it returns.
 """
 
+import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
 
 import joblib
 import numpy as np
 import scipy.special
-from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
@@ -22,11 +22,11 @@ from ._messages import (
     CONSTANT,
     CONSTANT_BY_SEARCH,
     different_scales,
+    interrupted_search,
+    limited_search,
     lost_digits,
     overflow_message,
 )
-from ._model.affine import mean_absolute_contributions
-from ._model.arrays import to_numpy
 from ._model.blocks import Parts, weight_of
 from ._model.collapse import asks_for_constant, flip_dead_layers, is_constant
 from ._model.likelihood import Likelihood, likelihood_of
@@ -48,7 +48,7 @@ from ._optimize.lbfgs import (
     Minimum,
     Stage,
 )
-from ._optimize.monitors import Printer, Validation
+from ._optimize.monitors import Printer, Report, Validation
 from ._optimize.training import (
     Restart,
     balance,
@@ -61,11 +61,10 @@ from ._rows.chunkwise import is_dask
 from ._rows.dask import OnCluster
 from ._rows.held import Held
 from ._rows.rows import Given, Rows
-from ._search.auto import Choice, choose_alpha, search_rows
+from ._search.auto import MAX_PENALTIES, Choice, choose_alpha, search_rows
+from ._search.path import Precision
+from ._search.watch import PenaltyPrinter
 from ._threads import ThreadedMap, effective_n_threads, single_threaded_blas
-
-# Multiplications by which the importances of the features are found, about.
-IMPORTANCE_WORK, FEWEST_IMPORTANCE_ROWS = 2**32, 100
 
 # A network whose loss is lower than that of a constant by a smaller share says nothing.
 LEAST_SAID = 1e-3
@@ -185,25 +184,6 @@ class Network:
             "intercepts_": [to_device(b.astype(dtype)) for _, b in layers],
         }
 
-    def importances(self) -> np.ndarray:
-        """The mean absolute contribution of each feature to the logits, in nats.
-
-        It is the mean over the training rows, or over some of them.
-        """
-        layers = unpack(self.theta, self.shapes)
-        work = self.likelihood.n_outputs * sum(n * m for n, m in self.shapes)
-        n_rows = max(IMPORTANCE_WORK // work, FEWEST_IMPORTANCE_ROWS)
-        n_rows = min(n_rows, search_rows(self.rows.n_features))
-        # In memory all rows are at hand, in the random order of their keys.
-        X, _, weights = self.rows.sample(n_rows).block
-        X, weights = X[:n_rows], weights[:n_rows]
-        return mean_absolute_contributions(
-            layers,
-            X if issparse(X) else to_numpy(X),
-            to_numpy(weights),
-            self.rows.moments.mean,
-        )
-
 
 @dataclass(frozen=True)
 class Fit:
@@ -216,7 +196,6 @@ class Fit:
         The penalty, and those that a search tried.
     best : Restart
         The one that the network is from.
-    importances : ndarray of shape (n_features,)
     restart_losses : list of float
     pairs : deque or None
         Correction pairs for a warm start.
@@ -227,7 +206,6 @@ class Fit:
     network: Network
     choice: Choice
     best: Restart
-    importances: np.ndarray
     restart_losses: list[float]
     pairs: deque[Pair] | None
     message: str | None
@@ -235,7 +213,6 @@ class Fit:
     def attributes(self) -> dict[str, Any]:
         """The fitted attributes of an estimator."""
         best, minimum = self.best, self.best.end
-        rows = self.network.rows
         n_iter = len(minimum.loss_curve)
         return self.network.attributes() | {
             "alpha_": self.choice.alpha,
@@ -243,10 +220,8 @@ class Fit:
             "loss_curve_": minimum.loss_curve,
             "validation_loss_curve_": best.validation
             and best.validation.losses[:n_iter],
-            "restart_losses_": rows.xp.to_device(np.array(self.restart_losses)),
-            "feature_mean_": rows.xp.to_device(rows.moments.mean.astype(rows.dtype)),
-            "feature_importances_": rows.xp.to_device(
-                self.importances.astype(rows.dtype)
+            "restart_losses_": self.network.rows.xp.to_device(
+                np.array(self.restart_losses)
             ),
             "n_iter_": n_iter,
             "n_evaluations_": minimum.n_evaluations,
@@ -358,18 +333,21 @@ class Problem:
             maxlen=self.settings.history_size,
         )
 
-    def choose_alpha(self, initial: np.ndarray, previous: Previous | None) -> Choice:
+    def choose_alpha(
+        self,
+        initial: np.ndarray,
+        previous: Previous | None,
+        task: FitTask,
+        report: Report,
+    ) -> Choice:
         """The penalty that the parameter `alpha` stands for, and where to begin."""
         settings = self.settings
         if settings.alpha != "auto":
             return Choice(settings.alpha)
         if previous is not None:
             return previous.choice
-
-        def report(alpha: float, loss: float) -> None:
-            print(f"alpha {alpha:.3g}  loss of the other half {loss:.6f}", flush=True)
-
-        return choose_alpha(
+        tasks = task.search(MAX_PENALTIES)
+        choice = choose_alpha(
             self.rows.sample(search_rows(self.rows.n_features)),
             self.shapes,
             self.likelihood,
@@ -377,10 +355,19 @@ class Problem:
             self.scale,
             history_size=settings.history_size,
             ordered_map=self.threads,
-            report=report if settings.verbose else None,
+            # Printed first, so that the line is there when a callback asks to stop.
+            watchers=[PenaltyPrinter(report), *tasks],
+            precision=Precision.within(settings.max_iter, settings.max_fun),
         )
+        for search in tasks:
+            search.close(choice.theta)
+        if choice.losses:
+            report.line(f"alpha {choice.alpha:.3g} chosen of {len(choice.losses)}")
+        return choice
 
-    def restarts(self, thetas: list[np.ndarray], task: FitTask) -> list[Restart]:
+    def restarts(
+        self, thetas: list[np.ndarray], task: FitTask, report: Report
+    ) -> list[Restart]:
         """The starts, each with its monitors."""
         settings = self.settings
         objective = None
@@ -398,10 +385,10 @@ class Problem:
                     settings.tol,
                 )
                 monitors.append(validation)
-            if settings.verbose:
+            if report.verbose:
                 one = len(thetas) == 1
                 label = "" if one else f"start {index + 1} of {len(thetas)}  "
-                monitors.append(Printer(settings.verbose, label, validation))
+                monitors.append(Printer(report, label, validation))
             return Restart(theta, monitors, validation)
 
         return [restart(index, theta) for index, theta in enumerate(thetas)]
@@ -424,13 +411,37 @@ class Problem:
             stages.insert(0, coarse_stage(coarse, limits))
         return stages
 
-    def message(self, best: Restart, alpha: float) -> str | None:
+    def end_at(self, theta: np.ndarray, alpha: float, report: Report) -> Restart:
+        """A restart that goes no further, since the search was interrupted."""
+        (restart,) = self.restarts([theta], FitTask(), report)
+        stage = self.stages(alpha)[-1]
+        train(
+            [replace(stage, limits=replace(stage.limits, max_iter=0))],
+            [restart],
+            history_size=1,
+            n_jobs=1,
+            pairs=None,
+            standard=self.scale.coordinates(alpha, self.training.weight_sum),
+            enough=threading.Event(),
+        )
+        restart.end.stop_reason = INTERRUPTED
+        return restart
+
+    def message(self, best: Restart, choice: Choice) -> str | None:
         """What to warn of."""
-        messages = [self._convergence_message(best.end)]
+        settings, alpha = self.settings, choice.alpha
+        messages = [
+            interrupted_search(alpha)
+            if choice.interrupted
+            else self._convergence_message(best.end),
+            limited_search(
+                choice.n_limited, choice.n_fits, settings.max_iter, settings.max_fun
+            ),
+        ]
         if is_constant(best.iterate.theta, self.shapes, self.training):
             if not self._nothing_to_fit(alpha):
                 messages.append(CONSTANT)
-            elif self.settings.alpha == "auto" and not self._nothing_to_fit(0.0):
+            elif settings.alpha == "auto" and not self._nothing_to_fit(0.0):
                 messages.append(CONSTANT_BY_SEARCH)
         scale, names = self.features.scale, self.rows.feature_names
         if alpha > 0:
@@ -483,7 +494,9 @@ def fit(
     *,
     previous: Previous | None = None,
     start: np.ndarray | None = None,
+    interrupted: bool = False,
     task: FitTask | None = None,
+    report: Report | None = None,
 ) -> Fit:
     """Fit the network.
 
@@ -496,8 +509,13 @@ def fit(
     start : ndarray of shape (n_parameters,), optional
         Where the first restart begins, in place of random weights, unless the network
         there predicts no better than a constant.
+    interrupted : bool
+        Whether a search was interrupted that came to ``start``: this is then what is
+        kept, without an iteration.
     task : FitTask, optional
         The callbacks' view of the fit.
+    report : Report, optional
+        What is printed.
 
     Raises
     ------
@@ -514,7 +532,7 @@ def fit(
         )
     if previous is not None:
         previous.check(rows.classes, shapes)
-        start = previous.theta
+        start = start if interrupted else previous.theta
     with overflow_as_error(rows), single_threaded_blas():
         features = Features.of(rows, shapes)
 
@@ -522,13 +540,8 @@ def fit(
         return Network(features.expand(theta), shapes, likelihood, rows)
 
     task = FitTask() if task is None else task
-    task.open(
-        rows.X,
-        rows.y,
-        lambda theta: network(theta).attributes(),
-        n_restarts=settings.n_init,
-        max_iter=settings.max_iter,
-    )
+    report = Report() if report is None else report
+    task.open(rows.X, rows.y, lambda theta: network(theta).attributes())
     # The threads that run restarts take their share of the work on the rows too.
     n_threads = max(settings.n_threads - settings.n_jobs + 1, 1)
     with (
@@ -543,26 +556,37 @@ def fit(
             start = features.reduce(start)
             if previous is not None or not problem.says_nothing(start):
                 thetas[0] = start
-        choice = problem.choose_alpha(thetas[0], previous)
-        if choice.theta is not None and not problem.says_nothing(choice.theta):
-            thetas[0] = choice.theta
-        restarts = problem.restarts(thetas, task)
-        stages = problem.stages(choice.alpha)
-        best = train(
-            stages,
-            restarts,
-            history_size=min(settings.history_size, settings.max_iter),
-            n_jobs=settings.n_jobs,
-            pairs=pairs,
-            standard=problem.scale.coordinates(
-                choice.alpha, problem.training.weight_sum
-            ),
-            enough=task.enough,
-        )
-        balance(best, problem.objective(problem.training, choice.alpha), rows.shares)
-        message = problem.message(best, choice.alpha)
-        found = network(best.iterate.theta)
-        importances = found.importances()
+        choice = problem.choose_alpha(thetas[0], previous, task, report)
+        if interrupted:
+            choice = choice._replace(theta=start, interrupted=True)
+        if choice.interrupted:
+            assert choice.theta is not None
+            best = problem.end_at(choice.theta, choice.alpha, report)
+            losses = [best.loss] + [np.inf] * (settings.n_init - 1)
+        else:
+            if choice.theta is not None and not problem.says_nothing(choice.theta):
+                thetas[0] = choice.theta
+            task.begin_final(settings.n_init, settings.max_iter)
+            restarts = problem.restarts(thetas, task, report)
+            best = train(
+                problem.stages(choice.alpha),
+                restarts,
+                history_size=min(settings.history_size, settings.max_iter),
+                n_jobs=settings.n_jobs,
+                pairs=pairs,
+                standard=problem.scale.coordinates(
+                    choice.alpha, problem.training.weight_sum
+                ),
+                enough=task.enough,
+            )
+            losses = [restart.loss for restart in restarts]
+            final = problem.objective(problem.training, choice.alpha)
+            balance(best, final, rows.shares)
+        message = problem.message(best, choice)
     task.close(best.iterate.theta)
-    losses = [restart.loss for restart in restarts]
-    return Fit(found, choice, best, importances, losses, pairs, message)
+    minimum = best.end
+    report.line(
+        f"{minimum.stop_reason} after {len(minimum.loss_curve)} iterations  "
+        f"objective {best.iterate.loss:.6f}  alpha {choice.alpha:.3g}"
+    )
+    return Fit(network(best.iterate.theta), choice, best, losses, pairs, message)

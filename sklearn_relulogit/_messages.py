@@ -23,6 +23,32 @@ CONSTANT_BY_SEARCH = (
 )
 
 
+INTERRUPTED_SCORES = (
+    "The fit was interrupted in the search for alpha. The scores until then are kept, "
+    "and the best alpha of these."
+)
+
+
+def interrupted_search(alpha: float) -> str:
+    """What is kept where a search for the penalty was interrupted."""
+    return (
+        f"The fit was interrupted in the search for alpha. At alpha={alpha:.3g}, the "
+        "best so far, the network of the first part of the rows is kept: with "
+        "warm_start=True another fit goes on from it."
+    )
+
+
+def limited_search(n_limited: int, n_fits: int, max_iter: int, max_fun: int) -> str:
+    """A sentence on fits of a search that a limit of the user's ended, or nothing."""
+    if not n_limited:
+        return ""
+    return (
+        f"In the search for alpha {n_limited} of {n_fits} fits ended by max_iter (now "
+        f"{max_iter}) or max_fun (now {max_fun}), so that another alpha may be better: "
+        "increase them, or pass a number for alpha."
+    )
+
+
 def feature_name(index: int, names: np.ndarray | None) -> str:
     """The name of a feature, or its number where there are no names."""
     return f"feature {index}" if names is None else f"feature {str(names[index])!r}"

@@ -1,4 +1,4 @@
-"""Export to ONNX: converters for skl2onnx, alone and within pipelines.
+"""Export to ONNX: converters for skl2onnx, and the logits as the plainest graph.
 
 Needs the extra ``onnx``: ``pip install 'sklearn-relulogit[onnx]'``.
 """
@@ -6,17 +6,20 @@ Needs the extra ``onnx``: ``pip install 'sklearn-relulogit[onnx]'``.
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from sklearn.base import BaseEstimator
 
 from ._base import check_has_network
 from ._classifier import ReLULogisticClassifier
 from ._classifier_cv import ReLULogisticClassifierCV
+from ._folding import FoldedNetwork
 from ._optional import optional_import
 
 if TYPE_CHECKING:
+    import onnx
     from skl2onnx.algebra.onnx_operator import OnnxOperator
     from skl2onnx.common._topology import ModelComponentContainer, Operator, Scope
 
-__all__ = ["register"]
+__all__ = ["register", "to_logits"]
 
 CLASSIFIERS = (ReLULogisticClassifier, ReLULogisticClassifierCV)
 
@@ -145,3 +148,107 @@ def onnx_classes(classes: np.ndarray) -> np.ndarray:
             f"{classes.tolist()}. The option nocl=True gives indices into it instead."
         )
     return as_integers
+
+
+# Old enough for all tools and for the oldest onnxruntime that is supported.
+OPSET, IR_VERSION = 13, 8
+
+
+def to_logits(model: BaseEstimator, *, dtype: Any = None) -> "onnx.ModelProto":
+    """The logits as an ONNX graph of Gemm and Relu nodes alone.
+
+    For tools that read networks of dense layers and nothing else, such as those that
+    put a network into an optimisation model or verify it. To serve labels and
+    probabilities, use :func:`register` and ``skl2onnx.to_onnx``.
+
+    Parameters
+    ----------
+    model : fitted estimator
+        A :class:`ReLULogisticClassifier` or :class:`ReLULogisticClassifierCV`, a
+        :class:`~sklearn.pipeline.Pipeline` that ends in one, or a fitted search over
+        either. Before the classifier may be scalers (those of :func:`fold_scaling`) and
+        a :class:`PiecewiseLinearEncoder`. They become part of the first layers.
+
+    dtype : {"float32", "float64"} or dtype, default=None
+        The floating type of the graph. None is that of the fit, or float64 if there are
+        steps in front. Many tools give a graph float32 inputs, and so need "float32";
+        features whose mean is much larger than their spread then lose digits.
+
+    Returns
+    -------
+    graph : onnx.ModelProto
+        With one input "X" of shape (n, n_features) and one output "logits", of shape
+        (n, 1) for two classes, those of ``classes_[1]``, else (n, n_classes).
+
+    Raises
+    ------
+    ImportError
+        If onnx is not installed.
+
+    TypeError
+        If the model does not end in a classifier of this package, or a step before it
+        is of another kind.
+
+    ValueError
+        If a scaler clips, or `dtype` is another.
+
+    NotFittedError
+        Before `fit`.
+
+    See Also
+    --------
+    register : To serve labels and probabilities.
+    sklearn_relulogit.export.to_torch : The same as a module of PyTorch.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from sklearn_relulogit import ReLULogisticClassifier
+    >>> from sklearn_relulogit.onnx import to_logits
+    >>> X, y = load_iris(return_X_y=True)
+    >>> clf = ReLULogisticClassifier((10,), alpha=1.0, random_state=0)
+    >>> graph = to_logits(make_pipeline(StandardScaler(), clf).fit(X, y))
+    >>> [node.op_type for node in graph.graph.node]
+    ['Gemm', 'Relu', 'Gemm']
+    """
+    optional_import("onnx", "onnx", "Export to ONNX")
+    import onnx
+
+    layers = FoldedNetwork.of(model).in_type(dtype)
+    n_features, n_outputs = layers[0][0].shape[0], layers[-1][0].shape[1]
+    nodes: list[Any] = []
+    weights: list[Any] = []
+    Z = "X"
+    for l, (W_T, b) in enumerate(layers, start=1):  # noqa: E741, the l of the formulas
+        names = [f"W{l}", f"b{l}"]
+        weights += map(onnx.numpy_helper.from_array, (W_T.T.copy(), b), names)
+        if l > 1:
+            nodes.append(
+                onnx.helper.make_node("Relu", [Z], [f"z{l - 1}"], f"relu{l - 1}")
+            )
+            Z = f"z{l - 1}"
+        out = "logits" if l == len(layers) else f"f{l}"
+        # All attributes are written out: some readers know no defaults.
+        nodes.append(
+            onnx.helper.make_node(
+                "Gemm", [Z, *names], [out], f"gemm{l}", alpha=1.0, beta=1.0, transB=1
+            )
+        )
+        Z = out
+    kind = onnx.helper.np_dtype_to_tensor_dtype(layers[0][0].dtype)
+    value = onnx.helper.make_tensor_value_info
+    graph = onnx.helper.make_graph(
+        nodes,
+        "logits",
+        [value("X", kind, ["n", n_features])],
+        [value("logits", kind, ["n", n_outputs])],
+        weights,
+    )
+    return onnx.helper.make_model(
+        graph,
+        opset_imports=[onnx.helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+        producer_name="sklearn_relulogit",
+    )

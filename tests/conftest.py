@@ -22,6 +22,20 @@ from sklearn_relulogit._rows.distinct import Keyed, merge_equal_rows
 # Both set what scipy reads at its import, and the first needs PyTorch.
 collect_ignore = ["benchmarks/device.py", "benchmarks/fingerprints.py"]
 
+HAS_TORCH = importlib.util.find_spec("torch") is not None
+needs_torch = pytest.mark.skipif(
+    not HAS_TORCH,
+    reason="PyTorch is too large for every environment; .ci/run has one with it",
+)
+
+
+def pytest_collection_modifyitems(items):
+    """Leave out the example of `to_torch` where there is no PyTorch."""
+    for item in items:
+        if item.name == "sklearn_relulogit.export.to_torch":
+            item.add_marker(needs_torch)
+
+
 # The same few examples each time; with --hypothesis-profile=full others, and
 # HYPOTHESIS_EXAMPLES of them, by default 4000 for each property.
 settings.register_profile(

@@ -6,7 +6,6 @@ large, that is in one of the environments of `.ci/run`.
 """
 
 import copy
-import importlib.util
 import pickle
 import sys
 import warnings
@@ -18,7 +17,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 import sklearn
-from conftest import installed_checks, slow
+from conftest import HAS_TORCH, installed_checks, needs_torch, slow
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_iris
@@ -76,11 +75,7 @@ class Torch:
         return A.numpy()
 
 
-HAS_TORCH = importlib.util.find_spec("torch") is not None
 LIBRARIES = [Strict, Torch] if HAS_TORCH else [Strict]
-needs_torch = pytest.mark.skipif(
-    not HAS_TORCH, reason="PyTorch is too large for every environment of CI"
-)
 
 
 @pytest.fixture(params=LIBRARIES, ids=lambda library: library.__name__)

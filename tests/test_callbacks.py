@@ -22,6 +22,8 @@ needs_callbacks = pytest.mark.skipif(
 
 
 def make(**kwargs):
+    """Without a search, of which test_watch.py tells."""
+    kwargs = {"alpha": 3.0} | kwargs
     return ReLULogisticClassifier((5,), random_state=0, **kwargs)
 
 

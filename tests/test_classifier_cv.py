@@ -75,17 +75,21 @@ def path_scores(X, y, weights, alphas, splits, scoring, precision):
         predicted = X[test] @ theta[:-1] + theta[-1] > 0
         return np.average(predicted == y[test], weights=weights[test])
 
-    return FoldSearch(
-        data=rows.given,
-        test_weights=weights,
-        likelihood=Logistic(),
-        features=features,
-        initial=np.zeros(X.shape[1] + 1),
-        history_size=30,
-        n_threads=1,
-        scorer=accuracy if scoring == "accuracy" else None,
-        precision=precision,
-    ).walk(np.array(alphas), splits, n_jobs=None)[1]
+    return (
+        FoldSearch(
+            data=rows.given,
+            test_weights=weights,
+            likelihood=Logistic(),
+            features=features,
+            initial=np.zeros(X.shape[1] + 1),
+            history_size=30,
+            n_threads=1,
+            scorer=accuracy if scoring == "accuracy" else None,
+            precision=precision,
+        )
+        .walk(np.array(alphas), splits, n_jobs=None)
+        .scores
+    )
 
 
 @pytest.mark.parametrize("scoring", ["neg_log_loss", "accuracy"])
@@ -98,7 +102,7 @@ def test_scores_are_those_of_logistic_regression(cancer, scoring, weighted):
     alphas = [100.0, 10.0, 1.0]
     splits = list(StratifiedKFold(4).split(X, y))
     clf = make((), alphas=alphas, scoring=scoring, cv=4).fit(X, y, s)
-    exact = Precision(tol=1e-8, max_iter=3000)
+    exact = Precision(tol=1e-8, max_iter=3000, max_fun=6000)
     ours, exactly = (
         path_scores(X, y, weights, alphas, splits, scoring, precision)
         for precision in (Precision(), exact)
@@ -407,22 +411,13 @@ def test_warm_start_goes_on_from_the_last_fit(cancer):
 def test_in_a_pipeline_and_a_search(cancer):
     X, y = cancer
     model = make_pipeline(StandardScaler(), make())
-    assert cross_val_score(model, X, y, cv=2).min() > 0.9
+    assert cross_val_score(model, X, y, cv=2).min() > -0.2
+    assert cross_val_score(model, X, y, cv=2, scoring="accuracy").min() > 0.9
     search = GridSearchCV(
         model, {"relulogisticclassifiercv__hidden_layer_sizes": [(), (3,)]}, cv=2
     )
-    assert search.fit(X, y).best_score_ > 0.9
+    assert -0.2 < search.fit(X, y).best_score_ < 0
     assert clone(model[-1]).get_params() == model[-1].get_params()
-
-
-def test_verbose(cancer, capsys):
-    clf = make(verbose=1, alphas=[30.0, 3.0]).fit(*cancer)
-    lines = capsys.readouterr().out.splitlines()
-    for line, alpha, score in zip(
-        lines, (30, 3), clf.scores_.mean(axis=1), strict=False
-    ):
-        assert line.startswith(f"alpha {alpha}  neg_log_loss {score:.6f} +- ")
-    assert lines[2].startswith("iteration ")
 
 
 @pytest.mark.parametrize(

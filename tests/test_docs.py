@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 
 import sklearn_relulogit
-from sklearn_relulogit import ReLULogisticClassifier
+from sklearn_relulogit import ReLULogisticClassifier, export, onnx
 
 ROOT = Path(__file__).parent.parent
 # Of the package that is tested, which need not be that of the checkout.
@@ -100,7 +100,10 @@ def test_every_example_is_named_in_the_readme():
 
 def test_every_public_name_is_in_the_reference():
     text = read("docs", "api.md")
-    for name in sklearn_relulogit.__all__:
+    names = list(sklearn_relulogit.__all__)
+    for module in (export, onnx):
+        names += [f"{module.__name__.rpartition('.')[2]}.{n}" for n in module.__all__]
+    for name in names:
         assert f"\n   {name}\n" in text, name
     # The representation of an estimator links to the page that autosummary makes.
     link = ReLULogisticClassifier()._get_doc_link()

@@ -263,7 +263,7 @@ def test_wrong_parameters(parameters, message):
 
 
 def test_wrong_data():
-    frame = pd.DataFrame(X, columns=list("abcdef"))
+    frame = pd.DataFrame(X.copy(), columns=list("abcdef"))
     frame.loc[3, "b"] = np.inf
     with pytest.raises(
         ValueError, match=r"^Replace the infinite values in feature 'b'"

@@ -34,7 +34,7 @@ def make(hidden_layer_sizes=(8,), **kwargs):
 
 
 # Fits of a search that go on to the end.
-EXACT = Precision(tol=1e-8, max_iter=3000, hopeless=np.inf)
+EXACT = Precision(tol=1e-8, max_iter=3000, max_fun=6000, hopeless=np.inf)
 
 
 def search(X, y, weights=None, hidden=(8,), **kwargs):
@@ -332,7 +332,7 @@ def test_the_losses_are_those_of_logistic_regression(cancer, weighted, precision
     weights = np.ones(len(y))
     if weighted:
         weights = np.random.RandomState(0).randint(0, 3, len(y)).astype(float)
-    alpha_chosen, losses, _ = search(X, y, weights, (), precision=precision)
+    alpha_chosen, losses, *_ = search(X, y, weights, (), precision=precision)
     (first, second), _, _ = halves(distinct(Block(X, y, weights)), 2, max_rows=10_000)
     assert len(losses) >= 3
     for alpha, loss in losses.items():
@@ -523,18 +523,6 @@ def test_memory_is_bounded_for_large_data():
         assert 1400 < min(halves_of) <= max(halves_of) <= 1502
     # By default so many of them.
     assert search_rows(10) == 10_000
-
-
-def test_an_interrupt_of_the_search_loses_nothing(cancer):
-    X, y = cancer
-    clf = make(alpha=3.0).fit(X, y)
-    before = vars(clf).copy()
-    clf.set_params(alpha="auto")
-    interrupted = watch_evaluations(at=20, error=KeyboardInterrupt)
-    with interrupted as evaluations, pytest.raises(KeyboardInterrupt):
-        clf.fit(X, y)
-    assert len(evaluations) == 20
-    assert vars(clf) == before | {"alpha": "auto"}
 
 
 def test_overflow_is_told(cancer):

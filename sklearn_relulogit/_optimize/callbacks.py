@@ -1,8 +1,10 @@
 """The bridge to scikit-learn's callbacks, `sklearn.callback` (1.9 and newer).
 
 A fit is a task; its subtasks are the iterations or, with several restarts, the
-restarts, whose subtasks are the iterations. With an older scikit-learn
-`set_callbacks` says what is missing, and all else works.
+restarts, whose subtasks are the iterations. Where the penalty is searched for, the fit
+has two subtasks instead: the search, whose subtasks are the penalties, and the final
+fit, with what is said above. With an older scikit-learn `set_callbacks` says what is
+missing, and all else works.
 """
 
 import threading
@@ -13,6 +15,7 @@ import numpy as np
 import sklearn
 
 from .lbfgs import Iterate, Monitor
+from .monitors import Watcher
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -39,7 +42,13 @@ except ModuleNotFoundError:
 
 CALLBACK = "callback"
 
-__all__ = ["CALLBACK", "CallbackSupportMixin", "FitTask", "with_callbacks"]
+__all__ = [
+    "CALLBACK",
+    "CallbackSupportMixin",
+    "FitTask",
+    "SearchTask",
+    "with_callbacks",
+]
 
 
 class FitTask:
@@ -52,6 +61,8 @@ class FitTask:
     estimator : estimator
     metadata : dict or None
         What `fit` was given beside X and y.
+    searches : bool
+        Whether there is a search before the final fit.
 
     Attributes
     ----------
@@ -64,10 +75,15 @@ class FitTask:
         context: Any = None,
         estimator: Any = None,
         metadata: dict[str, Any] | None = None,
+        searches: bool = False,
     ) -> None:
         self.enough = threading.Event()
         self._context = context
         self._arguments = {"estimator": estimator, "metadata": metadata}
+        self._searches = searches
+        self._is_open = False
+        # The task of the final fit: that of the whole fit where there is no search.
+        self._final: Any = None
         self._restarts: list[Any] = []
 
     def open(
@@ -75,10 +91,8 @@ class FitTask:
         X: Any,
         y: Any,
         fitted_attributes: Callable[[np.ndarray], dict[str, Any]],
-        n_restarts: int,
-        max_iter: int,
     ) -> None:
-        """The fit begins.
+        """The fit begins, unless it has, and this is what the callbacks may ask for.
 
         Parameters
         ----------
@@ -86,20 +100,50 @@ class FitTask:
             What the callbacks may score on: the training data as they came.
         fitted_attributes : callable
             theta -> the attributes with which a copy of the estimator can predict.
-        n_restarts, max_iter : int
-            The number of restarts, and the largest number of iterations of each.
         """
         if self._context is None:
             return
         self._arguments |= {"X": X, "y": y}
         self._fitted_attributes = fitted_attributes
-        self.begin(self._context)
+        if not self._is_open:
+            self._is_open = True
+            self.begin(self._context)
+
+    def search(self, max_penalties: int) -> "list[SearchTask]":
+        """The search begins; what hears of its penalties, in a list."""
+        if self._context is None:
+            return []
+        context = self._context.subcontext(
+            task_name="search", max_subtasks=max_penalties
+        )
+        self.begin(context)
+        return [SearchTask(self, context)]
+
+    def begin_final(self, n_restarts: int, max_iter: int) -> None:
+        """The final fit begins.
+
+        Parameters
+        ----------
+        n_restarts, max_iter : int
+            The number of restarts, and the largest number of iterations of each.
+        """
+        if self._context is None:
+            return
+        one = n_restarts == 1
+        self._final = self._context
+        if self._searches:
+            self._final = self._context.subcontext(
+                task_name="final-fit",
+                max_subtasks=max_iter if one else n_restarts,
+                sequential_subtasks=one,
+            )
+            self.begin(self._final)
         # Made ahead of time, since the restarts may run in parallel.
         self._restarts = (
-            [self._context]
-            if n_restarts == 1
+            [self._final]
+            if one
             else [
-                self._context.subcontext(
+                self._final.subcontext(
                     task_name="restart", task_id=index, max_subtasks=max_iter
                 )
                 for index in range(n_restarts)
@@ -124,16 +168,48 @@ class FitTask:
         return {"reconstruction_attributes": lambda: self._fitted_attributes(theta)}
 
     def monitors(self, index: int) -> list[Monitor]:
-        """The monitor of one restart, in a list, empty without callbacks."""
-        if self._context is None:
+        """The monitor of one restart, in a list.
+
+        It is empty without callbacks, and where the final fit has not begun.
+        """
+        if self._final is None:
             return []
         restart = self._restarts[index]
-        return [_Iterations(self, restart, is_fit=restart is self._context)]
+        return [_Iterations(self, restart, is_fit=restart is self._final)]
 
-    def close(self, theta: np.ndarray) -> None:
-        """The fit has ended, at theta."""
-        if self._context is not None:
-            self.end(self._context, theta)
+    def close(self, theta: np.ndarray | None) -> None:
+        """The fit has ended, at theta; without a network at None."""
+        if self._context is None:
+            return
+        if self._final is not None and self._final is not self._context:
+            self.end(self._final, theta)
+        self.end(self._context, theta)
+
+
+class SearchTask(Watcher):
+    """The callbacks' view of a search: one subtask for each penalty."""
+
+    def __init__(self, task: FitTask, context: Any) -> None:
+        self._task = task
+        self._context = context
+        self._penalty: Any = None
+
+    def begin(self, alpha: float) -> None:
+        self._penalty = self._context.subcontext(task_name="penalty")
+        self._task.begin(self._penalty)
+
+    def end(
+        self, alpha: float, values: np.ndarray, mean: float, theta: np.ndarray
+    ) -> bool:
+        penalty, self._penalty = self._penalty, None
+        return self._task.end(penalty, theta)
+
+    def close(self, theta: np.ndarray | None) -> None:
+        """The search has ended, with these parameters."""
+        if self._penalty is not None:
+            # It was interrupted.
+            self._task.end(self._penalty)
+        self._task.end(self._context, theta)
 
 
 class _Iterations(Monitor):

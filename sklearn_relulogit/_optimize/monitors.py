@@ -1,7 +1,12 @@
-"""What watches a fit from iteration to iteration: validation, printing, interrupts."""
+"""What watches a fit from iteration to iteration: validation, printing, interrupts.
+
+And what a watcher of a search, which goes from penalty to penalty, is.
+"""
 
 import threading
 import time
+
+import numpy as np
 
 from .._model.objective import Objective
 from .lbfgs import INTERRUPTED, Iterate, Monitor
@@ -57,14 +62,29 @@ class Validation(Monitor):
         return None
 
 
+class Report:
+    """Prints lines, with the seconds since it was made, unless ``verbose`` is 0."""
+
+    def __init__(self, verbose: int = 0) -> None:
+        self.verbose = verbose
+        self._start = time.perf_counter()
+
+    def line(self, text: str) -> None:
+        """Print a line."""
+        if self.verbose:
+            print(f"{text}  {time.perf_counter() - self._start:.1f} s", flush=True)
+
+
 class Printer(Monitor):
     """Prints iteration, objective, gradient norm, validation loss and seconds."""
 
-    def __init__(self, verbose: int, label: str, validation: Validation | None) -> None:
-        self.every = PRINT_EVERY if verbose == 1 else 1
+    def __init__(
+        self, report: Report, label: str = "", validation: Validation | None = None
+    ) -> None:
+        self.report = report
+        self.every = PRINT_EVERY if report.verbose == 1 else 1
         self.label = label
         self.validation = validation
-        self.start = time.perf_counter()
         self._unprinted: Iterate | None = None
 
     def end_iteration(self, iterate: Iterate) -> str | None:
@@ -86,7 +106,7 @@ class Printer(Monitor):
         )
         if self.validation is not None:
             line += f"  validation loss {self.validation.losses[-1]:.6f}"
-        print(f"{line}  {time.perf_counter() - self.start:.1f} s", flush=True)
+        self.report.line(line)
 
 
 class Interrupt(Monitor):
@@ -97,3 +117,24 @@ class Interrupt(Monitor):
 
     def end_iteration(self, iterate: Iterate) -> str | None:
         return INTERRUPTED if self.event.is_set() else None
+
+
+class Watcher:
+    """A listener that hears of each penalty of a search and may end the search."""
+
+    def begin(self, alpha: float) -> None:
+        """The fits by a penalty begin."""
+
+    def monitors(self, alpha: float, fold: int) -> list[Monitor]:
+        """What watches the fit to a fold from iteration to iteration."""
+        return []
+
+    def end(
+        self, alpha: float, values: np.ndarray, mean: float, theta: np.ndarray
+    ) -> bool:
+        """The fits by a penalty have ended; whether the search should too.
+
+        ``values`` are the losses or scores of the folds, and ``theta`` is where the
+        fit to the first one ended.
+        """
+        return False

@@ -4,7 +4,7 @@ Two-fold cross-validation between halves that the data define (see `halves`), al
 a path of penalties. ``docs/defaults.md`` says why, and what it gains.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,16 +15,22 @@ from .._model.likelihood import Likelihood
 from .._model.objective import Objective
 from .._model.parameters import Shapes
 from .._optimize.coordinates import FeatureScale
+from .._optimize.lbfgs import Monitor
+from .._optimize.monitors import Watcher
 from .._rows.distinct import Keyed
 from .._threads import single_threaded_blas
 from .halves import Halves, halves
-from .path import TOLERANCE, Fold, Precision
+from .path import TOLERANCE, Fold, Interrupted, Precision
+from .watch import Enough
 
 # Penalties are half powers of ten, counted by their exponents, so that rounding errors
 # do not matter. The search begins at 10, the best single value in the study, unless
 # the network would all but collapse, and goes no more than four powers from there.
 FIRST_EXPONENT = 2
 MAX_STEPS = 8
+
+# So a search tries at most so many penalties.
+MAX_PENALTIES = 1 + 2 * MAX_STEPS
 
 # Of so few rows the halves tell nothing. A weak penalty then lets the network say what
 # the rows do.
@@ -38,11 +44,18 @@ MAX_NUMBERS, MIN_ROWS = 2**22, 2000
 
 
 class Choice(NamedTuple):
-    """A penalty, the validation loss of those tried, and a theta to go on from."""
+    """A penalty, the validation loss of those tried, and a theta to go on from.
+
+    ``interrupted`` says that the search was, and theta is then what to keep.
+    ``n_limited`` of ``n_fits`` fits of the search ended by a limit of the user's.
+    """
 
     alpha: float
     losses: dict[float, float] | None = None
     theta: np.ndarray | None = None
+    interrupted: bool = False
+    n_limited: int = 0
+    n_fits: int = 0
 
 
 def search_rows(n_features: int) -> int:
@@ -75,8 +88,8 @@ class Walk:
         Where the first fits begin.
     unit : float
         The unit of the penalties.
-    report : callable or None
-        Called with each penalty and its mean loss.
+    watchers : sequence of Watcher
+        Told of each penalty.
     """
 
     def __init__(
@@ -84,13 +97,16 @@ class Walk:
         folds: list[Fold],
         initial: np.ndarray,
         unit: float,
-        report: Callable[[float, float], None] | None,
+        watchers: Sequence[Watcher],
     ) -> None:
         self.folds = folds
         self.initial, self.unit = initial, unit
-        self.report = report
+        self.watchers = watchers
         # Of each penalty: where the fits of the folds ended, and with what losses.
         self.steps: dict[int, tuple[list[np.ndarray], list[float]]] = {}
+        self.losses: dict[int, float] = {}
+        # Of the first penalty, before it has a loss: where the first fit has come to.
+        self.first_theta: np.ndarray | None = None
 
     def loss_at(self, exponent: int, before: int | None) -> float:
         """The mean loss of a penalty, whose fits begin where those of ``before`` ended.
@@ -102,17 +118,59 @@ class Walk:
             last = [self.initial] * n, [np.inf] * n
         else:
             last = self.steps[before]
-        results = [
-            fold.step(alpha, theta, loss)
-            for fold, theta, loss in zip(self.folds, *last, strict=True)
-        ]
-        thetas, losses = map(list, zip(*results, strict=True))
+        for watcher in self.watchers:
+            watcher.begin(alpha)
+        thetas, losses = [], []
+        for number, (fold, theta, loss) in enumerate(
+            zip(self.folds, *last, strict=True)
+        ):
+            monitors = [
+                monitor
+                for watcher in self.watchers
+                for monitor in watcher.monitors(alpha, number)
+            ]
+            theta, loss = self._step(fold, alpha, theta, loss, monitors)
+            thetas.append(theta)
+            losses.append(loss)
         self.steps[exponent] = thetas, losses
         weights = [fold.validation.parts.weight_sum for fold in self.folds]
-        loss = float(np.average(losses, weights=weights))
-        if self.report is not None:
-            self.report(alpha, loss)
+        loss = self.losses[exponent] = float(np.average(losses, weights=weights))
+        ends = [
+            watcher.end(alpha, np.array(losses), loss, thetas[0])
+            for watcher in self.watchers
+        ]
+        if any(ends):
+            raise Enough
         return loss
+
+    def _step(
+        self,
+        fold: Fold,
+        alpha: float,
+        theta: np.ndarray,
+        loss: float,
+        monitors: list[Monitor],
+    ) -> tuple[np.ndarray, float]:
+        """A step of one fold; its parameters are noted if there were none before."""
+        try:
+            theta, loss = fold.step(alpha, theta, loss, monitors)
+        except Interrupted as interrupt:
+            if self.first_theta is None:
+                self.first_theta = interrupt.theta
+            raise
+        if self.first_theta is None:
+            self.first_theta = theta
+        return theta, loss
+
+    def kept(self) -> tuple[int | None, np.ndarray | None]:
+        """The penalty of the lowest loss so far, and a network fitted by it.
+
+        Before there is one, None and what there is of a network.
+        """
+        if not self.losses:
+            return None, self.first_theta
+        best = min(self.losses, key=self.losses.__getitem__)
+        return best, self.steps[best][0][0]
 
 
 def choose_alpha(
@@ -124,7 +182,7 @@ def choose_alpha(
     *,
     history_size: int,
     ordered_map: OrderedMap = map,
-    report: Callable[[float, float], None] | None = None,
+    watchers: Sequence[Watcher] = (),
     precision: Precision | None = None,
     max_rows: int | None = None,
 ) -> Choice:
@@ -133,6 +191,9 @@ def choose_alpha(
     The fits of each half follow the path that `descend` takes, each from where the one
     before has ended, the first from ``initial``. So it finds the lowest loss if the
     loss has one minimum over alpha, as it has, but for noise, in the study.
+
+    A watcher may end the search, and an interrupt ends it once there is a network to
+    keep. Then the best penalty so far is taken.
     """
     precision = Precision() if precision is None else precision
     data = sample.block
@@ -161,22 +222,36 @@ def choose_alpha(
         )
         for training, other in zip(two.training, reversed(two.validation), strict=True)
     ]
-    walk = Walk(folds, initial, unit, report)
+    walk = Walk(folds, initial, unit, watchers)
     start = min(FIRST_EXPONENT, int(np.floor(2 * np.log10(collapse / unit))) - 2)
-    with single_threaded_blas():
-        # One nat over all rows: the evidence that it takes to leave the penalty that
-        # is usually best. Rows, not weights, so that the weights' unit is irrelevant.
-        best, losses = descend(
-            walk.loss_at,
-            start,
-            least_gain=1 / two.n_rows,
-            tol=precision.tol,
-            constant=constant_loss(two),
-        )
+    interrupted = False
+    theta: np.ndarray | None
+    try:
+        with single_threaded_blas():
+            # One nat over all rows: the evidence that it takes to leave the penalty
+            # that is usually best. Rows, not weights, so that the weights' unit is
+            # irrelevant.
+            best, losses = descend(
+                walk.loss_at,
+                start,
+                least_gain=1 / two.n_rows,
+                tol=precision.tol,
+                constant=constant_loss(two),
+            )
+        theta = walk.steps[best][0][0]
+    except (Enough, KeyboardInterrupt) as end:
+        interrupted = isinstance(end, KeyboardInterrupt)
+        so_far, theta = walk.kept()
+        if theta is None:
+            raise
+        best, losses = start if so_far is None else so_far, walk.losses
     return Choice(
         unit * penalty(best),
         {unit * penalty(exponent): loss for exponent, loss in losses.items()},
-        walk.steps[best][0][0],
+        theta,
+        interrupted,
+        n_limited=sum(fold.n_limited for fold in folds),
+        n_fits=sum(len(fold.stop_reasons) for fold in folds),
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import joblib
 import numpy as np
@@ -12,15 +13,50 @@ from .._model.blocks import Block, OrderedMap, Parts
 from .._model.collapse import collapse_alpha
 from .._model.likelihood import Likelihood
 from .._model.objective import Objective
+from .._optimize.monitors import Watcher
 from .._rows.weights import check_total
 from .._threads import ThreadedMap, single_threaded_blas
-from .path import Fold, Precision
+from .path import Fold, Interrupted, Precision, interruptible_at
 
 # The grid that a number of penalties stands for ends at this share of its first.
 WEAKEST_OF_GRID = 1e-4
 
 # Rows to train on and rows to judge by, as indices.
 Split = tuple[np.ndarray, np.ndarray]
+
+
+class Step(NamedTuple):
+    """Parameters and score of a fold by a penalty, and whether a limit ended the fit.
+
+    Only a limit of the user's counts.
+    """
+
+    theta: np.ndarray
+    score: float
+    limited: bool
+
+
+class Walked(NamedTuple):
+    """What came of a walk.
+
+    Attributes
+    ----------
+    scores : ndarray of shape (n_alphas, n_folds)
+        nan from where the path has ended.
+    thetas : dict of int to ndarray
+        Of each penalty, by its number, where the fit to the first fold ended.
+    interrupted : bool
+        By Ctrl-C. If that was before there was a score, ``thetas`` holds what there is
+        of the first fit.
+    n_limited, n_fits : int
+        How many fits ended by a limit of the user's, and the number of fits.
+    """
+
+    scores: np.ndarray
+    thetas: dict[int, np.ndarray]
+    interrupted: bool
+    n_limited: int
+    n_fits: int
 
 
 @dataclass(frozen=True)
@@ -49,10 +85,8 @@ class FoldSearch:
     scorer: Callable[[np.ndarray, np.ndarray], float] | None
     precision: Precision = field(default_factory=Precision)
 
-    def step(
-        self, alpha: float, theta: np.ndarray, split: Split
-    ) -> tuple[np.ndarray, float]:
-        """Fit a fold from theta; the theta for the next step, and the score."""
+    def step(self, alpha: float, theta: np.ndarray, split: Split) -> Step:
+        """Fit a fold from theta."""
         training, test = split
         X, y, weights = self.data
         with ThreadedMap(self.n_threads) as threads, single_threaded_blas():
@@ -66,9 +100,10 @@ class FoldSearch:
             )
             if self.scorer is None:
                 theta, loss = fold.step(alpha, theta)
-                return theta, -loss
+                return Step(theta, -loss, fold.n_limited > 0)
             theta = fold.fit(alpha, theta)
-        return theta, self.scorer(theta, test)
+        with interruptible_at(theta):
+            return Step(theta, self.scorer(theta, test), fold.n_limited > 0)
 
     def _objective(
         self, data: Block, rows: np.ndarray, threads: OrderedMap
@@ -94,34 +129,77 @@ class FoldSearch:
         splits: Sequence[Split],
         *,
         n_jobs: int | None,
-        report: Callable[[float, np.ndarray], None] | None = None,
-    ) -> tuple[list[np.ndarray], np.ndarray]:
-        """From strong to weak: a theta of each penalty, and all scores.
+        watchers: Sequence[Watcher] = (),
+    ) -> Walked:
+        """Go from strong to weak penalties, until the scores have turned.
 
-        The scores, (n_alphas, n_folds), are nan from where the path has ended.
+        A watcher may end the walk, and an interrupt ends it once there is a network to
+        keep.
         """
         scores = np.full((len(alphas), len(splits)), np.nan)
         thetas = [self.initial] * len(splits)
-        of_first_fold = []
+        of_first_fold: dict[int, np.ndarray] = {}
+        n_limited = 0
+        interrupted = False
         n_jobs = min(joblib.effective_n_jobs(n_jobs), len(splits))
-        with Parallel(n_jobs=n_jobs) as parallel:
-            for number, alpha in enumerate(alphas):
-                results = parallel(
-                    delayed(self.step)(float(alpha), theta, split)
-                    for theta, split in zip(thetas, splits, strict=True)
-                )
-                thetas = [theta for theta, _ in results]
-                of_first_fold.append(thetas[0])
-                scores[number] = [score for _, score in results]
-                if report is not None:
-                    report(alpha, scores[number])
-                if has_turned(scores[: number + 1]):
-                    break
-        return of_first_fold, scores
+        try:
+            with Parallel(n_jobs=n_jobs) as parallel:
+                for number, alpha in enumerate(alphas):
+                    for watcher in watchers:
+                        watcher.begin(alpha)
+                    steps = parallel(
+                        delayed(self.step)(float(alpha), theta, split)
+                        for theta, split in zip(thetas, splits, strict=True)
+                    )
+                    thetas = [step.theta for step in steps]
+                    scores[number] = [step.score for step in steps]
+                    of_first_fold[number] = thetas[0]
+                    n_limited += sum(step.limited for step in steps)
+                    if self._ends(alpha, scores[number], thetas[0], watchers):
+                        break
+                    if has_turned(scores[: number + 1]):
+                        break
+        except KeyboardInterrupt as interrupt:
+            if not of_first_fold:
+                if not isinstance(interrupt, Interrupted):
+                    raise
+                of_first_fold[0] = interrupt.theta
+            interrupted = True
+        n_fits = len(of_first_fold) * len(splits)
+        return Walked(scores, of_first_fold, interrupted, n_limited, n_fits)
+
+    def _ends(
+        self,
+        alpha: float,
+        scores: np.ndarray,
+        theta: np.ndarray,
+        watchers: Sequence[Watcher],
+    ) -> bool:
+        """Tell the watchers of a penalty; whether one of them ends the walk."""
+        mean = float(mean_scores(scores[np.newaxis])[0])
+        ends = [watcher.end(alpha, scores, mean, theta) for watcher in watchers]
+        return any(ends)
+
+
+def mean_scores(scores: np.ndarray) -> np.ndarray:
+    """The mean score of each penalty, (n_alphas,).
+
+    Folds without a score (nan) for any penalty are left out. A penalty without a score
+    in another fold has no mean, nor has one that the path did not come to.
+    """
+    defined = ~np.isnan(scores).all(axis=0)
+    if not defined.any():
+        return np.full(len(scores), np.nan)
+    return np.asarray(scores[:, defined].mean(axis=1))
 
 
 def has_turned(scores: np.ndarray) -> bool:
     """Whether the last of the penalties is clearly past the best one."""
-    means = scores.mean(axis=1)
-    best = int(means.argmax())
-    return best < len(means) - 2 and bool((scores[-1] < scores[best]).all())
+    means = mean_scores(scores)
+    if np.isnan(means).all():
+        return False
+    best = int(np.nanargmax(means))
+    defined = ~np.isnan(scores[best])
+    return best < len(means) - 2 and bool(
+        (scores[-1, defined] < scores[best, defined]).all()
+    )

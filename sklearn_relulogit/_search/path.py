@@ -4,7 +4,10 @@ Both searches for the penalty walk such paths: that of ``alpha="auto"`` over two
 (`auto`), and that of the CV class over the folds of a splitter (`folds`).
 """
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import Self
 
 import numpy as np
 
@@ -12,7 +15,16 @@ from .._model.collapse import revive
 from .._model.objective import Objective
 from .._model.parameters import Shapes
 from .._optimize.coordinates import FeatureScale
-from .._optimize.lbfgs import INTERRUPTED, Iterate, Limits, Monitor, Stage, minimize
+from .._optimize.lbfgs import (
+    EVALUATION_LIMIT,
+    INTERRUPTED,
+    ITERATION_LIMIT,
+    Iterate,
+    Limits,
+    Monitor,
+    Stage,
+    minimize,
+)
 from .._optimize.monitors import VALIDATION_LOSS
 from .._optimize.training import limits_for
 
@@ -35,8 +47,10 @@ class Precision:
     ----------
     tol : float
         Relative tolerance of the loss, and by it of the choice.
-    max_iter : int
-        Largest number of iterations of a fit.
+    max_iter, max_fun : int
+        Largest numbers of iterations and of evaluations of a fit.
+    by_user : bool
+        Whether one of these limits is the user's, not the search's own.
     hopeless : float
         A fit is given up once its validation loss is this share above that of the
         penalty before, and rises; inf for never.
@@ -45,13 +59,33 @@ class Precision:
     tol: float = TOLERANCE
     max_iter: int = MAX_ITER
     hopeless: float = HOPELESS
+    max_fun: int = 2 * MAX_ITER
+    by_user: bool = False
+
+    @classmethod
+    def within(cls, max_iter: int, max_fun: int) -> Self:
+        """As exact as a search needs, with no more iterations than the user allows."""
+        own = cls()
+        return cls(
+            max_iter=min(own.max_iter, max_iter),
+            max_fun=min(own.max_fun, max_fun),
+            by_user=max_iter < own.max_iter or max_fun < own.max_fun,
+        )
 
     def limits(self, shapes: Shapes, dtype: np.dtype) -> Limits:
         """When a fit ends."""
-        limits = limits_for(shapes, dtype, self.tol, self.max_iter, 2 * self.max_iter)
+        limits = limits_for(shapes, dtype, self.tol, self.max_iter, self.max_fun)
         # Without hidden layers the gradient alone ends it.
         factor = 5.0 if len(shapes) > 1 else 0.3
         return replace(limits, tol=factor * self.tol)
+
+
+class Interrupted(KeyboardInterrupt):
+    """An interrupt of a fit, with the parameters that it had come to."""
+
+    def __init__(self, theta: np.ndarray) -> None:
+        super().__init__(theta)
+        self.theta = theta
 
 
 @dataclass(frozen=True)
@@ -67,6 +101,9 @@ class Fold:
     scale : FeatureScale
         Of the features, for the coordinates of the optimiser.
     history_size : int
+    precision : Precision
+    stop_reasons : list of str
+        Why each of its fits has ended.
     """
 
     training: Objective
@@ -75,19 +112,43 @@ class Fold:
     scale: FeatureScale
     history_size: int
     precision: Precision = field(default_factory=Precision)
+    stop_reasons: list[str] = field(default_factory=list)
+
+    @property
+    def n_limited(self) -> int:
+        """How many of its fits ended by a limit of the user's."""
+        limits = (ITERATION_LIMIT, EVALUATION_LIMIT) if self.precision.by_user else ()
+        return sum(reason in limits for reason in self.stop_reasons)
 
     def step(
-        self, alpha: float, theta: np.ndarray, loss: float = np.inf
+        self,
+        alpha: float,
+        theta: np.ndarray,
+        loss: float = np.inf,
+        monitors: Sequence[Monitor] = (),
     ) -> tuple[np.ndarray, float]:
         """Fit from theta, where the path has come to with this validation loss.
 
         Returns the theta for the next step, and its validation loss.
         """
-        theta = self.fit(alpha, theta, loss)
-        return theta, self.validation.mean_nll(theta)
+        theta = self.fit(alpha, theta, loss, monitors)
+        with interruptible_at(theta):
+            return theta, self.validation.mean_nll(theta)
 
-    def fit(self, alpha: float, theta: np.ndarray, loss: float = np.inf) -> np.ndarray:
-        """Fit from theta; the theta for the next step."""
+    def fit(
+        self,
+        alpha: float,
+        theta: np.ndarray,
+        loss: float = np.inf,
+        monitors: Sequence[Monitor] = (),
+    ) -> np.ndarray:
+        """Fit from theta; the theta for the next step.
+
+        Raises
+        ------
+        Interrupted
+            By Ctrl-C, once there are parameters that are worth keeping.
+        """
         evaluation = self.training.evaluation
         objective = Objective(self.training.parts, evaluation, alpha)
         limits = self.precision.limits(evaluation.shapes, evaluation.dtype)
@@ -96,12 +157,25 @@ class Fold:
             [Stage(objective, limits)],
             revive(theta, self.initial, evaluation.shapes),
             history_size=min(self.history_size, limits.max_iter),
-            monitors=[Hopeless(self.validation, bound)] if bound < np.inf else [],
+            monitors=[
+                *monitors,
+                *([Hopeless(self.validation, bound)] if bound < np.inf else []),
+            ],
             standard=self.scale.coordinates(alpha, objective.parts.weight_sum),
         )
         if minimum.stop_reason == INTERRUPTED:
-            raise KeyboardInterrupt
+            raise Interrupted(minimum.iterate.theta)
+        self.stop_reasons.append(minimum.stop_reason)
         return minimum.iterate.theta
+
+
+@contextmanager
+def interruptible_at(theta: np.ndarray) -> Iterator[None]:
+    """Let an interrupt of the body tell the parameters that there are."""
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        raise Interrupted(theta) from interrupt
 
 
 class Hopeless(Monitor):

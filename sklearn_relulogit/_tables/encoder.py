@@ -84,6 +84,7 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
 
     See Also
     --------
+    tabular_pipeline : A classifier for a raw table, with this encoder in it.
     sklearn.preprocessing.KBinsDiscretizer : Steps in the place of ramps.
     sklearn.preprocessing.SplineTransformer : Smooth functions in the place of ramps.
 
