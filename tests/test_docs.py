@@ -121,7 +121,11 @@ def test_every_page_is_in_a_toctree():
             named |= {line for line in block.split("\n") if line and line[0] != ":"}
     pages = {
         path.relative_to(docs).with_suffix("").as_posix()
-        for path in [*docs.glob("*.md"), *docs.glob("guide/*.md")]
+        for path in [
+            *docs.glob("*.md"),
+            *docs.glob("guide/*.md"),
+            *docs.glob("recipes/*.md"),
+        ]
     }
     assert pages - {"index"} <= named
     assert named - pages == {"auto_examples/index"}

@@ -1,6 +1,7 @@
 """The Python in the pages of the documentation runs, and prints what stands there."""
 
 from doctest import ELLIPSIS
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,20 @@ from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
 DOCS = Path(__file__).parent.parent / "docs"
 # The derivation quotes the middle of a function, which test_docs.py compares.
 PAGES = sorted(
-    {*DOCS.glob("*.md"), *DOCS.glob("guide/*.md")} - {DOCS / "derivation.md"}
+    {*DOCS.glob("*.md"), *DOCS.glob("guide/*.md"), *DOCS.glob("recipes/*.md")}
+    - {DOCS / "derivation.md"}
 )
 # They fit many networks.
 SLOW = {"layers_and_penalty", "probabilities", "scaling"}
+# Packages that a recipe needs beyond those of the tests. .ci/run has an environment
+# with all of them.
+NEEDED = {
+    "attributions": ["captum"],
+    "conformal": ["mapie"],
+    "microcontroller": ["emlearn"],
+    "optimise": ["omlt", "highspy"],
+    "uncertainty": ["laplace"],
+}
 SYBIL = Sybil([PythonCodeBlockParser(doctest_optionflags=ELLIPSIS), SkipParser()])
 
 
@@ -24,11 +35,21 @@ def run(page):
         example.evaluate()
 
 
-@pytest.mark.parametrize(
-    "page",
-    [slow(page) if page.stem in SLOW else page for page in PAGES],
-    ids=lambda page: page.stem,
-)
+def marked(page):
+    """A page as a parameter: slow, or with what the packages that it needs ask for."""
+    if page.stem not in NEEDED:
+        return slow(page) if page.stem in SLOW else page
+    needed = NEEDED[page.stem]
+    is_missing = not all(map(find_spec, needed))
+    reason = f"needs {' and '.join(needed)}, which .ci/run has in one environment"
+    # Of the warnings that the packages have for each other, none is ours.
+    others = pytest.mark.filterwarnings("default", "error:::sklearn_relulogit")
+    return pytest.param(
+        page, marks=[pytest.mark.skipif(is_missing, reason=reason), others]
+    )
+
+
+@pytest.mark.parametrize("page", [marked(page) for page in PAGES], ids=lambda p: p.stem)
 def test_the_python_of_a_page(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # Some write files.
     monkeypatch.setenv("MPLBACKEND", "Agg")
@@ -37,7 +58,7 @@ def test_the_python_of_a_page(page, tmp_path, monkeypatch):
 
 
 def test_there_are_examples_and_a_wrong_one_fails(tmp_path):
-    assert {page.stem for page in PAGES} > SLOW
+    assert {page.stem for page in PAGES} > SLOW | NEEDED.keys()
     counts = {page.stem: len(list(SYBIL.parse(page).examples())) for page in PAGES}
     assert min(counts["getting_started"], counts["persistence"]) > 10
     page = tmp_path / "page.md"
