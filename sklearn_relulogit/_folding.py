@@ -10,17 +10,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.linalg import block_diag
 from sklearn.base import BaseEstimator
+from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import BaseReLULogistic, check_has_network
 from ._explain.explained import split_model
-from ._explain.scaling import SCALERS, fold_scaling, scaling_steps
+from ._explain.scaling import SCALERS, fold_scaling
 from ._model.parameters import Layers
 from ._tables.encoder import PiecewiseLinearEncoder
-
-FOLDED = (*SCALERS, PiecewiseLinearEncoder, Pipeline)
 
 
 @dataclass(frozen=True)
@@ -60,18 +61,13 @@ class FoldedNetwork:
         split = split_model(model)
         clf = split.classifier
         check_has_network(clf)
-        steps = [step for part in split.steps for step in single_steps(part)]
         layers = list(zip(clf.coefs_, clf.intercepts_, strict=True))
-        if steps:
-            layers = [
-                (W_T.astype(np.float64), b.astype(np.float64)) for W_T, b in layers
-            ]
-        for step in reversed(steps):
-            fold = (
-                fold_ramps if isinstance(step, PiecewiseLinearEncoder) else fold_scaler
-            )
+        if split.steps:
+            layers = [(W_T.astype(float), b.astype(float)) for W_T, b in layers]
+        for step in reversed(split.steps):
             layers = fold(step, layers)
-        return cls(layers, clf, [*steps, clf][0])
+        knows = [step for step in split.steps if hasattr(step, "n_features_in_")]
+        return cls(layers, clf, [*knows, clf][0])
 
     def in_type(self, dtype: Any) -> Layers:
         """The layers in a floating type, in copies; None is their own.
@@ -93,24 +89,30 @@ class FoldedNetwork:
         return [(np.array(W_T, name), np.array(b, name)) for W_T, b in self.layers]
 
 
-def single_steps(step: BaseEstimator | str | None) -> list[BaseEstimator]:
-    """The fitted steps of a pipeline in order, each of which can be folded."""
-    if step is None or step == "passthrough":
-        return []
-    if not isinstance(step, FOLDED):
-        names = ", ".join(kind.__name__ for kind in FOLDED[:-1])
+def fold(step: BaseEstimator | str | None, layers: Layers) -> Layers:
+    """The network of the input of a fitted step, from that of its output."""
+    match step:
+        case None | "passthrough" | FunctionTransformer(func=None):
+            return layers
+        case Pipeline():
+            for _, part in reversed(step.steps):
+                layers = fold(part, layers)
+            return layers
+        case PiecewiseLinearEncoder():
+            check_is_fitted(step)
+            return fold_ramps(step, layers)
+        case ColumnTransformer():
+            check_is_fitted(step)
+            return fold_columns(step, layers)
+    if not isinstance(step, SCALERS):
         raise TypeError(
             f"Cannot fold {step!r} into the network: before the classifier may be "
-            f"{names}, a Pipeline of those or 'passthrough'. Where other steps come "
-            "first, as in a pipeline of three, export what follows them, pipeline[1:], "
-            "and give it pipeline[:1].transform(X)."
+            "StandardScaler, MinMaxScaler, MaxAbsScaler, RobustScaler, "
+            "PiecewiseLinearEncoder, and a Pipeline or ColumnTransformer of those. "
+            "Where other steps come first, export what follows them, such as "
+            "pipeline[1:], and give it pipeline[:1].transform(X)."
         )
-    if isinstance(step, Pipeline):
-        return [single for _, part in step.steps for single in single_steps(part)]
-    if isinstance(step, PiecewiseLinearEncoder):
-        check_is_fitted(step)
-        return [step]
-    return scaling_steps(step)
+    return fold_scaler(step, layers)
 
 
 def fold_scaler(scaler: BaseEstimator, layers: Layers) -> Layers:
@@ -166,3 +168,67 @@ def fold_ramps(encoder: PiecewiseLinearEncoder, layers: Layers) -> Layers:
         from_units[down] -= w / scale
         b += w * ((start - center) / scale)
     return [(to_units, -sign * rises_at), (from_units, b), *deeper]
+
+
+def fold_columns(transformer: ColumnTransformer, layers: Layers) -> Layers:
+    """The network of all columns, from that of the outputs of a ColumnTransformer.
+
+    The outputs of its transformers meet in the first layer behind them, so each
+    transformer is folded into its own rows of that layer, and the networks that result
+    stand side by side: their outputs are added up.
+    """
+    (W_T, b), *deeper = layers
+    parts = []
+    for name, step, columns in transformer.transformers_:
+        chosen = positions(columns, transformer)
+        if (isinstance(step, str) and step == "drop") or len(chosen) == 0:
+            continue
+        outputs = W_T[transformer.output_indices_[name]]
+        (first, shift), *others = fold(step, [(outputs, np.zeros_like(b))])
+        of_all = np.zeros((transformer.n_features_in_, first.shape[1]))
+        np.add.at(of_all, chosen, first)
+        parts.append([(of_all, shift), *others])
+    depth = max(map(len, parts))
+    parts = [with_depth(part, depth) for part in parts]
+    joined = []
+    for l in range(depth):  # noqa: E741, the l of the formulas
+        weights, shifts = zip(*[part[l] for part in parts], strict=True)
+        if l < depth - 1:
+            side_by_side = np.hstack(weights) if l == 0 else block_diag(*weights)
+            joined.append((side_by_side, np.concatenate(shifts)))
+        else:
+            added = np.sum(weights, axis=0) if l == 0 else np.vstack(weights)
+            joined.append((added, b + np.sum(shifts, axis=0)))
+    return [*joined, *deeper]
+
+
+def with_depth(layers: Layers, depth: int) -> Layers:
+    """The same network with as many layers, by x = relu(x) - relu(-x)."""
+    while len(layers) < depth:
+        (W_T, b), *deeper = layers
+        used = np.flatnonzero(W_T.any(axis=1))
+        to_units, from_units = np.eye(len(W_T))[:, used], W_T[used]
+        layers = [
+            (np.hstack([to_units, -to_units]), np.zeros(2 * len(used))),
+            (np.vstack([from_units, -from_units]), b),
+            *deeper,
+        ]
+    return layers
+
+
+def positions(columns: Any, transformer: ColumnTransformer) -> np.ndarray:
+    """The positions of columns that are given as ColumnTransformer takes them."""
+    everything = np.arange(transformer.n_features_in_)
+    names = getattr(transformer, "feature_names_in_", everything)
+    position = dict(zip(names, everything, strict=True))
+    if isinstance(columns, slice) and isinstance(columns.start or columns.stop, str):
+        # Slices of names include their end, as in pandas.
+        start = position.get(columns.start, 0)
+        columns = slice(start, position.get(columns.stop, everything[-1]) + 1)
+    elif isinstance(columns, str):
+        columns = position[columns]
+    elif not isinstance(columns, slice) and any(isinstance(c, str) for c in columns):
+        columns = [position[column] for column in columns]
+    elif not isinstance(columns, slice) and len(columns) == 0:
+        return everything[:0]
+    return np.atleast_1d(everything[columns])

@@ -166,8 +166,10 @@ def to_logits(model: BaseEstimator, *, dtype: Any = None) -> "onnx.ModelProto":
     model : fitted estimator
         A :class:`ReLULogisticClassifier` or :class:`ReLULogisticClassifierCV`, a
         :class:`~sklearn.pipeline.Pipeline` that ends in one, or a fitted search over
-        either. Before the classifier may be scalers (those of :func:`fold_scaling`) and
-        a :class:`PiecewiseLinearEncoder`. They become part of the first layers.
+        either. Before the classifier may be scalers (those of :func:`fold_scaling`), a
+        :class:`PiecewiseLinearEncoder`, and a
+        :class:`~sklearn.compose.ColumnTransformer` of these, so also a
+        :func:`tabular_pipeline` of numbers alone. They become the first layers.
 
     dtype : {"float32", "float64"} or dtype, default=None
         The floating type of the graph. None is that of the fit, or float64 if there are

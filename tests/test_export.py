@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from conftest import needs_torch
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.compose import ColumnTransformer, make_column_transformer
 from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
@@ -30,6 +31,7 @@ from sklearn_relulogit import (
     PiecewiseLinearEncoder,
     ReLULogisticClassifier,
     ReLULogisticClassifierCV,
+    tabular_pipeline,
 )
 from sklearn_relulogit.export import to_mlp_classifier, to_torch
 from sklearn_relulogit.onnx import to_logits
@@ -407,3 +409,84 @@ def test_features_whose_mean_is_much_larger_than_their_spread():
     # In float32 the digits that are left would not do.
     mlp.intercepts_[0] = mlp.intercepts_[0].astype(np.float32)
     assert abs(mlp.predict_proba(X.astype(np.float64)) - expected).max() > 1e-3
+
+
+def test_a_table_of_numbers():
+    X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+    model = tabular_pipeline(relu_logistic()).fit(X, y)
+    mlp = to_mlp_classifier(model)
+    assert mlp.feature_names_in_.tolist() == X.columns.tolist()
+    assert_allclose(mlp.predict_proba(X), model.predict_proba(X), atol=1e-9)
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_columns_of_several_transformers(named):
+    rng = np.random.default_rng(0)
+    X = uneven(rng)
+    y = np.where(X[:, 0] + np.log(X[:, 1]) > 50, "in", "out")
+    every = list(range(5))
+    chosen = [[4, 0], slice(1, 3), np.arange(5) == 3, [1], [], [2]]
+    if named:
+        X = pd.DataFrame(X, columns=list("abcde"))
+        chosen = [["e", "a"], slice("b", "c"), [False] * 3 + [True, False], ["b"], []]
+        chosen += [["c"]]
+        every = list("abcde")
+    columns = ColumnTransformer(
+        [
+            ("scaled", RobustScaler(), chosen[0]),
+            (
+                "ramps",
+                make_pipeline(StandardScaler(), PiecewiseLinearEncoder()),
+                chosen[1],
+            ),
+            ("as they are", "passthrough", chosen[2]),
+            ("again", MinMaxScaler(), chosen[3]),
+            ("none", StandardScaler(), chosen[4]),
+            ("left out", "drop", chosen[5]),
+        ],
+        remainder="passthrough",
+    )
+    clf = relu_logistic()
+    for model in (
+        make_pipeline(columns, clf),
+        make_pipeline(columns, StandardScaler(), clf),
+        make_pipeline(ColumnTransformer([("all", columns, every)]), clf),
+    ):
+        model.fit(X, y)
+        rows = X + rng.standard_normal(X.shape)
+        expected = model.predict_proba(rows)
+        assert np.ptp(expected) > 0.9
+        assert_allclose(
+            to_mlp_classifier(model).predict_proba(rows), expected, atol=1e-9
+        )
+    columns.set_params(ramps=StandardScaler())
+    model = make_pipeline(columns, clf).fit(X, y)
+    mlp = to_mlp_classifier(model)
+    assert mlp.hidden_layer_sizes == (8, 5)
+    assert_allclose(mlp.predict_proba(X), model.predict_proba(X), atol=1e-9)
+
+
+def test_ramps_behind_ramps():
+    rng = np.random.default_rng(0)
+    X = uneven(rng)
+    y = X[:, 0] > 50
+    twice = make_pipeline(PiecewiseLinearEncoder(2), PiecewiseLinearEncoder(2))
+    columns = make_column_transformer(
+        (twice, [0, 1]), (StandardScaler(), [2]), (PiecewiseLinearEncoder(), [3, 4])
+    )
+    model = make_pipeline(columns, relu_logistic(())).fit(X, y)
+    mlp = to_mlp_classifier(model)
+    assert len(mlp.hidden_layer_sizes) == 2
+    assert_allclose(mlp.predict_proba(2 * X), model.predict_proba(2 * X), atol=1e-9)
+
+
+def test_categories_cannot_be_folded():
+    X, y = load_iris(return_X_y=True, as_frame=True)
+    X["colour"] = ["red", "green", "blue"] * 50
+    model = tabular_pipeline(relu_logistic()).fit(X, y)
+    with pytest.raises(TypeError, match="Cannot fold OneHotEncoder"):
+        to_mlp_classifier(model)
+    Z = model[:1].transform(X)
+    assert_allclose(
+        to_mlp_classifier(model[1:]).predict_proba(Z), model.predict_proba(X)
+    )
