@@ -2,6 +2,7 @@
 
 from ._classifier import ReLULogisticClassifier
 from ._classifier_cv import ReLULogisticClassifierCV
+from ._explain.contributions import Contributions, contributions
 from ._explain.explained import local_linear
 from ._explain.plots import (
     LinearRegionsDisplay,
@@ -14,6 +15,7 @@ from ._tables.encoder import PiecewiseLinearEncoder
 from ._tables.pipeline import tabular_pipeline
 
 __all__ = [
+    "Contributions",
     "LinearRegions",
     "LinearRegionsDisplay",
     "LocalCoefficientsDisplay",
@@ -21,6 +23,7 @@ __all__ = [
     "PiecewiseLinearEncoder",
     "ReLULogisticClassifier",
     "ReLULogisticClassifierCV",
+    "contributions",
     "fold_scaling",
     "linear_regions",
     "local_linear",

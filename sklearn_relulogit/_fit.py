@@ -215,6 +215,7 @@ class Fit:
         best, minimum = self.best, self.best.end
         n_iter = len(minimum.loss_curve)
         return self.network.attributes() | {
+            "feature_mean_": self.network.rows.moments.mean,
             "alpha_": self.choice.alpha,
             "loss_": best.iterate.loss,
             "loss_curve_": minimum.loss_curve,

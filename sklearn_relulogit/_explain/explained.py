@@ -1,35 +1,53 @@
-"""A classifier behind scalers, explained in terms of the unscaled features."""
+"""A fitted model as a classifier and the steps in front of it."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.sparse import csr_array, issparse
 from sklearn.base import BaseEstimator
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils.validation import check_is_fitted
 
 from .._base import BaseReLULogistic
 from .._model.arrays import Matrix
 from .._model.parameters import Layers
+from .columns import (
+    CONSTANT,
+    ColumnsMixed,
+    column_of_output,
+    compose,
+    is_declared,
+    is_left_out,
+)
+from .frames import Table, column_names, take_rows, with_columns_of
 from .scaling import fold_scaling, scaling_steps
+
+# Rows by which it is checked that a step does treat its columns one by one.
+CHECKED_ROWS = 20
 
 
 @dataclass(frozen=True)
-class ScaledClassifier:
-    """A fitted classifier and the steps in front of it, which should be scalers."""
+class ExplainedModel:
+    """A fitted classifier and the steps in front of it, with their names."""
 
-    steps: list[BaseEstimator]
+    steps: list[tuple[str, BaseEstimator]]
     classifier: BaseReLULogistic
 
     @property
     def scalers(self) -> list[BaseEstimator]:
         """The single scalers in order; another kind of step raises a TypeError."""
-        return [scaler for step in self.steps for scaler in scaling_steps(step)]
+        return [scaler for _, step in self.steps for scaler in scaling_steps(step)]
 
     @property
     def first_step(self) -> BaseEstimator:
-        """The step that knows the number and the names of the unscaled features."""
-        return [*self.scalers, self.classifier][0]
+        """The step that knows the number and the names of the user's columns."""
+        return [*(step for _, step in self.steps), self.classifier][0]
 
     @property
     def layers(self) -> Layers:
@@ -47,8 +65,89 @@ class ScaledClassifier:
             coef, intercept = fold_scaling(coef, intercept, scaler)
         return coef, intercept
 
-    def scale(self, X: Matrix) -> Matrix:
+    def transform(self, X: Table) -> Table:
         """The input of the classifier."""
+        for _, step in self.steps:
+            X = step.transform(X)
+        return X
+
+    def columns(self, X: Table) -> list[str]:
+        """The names of the user's columns: of the fit, or of X, or x0, x1, ..."""
+        first = self.first_step
+        known = getattr(first, "feature_names_in_", None)
+        if known is None:
+            known = column_names(X)
+        if known is None:
+            n_columns = getattr(first, "n_features_in_", X.shape[1])
+            known = [f"x{j}" for j in range(n_columns)]
+        return [str(name) for name in known]
+
+    def column_of_feature(self, n_columns: int, widths: list[int]) -> np.ndarray:
+        """The user's column that each feature of the classifier is made of.
+
+        ``widths`` are the numbers of columns that the steps make.
+
+        Raises
+        ------
+        TypeError
+            If a step mixes columns.
+        """
+        columns = np.arange(n_columns)
+        for i, ((name, step), width) in enumerate(zip(self.steps, widths, strict=True)):
+            try:
+                made_of = column_of_output(step, len(columns), width)
+            except ColumnsMixed as mixed:
+                raise TypeError(_mixed_message(i, name, step, mixed)) from mixed
+            columns = compose(columns, made_of)
+        return columns
+
+    def encode(self, X: Table) -> "Encoding":
+        """The features that the classifier sees, and of which columns they are made.
+
+        Raises
+        ------
+        TypeError
+            If a step mixes columns.
+        """
+        Z, widths = X, []
+        for _, step in self.steps:
+            Z = step.transform(Z)
+            widths.append(Z.shape[1])
+        n_columns = getattr(self.first_step, "n_features_in_", X.shape[1])
+        columns = self.column_of_feature(n_columns, widths)
+        if X.shape[1] == n_columns and any(is_declared(step) for _, step in self.steps):
+            self._check_columns(X, columns)
+        return Encoding(Z, columns, n_columns)
+
+    def _check_columns(self, X: Table, columns: np.ndarray) -> None:
+        """Raise a TypeError if features depend on other columns than is declared.
+
+        Rows with some of their columns exchanged must have the same features
+        exchanged. For any two columns there is a set with one of them only.
+        """
+        A = take_rows(X, slice(0, CHECKED_ROWS))
+        n_rows, n_columns = A.shape
+        B = take_rows(A, np.roll(np.arange(n_rows), 1))
+        Z_A, Z_B = dense(self.transform(A)), dense(self.transform(B))
+        for bit in range(max(n_columns - 1, 0).bit_length()):
+            exchanged = np.arange(n_columns) >> bit & 1 == 1
+            taken = with_columns_of(A, B, np.flatnonzero(exchanged))
+            expected = np.where(exchanged[columns], Z_B, Z_A)
+            same = np.isclose(
+                dense(self.transform(taken)), expected, rtol=1e-6, equal_nan=True
+            )
+            same[:, columns == CONSTANT] = True
+            if not same.all():
+                raise TypeError(
+                    "Explain what comes behind the steps that mix columns. One of "
+                    f"{[name for name, _ in self.steps]} is declared to treat its "
+                    "columns one by one (column_of_output_, or "
+                    "feature_names_out='one-to-one'), but its output number "
+                    f"{np.argmin(same.all(axis=0))} depends on other columns as well."
+                )
+
+    def scale(self, X: Matrix) -> Matrix:
+        """The input of the classifier behind scalers alone."""
         for scaler in self.scalers:
             X = scaler.transform(X)
         return X
@@ -61,8 +160,59 @@ class ScaledClassifier:
         return function if scaled else self.fold(*function)
 
 
-def split_model(model: BaseEstimator) -> ScaledClassifier:
-    """The classifier of a pipeline or search, and the steps in front of it.
+@dataclass(frozen=True)
+class Encoding:
+    """Rows as the classifier sees them.
+
+    Attributes
+    ----------
+    features : table of shape (n_samples, n_features)
+    column_of_feature : ndarray of shape (n_features,)
+        The user's column that each feature is made of, -1 for a constant.
+    n_columns : int
+    """
+
+    features: Table
+    column_of_feature: np.ndarray
+    n_columns: int
+
+    @cached_property
+    def _sums(self) -> csr_array:
+        made = np.flatnonzero(self.column_of_feature != CONSTANT)
+        return csr_array(
+            (np.ones(len(made)), (made, self.column_of_feature[made])),
+            shape=(len(self.column_of_feature), self.n_columns),
+        )
+
+    def by_column(self, terms: np.ndarray) -> np.ndarray:
+        """Terms of the features, (..., n_features), added up to (..., n_columns)."""
+        shape = (*terms.shape[:-1], self.n_columns)
+        if np.array_equal(self.column_of_feature, np.arange(self.n_columns)):
+            return terms
+        sums = terms.reshape(-1, terms.shape[-1]) @ self._sums
+        return np.asarray(sums).reshape(shape)
+
+
+def dense(Z: Table) -> np.ndarray:
+    """Features as an array of floats."""
+    Z = np.asarray(Z.toarray() if issparse(Z) else Z)
+    return np.asarray(Z, dtype=None if Z.dtype.kind == "f" else np.float64)
+
+
+def _mixed_message(i: int, name: str, step: BaseEstimator, mixed: ColumnsMixed) -> str:
+    within = "" if mixed.step is step else f", whose part {mixed.step!r}"
+    return (
+        f"Explain what comes behind step {name!r}: contributions(pipeline[{i + 1}:], "
+        f"pipeline[:{i + 1}].transform(X)). Its outputs cannot be told to be of one "
+        f"column each: {step if not within else type(step).__name__}{within} "
+        f"{mixed.reason}. If it does treat its columns one by one, give it one column "
+        "at a time in a ColumnTransformer, or an attribute column_of_output_ with the "
+        "index of the column that each of its outputs is made of."
+    )
+
+
+def split_model(model: BaseEstimator) -> ExplainedModel:
+    """The classifier of a pipeline, search or wrapper, and the steps in front of it.
 
     Raises
     ------
@@ -71,19 +221,37 @@ def split_model(model: BaseEstimator) -> ScaledClassifier:
     """
     if hasattr(model, "best_estimator_"):
         return split_model(model.best_estimator_)
+    if isinstance(model, FrozenEstimator):
+        return split_model(model.estimator)
+    if isinstance(model, TunedThresholdClassifierCV | FixedThresholdClassifier):
+        check_is_fitted(model)
+        return split_model(model.estimator_)
+    if isinstance(model, CalibratedClassifierCV):
+        check_is_fitted(model)
+        calibrated = model.calibrated_classifiers_
+        if len(calibrated) > 1:
+            raise TypeError(
+                "Explain one of the networks: model.calibrated_classifiers_[0]."
+                f"estimator. This {type(model).__name__} is the mean of "
+                f"{len(calibrated)}; with ensemble=False, or of a FrozenEstimator, it "
+                "has one."
+            )
+        return split_model(calibrated[0].estimator)
     if isinstance(model, Pipeline):
         *steps, (_, last) = model.steps
         end = split_model(last)
-        return replace(end, steps=[step for _, step in steps] + end.steps)
+        kept = [(name, step) for name, step in steps if not is_left_out(step)]
+        return replace(end, steps=kept + end.steps)
     if not isinstance(model, BaseReLULogistic):
         raise TypeError(
-            "The model must be a ReLULogisticClassifier, a Pipeline of "
-            f"scalers and one, or a fitted search over these. Got {model!r}."
+            "The model must be a ReLULogisticClassifier, a Pipeline that ends with one, "
+            "or a fitted search, calibration or threshold of these. "
+            f"Got {model!r}."
         )
-    return ScaledClassifier([], model.on_host())
+    return ExplainedModel([], model.on_host())
 
 
-def check_feature_names(names: ArrayLike | None, model: ScaledClassifier) -> np.ndarray:
+def check_feature_names(names: ArrayLike | None, model: ExplainedModel) -> np.ndarray:
     """The given names of the features; by default those seen in fit, or x0, x1, ..."""
     n_features = model.first_step.n_features_in_
     if names is None:
@@ -110,6 +278,27 @@ def class_codes(y: ArrayLike, X: Matrix, classes: np.ndarray) -> np.ndarray:
             f"{classes.tolist()}."
         )
     return np.asarray(np.searchsorted(classes, labels))
+
+
+def output_of_class(
+    classes: np.ndarray, class_label: float | str | None
+) -> tuple[int, str]:
+    """The index and the name of the output that explains a class."""
+    if len(classes) == 2:
+        if class_label is not None and class_label != classes[1]:
+            raise ValueError(
+                f"class_label must be {classes[1]!r} or None for two classes: the "
+                f"log-odds of {classes[0]!r} are the same with the other sign. Got "
+                f"{class_label!r}."
+            )
+        return 0, f"log-odds of {classes[1]}"
+    known = classes.tolist()
+    if class_label not in known:
+        raise ValueError(
+            f"class_label must be one of {known} to say whose logit to explain. Got "
+            f"{class_label!r}."
+        )
+    return known.index(class_label), f"logit of {class_label}"
 
 
 def local_linear(model: BaseEstimator, X: Matrix) -> tuple[np.ndarray, np.ndarray]:

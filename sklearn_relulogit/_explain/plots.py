@@ -14,7 +14,12 @@ from sklearn.utils.validation import validate_data
 from .._model.arrays import Matrix
 from .._model.likelihood import likelihood_of
 from .._optional import optional_import
-from .explained import check_feature_names, class_codes, split_model
+from .explained import (
+    check_feature_names,
+    class_codes,
+    output_of_class,
+    split_model,
+)
 from .polygons import boundary_segments, decision_pieces, linear_cells
 
 if TYPE_CHECKING:
@@ -308,7 +313,7 @@ class LocalCoefficientsDisplay:
         """
         model = split_model(estimator)
         names = check_feature_names(feature_names, model)
-        output, output_name = _output(model.classifier.classes_, class_label)
+        output, output_name = output_of_class(model.classifier.classes_, class_label)
         coef, _ = model.local_linear(X, scaled=scaled)
         values = None
         if len(coef) == 1:
@@ -642,25 +647,6 @@ def _figure_and_axes(
     if ax is None:
         _, ax = plt.subplots(figsize=figsize, layout="constrained")
     return ax.figure, ax
-
-
-def _output(classes: np.ndarray, class_label: float | str | None) -> tuple[int, str]:
-    """The index and the name of the output that explains a class."""
-    if len(classes) == 2:
-        if class_label is not None and class_label != classes[1]:
-            raise ValueError(
-                f"class_label must be {classes[1]!r} or None for two classes: the "
-                f"log-odds of {classes[0]!r} are the same with the other sign. Got "
-                f"{class_label!r}."
-            )
-        return 0, f"log-odds of {classes[1]}"
-    known = classes.tolist()
-    if class_label not in known:
-        raise ValueError(
-            f"class_label must be one of {known} to say whose logit to explain. Got "
-            f"{class_label!r}."
-        )
-    return known.index(class_label), f"logit of {class_label}"
 
 
 def _two_features(features: Sequence[int | str], names: np.ndarray) -> list[int]:

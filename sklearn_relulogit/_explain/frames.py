@@ -1,0 +1,96 @@
+"""Rows and columns of the user's data: arrays, sparse matrices, frames."""
+
+from typing import Any
+
+import numpy as np
+from scipy.sparse import diags_array, issparse
+
+# A frame of pandas or polars, an array or a sparse matrix; the frames have no types.
+Table = Any
+
+
+def is_pandas(X: Table) -> bool:
+    """Whether X is a frame of pandas."""
+    return hasattr(X, "iloc")
+
+
+def as_table(X: Any) -> Table:
+    """X as something with rows and columns; sparse matrices by rows."""
+    if issparse(X):
+        return X.tocsr()
+    return X if hasattr(X, "shape") else np.asarray(X)
+
+
+def column_names(X: Table) -> list[str] | None:
+    """The names of the columns of a frame; None of anything else."""
+    return list(X.columns) if hasattr(X, "columns") else None
+
+
+def take_rows(X: Table, rows: slice | np.ndarray) -> Table:
+    """Some rows."""
+    return X.iloc[rows] if is_pandas(X) else X[rows]
+
+
+def column(X: Table, j: int, name: str) -> np.ndarray:
+    """The values of a column, by its name where X is a frame."""
+    if hasattr(X, "columns"):
+        values = X[name]
+        return np.asarray(values.to_numpy() if hasattr(values, "to_numpy") else values)
+    if issparse(X):
+        return np.asarray(X[:, [j]].toarray()[:, 0])
+    return np.asarray(X)[:, j]
+
+
+def numbers(values: np.ndarray) -> np.ndarray | None:
+    """A column as float64 where it holds numbers or booleans, else None."""
+    if values.dtype.kind in "biuf":
+        return values.astype(np.float64)
+    if values.dtype.kind == "O":
+        present = [value for value in values if value is not None and value == value]
+        if all(isinstance(value, bool | int | float | np.number) for value in present):
+            return np.array([_number(value) for value in values], dtype=np.float64)
+    return None
+
+
+def _number(value: Any) -> float:
+    return float(value) if value is not None and value == value else np.nan
+
+
+def with_columns_of(X: Table, other: Table, columns: np.ndarray) -> Table:
+    """X with some columns taken from another table with as many rows."""
+    if is_pandas(X):
+        mixed = X.copy()
+        for j in columns:
+            mixed.isetitem(j, other.iloc[:, j].set_axis(X.index))
+        return mixed
+    if hasattr(X, "columns"):
+        return X.with_columns([other[:, int(j)] for j in columns])
+    if issparse(X):
+        chosen = np.isin(np.arange(X.shape[1]), columns)
+        keep, take = diags_array(~chosen * 1.0), diags_array(chosen * 1.0)
+        return (X @ keep + other @ take).tocsr()
+    mixed = np.array(X)
+    mixed[:, columns] = other[:, columns]
+    return mixed
+
+
+def as_one_or_more_rows(rows: Any) -> Table:
+    """A row, such as an array of one dimension or a Series, or rows, as a table."""
+    if hasattr(rows, "to_frame") and not hasattr(rows, "columns"):
+        return rows.to_frame().T.infer_objects()
+    rows = as_table(rows)
+    return rows.reshape(1, -1) if rows.ndim == 1 else rows
+
+
+def as_text(value: Any) -> str:
+    """A value of the user's in a few characters."""
+    if value is None or (value is not value and value != value):
+        return "missing"
+    if isinstance(value, bool | np.bool_):
+        return str(bool(value))
+    if isinstance(value, float | np.floating):
+        return "missing" if np.isnan(value) else f"{value:.4g}"
+    if isinstance(value, np.datetime64):
+        text = str(value)
+        return text[:10] if text[10:].strip("T0:.") == "" else text[:19]
+    return str(value)

@@ -1,0 +1,593 @@
+"""Contributions: what each of the user's columns adds, through all kinds of steps."""
+
+import literal
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import scipy.sparse
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import ColumnTransformer, make_column_transformer
+from sklearn.decomposition import PCA
+from sklearn.exceptions import NotFittedError
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_selection import SelectKBest, VarianceThreshold
+from sklearn.frozen import FrozenEstimator
+from sklearn.impute import KNNImputer, MissingIndicator, SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import (
+    FixedThresholdClassifier,
+    GridSearchCV,
+    TunedThresholdClassifierCV,
+)
+from sklearn.pipeline import FeatureUnion, make_pipeline, make_union
+from sklearn.preprocessing import (
+    Binarizer,
+    FunctionTransformer,
+    KBinsDiscretizer,
+    MaxAbsScaler,
+    MinMaxScaler,
+    Normalizer,
+    OneHotEncoder,
+    OrdinalEncoder,
+    PolynomialFeatures,
+    PowerTransformer,
+    QuantileTransformer,
+    RobustScaler,
+    SplineTransformer,
+    StandardScaler,
+    TargetEncoder,
+)
+
+from sklearn_relulogit import (
+    PiecewiseLinearEncoder,
+    ReLULogisticClassifier,
+    ReLULogisticClassifierCV,
+    contributions,
+)
+from sklearn_relulogit._explain.columns import column_indices
+
+N = 120
+
+
+def frame():
+    """Numbers with gaps, a skewed one, booleans, categories, text; and three labels."""
+    rng = np.random.RandomState(0)
+    X = pd.DataFrame(
+        {
+            "income": np.exp(rng.standard_normal(N)),
+            "age": rng.uniform(18, 80, N),
+            "reports": rng.poisson(1.0, N),
+            "owner": rng.uniform(size=N) < 0.4,
+            "city": rng.choice(["Bonn", "Ulm", "Jena", "Kiel"], N, p=[0.5, 0.3, 0.1, 0.1]),
+            "job": rng.choice(["a", "b"], N),
+            "note": rng.choice(["paid late", "paid on time", "late again", "new"], N),
+        },
+        index=[f"row {i}" for i in range(N)],
+    )
+    X.loc[X.index[::7], "income"] = np.nan
+    X.loc[X.index[3::11], "age"] = np.nan
+    score = 1.5 * X["reports"] - X["owner"] + (X["city"] == "Ulm")
+    return X, np.digitize(score + rng.standard_normal(N), [0.5, 2.0])
+
+
+X, Y = frame()
+NUMBERS = ["income", "age", "reports"]
+CATEGORIES = ["owner", "city", "job"]
+
+
+def network(**kwargs):
+    options = {"alpha": 1.0, "max_iter": 60, "tol": 1e-2, "random_state": 0} | kwargs
+    return ReLULogisticClassifier((6, 4), **options)
+
+
+def columns(*numeric, categorical=None, rest="drop", **kwargs):
+    """Steps for the numbers, and a transformer for the categories."""
+    if categorical is None:
+        categorical = OneHotEncoder(handle_unknown="ignore")
+    return make_column_transformer(
+        (make_pipeline(*numeric), NUMBERS),
+        (categorical, CATEGORIES),
+        remainder=rest,
+        **kwargs,
+    )
+
+
+def impute(**kwargs):
+    return SimpleImputer(strategy="median", **kwargs)
+
+
+PREPARED = {
+    "scaled": columns(impute(), StandardScaler()),
+    "indicators and clipped": columns(
+        impute(add_indicator=True),
+        MinMaxScaler(clip=True),
+        categorical=OrdinalEncoder(),
+    ),
+    "all of one-hot": columns(
+        impute(),
+        RobustScaler(),
+        categorical=OneHotEncoder(drop="if_binary", min_frequency=0.2),
+    ),
+    "drop first": columns(
+        impute(),
+        MaxAbsScaler(),
+        categorical=OneHotEncoder(drop="first", max_categories=3),
+    ),
+    "target encoding": columns(
+        impute(),
+        StandardScaler(),
+        categorical=make_pipeline(TargetEncoder(random_state=0), StandardScaler()),
+    ),
+    "splines": columns(
+        impute(), SplineTransformer(n_knots=4, include_bias=False), StandardScaler()
+    ),
+    "bins": columns(impute(), KBinsDiscretizer(3, quantile_method="averaged_inverted_cdf")),
+    "ordinal bins": columns(
+        impute(),
+        KBinsDiscretizer(3, encode="ordinal", quantile_method="averaged_inverted_cdf"),
+    ),
+    "ramps": columns(PiecewiseLinearEncoder()),
+    "smooth": columns(PowerTransformer(), impute()),
+    "quantiles": columns(
+        QuantileTransformer(n_quantiles=20, output_distribution="normal"), impute()
+    ),
+    "log": columns(impute(), FunctionTransformer(np.log1p), StandardScaler()),
+    "powers": make_column_transformer(
+        *(
+            (make_pipeline(impute(), StandardScaler(), PolynomialFeatures(3)), [name])
+            for name in NUMBERS
+        ),
+        ("passthrough", ["owner"]),
+    ),
+    "union": columns(
+        make_union(
+            make_pipeline(impute(), StandardScaler()),
+            MissingIndicator(features="all"),
+            make_pipeline(impute(), Binarizer(threshold=1.0)),
+        )
+    ),
+    "text, remainder, nested": make_column_transformer(
+        (TfidfVectorizer(), "note"),
+        (columns(impute(), StandardScaler()), [*NUMBERS, *CATEGORIES]),
+        ("drop", ["job"]),
+        remainder="passthrough",
+    ),
+    "selected": make_pipeline(
+        columns(impute(), StandardScaler()),
+        "passthrough",
+        VarianceThreshold(),
+        SelectKBest(k=6),
+        FrozenEstimator(StandardScaler().fit(np.random.RandomState(0).randn(9, 6))),
+    ),
+    "frames": columns(
+        impute(),
+        StandardScaler(),
+        categorical=OneHotEncoder(sparse_output=False),
+        verbose_feature_names_out=False,
+    ).set_output(transform="pandas"),
+}
+
+
+@pytest.fixture(scope="module", params=PREPARED, ids=lambda name: name.replace(" ", "_"))
+def fitted(request):
+    """A pipeline of each kind for two classes, and one for three."""
+    models = []
+    for y in (Y > 0, Y):
+        model = make_pipeline(clone(PREPARED[request.param]), network())
+        models.append(model.fit(X, y))
+    return models
+
+
+def as_array(Z):
+    return Z.toarray() if scipy.sparse.issparse(Z) else np.asarray(Z, dtype=float)
+
+
+def expected_values(model, X, reference):
+    """By the features of rows in which one column alone is that of the reference.
+
+    Nothing is known here of which column makes which feature.
+    """
+    prepare, clf = model[:-1], model[-1]
+    coef, _ = clf.local_linear(prepare.transform(X))
+    Z = as_array(prepare.transform(X))
+    values = []
+    for name in X.columns:
+        moved = X.copy()
+        moved[name] = reference[name].iloc[0]
+        moved = moved.astype(X.dtypes)
+        change = Z - as_array(prepare.transform(moved))
+        values.append((coef * (change if coef.ndim == 2 else change[:, None])).sum(-1))
+    return np.stack(values, axis=-1)
+
+
+def assert_adds_up(found, logits, rtol=1e-10):
+    size = np.abs(found.values).sum(axis=-1) + np.abs(found.baseline)
+    error = np.abs(found.values.sum(axis=-1) + found.baseline - logits)
+    assert (error <= rtol * size).all()
+
+
+def test_values_add_up_and_are_those_of_exchanged_columns(fitted):
+    reference = X.iloc[[5]]
+    for model in fitted:
+        logits = model.decision_function(X)
+        for r in (None, "absolute", reference, X.iloc[:40]):
+            assert_adds_up(contributions(model, X, r), logits)
+        found = contributions(model, X, reference)
+        assert found.columns.tolist() == X.columns.tolist()
+        expected = expected_values(model, X, reference)
+        assert found.values.shape == expected.shape
+        scale = np.abs(expected).max()
+        assert_allclose(found.values, expected, rtol=1e-10, atol=1e-10 * scale)
+        # The rows that are the reference: nothing differs.
+        assert not found.values[5].any()
+        assert_allclose(found.baseline[5], logits[5], rtol=1e-12)
+
+        with pytest.raises(AssertionError):
+            found.values[...] *= 1 + 1e-8
+            assert_allclose(found.values, expected, rtol=1e-10, atol=1e-10 * scale)
+
+
+def test_several_references_are_the_mean_of_each(fitted):
+    model = fitted[0]
+    each = [contributions(model, X, X.iloc[[i]]) for i in range(4)]
+    together = contributions(model, X, X.iloc[:4])
+    for name in ("values", "baseline"):
+        mean = np.mean([getattr(one, name) for one in each], axis=0)
+        assert_allclose(getattr(together, name), mean, rtol=1e-9, atol=1e-11)
+    assert together.reference is None
+    assert each[1].reference.tolist() == X.iloc[1].tolist()
+
+
+def test_a_pipeline_folded_by_hand():
+    model = make_pipeline(
+        make_column_transformer(
+            (make_pipeline(impute(), StandardScaler()), ["age"]),
+            (OneHotEncoder(), ["city"]),
+        ),
+        network(),
+    ).fit(X, Y > 0)
+    clf = model[-1]
+    W, b = [W_T.T for W_T in clf.coefs_], clf.intercepts_
+    age = X["age"].fillna(X["age"].median())
+    cities = sorted(X["city"].unique())
+    found = contributions(model, X, "absolute")
+    centred = contributions(model, X)
+    share = np.array([np.mean(X["city"] == city) for city in cities])
+    for i in range(0, N, 9):
+        z = np.array([(age.iloc[i] - age.mean()) / age.std(ddof=0), *(0.0,) * 4])
+        k = cities.index(X["city"].iloc[i])
+        z[1 + k] = 1.0
+        hidden, logit = literal.network(W, b, z)
+        A = literal.product(W, hidden, 1)[0] @ W[0]
+        j_age, j_city = 1, 4
+        # Only the category that the row has.
+        assert_allclose(found.values[i, [j_age, j_city]], [A[0] * z[0], A[1 + k]], 1e-10)
+        assert_allclose(found.values[i].sum(), A @ z, rtol=1e-10)
+        assert_allclose(found.values[i].sum() + found.baseline[i], logit[0], 1e-10)
+        # Against the mean of the fit: absent categories by their share alone.
+        expected = [A[0] * z[0], A[1:] @ (z[1:] - share)]
+        assert_allclose(
+            centred.values[i, [j_age, j_city]], expected, rtol=1e-9, atol=1e-12
+        )
+    assert_allclose(clf.feature_mean_, [0, *share], rtol=1e-12, atol=1e-12)
+
+
+def test_the_mean_of_the_fit_counts_sample_weights():
+    Z = StandardScaler().fit_transform(X[["reports"]])
+    weights = np.arange(N) % 3
+    clf = network().fit(Z, Y > 0, sample_weight=weights)
+    found = contributions(clf, Z)
+    assert_allclose(np.average(found.values, weights=weights), 0, atol=2)
+    assert_allclose(clf.feature_mean_, np.average(Z, axis=0, weights=weights))
+    same = contributions(clf, Z, np.average(Z, axis=0, weights=weights))
+    assert_allclose(found.values, same.values, rtol=1e-9, atol=1e-12)
+
+
+def test_slopes_of_a_numeric_column_are_those_of_finite_differences():
+    model = make_pipeline(columns(impute(), StandardScaler()), network()).fit(X, Y > 0)
+    step = 1e-6
+    moved = [X.assign(age=X["age"] + sign * step) for sign in (1, -1)]
+    ahead, behind = (model.decision_function(rows) for rows in moved)
+    slope = (ahead - behind) / (2 * step)
+    found = contributions(model, X.fillna({"age": 40.0}), X.iloc[[0]])
+    from_age = found.values[:, 1] / (X["age"] - X["age"].iloc[0])
+    close = np.isclose(slope, from_age, rtol=1e-5, atol=1e-8)
+    assert close[X["age"].notna()].mean() > 0.95
+
+
+# What the model may be.
+
+
+def test_searches_thresholds_calibration_and_the_cv_class():
+    pipeline = make_pipeline(columns(impute(), StandardScaler()), network())
+    y = Y > 0
+    fitted = clone(pipeline).fit(X, y)
+    grid = GridSearchCV(pipeline, {"relulogisticclassifier__alpha": [1.0, 5.0]}, cv=2)
+    inside = make_pipeline(
+        columns(impute(), StandardScaler()),
+        GridSearchCV(network(), {"alpha": [1.0, 5.0]}, cv=2),
+    )
+    path = make_pipeline(
+        columns(impute(), StandardScaler()),
+        ReLULogisticClassifierCV((3,), alphas=[1.0, 5.0], cv=2, random_state=0),
+    )
+    for model in (
+        grid.fit(X, y),
+        inside.fit(X, y),
+        path.fit(X, y),
+        TunedThresholdClassifierCV(pipeline, cv=2).fit(X, y),
+        FixedThresholdClassifier(FrozenEstimator(fitted)).fit(X, y),
+        FrozenEstimator(grid),
+    ):
+        assert_adds_up(contributions(model, X), model.decision_function(X))
+    calibrated = CalibratedClassifierCV(FrozenEstimator(fitted)).fit(X, y)
+    assert_adds_up(contributions(calibrated, X), fitted.decision_function(X))
+    whole = CalibratedClassifierCV(pipeline, ensemble=False, cv=2).fit(X, y)
+    assert_adds_up(
+        contributions(whole, X),
+        whole.calibrated_classifiers_[0].estimator.decision_function(X),
+    )
+    several = CalibratedClassifierCV(pipeline, cv=2).fit(X, y)
+    with pytest.raises(TypeError, match=r"Explain one of the networks: .*\[0\]"):
+        contributions(several, X)
+
+
+def test_the_classifier_alone_and_without_hidden_layers():
+    Z = StandardScaler().fit_transform(X[["reports", "owner"]])
+    clf = ReLULogisticClassifier(()).fit(Z, Y > 0)
+    found = contributions(clf, Z, "absolute")
+    assert_allclose(found.values, clf.coef_ * Z, rtol=1e-14)
+    assert_allclose(found.baseline, np.full(N, clf.intercept_[0]), rtol=1e-14)
+    assert found.columns.tolist() == ["x0", "x1"]
+    row = contributions(clf, Z, Z[3]).reference
+    assert_array_equal(row.astype(float), Z[3])
+
+
+# What X may be.
+
+
+@pytest.mark.parametrize("container", [np.asarray, pl.DataFrame, pd.DataFrame])
+def test_arrays_and_frames(container):
+    names = ["reports", "owner", "age"]
+    table = X[names].astype(float).fillna(40.0).reset_index(drop=True)
+    rows = container(table)
+    first = [0, 1] if container is np.asarray else names[:2]
+    last = slice(2, 3) if container is np.asarray else names[2:]
+    model = make_pipeline(
+        make_column_transformer((StandardScaler(), first), (RobustScaler(), last)),
+        network(),
+    ).fit(rows, Y)
+    found = contributions(model, rows, rows[:1])
+    assert_adds_up(found, model.decision_function(rows))
+    plain = [f"x{j}" for j in range(3)]
+    assert found.columns.tolist() == (plain if container is np.asarray else names)
+    assert_allclose(found.column_values(found.columns[2]), table["age"])
+    assert_allclose(found.reference.astype(float), table.iloc[0])
+    assert_array_equal(found[[4, 2]].values, found.values[[4, 2]])
+    assert len(found[3]) == 1
+    assert found[3].to_text(class_label=0) == found.to_text(3, class_label=0)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_sparse_rows_stay_sparse_and_float32_float32(dtype):
+    S = scipy.sparse.random_array(
+        (N, 40), density=0.1, random_state=0, format="csr", dtype=dtype
+    )
+    model = make_pipeline(MaxAbsScaler(), network()).fit(S, Y)
+    dense = S.toarray()
+    found = contributions(model, S, S[:2])
+    rtol = 1e-10 if dtype == np.float64 else 1e-5
+    assert_adds_up(found, model.decision_function(S), rtol)
+    assert found.values.dtype == found.baseline.dtype == dtype
+    assert_allclose(
+        found.values, contributions(model, dense, dense[:2]).values, rtol, rtol
+    )
+    assert_allclose(found.column_values(7), dense[:, 7])
+
+
+def test_columns_in_another_order_and_more_of_them():
+    model = make_pipeline(columns(impute(), StandardScaler()), network()).fit(X, Y)
+    found = contributions(model, X)
+    other = contributions(model, X.assign(new=1)[["new", *X.columns[::-1]]])
+    assert other.columns.tolist() == X.columns.tolist()
+    assert_array_equal(other.values, found.values)
+    assert_array_equal(other.column_values("city"), X["city"])
+
+
+def test_rows_in_blocks_are_the_same(monkeypatch):
+    model = make_pipeline(columns(impute(), StandardScaler()), network()).fit(X, Y)
+    whole = contributions(model, X)
+    monkeypatch.setattr("sklearn_relulogit._explain.contributions.COEFFICIENTS", 300)
+    parts = contributions(model, X)
+    assert_allclose(parts.values, whole.values, rtol=1e-12, atol=1e-14)
+
+
+def test_columns_without_a_value_are_dropped_by_the_imputer():
+    gaps = X[NUMBERS].assign(empty=np.nan)[["income", "empty", "age", "reports"]]
+    for keep in (False, True):
+        imputer = SimpleImputer(keep_empty_features=keep, add_indicator=True)
+        model = make_pipeline(imputer, StandardScaler(), network()).fit(gaps, Y > 0)
+        found = contributions(model, gaps, gaps.iloc[[0]])
+        assert_adds_up(found, model.decision_function(gaps))
+        expected = expected_values(model, gaps, gaps.iloc[[0]])
+        assert_allclose(found.values, expected, rtol=1e-9, atol=1e-12)
+
+
+# Steps that mix columns, and those that say that they do not.
+
+
+class Swapped(TransformerMixin, BaseEstimator):
+    """Says of which columns its outputs are: the last, the first, and a constant."""
+
+    claim = (-2, 0)
+
+    def fit(self, X, y=None):
+        self.n_features_in_ = X.shape[1]
+        self.column_of_output_ = np.array([X.shape[1] - 1, 0, -1])
+        return self
+
+    def transform(self, X):
+        X = np.asarray(X, dtype=float)
+        return np.column_stack([X[:, -1], np.tanh(X[:, 0]), np.ones(len(X))])
+
+
+class Wrong(Swapped):
+    def transform(self, X):
+        return super().transform(X) + np.asarray(X)[:, [0]]
+
+
+def test_a_transformer_may_say_what_its_outputs_are_made_of():
+    Z = StandardScaler().fit_transform(X[["reports", "job", "owner"]].replace("a", 1).replace("b", 2).astype(float))
+    model = make_pipeline(Swapped(), network()).fit(Z, Y > 0)
+    found = contributions(model, Z, Z[[1]])
+    assert_adds_up(found, model.decision_function(Z))
+    assert not found.values[:, 1].any()
+    coef, _ = model[-1].local_linear(model[:-1].transform(Z))
+    assert_allclose(found.values[:, 2], coef[:, 0] * (Z[:, 2] - Z[1, 2]), rtol=1e-12)
+
+    wrong = make_pipeline(Wrong(), network()).fit(Z, Y > 0)
+    with pytest.raises(TypeError, match=r"'wrong'.* output number 0 depends on other"):
+        contributions(wrong, Z)
+
+
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        (PCA(2), r"'pca': contributions\(pipeline\[1:\], .*PCA.* may mix its 3 columns"),
+        (PolynomialFeatures(2), "multiplies columns with each other"),
+        (KNNImputer(), "KNNImputer.* may mix"),
+        (Normalizer(), "Normalizer.* may mix"),
+        (FunctionTransformer(lambda X: X * 2), "calls a function that may mix"),
+        (make_union(StandardScaler(), PCA(1)), "'featureunion'.* part PCA"),
+        (
+            ColumnTransformer([("both", PCA(1), [0, 2])], remainder="passthrough"),
+            "'columntransformer'.*ColumnTransformer, whose part PCA.*mix its 2",
+        ),
+    ],
+)
+def test_steps_that_mix_columns_are_named(step, said):
+    Z = X[["reports", "owner", "age"]].astype(float).fillna(40.0).to_numpy()
+    model = make_pipeline(step, network()).fit(Z, Y > 0)
+    with pytest.raises(TypeError, match=f"(?s)^Explain what comes behind.*{said}"):
+        contributions(model, Z)
+    found = contributions(model[1:], model[:1].transform(Z))
+    assert_adds_up(found, model.decision_function(Z))
+
+
+def test_functions_are_taken_at_their_word_and_held_to_it():
+    Z = X[["reports", "owner", "age"]].astype(float).fillna(40.0)
+    fine = FunctionTransformer(lambda X: X / 50, feature_names_out="one-to-one")
+    model = make_pipeline(fine, network()).fit(Z, Y > 0)
+    for rows in (Z, Z.to_numpy(), pl.DataFrame(Z.to_numpy(), schema=[*Z.columns])):
+        if isinstance(rows, pd.DataFrame):
+            assert_adds_up(contributions(model, rows), model.decision_function(rows))
+    shares = FunctionTransformer(
+        lambda X: X.div(X.sum(axis=1), axis=0), feature_names_out="one-to-one"
+    )
+    model = make_pipeline(shares, network()).fit(Z, Y > 0)
+    with pytest.raises(TypeError, match="'functiontransformer'.* depends on other"):
+        contributions(model, Z)
+
+
+def test_errors():
+    Z = StandardScaler().fit_transform(X[["reports", "owner"]])
+    clf = network().fit(Z, Y > 0)
+    with pytest.raises(ValueError, match=r"reference must be None, .* Got 'mean'"):
+        contributions(clf, Z, "mean")
+    with pytest.raises(ValueError, match="X has 3 features"):
+        contributions(clf, Z, np.zeros(3))
+    with pytest.raises(TypeError, match="Got LogisticRegression"):
+        contributions(make_pipeline(LogisticRegression().fit(Z, Y)), Z)
+    with pytest.raises(NotFittedError):
+        contributions(network(), Z)
+    found = contributions(clf, Z)
+    with pytest.raises(ValueError, match="an index from 0 to 1. Got 'age'"):
+        found.column_values("age")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "expected"),
+    [
+        ("b", [1]),
+        (2, [2]),
+        (-1, [3]),
+        (["d", "a"], [3, 0]),
+        ([3, 0], [3, 0]),
+        ([], []),
+        (np.array([True, False, True, False]), [0, 2]),
+        ([False, False, True, True], [2, 3]),
+        (slice(1, 3), [1, 2]),
+        (slice("b", "d"), [1, 2, 3]),
+        (slice(None, "b"), [0, 1]),
+        (pd.Index(["a"]), [0]),
+    ],
+)
+def test_columns_as_a_column_transformer_takes_them(chosen, expected):
+    assert column_indices(chosen, ["a", "b", "c", "d"], 4).tolist() == expected
+
+
+# Tables and text.
+
+
+def test_text_and_tables():
+    model = make_pipeline(columns(impute(), StandardScaler()), network()).fit(X, Y > 0)
+    reference = X.iloc[[5]]
+    found = contributions(model, X, reference)
+    row = found[7]
+    j = np.argmax(np.abs(row.values))
+    name, value, other = X.columns[j], X.iloc[7, j], X.iloc[5, j]
+    assert row.to_text(n_columns=1).startswith(f"{row.values[0, j]:+.2f} {name} ")
+    if isinstance(value, str):
+        assert row.to_text().startswith(f"{row.values[0, j]:+.2f} {name} {value} instead of {other}")
+    missing = contributions(model, X)[7 * 2]
+    assert "income missing" in missing.to_text(n_columns=7)
+    table = found.to_frame()
+    assert table.columns.tolist() == ["baseline", *X.columns]
+    assert_array_equal(table.index, X.index)
+    assert_allclose(table.sum(axis=1), model.decision_function(X), rtol=1e-10)
+
+    several = contributions(make_pipeline(model[0], network()).fit(X, Y), X)
+    table = several.to_frame()
+    assert table.index.names == ["row", "class"]
+    assert_allclose(table.loc[("row 3", 2)][1:], several.values[3, 2])
+    with pytest.raises(ValueError, match=r"one of \[0, 1, 2\]"):
+        several.to_text()
+
+
+def test_html_and_repr():
+    model = make_pipeline(columns(impute(), StandardScaler()), network()).fit(X, Y > 0)
+    rows = X.assign(city="<b>")
+    found = contributions(model, rows, X.iloc[[0]])
+    assert "<b>" not in found[3]._repr_html_()
+    assert "city &lt;b&gt; instead of" in found[3]._repr_html_()
+    assert "120 rows" in found._repr_html_()
+    assert "120 rows, 7 columns" in repr(found)
+    assert repr(found[3]).startswith("log-odds of True: ")
+    assert found.to_text(3) in repr(found[3])
+
+
+def test_importances():
+    model = make_pipeline(columns(impute(), StandardScaler()), network()).fit(X, Y)
+    found = contributions(model, X)
+    sizes = found.importances()
+    assert sizes.importances.shape == (7, N)
+    assert_allclose(sizes.importances_mean, np.abs(found.values).mean(axis=(0, 1)))
+    assert_allclose(sizes.importances_std, sizes.importances.std(axis=1))
+    assert sizes.importances_mean[X.columns.get_loc("note")] == 0
+
+
+def test_feature_union_with_parts_left_out():
+    Z = X[["reports", "owner"]].astype(float).to_numpy()
+    union = FeatureUnion(
+        [("a", StandardScaler()), ("b", "drop"), ("c", "passthrough")],
+        transformer_weights={"a": 2.0},
+    )
+    model = make_pipeline(union, network()).fit(Z, Y > 0)
+    found = contributions(model, Z, Z[0])
+    assert_adds_up(found, model.decision_function(Z))
+    coef, _ = model[-1].local_linear(union.transform(Z))
+    change = union.transform(Z) - union.transform(Z[:1])
+    assert_allclose(found.values[:, 1], (coef * change)[:, [1, 3]].sum(axis=1))
