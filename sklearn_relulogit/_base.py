@@ -24,6 +24,14 @@ from ._rows.statistics import largest_values
 from ._search.auto import Choice
 from ._threads import ThreadedMap, effective_n_threads, single_threaded_blas
 
+# Attributes that are arrays of the library of X or, as to the classes, of the labels.
+HELD_WHERE_X_IS = (
+    "classes_",
+    "restart_losses_",
+    "feature_mean_",
+    "feature_importances_",
+)
+
 
 class BaseReLULogistic(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     """Predictions from `coefs_`, `intercepts_`, `classes_` and `n_outputs_`."""
@@ -84,7 +92,7 @@ class BaseReLULogistic(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         check_has_network(self)
         model = copy.copy(self)
         for name, value in vars(self).items():
-            if name in ("classes_", "restart_losses_"):
+            if name in HELD_WHERE_X_IS:
                 setattr(model, name, to_numpy(value))
             if name in ("coefs_", "intercepts_"):
                 setattr(model, name, [to_numpy(array) for array in value])

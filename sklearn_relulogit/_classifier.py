@@ -167,6 +167,17 @@ class ReLULogisticClassifier(BaseReLULogistic):
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features seen in fit; only where all are strings.
 
+    feature_mean_ : ndarray of shape (n_features,)
+        Mean of each feature over the data of the fit, by sample weights: what
+        :func:`contributions` compares with by default.
+
+    feature_importances_ : ndarray of shape (n_features,)
+        Mean absolute contribution of each feature to the logits, in nats: of its
+        distance from `feature_mean_` times its local coefficient, over the training
+        rows (over a fixed sample of them if they are many) and the logits. It serves
+        :class:`~sklearn.feature_selection.SelectFromModel` and
+        :class:`~sklearn.feature_selection.RFE`.
+
     coefs_ : list of ndarray
         ``coefs_[l - 1]`` is the transpose of W_l, shape (n_l, m_l), of the
         floating type of X in fit.

@@ -13,6 +13,7 @@ from typing import Any, Literal, Self
 import joblib
 import numpy as np
 import scipy.special
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
@@ -27,6 +28,8 @@ from ._messages import (
     lost_digits,
     overflow_message,
 )
+from ._model.affine import mean_absolute_contributions
+from ._model.arrays import to_numpy
 from ._model.blocks import Parts, weight_of
 from ._model.collapse import asks_for_constant, flip_dead_layers, is_constant
 from ._model.likelihood import Likelihood, likelihood_of
@@ -65,6 +68,9 @@ from ._search.auto import MAX_PENALTIES, Choice, choose_alpha, search_rows
 from ._search.path import Precision
 from ._search.watch import PenaltyPrinter
 from ._threads import ThreadedMap, effective_n_threads, single_threaded_blas
+
+# Multiplications by which the importances of the features are found, about.
+IMPORTANCE_WORK, FEWEST_IMPORTANCE_ROWS = 2**31, 100
 
 # A network whose loss is lower than that of a constant by a smaller share says nothing.
 LEAST_SAID = 1e-3
@@ -184,6 +190,25 @@ class Network:
             "intercepts_": [to_device(b.astype(dtype)) for _, b in layers],
         }
 
+    def importances(self) -> np.ndarray:
+        """The mean absolute contribution of each feature to the logits, in nats.
+
+        It is the mean over the training rows, or over some of them.
+        """
+        layers = unpack(self.theta, self.shapes)
+        work = self.likelihood.n_outputs * sum(n * m for n, m in self.shapes)
+        n_rows = max(IMPORTANCE_WORK // work, FEWEST_IMPORTANCE_ROWS)
+        n_rows = min(n_rows, search_rows(self.rows.n_features))
+        # In memory all rows are at hand, in the random order of their keys.
+        X, _, weights = self.rows.sample(n_rows).block
+        X, weights = X[:n_rows], weights[:n_rows]
+        return mean_absolute_contributions(
+            layers,
+            X if issparse(X) else to_numpy(X),
+            to_numpy(weights),
+            self.rows.moments.mean,
+        )
+
 
 @dataclass(frozen=True)
 class Fit:
@@ -196,6 +221,7 @@ class Fit:
         The penalty, and those that a search tried.
     best : Restart
         The one that the network is from.
+    importances : ndarray of shape (n_features,)
     restart_losses : list of float
     pairs : deque or None
         Correction pairs for a warm start.
@@ -206,6 +232,7 @@ class Fit:
     network: Network
     choice: Choice
     best: Restart
+    importances: np.ndarray
     restart_losses: list[float]
     pairs: deque[Pair] | None
     message: str | None
@@ -213,16 +240,18 @@ class Fit:
     def attributes(self) -> dict[str, Any]:
         """The fitted attributes of an estimator."""
         best, minimum = self.best, self.best.end
+        rows = self.network.rows
         n_iter = len(minimum.loss_curve)
         return self.network.attributes() | {
-            "feature_mean_": self.network.rows.moments.mean,
             "alpha_": self.choice.alpha,
             "loss_": best.iterate.loss,
             "loss_curve_": minimum.loss_curve,
             "validation_loss_curve_": best.validation
             and best.validation.losses[:n_iter],
-            "restart_losses_": self.network.rows.xp.to_device(
-                np.array(self.restart_losses)
+            "restart_losses_": rows.xp.to_device(np.array(self.restart_losses)),
+            "feature_mean_": rows.xp.to_device(rows.moments.mean.astype(rows.dtype)),
+            "feature_importances_": rows.xp.to_device(
+                self.importances.astype(rows.dtype)
             ),
             "n_iter_": n_iter,
             "n_evaluations_": minimum.n_evaluations,
@@ -584,10 +613,12 @@ def fit(
             final = problem.objective(problem.training, choice.alpha)
             balance(best, final, rows.shares)
         message = problem.message(best, choice)
+        found = network(best.iterate.theta)
+        importances = found.importances()
     task.close(best.iterate.theta)
     minimum = best.end
     report.line(
         f"{minimum.stop_reason} after {len(minimum.loss_curve)} iterations  "
         f"objective {best.iterate.loss:.6f}  alpha {choice.alpha:.3g}"
     )
-    return Fit(network(best.iterate.theta), choice, best, losses, pairs, message)
+    return Fit(found, choice, best, importances, losses, pairs, message)

@@ -405,7 +405,12 @@ default=None
         r = np.zeros(len(encoding.column_of_feature))
     else:
         rows = as_one_or_more_rows(reference)
-        r = np.asarray(split.transform(rows).mean(axis=0), dtype=np.float64).ravel()
+        r = dense(split.transform(rows)).mean(axis=0, dtype=np.float64)
+        if len(r) != len(encoding.column_of_feature):
+            raise ValueError(
+                "reference must have the columns of X, of which there are "
+                f"{table.shape[1]}. Got {rows.shape[1]}."
+            )
     names = split.columns(table)
     if reference is not None and not isinstance(reference, str) and rows.shape[0] == 1:
         reference_row = np.array(

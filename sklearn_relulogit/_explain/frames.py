@@ -79,7 +79,7 @@ def as_one_or_more_rows(rows: Any) -> Table:
     if hasattr(rows, "to_frame") and not hasattr(rows, "columns"):
         return rows.to_frame().T.infer_objects()
     rows = as_table(rows)
-    return rows.reshape(1, -1) if rows.ndim == 1 else rows
+    return rows.reshape(1, -1) if len(rows.shape) == 1 else rows
 
 
 def as_text(value: Any) -> str:
