@@ -58,15 +58,16 @@ class FoldedNetwork:
         NotFittedError
             Before `fit`.
         """
-        split = split_model(model)
+        split = split_model(model, same_predictions=True)
         clf = split.classifier
         check_has_network(clf)
+        steps = [step for _, step in split.steps]
         layers = list(zip(clf.coefs_, clf.intercepts_, strict=True))
-        if split.steps:
+        if steps:
             layers = [(W_T.astype(float), b.astype(float)) for W_T, b in layers]
-        for step in reversed(split.steps):
+        for step in reversed(steps):
             layers = fold(step, layers)
-        knows = [step for step in split.steps if hasattr(step, "n_features_in_")]
+        knows = [step for step in steps if hasattr(step, "n_features_in_")]
         return cls(layers, clf, [*knows, clf][0])
 
     def in_type(self, dtype: Any) -> Layers:

@@ -53,6 +53,7 @@ from sklearn_relulogit import (
     contributions,
 )
 from sklearn_relulogit._explain.columns import column_indices
+from sklearn_relulogit.export import to_mlp_classifier
 
 # Explanations are exact wherever a fit ends, and these end soon.
 pytestmark = [
@@ -357,6 +358,8 @@ def test_searches_thresholds_calibration_and_the_cv_class():
         whole.calibrated_classifiers_[0].estimator.decision_function(X),
     )
     several = CalibratedClassifierCV(pipeline, cv=2).fit(X, y)
+    with pytest.raises(TypeError, match=r"a fitted search of these\. Got Calibrated"):
+        to_mlp_classifier(calibrated)  # Its probabilities are others.
     with pytest.raises(TypeError, match=r"Explain one of the networks: .*\[0\]"):
         contributions(several, X)
 

@@ -28,6 +28,12 @@ from .columns import (
 from .frames import Table, column_names, take_rows, with_columns_of
 from .scaling import fold_scaling, scaling_steps
 
+WRAPPERS = (
+    CalibratedClassifierCV,
+    FixedThresholdClassifier,
+    TunedThresholdClassifierCV,
+)
+
 # Rows by which it is checked that a step does treat its columns one by one.
 CHECKED_ROWS = 20
 
@@ -211,8 +217,13 @@ def _mixed_message(i: int, name: str, step: BaseEstimator, mixed: ColumnsMixed) 
     )
 
 
-def split_model(model: BaseEstimator) -> ExplainedModel:
+def split_model(
+    model: BaseEstimator, *, same_predictions: bool = False
+) -> ExplainedModel:
     """The classifier of a pipeline, search or wrapper, and the steps in front of it.
+
+    With ``same_predictions``, calibrations and thresholds are refused: the classifier
+    in them predicts otherwise than they do.
 
     Raises
     ------
@@ -220,35 +231,38 @@ def split_model(model: BaseEstimator) -> ExplainedModel:
         If there is no fitted classifier at the end.
     """
     if hasattr(model, "best_estimator_"):
-        return split_model(model.best_estimator_)
+        return split_model(model.best_estimator_, same_predictions=same_predictions)
     if isinstance(model, FrozenEstimator):
-        return split_model(model.estimator)
-    if isinstance(model, TunedThresholdClassifierCV | FixedThresholdClassifier):
-        check_is_fitted(model)
-        return split_model(model.estimator_)
-    if isinstance(model, CalibratedClassifierCV):
-        check_is_fitted(model)
-        calibrated = model.calibrated_classifiers_
-        if len(calibrated) > 1:
-            raise TypeError(
-                "Explain one of the networks: model.calibrated_classifiers_[0]."
-                f"estimator. This {type(model).__name__} is the mean of "
-                f"{len(calibrated)}; with ensemble=False, or of a FrozenEstimator, it "
-                "has one."
-            )
-        return split_model(calibrated[0].estimator)
+        return split_model(model.estimator, same_predictions=same_predictions)
     if isinstance(model, Pipeline):
         *steps, (_, last) = model.steps
-        end = split_model(last)
+        end = split_model(last, same_predictions=same_predictions)
         kept = [(name, step) for name, step in steps if not is_left_out(step)]
         return replace(end, steps=kept + end.steps)
+    if isinstance(model, WRAPPERS) and not same_predictions:
+        check_is_fitted(model)
+        return split_model(_within(model))
     if not isinstance(model, BaseReLULogistic):
+        wrappers = "" if same_predictions else ", calibration or threshold"
         raise TypeError(
-            "The model must be a ReLULogisticClassifier, a Pipeline that ends with one, "
-            "or a fitted search, calibration or threshold of these. "
-            f"Got {model!r}."
+            "The model must be a ReLULogisticClassifier, a Pipeline that ends with "
+            f"one, or a fitted search{wrappers} of these. Got {model!r}."
         )
     return ExplainedModel([], model.on_host())
+
+
+def _within(model: BaseEstimator) -> BaseEstimator:
+    """The one estimator whose predictions a calibration or threshold goes by."""
+    if not isinstance(model, CalibratedClassifierCV):
+        return model.estimator_
+    calibrated = model.calibrated_classifiers_
+    if len(calibrated) > 1:
+        raise TypeError(
+            "Explain one of the networks: model.calibrated_classifiers_[0].estimator. "
+            f"This {type(model).__name__} is the mean of {len(calibrated)}; with "
+            "ensemble=False, or of a FrozenEstimator, it has one."
+        )
+    return calibrated[0].estimator
 
 
 def check_feature_names(names: ArrayLike | None, model: ExplainedModel) -> np.ndarray:
