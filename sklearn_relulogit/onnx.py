@@ -3,6 +3,7 @@
 Needs the extra ``onnx``: ``pip install 'sklearn-relulogit[onnx]'``.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from ._classifier import ReLULogisticClassifier
 from ._classifier_cv import ReLULogisticClassifierCV
 from ._folding import FoldedNetwork
 from ._optional import optional_import
+from ._tables.columns import GapsAsNaN
+from ._tables.encoder import PiecewiseLinearEncoder
 
 if TYPE_CHECKING:
     import onnx
@@ -32,12 +35,14 @@ OPTIONS = {
 
 
 def register() -> None:
-    """Register converters for the classifiers of this package with skl2onnx.
+    """Register converters for what this package adds to pipelines with skl2onnx.
 
-    From then on ``skl2onnx.to_onnx`` and ``skl2onnx.convert_sklearn`` convert them, and
-    pipelines that they are part of. One call in a process is enough; more do no harm.
+    From then on ``skl2onnx.to_onnx`` and ``skl2onnx.convert_sklearn`` convert the
+    classifiers, :class:`PiecewiseLinearEncoder`, and pipelines that they are part of,
+    such as :func:`tabular_pipeline`. One call in a process is enough; more do no harm.
 
-    The graph computes what the classifier does, in float64 for inputs of
+    Strings have no missing values in ONNX: there "nan" stands for a gap in a column of
+    categories. The graph computes what the classifier does, in float64 for inputs of
     ``DoubleTensorType`` and in float32 for all others. Its outputs are those of every
     classifier of skl2onnx, with these options:
 
@@ -77,6 +82,15 @@ def register() -> None:
             convert,
             options=OPTIONS,
         )
+    skl2onnx.update_registered_converter(
+        PiecewiseLinearEncoder,
+        "SklearnRelulogitPiecewiseLinearEncoder",
+        set_encoded_types,
+        convert_encoder,
+    )
+    skl2onnx.update_registered_converter(
+        GapsAsNaN, "SklearnRelulogitGapsAsNaN", keep_type, convert_identity
+    )
 
 
 def set_output_types(operator: "Operator") -> None:
@@ -95,14 +109,10 @@ def convert(
     scope: "Scope", operator: "Operator", container: "ModelComponentContainer"
 ) -> None:
     """Write a fitted classifier as a graph of ONNX operators."""
-    from skl2onnx.algebra import onnx_ops
     from skl2onnx.common.data_types import DoubleTensorType, guess_proto_type
     from skl2onnx.proto import TensorProto
 
-    def op(name: str, *inputs: Any, **attributes: Any) -> "OnnxOperator":
-        operator_class = getattr(onnx_ops, f"Onnx{name}")
-        return operator_class(*inputs, op_version=container.target_opset, **attributes)
-
+    op = operators(container)
     clf = operator.raw_operator
     check_has_network(clf)
     options = container.get_options(clf, {"nocl": False, "raw_scores": False})
@@ -135,6 +145,78 @@ def convert(
     Z = op("Cast", Z, to=guess_proto_type(scores.type), output_names=[scores])
     for output in (labels, Z):
         output.add_to(scope, container)
+
+
+def operators(container: "ModelComponentContainer") -> Callable[..., "OnnxOperator"]:
+    """A function that makes an operator of the name, inputs and attributes given."""
+    from skl2onnx.algebra import onnx_ops
+
+    def op(name: str, *inputs: Any, **attributes: Any) -> "OnnxOperator":
+        operator_class = getattr(onnx_ops, f"Onnx{name}")
+        return operator_class(*inputs, op_version=container.target_opset, **attributes)
+
+    return op
+
+
+def set_encoded_types(operator: "Operator") -> None:
+    """Set the type and shape of the outputs of an encoder of numbers."""
+    from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
+
+    (X,) = operator.inputs
+    is_double = isinstance(X.type, DoubleTensorType)
+    tensor = DoubleTensorType if is_double else FloatTensorType
+    n_outputs = len(operator.raw_operator.column_of_output_)
+    operator.outputs[0].type = tensor([X.get_first_dimension(), n_outputs])
+
+
+def convert_encoder(
+    scope: "Scope", operator: "Operator", container: "ModelComponentContainer"
+) -> None:
+    """Write a fitted PiecewiseLinearEncoder as a graph of ONNX operators."""
+    from skl2onnx.common.data_types import DoubleTensorType
+    from skl2onnx.proto import TensorProto
+
+    op = operators(container)
+    encoder = operator.raw_operator
+    (X,) = operator.inputs
+    is_double = isinstance(X.type, DoubleTensorType)
+    lower, upper, center, scale, value_of_missing = (
+        array.astype(np.float64 if is_double else np.float32)
+        for array in (
+            encoder.lower_,
+            encoder.upper_,
+            encoder.center_,
+            encoder.scale_,
+            encoder.value_of_missing_,
+        )
+    )
+    X = op("Cast", X, to=TensorProto.DOUBLE if is_double else TensorProto.FLOAT)
+    x = op("Gather", X, encoder.column_of_output_.astype(np.int64), axis=1)
+    clipped = op("Min", op("Max", x, lower), upper)
+    Z = op("Div", op("Sub", clipped, center), scale)
+    op(
+        "Where",
+        op("IsNaN", x),
+        value_of_missing,
+        Z,
+        output_names=operator.outputs,
+    ).add_to(scope, container)
+
+
+def keep_type(operator: "Operator") -> None:
+    """Set the type of the output to that of the input."""
+    (X,) = operator.inputs
+    operator.outputs[0].type = type(X.type)(X.type.shape)
+
+
+def convert_identity(
+    scope: "Scope", operator: "Operator", container: "ModelComponentContainer"
+) -> None:
+    """Write a step that changes nothing that ONNX has."""
+    op = operators(container)
+    op("Identity", operator.inputs[0], output_names=operator.outputs).add_to(
+        scope, container
+    )
 
 
 def onnx_classes(classes: np.ndarray) -> np.ndarray:

@@ -8,13 +8,21 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 from skl2onnx import to_onnx
-from skl2onnx.common.data_types import FloatTensorType, StringTensorType
+from skl2onnx.common.data_types import (
+    DoubleTensorType,
+    FloatTensorType,
+    StringTensorType,
+)
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_iris
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from sklearn_relulogit import ReLULogisticClassifier
+from sklearn_relulogit import (
+    PiecewiseLinearEncoder,
+    ReLULogisticClassifier,
+    tabular_pipeline,
+)
 from sklearn_relulogit.onnx import CLASSIFIERS, register
 
 HIDDEN = [(), (8,), (6, 5), (6, 5, 4)]
@@ -216,3 +224,45 @@ def test_without_skl2onnx_the_error_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "skl2onnx", None)
     with pytest.raises(ImportError, match=r"pip install 'sklearn-relulogit\[onnx\]'"):
         register()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_ramps_and_gaps(dtype):
+    rng = np.random.RandomState(0)
+    X = rng.standard_normal((200, 4)).astype(dtype)
+    X[:, 1] = X[:, 1].round()
+    X[:, 2] = 3
+    X[::7, 3] = np.nan
+    encoder = PiecewiseLinearEncoder().fit(X)
+    X[:2, 0] = np.nan  # No gap was there in `fit`.
+    knots = np.column_stack([encoder.knots_[0][[1, 2]]] + [[0, 0]] * 3).astype(dtype)
+    for rows in (X, knots):
+        (Z,) = run(to_onnx(encoder, X[:1]), rows)
+        assert Z.dtype == dtype
+        # The tolerance tells right from slightly wrong.
+        atol = {np.float32: 2e-6, np.float64: 1e-14}[dtype]
+        assert_allclose(Z, encoder.transform(rows), rtol=0, atol=atol)
+        assert not np.allclose(Z, encoder.transform(rows) + 2 * atol, atol=atol)
+
+
+def test_a_table():
+    rng = np.random.RandomState(0)
+    X = pd.DataFrame(
+        {
+            "height": rng.standard_normal(100),
+            "colour": rng.choice(["red", "green"], 100),
+            "town": [f"town {i % 50}" for i in range(100)],
+        }
+    )
+    y = (X.height > 0) & (X.colour == "red")
+    X.loc[::9, "height"] = np.nan
+    X.loc[::4, "colour"] = None
+    model = tabular_pipeline(ReLULogisticClassifier((3,), random_state=0)).fit(X, y)
+    text = StringTensorType([None, 1])
+    types = {"height": DoubleTensorType([None, 1]), "colour": text, "town": text}
+    graph = to_onnx(model, initial_types=[*types.items()], options={"zipmap": False})
+    texts = X[["colour", "town"]].fillna("nan").to_numpy(dtype=object)
+    label, proba = run(graph, X[["height"]].to_numpy(), texts[:, :1], texts[:, 1:])
+    assert label.tolist() == model.predict(X).tolist()
+    # skl2onnx writes the means of the target encoder in float32.
+    assert_allclose(proba, model.predict_proba(X), rtol=0, atol=1e-5)
