@@ -371,7 +371,8 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
                 rows,
             ).attributes(),
         )
-        with overflow_as_error(rows):
+        most = 1.0 if isinstance(alphas, int) else alphas[0]
+        with overflow_as_error(rows, most):
             if isinstance(alphas, int):
                 with single_threaded_blas():
                     alphas = search.grid(alphas)

@@ -26,12 +26,19 @@ from ._messages import (
     interrupted_search,
     limited_search,
     lost_digits,
+    other_units,
     overflow_message,
 )
 from ._model.affine import mean_absolute_contributions
 from ._model.arrays import to_numpy
 from ._model.blocks import Parts, weight_of
-from ._model.collapse import asks_for_constant, flip_dead_layers, is_constant
+from ._model.collapse import (
+    asks_for_constant,
+    constant_network,
+    flip_dead_layers,
+    is_constant,
+    penalty_of,
+)
 from ._model.likelihood import Likelihood, likelihood_of
 from ._model.objective import Objective
 from ._model.parameters import (
@@ -74,6 +81,10 @@ IMPORTANCE_WORK, FEWEST_IMPORTANCE_ROWS = 2**31, 100
 
 # A network whose loss is lower than that of a constant by a smaller share says nothing.
 LEAST_SAID = 1e-3
+
+# A start whose penalty is so many nats is checked for a penalty that leaves nothing:
+# what the data say would be lost in its rounding.
+LARGEST_PENALTY = 1e6
 
 
 @dataclass(frozen=True)
@@ -275,8 +286,8 @@ def read(
 
 
 @contextmanager
-def overflow_as_error(rows: Rows) -> Iterator[None]:
-    """Turn an overflow into a ValueError that names the largest feature."""
+def overflow_as_error(rows: Rows, alpha: float = 1.0) -> Iterator[None]:
+    """Turn an overflow into a ValueError that says what is likely to cause it."""
     try:
         yield
     except FloatingPointError as error:
@@ -286,6 +297,8 @@ def overflow_as_error(rows: Rows) -> Iterator[None]:
                 rows.moments.largest,
                 rows.dtype,
                 rows.feature_names,
+                rows.moments.weight,
+                alpha,
             )
         ) from error
 
@@ -346,6 +359,14 @@ class Problem:
         """
         loss = self.objective(self.training, 0.0).mean_nll(theta)
         return loss > (1 - LEAST_SAID) * self.constant_loss
+
+    def bearable_start(self, theta: np.ndarray, alpha: float) -> np.ndarray:
+        """A start, or the constant where the penalty will leave nothing else."""
+        weight_sum = self.training.weight_sum
+        penalty = penalty_of(theta, self.shapes, alpha, weight_sum)
+        if penalty <= LARGEST_PENALTY or not self._nothing_to_fit(alpha):
+            return theta
+        return constant_network(self.shapes, self.rows.shares)
 
     @property
     def constant_loss(self) -> float:
@@ -476,6 +497,9 @@ class Problem:
         scale, names = self.features.scale, self.rows.feature_names
         if alpha > 0:
             messages.append(different_scales(scale.unit, names))
+        if self.rows.moments_val is not None:
+            sizes, sizes_val = self.rows.moments.sizes, self.rows.moments_val.sizes
+            messages.append(other_units(sizes, sizes_val, names))
         messages.append(lost_digits(scale.centre, scale.unit, self.rows.dtype, names))
         return " ".join(filter(None, messages)) or None
 
@@ -563,7 +587,8 @@ def fit(
     if previous is not None:
         previous.check(rows.classes, shapes)
         start = start if interrupted else previous.theta
-    with overflow_as_error(rows), single_threaded_blas():
+    alpha = 1.0 if settings.alpha == "auto" else settings.alpha
+    with overflow_as_error(rows, alpha), single_threaded_blas():
         features = Features.of(rows, shapes)
 
     def network(theta: np.ndarray) -> Network:
@@ -576,7 +601,7 @@ def fit(
     n_threads = max(settings.n_threads - settings.n_jobs + 1, 1)
     with (
         ThreadedMap(n_threads) as threads,
-        overflow_as_error(rows),
+        overflow_as_error(rows, alpha),
         single_threaded_blas(),
     ):
         problem = Problem.of(rows, settings, likelihood, features, threads)
@@ -596,6 +621,7 @@ def fit(
         else:
             if choice.theta is not None and not problem.says_nothing(choice.theta):
                 thetas[0] = choice.theta
+            thetas = [problem.bearable_start(theta, choice.alpha) for theta in thetas]
             task.begin_final(settings.n_init, settings.max_iter)
             restarts = problem.restarts(thetas, task, report)
             best = train(

@@ -1,12 +1,22 @@
 """What warnings and errors say of the features and of the end of a fit."""
 
+import math
+from collections.abc import Sequence
+from typing import TypeAlias
+
 import numpy as np
 
 # Features whose sizes differ by more than this factor are called unscaled.
 SCALE_RATIO = 1000
 
+# Validation data whose sizes differ by more than this factor are in other units.
+UNIT_RATIO = 10
+
 # A feature loses its digits where rounding errors are a larger share of its variation.
 LOST_SHARE = 1e-2
+
+# Standard deviation, reach and, where it is known, distance of the quartiles.
+Sizes: TypeAlias = Sequence[np.ndarray]
 
 CONSTANT = (
     "The fitted network is a constant: it predicts the same for every row of the "
@@ -75,6 +85,34 @@ def different_scales(units: np.ndarray, names: np.ndarray | None) -> str:
     )
 
 
+def other_units(sizes: Sizes, sizes_val: Sizes, names: np.ndarray | None) -> str:
+    """A sentence on validation data in other units than the training data, or nothing.
+
+    Each of the sizes must differ, since any one may do so by chance: the standard
+    deviation of a rare value, or the reach of a feature with few rows far away.
+    """
+
+    def ratio(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        low, high = np.minimum(a, b), np.maximum(a, b)
+        # Of a feature that is constant in either, or overflows, nothing is known.
+        known = (low > 0) & (high < np.inf)
+        return np.where(known, high / np.where(known, low, 1.0), np.nan)
+
+    ratios = np.array([ratio(a, b) for a, b in zip(sizes, sizes_val, strict=False)])
+    # The quartiles of a rare value may say nothing, the deviation must say something.
+    ratios[0] = np.nan_to_num(ratios[0], nan=1.0)
+    least = np.nanmin(ratios, axis=0)
+    worst = int(least.argmax())
+    if least[worst] <= UNIT_RATIO:
+        return ""
+    return (
+        "Scale X_val as X is scaled: the standard deviation of "
+        f"{feature_name(worst, names)} is {sizes[0][worst]:.2g} in X and "
+        f"{sizes_val[0][worst]:.2g} in X_val. In a Pipeline, "
+        'transform_input=["X_val"] does that.'
+    )
+
+
 def lost_digits(
     mean: np.ndarray, units: np.ndarray, dtype: np.dtype, names: np.ndarray | None
 ) -> str:
@@ -93,16 +131,30 @@ def lost_digits(
 
 
 def overflow_message(
-    what: str, largest: np.ndarray, dtype: np.dtype, names: np.ndarray | None
+    what: str,
+    largest: np.ndarray,
+    dtype: np.dtype,
+    names: np.ndarray | None,
+    weight_sum: float = 1.0,
+    alpha: float = 1.0,
 ) -> str:
-    """Why something computed from X may have overflowed, and what to do.
+    """Why something may have overflowed, and what to do: of the farthest from one.
 
-    ``largest`` holds the largest absolute value of each feature.
+    ``largest`` holds the largest absolute value of each feature in X.
     """
     top = int(largest.argmax())
-    return (
-        f"{what} overflows the range of {dtype}. The largest "
-        f"absolute value in X is {largest[top]:.3g}, in {feature_name(top, names)}. "
-        "Scale the features, for example with sklearn.preprocessing.StandardScaler; "
-        "if they are scaled, lower alpha or the sample weights."
-    )
+    scale = "Scale the features, for example with sklearn.preprocessing.StandardScaler"
+    remedies = {
+        f"The largest absolute value in X is {largest[top]:.3g}, in "
+        f"{feature_name(top, names)}. {scale}; if they are scaled, lower alpha or the "
+        "sample weights.": largest[top],
+        f"The sample weights sum to {weight_sum:.3g}. Multiply them and alpha by the "
+        "same number, so that the weights are near 1.": weight_sum,
+        f"alpha is {alpha:.3g}. Lower it.": alpha,
+    }
+
+    def distance(remedy: str) -> float:
+        value = float(remedies[remedy])
+        return abs(math.log10(value)) if 0 < value < math.inf else 0.0
+
+    return f"{what} overflows the range of {dtype}. {max(remedies, key=distance)}"

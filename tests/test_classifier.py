@@ -421,3 +421,15 @@ def test_constant_and_tiny_features():
     assert clf.score(X=np.hstack([X, np.zeros((100, 2)), X * 1e-300]), y=y) > 0.95
     flat = make().fit(np.zeros((100, 3)), y)
     assert_allclose(flat.predict_proba(np.zeros((1, 3)))[0, 1], y.mean(), atol=1e-3)
+
+
+def test_a_gain_within_rounding_ends_a_fit_without_hidden_layers(cancer):
+    """By "loss tolerance", as the guide says, and without a warning."""
+    X, y = cancer
+    single = make((), alpha=0.01, tol=1e-9).fit(X.astype(np.float32), y)
+    assert single.stop_reason_ == "loss tolerance"
+    gains = -np.diff(single.loss_curve_)
+    rounding = np.finfo(np.float32).eps
+    assert gains[-1] <= rounding < gains[:-1].min()
+    double = make((), alpha=0.01, tol=1e-9).fit(X, y)
+    assert single.loss_ == pytest.approx(double.loss_, rel=1e-4)

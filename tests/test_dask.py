@@ -4,6 +4,7 @@ import os
 import signal
 
 import dask.array as da
+import dask.bag
 import dask.dataframe as dd
 import numpy as np
 import pandas as pd
@@ -403,7 +404,7 @@ def bad_nan(X, y):
             r"numbers of rows differ: \{'X': 1000, 'y': 999\}",
         ),
         (lambda X, y: {"X": chunked(X)[0], "y": None}, ValueError, "requires y"),
-        (lambda X, y: {"X": chunked(X)[0], "y": X}, ValueError, "y must be one-dim"),
+        (lambda X, y: {"X": chunked(X)[0], "y": X}, ValueError, "Pass y as one col"),
         (
             lambda X, y: {"X": chunked(X)[0], "y": 0 * y},
             ValueError,
@@ -452,3 +453,140 @@ def test_searches_on_dasks_joblib_backend(client):
     assert_array_equal(grid.cv_results_["mean_test_score"], here[0])
     assert_array_equal(path.scores_, here[1])
     assert get_client() is client
+
+
+LABELS = {
+    "bool": lambda y: y > 0,
+    "category": lambda y: pd.Categorical(np.where(y, "b", "a")),
+    "category of integers": lambda y: pd.Categorical(y + 5),
+    "Int64": lambda y: pd.array(y, dtype="Int64"),
+    "UInt8": lambda y: pd.array(y, dtype="UInt8"),
+    "boolean": lambda y: pd.array(y > 0, dtype="boolean"),
+    "Float64": lambda y: pd.array(y, dtype="Float64"),
+    "string": lambda y: pd.array(np.where(y, "b", "a"), dtype="string"),
+    "int64[pyarrow]": lambda y: pd.array(y, dtype="int64[pyarrow]"),
+    "bool[pyarrow]": lambda y: pd.array(y > 0, dtype="bool[pyarrow]"),
+    "string[pyarrow]": lambda y: pd.array(np.where(y, "b", "a"), "string[pyarrow]"),
+    "datetime": lambda y: pd.to_datetime(np.where(y, "2021-01-01", "2020-01-01")),
+}
+
+
+@pytest.mark.parametrize("kind", LABELS)
+def test_labels_of_any_type_are_those_in_memory(client, kind):
+    X, y = problem(400)
+    frame = pd.DataFrame(X, columns=NAMES).assign(label=LABELS[kind](y))
+    lazy = dd.from_pandas(frame, npartitions=3)
+    clf = make((), max_iter=1, tol=10.0)
+    expected = clf.fit(frame[NAMES], frame["label"]).classes_
+    # The labels come as a series, and as a frame of one column.
+    for labels in (lazy["label"], lazy[["label"]]):
+        classes = clf.fit(lazy[NAMES], labels).classes_
+        assert classes.dtype == expected.dtype
+        assert_array_equal(classes, expected)
+
+
+def test_a_comparison_of_strings_is_a_target(client):
+    X, y = problem(400)
+    frame = pd.DataFrame(X, columns=NAMES).assign(s=np.where(y, "b", "a"))
+    lazy = dd.from_pandas(frame, npartitions=3)
+    clf = make().fit(lazy[NAMES], lazy["s"] == "b")
+    assert_array_equal(clf.classes_, [0, 1])
+    assert clf.loss_ == pytest.approx(make().fit(X, y).loss_, rel=1e-9)
+
+
+@pytest.mark.parametrize("dtype", ["Float32", "float32[pyarrow]"])
+def test_pandas_own_types_of_float32(client, dtype):
+    X, y = problem(400)
+    frame = pd.DataFrame(X, columns=NAMES).astype(dtype)
+    lazy = dd.from_pandas(frame.assign(y=y, w=pd.array(y + 1.0, "Float32")), 3)
+    clf = make((), max_iter=1, tol=10.0).fit(lazy[NAMES], lazy["y"], lazy["w"])
+    proba = clf.predict_proba(lazy[NAMES])
+    assert clf.coefs_[0].dtype == proba.dtype == proba.compute().dtype == np.float32
+
+
+def test_rows_of_weight_zero_are_no_rows_to_split(client):
+    """Neither those of sample weights nor those of class weights."""
+    X, y = problem(60, n_classes=3)
+    weights = np.where(np.arange(60) < 24, 1.0, 0.0)
+    for class_weight in (None, {2: 0.0}):
+        rows = OnCluster.read(
+            make(),
+            Given(*chunked(X, y, weights, rows=7)),
+            reset=True,
+            class_weight=class_weight,
+            linear=False,
+        ).split(0.25, np.random.RandomState(0))
+        counts = np.bincount(y[:24])
+        if class_weight is not None:
+            counts = counts[:2]
+        n_validation = np.round(0.25 * counts).sum()
+        assert rows.weight_sums == [counts.sum() - n_validation, n_validation]
+    clf = make((3,), early_stopping=True).fit(*chunked(X, y, weights, rows=8))
+    without = make((3,), early_stopping=True).fit(*chunked(X[:24], y[:24], rows=8))
+    assert_allclose(clf.predict_proba(X), without.predict_proba(X), rtol=1e-9)
+
+
+def test_validation_data_that_are_not_scaled(client):
+    X, y = problem(400)
+    clf = make(alpha=1.0, max_iter=3)
+    for X_val in (X * 50, *chunked(X * 50, rows=100)):
+        y_val = y if isinstance(X_val, np.ndarray) else chunked(y, rows=100)[0]
+        with pytest.warns(ConvergenceWarning, match=r"Scale X_val .* 50 in X_val"):
+            clf.fit(*chunked(X, y), X_val=X_val, y_val=y_val)
+
+
+def bag(array):
+    return dask.bag.from_sequence(array.tolist())
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        # Faults of chunks say of which argument they are.
+        ({"X_val": np.nan}, ValueError, "^X_val is not valid: Input X contains NaN"),
+        ({"X": np.nan}, ValueError, "^Input X contains NaN"),
+        (
+            {"sample_weight_val": -1.0},
+            ValueError,
+            "^Negative values in sample_weight_val:",
+        ),
+        ({"sample_weight": -1.0}, ValueError, "^Negative values in sample_weight:"),
+        # Neither an array nor a series.
+        ({"y": bag}, TypeError, "^y must be a Dask array or series.* Got Bag"),
+        ({"y_val": bag}, TypeError, "^y_val must be a Dask array or series"),
+        ({"X": bag}, TypeError, "^X must be a Dask array or data frame.* Got Bag"),
+        ({"y": np.array(["a", 1], object)}, ValueError, "^Give all labels in y one"),
+        ({"y": np.array([b"a", b"b"])}, ValueError, "^Decode the labels in y"),
+        ({"y": np.eye(2)}, ValueError, r"^Pass y as one column.*\(400, 2\).*argmax"),
+        ({"y_val": np.eye(2)}, ValueError, "^Pass y_val as one column"),
+    ],
+)
+def test_faults_of_chunks_and_of_strange_collections(client, change, error, message):
+    X, y = problem(400)
+    given = {"X": X, "y": y, "sample_weight": np.ones(400)}
+    given |= {f"{name}_val": array.copy() for name, array in given.items()}
+    ((name, value),) = change.items()
+    if isinstance(value, float):
+        given[name][300] = value
+    elif isinstance(value, np.ndarray):
+        given[name] = value[y]
+    lazy = {name: chunked(array, rows=100)[0] for name, array in given.items()}
+    if callable(value):
+        lazy[name] = value(y)
+    with pytest.raises(error, match=message):
+        make().fit(**lazy)
+    if name.endswith("_val") and not callable(value):
+        # Validation data in memory are one chunk.
+        inside = {name: given[name] for name in given if name.endswith("_val")}
+        with pytest.raises(error, match=message):
+            make().fit(**lazy | inside)
+
+
+@pytest.mark.parametrize("dtype", ["string", "Int64"])
+def test_labels_that_are_missing(client, dtype):
+    X, y = problem(400)
+    labels = pd.Series(y if dtype == "Int64" else y.astype(str)).astype(dtype)
+    labels[[3, 390]] = None
+    lazy = dd.from_pandas(pd.DataFrame(X, columns=NAMES).assign(y=labels), 3)
+    with pytest.raises(ValueError, match=r"^Leave out the rows without a label: y "):
+        make().fit(lazy[NAMES], lazy["y"])

@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_iris, make_blobs
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.preprocessing import scale
 
 from sklearn_relulogit import ReLULogisticClassifier, ReLULogisticClassifierCV
 from sklearn_relulogit._model.blocks import Block, Parts
@@ -221,3 +222,31 @@ def test_a_gain_below_the_tolerance_is_none():
         clf = ReLULogisticClassifier(random_state=seed).fit(X, y)
         assert clf.alpha_ == 10**0.5
         assert clf.loss_ == pytest.approx(1.09604, abs=5e-5)
+
+
+@pytest.mark.parametrize("alpha", [1e12, 1e18, 1e100, 1e200, 1e300])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_under_a_penalty_that_leaves_nothing_the_fit_is_the_constant(alpha, dtype):
+    """Beside the penalty of the start, what the data say would be lost in rounding."""
+    X, y = load_iris(return_X_y=True)
+    X, y = scale(X).astype(dtype), np.minimum(y, 1)
+    clf = ReLULogisticClassifier((5,), alpha=alpha, random_state=0).fit(X, y)
+    assert_allclose(clf.predict_proba(X)[:, 1], 2 / 3, rtol=1e-7)
+    entropy = np.log(3) - np.log(2) * 2 / 3
+    assert clf.loss_ == pytest.approx(entropy, rel=1e-6)
+    # So it is with weights that are small beside an ordinary penalty.
+    light = ReLULogisticClassifier((5,), alpha=1.0, random_state=0)
+    light.fit(X.astype(np.float64), y, np.full(150, 1e-300))
+    assert light.loss_ == pytest.approx(entropy, rel=1e-6)
+
+
+def test_a_strong_penalty_on_tiny_features_leaves_the_others_alone():
+    """Their weights begin large, and the penalty of the start with them."""
+    X, y = load_iris(return_X_y=True)
+    X = scale(X)
+    with pytest.warns(ConvergenceWarning, match="very different scales"):
+        clf = ReLULogisticClassifier((5,), alpha=1.0, random_state=0).fit(
+            np.hstack([X, X[:, :1] * 1e-7]), y
+        )
+    plain = ReLULogisticClassifier((5,), alpha=1.0, random_state=0).fit(X, y)
+    assert clf.loss_ == pytest.approx(plain.loss_, rel=0.05)

@@ -1,11 +1,14 @@
 """Bad input: an error that names the culprit, the value and what is allowed."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse
 from conftest import assert_same_fit
 from sklearn.base import clone
 from sklearn.datasets import make_classification
+from sklearn.exceptions import DataConversionWarning
+from sklearn.multioutput import MultiOutputClassifier
 
 from sklearn_relulogit import ReLULogisticClassifier, ReLULogisticClassifierCV
 
@@ -91,8 +94,22 @@ def test_continuous_labels(data):
 
 def test_multilabel(data):
     X, y = data
-    with pytest.raises(ValueError, match="1d array"):
-        fit(X, np.column_stack([y, y]))
+    one_hot, lazy = np.eye(2, dtype=int)[y], scipy.sparse.csr_array(np.eye(2)[y])
+    told = r"^Pass y as one column.* \(60, 2\).*argmax\(y, axis=1\).*MultiOutputClass"
+    for labels in (np.column_stack([y, y]), one_hot, one_hot.tolist(), lazy):
+        with pytest.raises(ValueError, match=told):
+            fit(X, labels)
+        with pytest.raises(ValueError, match=told.replace("y", "y_val")):
+            fit(X, y, X_val=X, y_val=labels)
+    with pytest.raises(ValueError, match=told):
+        ReLULogisticClassifierCV((2,), random_state=0).fit(X, one_hot)
+    # What the message says to do works.
+    labels = np.argmax(one_hot, axis=1)
+    assert_same_fit(fit(X, labels), fit(X, y))
+    several = MultiOutputClassifier(ReLULogisticClassifier((), alpha=1.0))
+    assert several.fit(X, np.column_stack([y, 1 - y])).predict(X).shape == (60, 2)
+    with pytest.warns(DataConversionWarning):
+        fit(X, y[:, None])
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
@@ -186,6 +203,24 @@ def test_features_too_large_for_the_search_of_the_penalty(data):
         fit(X * 1e150, y, sample_weight=np.full(60, 1e200))
 
 
+@pytest.mark.parametrize(
+    ("alpha", "weight", "culprit"),
+    [
+        (1e200, 1.0, r"alpha is 1e\+200\. Lower it"),
+        (1.0, 1e-300, r"sample weights sum to 6e-299\. Multiply them and alpha"),
+        (1e120, 1e-180, "sample weights sum to 6e-179"),
+        (1e180, 1e-120, r"alpha is 1e\+180"),
+    ],
+)
+def test_the_culprit_of_an_overflow_is_named(data, alpha, weight, culprit):
+    X, y = data
+    clf = ReLULogisticClassifierCV((3,), alphas=[alpha], random_state=0)
+    with pytest.raises(
+        ValueError, match=f"overflows the range of float64. .*{culprit}"
+    ):
+        clf.fit(X, y, np.full(60, weight))
+
+
 def test_predictions_that_overflow(data):
     X, y = data
     clf = ReLULogisticClassifier((3,), alpha=1e-3, random_state=0).fit(X, y)
@@ -239,8 +274,46 @@ def test_small_integer_types_do_not_overflow(data):
 
 def test_labels_that_cannot_be_sorted(data):
     X, _ = data
-    with pytest.raises(ValueError, match=r"labels in y must be of one type.*NoneType"):
-        fit(X, ["a", None] * 30)
+    for labels in (["a", None] * 30, np.array(["a", 1], dtype=object).repeat(30)):
+        types = sorted({type(label).__name__ for label in labels})
+        with pytest.raises(ValueError, match="labels in y one type") as error:
+            fit(X, labels)
+        assert str(error.value).endswith(f"Got {types}.")
+
+
+@pytest.mark.parametrize("dtype", ["S1", object])
+def test_labels_of_bytes(data, dtype):
+    """Files of the ARFF format have them; scikit-learn refuses them."""
+    X, y = data
+    labels = np.array([b"a", b"b"], dtype)[y]
+    with pytest.raises(ValueError, match=r"^Decode the labels in y, which are bytes"):
+        fit(X, labels)
+    # What the message says to do works.
+    decoded = np.char.decode(np.asarray(labels, "S"))
+    assert_same_fit(fit(X, decoded), fit(X, np.array(["a", "b"])[y]))
+
+
+def test_labels_of_dtype_object_that_are_no_strings(data):
+    X, y = data
+    told = r"^Convert y to .* dtype object, and its labels are of type {}\."
+    for labels, name in [(y.astype(object), "int"), ((y > 0).astype(object), "bool")]:
+        with pytest.raises(ValueError, match=told.format(name)):
+            fit(X, labels)
+    assert_same_fit(fit(X, y.astype(object).astype(int)), fit(X, y))
+
+
+@pytest.mark.parametrize("dtype", ["str", "string", "category", "object", "Int64"])
+def test_labels_that_are_missing(data, dtype):
+    X, y = data
+    labels = pd.Series(y.astype(str) if dtype != "Int64" else y).astype(dtype)
+    labels[[3, 7]] = None
+    with pytest.raises(ValueError, match=r"^Leave out the rows without .* in 2 rows"):
+        fit(X, labels)
+    present = labels.notna().to_numpy()
+    clf = fit(
+        X[present], labels[present].to_numpy(y.dtype if dtype == "Int64" else str)
+    )
+    assert len(clf.classes_) == 2
 
 
 def test_labels_beyond_any_integer(data):

@@ -217,7 +217,7 @@ def test_errors_of_local_coefficients():
     clf, X, y = moons()
     with pytest.raises(ValueError, match=r"must be .*1.* or None .* Got 0"):
         from_estimator(clf, X, class_label=0)
-    with pytest.raises(TypeError, match="Cannot fold PCA"):
+    with pytest.raises(TypeError, match="Got a PCA"):
         from_estimator(make_pipeline(PCA(), clf).fit(X, y), X)
     from_estimator(clf, X, class_label=1)
 
@@ -323,7 +323,7 @@ def test_errors_of_all(display, monkeypatch):
     data = () if display is LossCurveDisplay else (X,)
     with pytest.raises(NotFittedError):
         display.from_estimator(ReLULogisticClassifier(), *data)
-    with pytest.raises(TypeError, match="Got LogisticRegression"):
+    with pytest.raises(TypeError, match="Got a LogisticRegression"):
         display.from_estimator(LogisticRegression().fit(X, y), *data)
     clf = ReLULogisticClassifier((3,), random_state=0).fit(X, y)
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)

@@ -5,17 +5,19 @@ import numpy as np
 import pytest
 import scipy.sparse
 from numpy.testing import assert_allclose
-from sklearn.datasets import load_iris, load_wine
+from sklearn.compose import make_column_transformer
+from sklearn.datasets import load_breast_cancer, load_iris, load_wine
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, TunedThresholdClassifierCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import (
     MaxAbsScaler,
     MinMaxScaler,
     RobustScaler,
     StandardScaler,
+    scale,
 )
 
 from sklearn_relulogit import ReLULogisticClassifier, fold_scaling, local_linear
@@ -159,7 +161,9 @@ def test_sparse_rows_through_scalers_that_keep_zeros():
 def test_other_steps_are_an_error_that_says_what_to_do():
     clf = ReLULogisticClassifier((4,), random_state=0)
     model = make_pipeline(PCA(5), StandardScaler(), clf).fit(X, y)
-    with pytest.raises(TypeError, match=r"Cannot fold PCA.* pipeline\[1:\] with"):
+    with pytest.raises(
+        TypeError, match=r"^Explain what .* pipeline\[1:\] with.* Got a PCA\."
+    ):
         local_linear(model, X)
     Z = model[:1].transform(X)
     coef, intercept = local_linear(model[1:], Z)
@@ -169,7 +173,7 @@ def test_other_steps_are_an_error_that_says_what_to_do():
 
 def test_clipping_is_an_error():
     model = make_pipeline(MinMaxScaler(clip=True), ReLULogisticClassifier((4,)))
-    with pytest.raises(ValueError, match=r"MinMaxScaler\(clip=True\) clips"):
+    with pytest.raises(ValueError, match=r"^Use MinMaxScaler\(clip=False\)"):
         local_linear(model.fit(X, y), X)
 
 
@@ -181,17 +185,38 @@ def test_other_errors():
         fold_scaling(np.ones((2, 13)), 0.0, scaler)
     with pytest.raises(NotFittedError, match="StandardScaler instance is not fitted"):
         fold_scaling(np.ones(13), 0.0, StandardScaler())
-    with pytest.raises(TypeError, match=r"Cannot fold 3 back"):
+    with pytest.raises(TypeError, match=r"Got 3\."):
         fold_scaling(np.ones(13), 0.0, 3)
     clf = ReLULogisticClassifier((3,), random_state=0)
     for unfitted in (clf, make_pipeline(clf), make_pipeline(StandardScaler(), clf)):
         with pytest.raises(NotFittedError):
             local_linear(unfitted, X)
     linear = LogisticRegression(max_iter=1000).fit(*load_iris(return_X_y=True))
-    with pytest.raises(TypeError, match=r"must be a ReLULog.* Got LogisticRegression"):
+    with pytest.raises(TypeError, match=r"must be a ReLULog.* Got a LogisticR"):
         local_linear(linear, X)
-    with pytest.raises(TypeError, match="Got GridSearchCV"):
+    with pytest.raises(TypeError, match="Got a GridSearchCV"):
         local_linear(GridSearchCV(clf, {}), X)
     model = Pipeline([("scaler", scaler), ("clf", clf)]).fit(X, y)
     with pytest.raises(ValueError, match="X has 12 features, but StandardScaler"):
         local_linear(model, X[:, 1:])
+
+
+def test_errors_begin_with_the_advice_and_end_with_a_short_name():
+    """The representation of a pipeline takes many lines."""
+    X, y = load_breast_cancer(return_X_y=True)
+    columns = make_column_transformer(
+        (make_pipeline(StandardScaler(), PCA(5)), slice(0, 20)),
+        (make_pipeline(StandardScaler(), PCA(5)), slice(20, 30)),
+    )
+    model = make_pipeline(columns, ReLULogisticClassifier((3,), alpha=1.0)).fit(X, y)
+    with pytest.raises(TypeError) as error:
+        local_linear(model, X)
+    told = str(error.value)
+    assert told.startswith("Explain what follows")
+    assert told.endswith("Got a ColumnTransformer.")
+    assert "\n" not in told
+    threshold = TunedThresholdClassifierCV(ReLULogisticClassifier((3,), alpha=1.0))
+    with pytest.raises(TypeError, match=r"^Pass its estimator_, .*Got a TunedThres"):
+        local_linear(threshold.fit(scale(X), y), scale(X))
+    coef, _ = local_linear(threshold.estimator_, scale(X))
+    assert coef.shape == X.shape

@@ -1,10 +1,15 @@
 """Early stopping and validation data."""
 
+import re
+import warnings
+
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris
+from sklearn.ensemble import BaggingClassifier
 from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
@@ -216,3 +221,84 @@ def test_errors():
     with pytest.raises(ValueError, match="loss on the validation data overflows"):
         clf.fit(X, y, X_val=X * 1e307, y_val=y)
     assert not hasattr(clf, "n_features_in_")
+
+
+def test_rows_of_weight_zero_are_no_rows_to_split():
+    """A class of which one row counts gives none to the validation data."""
+    X, y = np.arange(6.0)[:, None], np.repeat([0, 1], 3)
+    weights = np.array([1.0, 0, 0, 0, 0, 1])
+    clf = make((3,), early_stopping=True, random_state=3)
+    with pytest.raises(ValueError, match="all 2 distinct samples are of different"):
+        clf.fit(X, y, weights)
+    weights[[1, 4]] = 1
+    kept = weights > 0
+    clf.fit(X, y, weights)
+    without = make((3,), early_stopping=True, random_state=3).fit(X[kept], y[kept])
+    assert_array_equal(clf.predict_proba(X), without.predict_proba(X))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_rows_of_weight_zero_are_no_rows_to_split_beyond_the_distinct(
+    seed, monkeypatch
+):
+    """Nor where there are too many rows to look for distinct ones."""
+    monkeypatch.setattr("sklearn_relulogit._rows.held.DISTINCT_NUMBERS", 10)
+    X = np.random.RandomState(0).standard_normal((40, 2))
+    y, weights = np.arange(40) % 2, np.where(np.arange(40) < 8, 1.0, 0.0)
+    clf = make((3,), early_stopping=True, random_state=seed).fit(X, y, weights)
+    without = make((3,), early_stopping=True, random_state=seed).fit(X[:8], y[:8])
+    assert_allclose(clf.predict_proba(X), without.predict_proba(X), rtol=1e-6)
+    assert_allclose(clf.validation_loss_curve_, without.validation_loss_curve_)
+
+
+@pytest.mark.filterwarnings("ignore:The fit ended by its iteration limit")
+def test_bagging_of_few_rows_splits_each_of_its_fits():
+    """It hands rows on with weights, most of which are zero."""
+    X, y = load_breast_cancer(return_X_y=True)
+    X = StandardScaler().fit_transform(X)
+    base = make((3,), early_stopping=True, max_iter=5)
+    bags = BaggingClassifier(base, n_estimators=5, max_samples=8, random_state=0)
+    assert bags.fit(X, y).score(X, y) > 0.7
+
+
+def told_of(X, X_val, **kwargs):
+    """What a fit that is validated on other data warns of."""
+    y, y_val = (np.arange(data.shape[0]) % 2 for data in (X, X_val))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        make((), alpha=1.0, **kwargs).fit(X, y, X_val=X_val, y_val=y_val)
+    return "".join(str(warning.message) for warning in caught)
+
+
+@pytest.mark.parametrize("container", [np.array, scipy.sparse.csr_array, pd.DataFrame])
+def test_validation_data_that_are_not_scaled_as_the_training_data(container):
+    rng = np.random.RandomState(0)
+    X, X_val = rng.standard_normal((200, 4)), rng.standard_normal((50, 4))
+    told = (
+        r"Scale X_val as X is scaled: the standard deviation of feature 2 is 0.95 in X"
+    )
+    for factor in (1000, 15, 1 / 15):
+        other = X_val * np.array([1, 1, factor, 1])
+        assert re.search(told, told_of(container(X), container(other)))
+    for factor in (1, 7, 1 / 7):
+        other = X_val * np.array([1, 1, factor, 1])
+        assert not told_of(container(X), container(other))
+    # Nothing is said of a place, of constants, or by few rows.
+    assert not told_of(container(X), container(X_val + 2))
+    assert not told_of(container(X), container(X_val * np.array([1, 1, 0, 1])))
+    assert not told_of(container(X), container(X_val[:9] * 1000))
+
+
+def test_rare_values_and_outliers_are_not_another_unit():
+    rng = np.random.RandomState(0)
+    X, X_val = rng.standard_normal((5000, 3)), rng.standard_normal((40, 3))
+    X[:, 1], X_val[:, 1] = 0, 0
+    # An indicator of one row, whose standard deviations differ by 11,
+    X[7, 1] = X_val[5, 1] = 1
+    assert X_val[:, 1].std() > 10 * X[:, 1].std()
+    # and one of 5000 rows that is far from all others.
+    X[9, 2] = 5000
+    assert X[:, 2].std() > 10 * X_val[:, 2].std()
+    told = told_of(X, X_val)
+    assert "X_val" not in told
+    assert "X_val" in told_of(X, X_val * 100)

@@ -7,7 +7,7 @@ from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_relulogit import ReLULogisticClassifier
+from sklearn_relulogit import ReLULogisticClassifier, ReLULogisticClassifierCV
 
 
 @pytest.fixture(params=[2, 3])
@@ -102,7 +102,7 @@ def test_without_hidden_layers_it_is_logistic_regression(class_weight):
         ({"a": np.nan}, "Got nan for class 'a'"),
         ({"a": np.inf}, "Got inf for class 'a'"),
         ({"a": "2"}, "Got '2' for class 'a'"),
-        ({"z": 2.0}, r"The classes, \['a', 'b', 'c'\], are not in class_weight"),
+        ({"z": 2.0}, r"Got \['z'\], but the labels are \['a', 'b', 'c'\]"),
         (dict.fromkeys("abc", 0.0), "times class_weight must have a positive"),
         ("equal", "'class_weight' parameter of ReLULog.* must be .*'balanced'"),
         ([1, 2, 3], "'class_weight' parameter of ReLULog.* must be .*dict"),
@@ -112,3 +112,50 @@ def test_bad_class_weights(class_weight, match):
     X, y = load_iris(return_X_y=True)
     with pytest.raises(ValueError, match=match):
         fit(X, np.array(["a", "b", "c"])[y], class_weight)
+
+
+@pytest.mark.parametrize("dtype", [str, object])
+def test_labels_that_are_digits_are_strings_in_class_weight(data, dtype):
+    X, y = data
+    digits = np.select([y == "b", y == "c"], ["1", "2"], "3").astype(dtype)
+    named = fit(X, y, {"b": 3.0, "c": 0.5})
+    ours = fit(X, digits, {"1": 3.0, "2": 0.5})
+    assert (
+        ours.predict(X).tolist()
+        == digits[[y.tolist().index(label) for label in named.predict(X)]].tolist()
+    )
+    order = np.argsort([digits[y.tolist().index(label)] for label in named.classes_])
+    assert_allclose(ours.predict_proba(X), named.predict_proba(X)[:, order], rtol=1e-9)
+    search = ReLULogisticClassifierCV(
+        (4,), alphas=[1.0], class_weight={"1": 3.0, "2": 0.5}, random_state=0
+    )
+    assert_array_equal(search.fit(X, digits).classes_, np.unique(digits))
+
+
+@pytest.mark.parametrize(
+    ("labels", "keys"),
+    [
+        ([0, 1], [0, 1]),
+        ([0.0, 1.0], [0, 1]),
+        ([False, True], [0, 1]),
+        ([0, 1], [False, True]),
+        ([-1, 1], [-1, 1]),
+    ],
+)
+def test_keys_of_class_weight_that_are_equal_to_labels(labels, keys):
+    X, y = load_breast_cancer(return_X_y=True)
+    X = StandardScaler().fit_transform(X)
+    ours = fit(X, np.array(labels)[y], dict(zip(keys, [1.0, 3.0], strict=True)))
+    expected = fit(X, y, None, np.where(y, 3.0, 1.0))
+    assert_array_equal(ours.predict_proba(X), expected.predict_proba(X))
+
+
+def test_keys_of_class_weight_that_are_no_labels(data):
+    X, y = data
+    told = r"^The keys of class_weight must be labels of y\. Got \['x'\], .*'b', 'c'"
+    with pytest.raises(ValueError, match=told):
+        fit(X, y, {"b": 1.0, "x": 2.0})
+    # Where every label has its weight, others may be those of another fold.
+    weights = dict.fromkeys(["a", "b", "c", "x"], 2.0)
+    expected = fit(X, y, dict.fromkeys(np.unique(y), 2.0))
+    assert_array_equal(fit(X, y, weights).coefs_[0], expected.coefs_[0])

@@ -246,7 +246,8 @@ def split_model(
         wrappers = "" if same_predictions else ", calibration or threshold"
         raise TypeError(
             "The model must be a ReLULogisticClassifier, a Pipeline that ends with "
-            f"one, or a fitted search{wrappers} of these. Got {model!r}."
+            f"one, or a fitted search{wrappers} of these. Got a "
+            f"{type(model).__name__}."
         )
     return ExplainedModel([], model.on_host())
 

@@ -5,6 +5,8 @@ A scaler maps each column to z = a * x + t. An affine function of z is one of x:
     coef . z + intercept = (coef * a) . x + (intercept + coef . t).
 """
 
+import reprlib
+
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
@@ -124,16 +126,16 @@ def scaling_steps(scaler: BaseEstimator | str | None) -> list[BaseEstimator]:
         return []
     if not isinstance(scaler, SCALERS):
         raise TypeError(
-            f"Cannot fold {scaler!r} back to the features before it: it must be a "
-            "StandardScaler, MinMaxScaler, MaxAbsScaler, RobustScaler, a Pipeline of "
-            "those or 'passthrough'. Where other steps come first, as in a pipeline "
-            "of three, explain what follows them: pipeline[1:] with "
-            "pipeline[:1].transform(X)."
+            "Explain what follows the steps that do not scale: pipeline[1:] with "
+            "pipeline[:1].transform(X), where the first of them is such a step. Only "
+            "a StandardScaler, MinMaxScaler, MaxAbsScaler or RobustScaler, a Pipeline "
+            "of those or 'passthrough' can be folded back to the features before it. "
+            f"Got {_short(scaler)}."
         )
     if getattr(scaler, "clip", False):
         raise ValueError(
-            f"{scaler!r} clips, which is not affine, so it cannot be folded back. "
-            "Use clip=False."
+            f"Use {type(scaler).__name__}(clip=False): to clip is not affine, and "
+            "cannot be folded back to the features before it."
         )
     check_is_fitted(scaler)
     return [scaler]
@@ -152,6 +154,12 @@ def _slope_and_shift(scaler: BaseEstimator) -> tuple[np.ndarray, np.ndarray]:
             centre = np.zeros(scaler.n_features_in_)
     a = np.ones_like(centre) if scaler.scale_ is None else 1 / scaler.scale_
     return a, -a * centre
+
+
+def _short(step: BaseEstimator | str) -> str:
+    """A step in a message: the representation of an estimator may take many lines."""
+    name = type(step).__name__
+    return f"a {name}" if isinstance(step, BaseEstimator) else reprlib.repr(step)
 
 
 def _as_floating(values: ArrayLike) -> np.ndarray:

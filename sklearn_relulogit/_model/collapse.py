@@ -15,7 +15,7 @@ from .arrays import namespace, operand, to_numpy
 from .blocks import Block, Parts
 from .likelihood import Likelihood
 from .network import forward
-from .parameters import Layers, Shapes, unpack
+from .parameters import Layers, Shapes, is_weight, n_parameters, unpack
 
 # Logits that differ by no more say the same: probabilities to six digits.
 SAME_LOGITS = 1e-6
@@ -82,6 +82,24 @@ def revive(theta: np.ndarray, initial: np.ndarray, shapes: Shapes) -> np.ndarray
         b[away] = fresh[l - 1][1][away]
         out_of[away] = fresh[l][0][away] / 10
     return theta
+
+
+def constant_network(shapes: Shapes, shares: np.ndarray) -> np.ndarray:
+    """The parameters of the network without weights that predicts these shares."""
+    logits = np.log(np.maximum(shares, np.finfo(np.float64).tiny))
+    n_outputs = shapes[-1][1]
+    theta = np.zeros(n_parameters(shapes))
+    theta[-n_outputs:] = logits if n_outputs > 1 else logits[1] - logits[0]
+    return theta
+
+
+def penalty_of(
+    theta: np.ndarray, shapes: Shapes, alpha: float, weight_sum: float
+) -> float:
+    """What the penalty of theta adds to the mean loss, in nats; infinite if it must."""
+    with np.errstate(over="ignore"):
+        norm = np.linalg.norm(theta[is_weight(shapes)])
+        return float(np.float64(alpha) / weight_sum * norm**2 / 2)
 
 
 def is_constant(theta: np.ndarray, shapes: Shapes, parts: Parts) -> bool:

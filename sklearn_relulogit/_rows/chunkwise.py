@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._optional import optional_import
+from .input import narrow_frame
 
 # A dask.array.Array.
 DaskArray: TypeAlias = Any
@@ -37,7 +38,7 @@ def refuse_dask(X: Any, caller: str) -> None:
 
 def row_chunks(X: Any, name: str) -> DaskArray:
     """A Dask collection as a two-dimensional array with chunks of whole rows."""
-    array = X.to_dask_array() if hasattr(X, "to_dask_array") else X
+    array = narrow_frame(X).to_dask_array() if hasattr(X, "to_dask_array") else X
     if not hasattr(array, "numblocks"):
         raise TypeError(
             f"{name} must be a Dask array or data frame, or in memory. Got "

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
+from sklearn.utils import column_or_1d
 from sklearn.utils.validation import validate_data
 
 from .._model.arrays import Namespace, Numpy
@@ -21,11 +22,18 @@ from .._optional import optional_import
 from .chunkwise import is_dask, row_chunks, stand_in
 from .cluster import Chunk, ClusterMap, delayed
 from .distinct import Keyed, class_marks, keyed, smallest_keys, standard_keys
-from .input import check_chunk, encode_classes
+from .input import (
+    check_chunk,
+    check_labels,
+    check_one_column,
+    encode_classes,
+    sorted_labels,
+)
 from .row_space import RowSpace
 from .rows import Given
 from .statistics import Moments, joint_moments, moments_of
 from .validation import (
+    FEWEST_TO_COMPARE,
     check_known,
     check_some_to_validate,
     number_to_validate,
@@ -60,6 +68,7 @@ class OnCluster:
     weight_sums: list[float]
     class_order: np.ndarray
     class_weights: np.ndarray | None
+    moments_val: Moments | None
     # The coefficients are arrays of numpy.
     xp: Namespace = Numpy
     label_xp: Namespace = Numpy
@@ -112,13 +121,15 @@ class OnCluster:
             _weighted, classes=classes, class_order=class_order, of_classes=of_classes
         )
         training = [chunk.then(weigh) for chunk in chunks]
-        validation = None
+        validation = moments_val = None
         if given.X_val is not None:
             chunks_val = _read_validation(estimator, given, dtype)
             summary_val = Summary.of(cluster_map.each(_summary_of, chunks_val))
             check_known(summary_val.classes, classes)
             check_total(summary_val.totals, "sample_weight_val")
             validation = [chunk.then(weigh) for chunk in chunks_val]
+            if summary_val.counts.sum() >= FEWEST_TO_COMPARE:
+                moments_val = cluster_map.merged(moments_of, chunks_val, joint_moments)
         return cls(
             given.X,
             given.y,
@@ -134,6 +145,7 @@ class OnCluster:
             _weight_sums(cluster_map, training, validation),
             class_order,
             of_classes,
+            moments_val,
         )
 
     @property
@@ -159,7 +171,10 @@ class OnCluster:
 
     def split(self, fraction: float, rng: np.random.RandomState) -> Self:
         """The same with a share of each class to validate on, drawn at random."""
-        counts = self.summary.counts[:, self.class_order]
+        counts = self.summary.counts
+        if self.class_weights is not None:
+            counts = counts * (self.class_weights > 0)
+        counts = counts[:, self.class_order]
         numbers = _numbers_to_validate(counts, fraction)
         seeds = rng.randint(2**31 - 1, size=len(self.training))
         training, validation = (
@@ -227,7 +242,7 @@ class Summary(NamedTuple):
     ----------
     classes : ndarray of shape (n_classes,)
     counts, totals : ndarray of shape (n_chunks, n_classes)
-        Numbers of rows, and their weights.
+        Numbers of rows that weigh anything, and their weights.
     dense : bool
         Whether no chunk is sparse.
     """
@@ -244,7 +259,7 @@ class Summary(NamedTuple):
         labels = [summary.classes for summary in summaries if len(summary.classes)]
         if not labels:
             raise ValueError("Found no rows: every chunk is empty.")
-        classes = np.unique(np.concatenate(labels))
+        classes, _ = sorted_labels(np.concatenate(labels))
         counts, totals = (
             np.zeros((len(summaries), len(classes)), dtype) for dtype in (int, float)
         )
@@ -297,16 +312,21 @@ def _read_validation(
         raise ValueError(f"X_val is not valid: {error}") from error
     if is_dask(X_val):
         return _read(X, given.y_val, given.sample_weight_val, dtype, "_val")
+    check_labels(given.y_val, "y_val")
     arrays = (X_val, given.y_val, given.sample_weight_val)
     return [Chunk(delayed(_read_chunk)(*arrays, dtype, "_val"))]
 
 
 def _one_column(array: Any, name: str) -> Any:
     """Labels or weights as a one-dimensional array, of Dask's if they are Dask's."""
+    if hasattr(array, "to_dask_array") and array.ndim == 2:
+        check_one_column((np.nan, len(array.columns)), name)
+        array = array[array.columns[0]]
     if hasattr(array, "to_dask_array"):
         if not isinstance(getattr(array, "dtype", None), np.dtype):
-            # pandas's own types, for strings and categories.
-            array = array.astype(object)
+            # pandas' own types, for strings, categories, integers with missing values.
+            meta = array.name, object  # Of the real type nothing depends.
+            array = array.map_partitions(_in_numpy_type, name, meta=meta)
         array = array.to_dask_array()
     elif not is_dask(array):
         array = np.asarray(array)
@@ -315,14 +335,16 @@ def _one_column(array: Any, name: str) -> Any:
             f"{name} must be a Dask array or series, or in memory. Got "
             f"{type(array).__name__}."
         )
-    if array.ndim == 2 and array.shape[1] == 1:
-        return array[:, 0]
-    if array.ndim != 1:
-        raise ValueError(
-            f"{name} must be one-dimensional, of shape (n_samples,). Its shape is "
-            f"{array.shape}."
-        )
-    return array
+    check_one_column(array.shape, name)
+    return array if array.ndim == 1 else array[:, 0]
+
+
+def _in_numpy_type(column: Any, name: str) -> Any:
+    """A series in the type of numpy that scikit-learn converts its own type to."""
+    if not name.startswith("sample_weight"):
+        check_labels(column, name)
+    values = column_or_1d(column)
+    return type(column)(values, index=column.index, dtype=values.dtype)
 
 
 def _aligned(arrays: dict[str, Any]) -> list[Any]:
@@ -355,11 +377,12 @@ def _numbers_to_validate(counts: np.ndarray, fraction: float) -> np.ndarray:
     In all as many of each class as for data in memory, and of each chunk its share.
     """
     total = counts.sum(axis=0)
+    some = np.maximum(total, 1)
     numbers = np.array([number_to_validate(int(n), fraction) for n in total])
     check_some_to_validate(int(numbers.sum()), int(total.sum()))
     before = np.vstack([np.zeros_like(total), counts.cumsum(axis=0)])
     # Rounded to the nearest; between two chunks it never grows by more than they hold.
-    return np.diff((2 * numbers * before + total) // (2 * total), axis=0)
+    return np.diff((2 * numbers * before + total) // (2 * some), axis=0)
 
 
 # What follows runs on the workers.
@@ -371,19 +394,20 @@ def _read_chunk(
     """A checked Block, with the labels as they came."""
     try:
         X, y = check_chunk(X, y, dtype)
-        weights = check_weights(sample_weight, X, f"sample_weight{suffix}")
     except ValueError as error:
         if not suffix:
             raise
         raise ValueError(f"X{suffix} is not valid: {error}") from error
+    weights = check_weights(sample_weight, X, f"sample_weight{suffix}")
     return Block(X, y, weights)
 
 
 def _summary_of(block: Block) -> Summary:
-    classes, codes = np.unique(block.y, return_inverse=True)
+    classes, codes = sorted_labels(block.y)
+    present = block.sample_weight > 0
     return Summary(
         classes,
-        np.bincount(codes, minlength=len(classes)),
+        np.bincount(codes[present], minlength=len(classes)),
         np.bincount(codes, block.sample_weight, minlength=len(classes)),
         not issparse(block.X),
     )
@@ -421,7 +445,8 @@ def _side(block: Block, validation: bool, numbers: np.ndarray, seed: int) -> Blo
     rng = np.random.RandomState(seed)
     chosen = np.zeros(len(block.y), dtype=bool)
     for code in np.flatnonzero(numbers):
-        rows = rng.permutation(np.flatnonzero(block.y == code))
+        of_class = (block.y == code) & (block.sample_weight > 0)
+        rows = rng.permutation(np.flatnonzero(of_class))
         chosen[rows[: numbers[code]]] = True
     rows = np.flatnonzero(chosen == validation)
     return Block(*(array[rows] for array in block))

@@ -38,6 +38,7 @@ from .row_space import RowSpace
 from .rows import Given
 from .statistics import Moments, moments_of
 from .validation import (
+    FEWEST_TO_COMPARE,
     check_validation_data,
     stratified_split,
     validation_shares,
@@ -86,6 +87,7 @@ class Held:
     training: Block
     keys: np.ndarray | None
     validation: Block | None = None
+    moments_val: Moments | None = None
 
     @classmethod
     def read(
@@ -134,7 +136,7 @@ class Held:
         )
         if of_classes is not None:
             of_classes = of_classes[class_order]
-        validation = None
+        validation = moments_val = None
         if given.X_val is not None:
             X_val, y_val = check_validation_data(
                 estimator,
@@ -148,7 +150,11 @@ class Held:
             )
             y_val = np.argsort(class_order)[y_val]
             validation = Block(X_val, y_val, weights_val)
-            validation, _ = merge_equal_rows(validation, max_numbers, max_hashed)
+            validation, keys_val = merge_equal_rows(validation, max_numbers, max_hashed)
+            if len(validation.y) >= FEWEST_TO_COMPARE:
+                moments_val = moments_of(validation)
+                if keys_val is not None:
+                    moments_val = moments_val.with_quartiles(validation)
             validation = weighted(validation, of_classes, "sample_weight_val")
         return cls(
             X,
@@ -164,6 +170,7 @@ class Held:
             training,
             keys,
             validation,
+            moments_val,
         )
 
     @property
@@ -193,7 +200,9 @@ class Held:
         X, y, weights = self.training
         if self.keys is None:
             shares = np.zeros(len(y))
-            shares[stratified_split(y, fraction, rng)[1]] = 1
+            # A row of weight zero is no row.
+            present = np.flatnonzero(weights > 0)
+            shares[present[stratified_split(y[present], fraction, rng)[1]]] = 1
         else:
             shares = validation_shares(
                 self.keys, y, weights.astype(np.float64), fraction, rng

@@ -64,11 +64,62 @@ def check_data(
     estimator: BaseEstimator, X: Any, *y: Any, dtype: Any = None, reset: bool
 ) -> Any:
     """X as float64 or float32, dense or CSR; with y if it is given: X, y."""
-    X = check_device_array(X)
+    X = check_device_array(narrow_frame(X))
+    for labels in y:
+        check_labels(labels)
     if dtype is None:
         place = input_namespace(X)
         dtype = place.float_dtypes if isinstance(place, ArrayAPI) else DTYPES
     return _checked(partial(validate_data, estimator, reset=reset), X, *y, dtype=dtype)
+
+
+def narrow_frame(X: Any) -> Any:
+    """A data frame whose columns fit in float32 in types of numpy; others as they are.
+
+    scikit-learn makes float64 of all types that pandas adds to those of numpy. X may be
+    a frame of Dask.
+    """
+    types = set(X.dtypes) if hasattr(X, "astype") and hasattr(X, "dtypes") else set()
+    numpy_types = {getattr(dtype, "numpy_dtype", dtype) for dtype in types}
+    if numpy_types == types or not all(
+        isinstance(dtype, np.dtype) and dtype.kind in "biuf" for dtype in numpy_types
+    ):
+        return X
+    return X.astype(np.float32) if np.result_type(*numpy_types) == np.float32 else X
+
+
+def check_one_column(shape: tuple[Any, ...], name: str) -> None:
+    """Raise a ValueError unless labels or weights of this shape are one column."""
+    if len(shape) == 1 or (len(shape) == 2 and shape[1] == 1):
+        return
+    message = f"Pass {name} as one column, of shape (n_samples,). Its shape is {shape}."
+    if not name.startswith("sample_weight"):
+        message += (
+            f" If each row of it is one-hot, numpy.argmax({name}, axis=1) gives the "
+            "labels. For several targets, put a "
+            "sklearn.multioutput.MultiOutputClassifier around the classifier."
+        )
+    raise ValueError(message)
+
+
+def check_labels(y: Any, name: str = "y") -> None:
+    """Raise a ValueError that says what to do about several columns, or missing labels.
+
+    Labels of other libraries than pandas are checked for the latter elsewhere.
+    """
+    if hasattr(y, "isna"):
+        n_missing = int(np.sum(np.asarray(y.isna())))
+        if n_missing:
+            raise ValueError(
+                f"Leave out the rows without a label: {name} contains NaN, None or NA "
+                f"in {n_missing} rows."
+            )
+    try:
+        shape = y.shape if hasattr(y, "shape") else np.shape(y)
+    except ValueError:  # Sequences of several lengths, which scikit-learn refuses.
+        return
+    if len(shape) > 1:
+        check_one_column(tuple(shape), name)
 
 
 def check_chunk(X: Any, y: Any, dtype: Any) -> tuple[Matrix, np.ndarray]:
@@ -137,15 +188,40 @@ def encode_classes(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         # scikit-learn converts floats to integers to see whether they are some.
         with np.errstate(invalid="ignore"):
             check_classification_targets(y)
-        classes, codes = np.unique(y, return_inverse=True)
-    except TypeError as error:
-        types = sorted({type(label).__name__ for label in y})
-        raise ValueError(
-            f"The labels in y must be of one type, to be sorted. Got {types}."
-        ) from error
+    except (TypeError, ValueError) as error:
+        raise ValueError(_remedy_for_labels(y) or str(error)) from error
+    classes, codes = sorted_labels(y)
     if len(classes) < 2:
         raise ValueError(
             "A classifier needs samples of at least 2 classes; y holds only one "
             f"class: {classes.tolist()[0]!r}."
         )
     return classes, codes
+
+
+def sorted_labels(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The different labels, sorted, and all labels as indices into them."""
+    try:
+        return np.unique(y, return_inverse=True)
+    except TypeError as error:
+        raise ValueError(_remedy_for_labels(y) or str(error)) from error
+
+
+def _remedy_for_labels(y: np.ndarray) -> str | None:
+    """What to do about labels that cannot be used, if their type is why."""
+    types = sorted({type(label).__name__ for label in y})
+    if set(types) <= {"bytes", "bytes_"}:
+        return (
+            "Decode the labels in y, which are bytes: numpy.char.decode(numpy.asarray("
+            "y, 'S')) makes strings of them."
+        )
+    if len(types) > 1:
+        return (
+            f"Give all labels in y one type, so that they can be sorted. Got {types}."
+        )
+    if y.dtype == object:
+        return (
+            "Convert y to strings, integers or booleans, for example by y.astype(int). "
+            f"It is of dtype object, and its labels are of type {types[0]}."
+        )
+    return None

@@ -49,6 +49,8 @@ class Rows(Protocol):
         Where X and the labels are.
     moments : Moments
         Statistics of the features of all rows, before class weights and a split.
+    moments_val : Moments or None
+        Those of the validation data that were handed in, unless these are too few.
     shares : ndarray of shape (n_classes,)
         The shares of the codes in the weight of the training rows.
     has_validation : bool
@@ -74,6 +76,8 @@ class Rows(Protocol):
     def label_xp(self) -> Namespace: ...
     @property
     def moments(self) -> Moments: ...
+    @property
+    def moments_val(self) -> Moments | None: ...
     @property
     def shares(self) -> np.ndarray: ...
     @property

@@ -52,6 +52,16 @@ class Moments(NamedTuple):
             above, below = self.high - self.mean, self.mean - self.low
             return np.asarray(np.maximum(above, below))
 
+    @property
+    def sizes(self) -> list[np.ndarray]:
+        """Deviation, reach and, where it is known, the spread of each feature."""
+        spread = [] if self.spread is None else [self.spread]
+        # Those of a constant are rounding errors.
+        return [
+            np.where(self.varies, size, 0.0)
+            for size in (self.deviation, self.reach, *spread)
+        ]
+
     def with_quartiles(self, data: Block) -> "Moments":
         """The same with the quartiles of the first rows, if these are not too many."""
         X, weights = data.X, data.sample_weight[:QUARTILE_ROWS]

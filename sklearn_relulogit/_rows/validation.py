@@ -8,7 +8,10 @@ from sklearn.utils import column_or_1d
 
 from .._model.arrays import Matrix
 from .distinct import copy_weight
-from .input import check_data
+from .input import check_data, check_labels
+
+# Of fewer validation data the statistics of the features say little.
+FEWEST_TO_COMPARE = 10
 
 
 def stratified_split(
@@ -83,6 +86,7 @@ def check_validation_data(
         X_val = check_data(estimator, X_val, dtype=dtype, reset=False)
     except ValueError as error:
         raise ValueError(f"X_val is not valid: {error}") from error
+    check_labels(y_val, "y_val")
     y_val = column_or_1d(y_val)
     if len(y_val) != X_val.shape[0]:
         raise ValueError(

@@ -98,4 +98,13 @@ def weights_of_classes(
                 "The weights in class_weight must be finite numbers >= 0. Got "
                 f"{weight!r} for class {label!r}."
             )
-    return np.asarray(compute_class_weight(class_weight, classes=classes, y=classes))
+    # scikit-learn 1.9 looks labels that are digits up as integers.
+    labels = classes.tolist()
+    unknown = [label for label in class_weight if label not in labels]
+    unweighted = [label for label in labels if label not in class_weight]
+    if unknown and unweighted:
+        raise ValueError(
+            f"The keys of class_weight must be labels of y. Got {unknown}, but the "
+            f"labels are {labels}."
+        )
+    return np.array([class_weight.get(label, 1.0) for label in labels], np.float64)
