@@ -91,7 +91,8 @@ class ReLULogisticClassifier(BaseReLULogistic):
         of a network with hidden layers has kinks, and its minima often lie on
         them, where the gradient does not tend to zero. There the fit also ends,
         with "loss tolerance", once ten iterations together lowered the
-        objective by less than `tol` times its value.
+        objective by less than `tol` times its value. So ends any fit, once an
+        iteration lowered it by no more than the floating type can tell.
 
     history_size : int, default=30
         Number of correction pairs that L-BFGS keeps to model the curvature. More

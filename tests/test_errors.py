@@ -295,7 +295,7 @@ def test_labels_of_bytes(data, dtype):
 
 def test_labels_of_dtype_object_that_are_no_strings(data):
     X, y = data
-    told = r"^Convert y to .* dtype object, and its labels are of type {}\."
+    told = r"^Convert y to .* dtype object, its labels are {}\."
     for labels, name in [(y.astype(object), "int"), ((y > 0).astype(object), "bool")]:
         with pytest.raises(ValueError, match=told.format(name)):
             fit(X, labels)

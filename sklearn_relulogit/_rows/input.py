@@ -4,6 +4,7 @@ With ``sklearn.config_context(array_api_dispatch=True)`` arrays of other librari
 numpy stay what they are, where they are. Without it they become arrays of numpy.
 """
 
+import contextlib
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -114,10 +115,11 @@ def check_labels(y: Any, name: str = "y") -> None:
                 f"Leave out the rows without a label: {name} contains NaN, None or NA "
                 f"in {n_missing} rows."
             )
-    try:
-        shape = y.shape if hasattr(y, "shape") else np.shape(y)
-    except ValueError:  # Sequences of several lengths, which scikit-learn refuses.
-        return
+    shape = getattr(y, "shape", ())
+    if isinstance(y, list | tuple):
+        # scikit-learn refuses sequences of several lengths.
+        with contextlib.suppress(ValueError):
+            shape = np.shape(y)
     if len(shape) > 1:
         check_one_column(tuple(shape), name)
 
@@ -222,6 +224,6 @@ def _remedy_for_labels(y: np.ndarray) -> str | None:
     if y.dtype == object:
         return (
             "Convert y to strings, integers or booleans, for example by y.astype(int). "
-            f"It is of dtype object, and its labels are of type {types[0]}."
+            f"Unknown label type: y is of dtype object, its labels are {types[0]}."
         )
     return None
