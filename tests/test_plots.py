@@ -323,7 +323,7 @@ def test_errors_of_all(display, monkeypatch):
     data = () if display is LossCurveDisplay else (X,)
     with pytest.raises(NotFittedError):
         display.from_estimator(ReLULogisticClassifier(), *data)
-    with pytest.raises(TypeError, match="Got a LogisticRegression"):
+    with pytest.raises(TypeError, match="Got LogisticRegression"):
         display.from_estimator(LogisticRegression().fit(X, y), *data)
     clf = ReLULogisticClassifier((3,), random_state=0).fit(X, y)
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)

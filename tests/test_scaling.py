@@ -192,9 +192,9 @@ def test_other_errors():
         with pytest.raises(NotFittedError):
             local_linear(unfitted, X)
     linear = LogisticRegression(max_iter=1000).fit(*load_iris(return_X_y=True))
-    with pytest.raises(TypeError, match=r"must be a ReLULog.* Got a LogisticR"):
+    with pytest.raises(TypeError, match=r"must be a ReLULog.* Got LogisticR"):
         local_linear(linear, X)
-    with pytest.raises(TypeError, match="Got a GridSearchCV"):
+    with pytest.raises(TypeError, match="Got GridSearchCV"):
         local_linear(GridSearchCV(clf, {}), X)
     model = Pipeline([("scaler", scaler), ("clf", clf)]).fit(X, y)
     with pytest.raises(ValueError, match="X has 12 features, but StandardScaler"):
@@ -216,7 +216,10 @@ def test_errors_begin_with_the_advice_and_end_with_a_short_name():
     assert told.endswith("Got a ColumnTransformer.")
     assert "\n" not in told
     threshold = TunedThresholdClassifierCV(ReLULogisticClassifier((3,), alpha=1.0))
-    with pytest.raises(TypeError, match=r"^Pass its estimator_, .*Got a TunedThres"):
-        local_linear(threshold.fit(scale(X), y), scale(X))
-    coef, _ = local_linear(threshold.estimator_, scale(X))
-    assert coef.shape == X.shape
+    threshold.fit(scale(X), y)
+    for a, b in zip(
+        local_linear(threshold, scale(X)),
+        local_linear(threshold.estimator_, scale(X)),
+        strict=True,
+    ):
+        assert_allclose(a, b)

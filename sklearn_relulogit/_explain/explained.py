@@ -206,11 +206,11 @@ def dense(Z: Table) -> np.ndarray:
 
 
 def _mixed_message(i: int, name: str, step: BaseEstimator, mixed: ColumnsMixed) -> str:
-    within = "" if mixed.step is step else f", whose part {mixed.step!r}"
+    within = "" if mixed.step is step else f", whose part {type(mixed.step).__name__}"
     return (
         f"Explain what comes behind step {name!r}: contributions(pipeline[{i + 1}:], "
         f"pipeline[:{i + 1}].transform(X)). Its outputs cannot be told to be of one "
-        f"column each: {step if not within else type(step).__name__}{within} "
+        f"column each: {type(step).__name__}{within} "
         f"{mixed.reason}. If it does treat its columns one by one, give it one column "
         "at a time in a ColumnTransformer, or an attribute column_of_output_ with the "
         "index of the column that each of its outputs is made of."
@@ -246,7 +246,7 @@ def split_model(
         wrappers = "" if same_predictions else ", calibration or threshold"
         raise TypeError(
             "The model must be a ReLULogisticClassifier, a Pipeline that ends with "
-            f"one, or a fitted search{wrappers} of these. Got a "
+            f"one, or a fitted search{wrappers} of these. Got "
             f"{type(model).__name__}."
         )
     return ExplainedModel([], model.on_host())

@@ -134,8 +134,8 @@ def scaling_steps(scaler: BaseEstimator | str | None) -> list[BaseEstimator]:
         )
     if getattr(scaler, "clip", False):
         raise ValueError(
-            f"Use {type(scaler).__name__}(clip=False): to clip is not affine, and "
-            "cannot be folded back to the features before it."
+            f"Use {type(scaler).__name__}(clip=False): this one clips, which is not "
+            "affine, so it cannot be folded back to the features before it."
         )
     check_is_fitted(scaler)
     return [scaler]
