@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from sklearn_relulogit import ReLULogisticClassifier
+from sklearn_relulogit._links import doc_link_template
 
 HTML = Path(sys.argv[1]).resolve()
 
@@ -52,10 +53,12 @@ for path, page in pages.items():
         elif to in pages and unquote(place) not in pages[to].places:
             broken.append(f"{path.relative_to(HTML)}: no place {link}")
 
-# The HTML representation of an estimator links to its page, on the host of the site.
-site, reference = ReLULogisticClassifier()._get_doc_link().split("/en/stable/")
+# The HTML representation of an estimator will link to its page.
+name = ReLULogisticClassifier.__name__
+reference = doc_link_template("site/", "").removeprefix("site/")
+reference = reference.format(estimator_module="sklearn_relulogit", estimator_name=name)
 if not (HTML / reference).is_file():
-    broken.append(f"_doc_link_template of the estimator: no page {reference} on {site}")
+    broken.append(f"doc_link_template: no page {reference}")
 
 print(f"{len(pages)} pages, {n_links} links inside, {len(broken)} broken")
 sys.exit("\n".join(broken) or 0)

@@ -11,6 +11,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from ._fit import Fit, Previous, Settings
+from ._links import SITE, SOURCE, doc_link_template
 from ._messages import overflow_message
 from ._model.affine import affine_functions
 from ._model.arrays import Array, namespace, numpy_dtype, take_labels, to_numpy
@@ -37,11 +38,8 @@ class BaseReLULogistic(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     """Predictions from `coefs_`, `intercepts_`, `classes_` and `n_outputs_`."""
 
     # Where the HTML representation links to.
-    _doc_link_module = "sklearn_relulogit"
-    _doc_link_template = (
-        "https://sklearn-relulogit.readthedocs.io/en/stable/generated/"
-        "{estimator_module}.{estimator_name}.html"
-    )
+    _doc_link_template = doc_link_template(SITE, SOURCE)
+    _doc_link_module = "sklearn_relulogit" if _doc_link_template else ""
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

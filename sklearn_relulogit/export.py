@@ -5,12 +5,10 @@ become layers of the network, so that what is exported takes the features as the
 pipeline does. :mod:`sklearn_relulogit.onnx` exports to ONNX.
 """
 
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
 from ._folding import FoldedNetwork
@@ -89,16 +87,15 @@ def to_mlp_classifier(model: BaseEstimator) -> MLPClassifier:
     """
     network = FoldedNetwork.of(model)
     clf = network.classifier
-    mlp = MLPClassifier((1,), solver="lbfgs", max_iter=1)
-    # A fit to one row of each class sets what MLPClassifier needs beyond its
-    # parameters, under whatever name its release has for it.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        mlp.fit(np.zeros((len(clf.classes_), 1)), clf.classes_)
+    mlp = MLPClassifier((1,), solver="lbfgs", tol=1e100)
+    # A fit to one row of each class, ended by its tolerance before an iteration, sets
+    # what MLPClassifier needs beyond its parameters, whatever its release calls it.
+    mlp.fit(np.zeros((len(clf.classes_), 1)), clf.classes_)
     mlp.set_params(
         hidden_layer_sizes=tuple(len(b) for _, b in network.layers[:-1]),
         alpha=float(clf.alpha_),
         max_iter=clf.max_iter,
+        tol=MLPClassifier().tol,
         random_state=clf.random_state,
     )
     # Copies: whoever changes the export does not change the model.

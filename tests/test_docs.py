@@ -1,7 +1,10 @@
 """What the documents quote of the code is what the code says."""
 
+import importlib.util
 import re
+import sys
 import tomllib
+import types
 from importlib import metadata
 from pathlib import Path
 
@@ -12,7 +15,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 
 import sklearn_relulogit
-from sklearn_relulogit import ReLULogisticClassifier, export, onnx
+from sklearn_relulogit import (
+    PiecewiseLinearEncoder,
+    ReLULogisticClassifier,
+    export,
+    onnx,
+)
+from sklearn_relulogit._links import SITE, SOURCE, doc_link_template
 
 ROOT = Path(__file__).parent.parent
 # Of the package that is tested, which need not be that of the checkout.
@@ -105,10 +114,58 @@ def test_every_public_name_is_in_the_reference():
         names += [f"{module.__name__.rpartition('.')[2]}.{n}" for n in module.__all__]
     for name in names:
         assert f"\n   {name}\n" in text, name
-    # The representation of an estimator links to the page that autosummary makes.
-    link = ReLULogisticClassifier()._get_doc_link()
-    assert link.endswith("/generated/sklearn_relulogit.ReLULogisticClassifier.html")
     assert ":toctree: generated/" in text
+
+
+@pytest.mark.parametrize(
+    ("site", "source", "expected"),
+    [
+        ("https://a/b/", "", "https://a/b/generated/sklearn_relulogit.{name}.html"),
+        ("", "https://c/d", "https://c/d/blob/main/docs/api.md"),
+        ("", "", ""),
+    ],
+)
+def test_the_representation_of_an_estimator_links_to_what_there_is(
+    site, source, expected, monkeypatch
+):
+    template = doc_link_template(site, source)
+    for estimator in (ReLULogisticClassifier, PiecewiseLinearEncoder):
+        now = (estimator._doc_link_template, estimator._doc_link_module)
+        there = doc_link_template(SITE, SOURCE)
+        assert now == (there, "sklearn_relulogit" if there else "")
+        monkeypatch.setattr(estimator, "_doc_link_template", template)
+        monkeypatch.setattr(
+            estimator, "_doc_link_module", "sklearn_relulogit" if template else ""
+        )
+        link = estimator()._get_doc_link()
+        assert link == expected.format(name=estimator.__name__)
+
+
+def test_a_package_index_shows_links_to_what_there_is(monkeypatch):
+    # What builds the package is not installed where it is tested.
+    interface = types.SimpleNamespace(MetadataHookInterface=object)
+    monkeypatch.setitem(sys.modules, "hatchling.metadata.plugin.interface", interface)
+    spec = importlib.util.spec_from_file_location("hook", ROOT / ".ci" / "metadata.py")
+    hook = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(hook)
+    readme = "See [a](docs/defaults.md), [docs/b.md](docs/b.md), [c](examples/c.py)."
+    assert hook.with_links(readme, "", "") == (
+        "See a (`docs/defaults.md`), docs/b.md, c (`examples/c.py`)."
+    )
+    assert hook.with_links(readme, "", "https://x") == (
+        "See [a](https://x/blob/main/docs/defaults.md), "
+        "[docs/b.md](https://x/blob/main/docs/b.md), "
+        "[c](https://x/blob/main/examples/c.py)."
+    )
+    assert hook.with_links(readme, "https://s/", "https://x") == (
+        "See [a](https://s/defaults.html), [docs/b.md](https://s/b.html), "
+        "[c](https://s/auto_examples/c.html)."
+    )
+    assert hook.urls("", "") == {}
+    assert hook.urls("https://s/", "https://x")["Changelog"] == (
+        "https://s/changelog.html"
+    )
+    assert hook.urls("", "https://x")["Issues"] == "https://x/issues"
 
 
 def test_every_page_is_in_a_toctree():

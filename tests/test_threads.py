@@ -1,13 +1,15 @@
 """Threads: an ordered map, and the same bits for any number of them."""
 
+import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import joblib
 import numpy as np
 import pytest
 import scipy.sparse
-from conftest import slow
+from conftest import assert_same_fit, slow
 from numpy.testing import assert_array_equal
 from sklearn.datasets import make_classification
 from sklearn.exceptions import ConvergenceWarning
@@ -153,6 +155,32 @@ def test_two_fits_at_once_in_two_threads_are_each_right():
         )
         assert n_blas_threads() == 2
     assert [clf.loss_curve_ for clf in together] == alone
+
+
+def test_threads_that_change_places_all_the_time():
+    # What would break without the interpreter's lock often breaks so.
+    X, y = data(20_000, 10, "float64")
+
+    def fit(_):
+        clf = ReLULogisticClassifier(
+            (8,), alpha=30.0, tol=0.1, n_init=2, n_jobs=2, n_threads=2, random_state=0
+        )
+        return clf.fit(X, y)
+
+    alone = fit(0)
+    proba = alone.predict_proba(X)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            fits = list(pool.map(fit, range(4)))
+            predictions = list(pool.map(alone.predict_proba, [X] * 8))
+    finally:
+        sys.setswitchinterval(interval)
+    for clf in fits:
+        assert_same_fit(clf, alone)
+    for prediction in predictions:
+        assert_array_equal(prediction, proba)
 
 
 @pytest.mark.parametrize("value", [0, -2, 1.5, "2"])
