@@ -136,6 +136,11 @@ class GapsAsNaN(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     scikit-learn's encoders take None and NaN for a gap, each as a category of its own,
     and no ``pandas.NA``.
+
+    Attributes
+    ----------
+    column_of_output_ : ndarray of int, of shape (n_features,)
+        The column that each output is made from: its own.
     """
 
     def fit(self, X: Any, y: Any = None) -> Self:
@@ -155,6 +160,7 @@ class GapsAsNaN(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             The transformer.
         """
         validate_data(self, X, skip_check_array=True)
+        self.column_of_output_ = np.arange(self.n_features_in_)
         return self
 
     def transform(self, X: Any) -> np.ndarray:
@@ -183,5 +189,4 @@ class GapsAsNaN(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         tags.input_tags.allow_nan = True
         tags.input_tags.categorical = True
         tags.input_tags.two_d_array = False
-        tags.requires_fit = False
         return tags
