@@ -77,12 +77,12 @@ def test_number_of_bins():
     def n_bins(encoder):
         return [max(len(knots) - 1, 0) for knots in encoder.knots_]
 
-    # One of 50 rows each, 210 of which have the last column; and few distinct values.
-    assert n_bins(PiecewiseLinearEncoder().fit(X)) == [6, 6, 3, 0, 0, 4]
+    # One of 100 rows each, 210 of which have the last column; and few distinct values.
+    assert n_bins(PiecewiseLinearEncoder().fit(X)) == [3, 3, 3, 0, 0, 2]
     assert n_bins(PiecewiseLinearEncoder().fit(np.repeat(X, 3, 0))) == [
-        *(8, 8, 3, 0, 0, 8)
+        *(8, 8, 3, 0, 0, 6)
     ]
-    assert n_bins(PiecewiseLinearEncoder().fit(X[:99])) == [0] * 6
+    assert n_bins(PiecewiseLinearEncoder().fit(X[:199])) == [0] * 6
     assert n_bins(PiecewiseLinearEncoder(20).fit(X)) == [20, 20, 3, 0, 0, 20]
     # Half of the values are 0, so that quantiles are equal.
     x = np.r_[np.zeros(50), np.arange(1, 51)][:, np.newaxis]

@@ -23,7 +23,7 @@ from .._rows.weights import check_sample_weight
 
 # Of "auto": as many bins as have so many rows each, and no more than so many bins.
 MAX_BINS = 8
-ROWS_OF_A_BIN = 50
+ROWS_OF_A_BIN = 100
 
 
 class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
@@ -42,7 +42,7 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
     Parameters
     ----------
     n_bins : int or "auto", default="auto"
-        The largest number of bins, at least 0. "auto" is one bin for each 50 rows of a
+        The largest number of bins, at least 0. "auto" is one bin for each 100 rows of a
         column that are not missing, and 8 at most. A column of fewer distinct
         values than that has a bin between each two of them; where quantiles are
         equal, bins are merged; and where a single bin would be left, there is no ramp.
