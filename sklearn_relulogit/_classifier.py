@@ -64,6 +64,7 @@ class ReLULogisticClassifier(BaseReLULogistic):
         its predictions for the other half, for penalties in steps of a half power of
         ten as far as they improve. The values of a row decide which half it belongs
         to, so nothing is random, and a weight of two is the same as a row given twice.
+        Rows that are not independent need the argument `groups` of `fit`.
         With all weights times a number it finds that number times the penalty.
         The search takes about the time of the fit that follows, which starts where
         that of one half ended. :class:`ReLULogisticClassifierCV` searches more
@@ -354,6 +355,7 @@ class ReLULogisticClassifier(BaseReLULogistic):
         y: Any,
         sample_weight: Any = None,
         *,
+        groups: Any = None,
         X_val: Any = None,
         y_val: Any = None,
         sample_weight_val: Any = None,
@@ -378,6 +380,13 @@ class ReLULogisticClassifier(BaseReLULogistic):
             Non-negative weights, 1 for each sample by default. An integer weight
             is the same as repeating the sample.
 
+        groups : array-like of shape (n_samples,), default=None
+            Of any type: the group of each sample, for samples that are not
+            independent, such as those of one patient. ``alpha="auto"`` and
+            `early_stopping` then keep each group whole when they divide the samples,
+            and choose for samples of new groups. They need at least two groups, and
+            nothing else depends on them. Not for Dask collections.
+
         X_val, y_val : array-like of shape (n_val, n_features) and (n_val,), \
                 default=None
             Validation data, whose loss goes to `validation_loss_curve_`, and for
@@ -399,7 +408,7 @@ class ReLULogisticClassifier(BaseReLULogistic):
             overflows because features are too large. A fit that raises leaves
             the estimator as it was before.
         """
-        given = Given(X, y, sample_weight, X_val, y_val, sample_weight_val)
+        given = Given(X, y, sample_weight, X_val, y_val, sample_weight_val, groups)
         with all_or_nothing(self):
             message = self._fit(given)
         if message is not None:
@@ -414,18 +423,17 @@ class ReLULogisticClassifier(BaseReLULogistic):
         settings = Settings.of(self, self.alpha, splits=given.X_val is None)
         report = Report(settings.verbose)
         previous = self._previous()
+        searches = settings.alpha == "auto" and previous is None
         rows = read(
             self,
             given,
             reset=previous is None,
             class_weight=self.class_weight,
             linear=not settings.hidden_layer_sizes,
+            by_groups=searches or (settings.early_stopping and given.X_val is None),
         )
         task = self._callback_task(
-            settings,
-            given.sample_weight,
-            searches=settings.alpha == "auto" and previous is None,
-            fits=True,
+            settings, given.sample_weight, searches=searches, fits=True
         )
         result = fit(rows, settings, previous=previous, task=task, report=report)
         self._record(result)

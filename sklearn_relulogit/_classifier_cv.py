@@ -273,7 +273,8 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
 
         **params : dict
             ``groups`` for the splitter or, with metadata routing, all that the
-            splitter and the scorer ask for.
+            splitter and the scorer ask for. `early_stopping` keeps the groups that the
+            splitter gets whole too, where it splits validation data off.
 
         Returns
         -------
@@ -346,6 +347,7 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
         self._refuse_other_arrays(*given)
         alphas = self._check_alphas()
         split_params, score_params = self._routed(given.sample_weight, params)
+        given = given._replace(groups=split_params.get("groups"))
         previous = self._previous()
         rows = Held.read(
             self,
@@ -353,6 +355,7 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
             reset=previous is None,
             class_weight=self.class_weight,
             linear=not settings.hidden_layer_sizes,
+            by_groups=settings.early_stopping and given.X_val is None,
         )
         X, y = as_given(given.X, rows.X), as_given(given.y, rows.y)
         splits = self._splits(X, y, split_params)

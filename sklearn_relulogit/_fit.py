@@ -277,11 +277,17 @@ def read(
     reset: bool,
     class_weight: Any,
     linear: bool,
+    by_groups: bool = False,
 ) -> Rows:
     """The arguments of a user, checked, as rows where they are."""
     source = OnCluster if any(map(is_dask, given)) else Held
     return source.read(
-        estimator, given, reset=reset, class_weight=class_weight, linear=linear
+        estimator,
+        given,
+        reset=reset,
+        class_weight=class_weight,
+        linear=linear,
+        by_groups=by_groups,
     )
 
 

@@ -114,10 +114,10 @@ def assert_gradient(function, theta, gradient, rtol=1e-5):
     )
 
 
-def distinct(data):
+def distinct(data, groups=None):
     """All distinct rows of a Block and their keys, as the rows of a fit have them."""
-    block, keys = merge_equal_rows(data, max_numbers=2**30)
-    return Keyed(keys, block)
+    merged = merge_equal_rows(data, max_numbers=2**30, groups=groups)
+    return Keyed(merged.keys, merged.block, merged.groups)
 
 
 class Problem:

@@ -93,7 +93,7 @@ def test_merged_rows_do_not_depend_on_how_they_were_given(data, container):
     """Not on their order, nor on repeats in place of weights, nor on absent ones."""
     repeats = np.random.RandomState(1).randint(0, 4, 80)
     base = data._replace(X=container(data.X), sample_weight=repeats * 1.0)
-    merged, keys = merge_equal_rows(base, MANY)
+    merged, keys, _ = merge_equal_rows(base, MANY)
     rng = np.random.RandomState(2)
     repeated = rng.permutation(np.repeat(np.arange(80), repeats))
     others = {
@@ -109,7 +109,7 @@ def test_merged_rows_do_not_depend_on_how_they_were_given(data, container):
         ),
     }
     for other in others.values():
-        same, keys_there = merge_equal_rows(other, MANY)
+        same, keys_there, _ = merge_equal_rows(other, MANY)
         assert_same(same, merged)
         assert_array_equal(keys_there, keys)
     assert (np.diff(keys) >= 0).all()
@@ -125,7 +125,7 @@ def test_merged_rows_do_not_depend_on_how_they_were_given(data, container):
 def test_types_are_kept(data, container, dtype):
     weights = np.ones(80, dtype)
     block = Block(container(data.X.astype(dtype)), data.y, weights)
-    merged, _ = merge_equal_rows(block, MANY)
+    merged, *_ = merge_equal_rows(block, MANY)
     assert merged.X.dtype == merged.sample_weight.dtype == dtype
     assert type(merged.X) is type(block.X)
 
@@ -144,8 +144,8 @@ def test_entries_that_are_stored_twice_or_out_of_order_are_what_they_are():
     assert_array_equal(other.toarray(), X.toarray())
     stored = other.data.copy()
     labels, weights = np.array([0, 1, 0]), np.ones(3)
-    expected, keys = merge_equal_rows(Block(X, labels, weights), MANY)
-    found, keys_there = merge_equal_rows(Block(other, labels, weights), MANY)
+    expected, keys, _ = merge_equal_rows(Block(X, labels, weights), MANY)
+    found, keys_there, _ = merge_equal_rows(Block(other, labels, weights), MANY)
     assert_same(found, expected)
     assert_array_equal(keys_there, keys)
     assert sorted(found.sample_weight) == [1, 2]
@@ -161,11 +161,11 @@ def test_the_limits_count_numbers_of_distinct_rows_and_of_all(container):
     in_all = 12 if container is scipy.sparse.csr_array else 16
     distinct = in_all // 4
     assert len(merge_equal_rows(block, distinct)[1]) == 2
-    same, keys = merge_equal_rows(block, distinct - 1)
+    same, keys, _ = merge_equal_rows(block, distinct - 1)
     assert same is block
     assert keys is None
     assert merge_equal_rows(block, MANY, in_all)[1] is not None
-    assert merge_equal_rows(block, MANY, in_all - 1) == (block, None)
+    assert merge_equal_rows(block, MANY, in_all - 1) == (block, None, None)
 
 
 def keys_of(X, weights=None, container=np.asarray):
@@ -224,7 +224,7 @@ def test_keys_of_merged_rows_tell_them_apart(X, factor, container):
     X[3] *= 1e7
     y = np.repeat([0, 1], 50)
     data = Block(container(factor * X), y, np.ones(100))
-    merged, keys = merge_equal_rows(data, MANY)
+    merged, keys, _ = merge_equal_rows(data, MANY)
     X = merged.X.toarray() if scipy.sparse.issparse(merged.X) else merged.X
     assert len(np.unique(keys)) == len(np.unique(X, axis=0))
     same = keys[:-1] == keys[1:]
@@ -294,7 +294,7 @@ def test_labels_of_the_same_features_are_in_the_order_of_the_classes(X, containe
     X, y = container(np.repeat(X, 3, axis=0)), np.tile([0, 1, 2], 50)
     weights = np.random.RandomState(0).randint(1, 4, 150) * 1.0
     new = np.array([1, 2, 0])
-    merged, keys = merge_equal_rows(Block(X, y, weights), MANY)
-    other, keys_there = merge_equal_rows(Block(X, new[y], weights), MANY)
+    merged, keys, _ = merge_equal_rows(Block(X, y, weights), MANY)
+    other, keys_there, _ = merge_equal_rows(Block(X, new[y], weights), MANY)
     assert_array_equal(keys, keys_there)
     assert_same(other, merged._replace(y=new[merged.y]))

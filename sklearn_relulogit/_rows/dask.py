@@ -82,8 +82,14 @@ class OnCluster:
         reset: bool,
         class_weight: Any,
         linear: bool,
+        by_groups: bool = False,
     ) -> Self:
         """Check the collections, chunk by chunk; the chunks stay on the workers."""
+        if given.groups is not None:
+            raise TypeError(
+                "Leave groups out, or pass data in memory: rows on a Dask cluster are "
+                "not divided by groups."
+            )
         if not is_dask(given.X):
             raise TypeError(
                 f"X is of type {type(given.X).__name__}, but other arguments of fit "

@@ -36,31 +36,42 @@ HASHED_NUMBERS = 2**18
 
 
 class Keyed(NamedTuple):
-    """Rows and their keys."""
+    """Rows, their keys, and their groups if there are any."""
 
     keys: np.ndarray
     block: Block
+    groups: np.ndarray | None = None
+
+
+class Merged(NamedTuple):
+    """Distinct rows, with keys and groups; or rows as they were, without keys."""
+
+    block: Block
+    keys: np.ndarray | None
+    groups: np.ndarray | None
 
 
 def distinct_rows(
-    data: Block, keys: np.ndarray
+    data: Block, keys: np.ndarray, groups: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rows of equal features and labels are one row, with the sum of their weights.
+    """Rows of equal features, labels and groups are one, with the sum of their weights.
 
     Returns
     -------
     rows : ndarray of shape (n_distinct,)
-        One index into the data for each distinct row, sorted by key and label.
+        One index into the data for each distinct row, sorted by key, label and group.
     keys : ndarray of shape (n_distinct,)
     weights : ndarray of shape (n_distinct,)
         float64, and the same bits for any order of the rows. Each is positive.
     """
     rows = np.flatnonzero(data.sample_weight > 0)
     keys, y, weights = keys[rows], data.y[rows], data.sample_weight[rows]
+    of_rows = [y, keys] if groups is None else [groups[rows], y, keys]
     # Equal rows are added up by ascending weight, so that their order is irrelevant.
-    order = np.lexsort((weights, y, keys))
-    rows, keys, y = rows[order], keys[order], y[order]
-    first = np.flatnonzero(np.r_[True, (np.diff(keys) != 0) | (np.diff(y) != 0)])
+    order = np.lexsort((weights, *of_rows))
+    rows, keys = rows[order], keys[order]
+    new = [np.diff(values[order]) != 0 for values in of_rows]
+    first = np.flatnonzero(np.r_[True, np.logical_or.reduce(new)])
     sums = np.add.reduceat(weights[order], first, dtype=np.float64)
     return rows[first], keys[first], sums
 
@@ -70,8 +81,12 @@ def merge_equal_rows(
     max_numbers: int,
     max_hashed: int | None = None,
     weigh: Callable[[Block], Block] = lambda data: data,
-) -> tuple[Block, np.ndarray | None]:
+    groups: np.ndarray | None = None,
+) -> Merged:
     """The distinct rows and their keys, in an order that the rows define.
+
+    With ``groups``, hashes of the names of the rows' groups, equal rows of different
+    groups are different rows, and the groups of distinct rows are numbered.
 
     ``weigh`` is applied once equal rows are merged, or else to all of them. The rows
     come as they are, with None, where the distinct ones hold more than
@@ -81,21 +96,26 @@ def merge_equal_rows(
     X = data.X
     numbers = X.nnz if issparse(X) else X.shape[0] * X.shape[1]
     if max_hashed is not None and numbers > max_hashed:
-        return weigh(data), None
+        return Merged(weigh(data), None, groups)
     if issparse(X) and not X.has_canonical_format:
         # Of an entry that is stored in several terms the sum counts.
         X = X.copy()
         X.sum_duplicates()
-    rows, exact, weights = distinct_rows(data, row_keys(X))
+    rows, exact, weights = distinct_rows(data, row_keys(X), groups)
     if len(rows) * numbers > max_numbers * X.shape[0]:
-        return weigh(data), None
+        return Merged(weigh(data), None, groups)
     weights = weights.astype(data.sample_weight.dtype)
     merged = weigh(Block(take_rows(X, rows), data.y[rows], weights))
     keys = separate(standard_keys(merged, moments_of(merged)), exact)
     # Labels of the same features are in the order of the classes. Of rows with the same
     # key and label, the order by their values remains.
     marks = class_marks(keys, *merged[1:], int(merged.y.max()) + 1)
-    order = np.lexsort((marks[merged.y], keys))
+    sort_by = [marks[merged.y], keys]
+    if groups is not None:
+        classes = np.argsort(np.argsort(marks, kind="stable"))[merged.y]
+        groups = number_groups(groups[rows], keys, classes, merged.sample_weight)
+        sort_by = [groups, *sort_by]
+    order = np.lexsort(sort_by)
     order = order[merged.sample_weight[order] > 0]
     X, y, weights = merged
     del merged  # Of X there are two copies at most.
@@ -103,7 +123,8 @@ def merge_equal_rows(
     if isinstance(X, np.ndarray) and X.dtype == np.float64:
         # BLAS is up to a fifth faster on columns, and equally fast in float32.
         X = np.asfortranarray(X)
-    return Block(X, y, weights), keys[order]
+    groups = None if groups is None else groups[order]
+    return Merged(Block(X, y, weights), keys[order], groups)
 
 
 def separate(keys: np.ndarray, exact: np.ndarray) -> np.ndarray:
@@ -184,11 +205,42 @@ def class_marks(
 
 def uniforms(keys: np.ndarray, code: int) -> np.ndarray:
     """A number between 0 and 1 for each hash, and others for another code."""
-    mixed = (keys.astype(np.uint64) + np.uint64(2 * code + 1)) * MIXER
-    mixed ^= mixed >> np.uint64(32)
-    mixed *= MIXER
-    uniform: np.ndarray = (mixed >> np.uint64(11)) / 2.0**53
+    bits = mixed(keys.astype(np.uint64) + np.uint64(2 * code + 1))
+    uniform: np.ndarray = (bits >> np.uint64(11)) / 2.0**53
     return uniform
+
+
+def mixed(bits: np.ndarray) -> np.ndarray:
+    """Bits without a pattern for each 64 bits, different ones for different bits."""
+    result: np.ndarray = bits.astype(np.uint64) * MIXER
+    result ^= result >> np.uint64(32)
+    result *= MIXER
+    return result
+
+
+def number_groups(
+    ids: np.ndarray, keys: np.ndarray, classes: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
+    """A number for each distinct row's group, which the rows of the group define.
+
+    The numbers are in the order of hashes, and so as good as at random. Only groups of
+    the very same rows and weights are told apart by their names, and which of them
+    comes first makes no difference.
+
+    Parameters
+    ----------
+    ids : ndarray of shape (n_distinct,)
+        Hashes of the names.
+    keys, classes, weights : ndarray of shape (n_distinct,)
+        Of the rows: their keys, the numbers of their classes, and their weights.
+    """
+    names, number = np.unique(ids, return_inverse=True)
+    of_rows = mixed(keys.astype(np.uint64) + (2 * classes + 1).astype(np.uint64))
+    # Integers, whose sums wrap around silently and in any order.
+    hashes = np.zeros(len(names), dtype=np.uint64)
+    np.add.at(hashes, number, of_rows)
+    order = np.lexsort((names, np.bincount(number, weights), mixed(hashes)))
+    return np.asarray(np.argsort(order)[number])
 
 
 def to_host(X: Matrix) -> Matrix:
@@ -259,13 +311,14 @@ def _hash(values: np.ndarray) -> np.ndarray:
     return hashes
 
 
-def keyed(block: Block, moments: Moments) -> Keyed:
+def keyed(block: Block, moments: Moments, groups: np.ndarray | None = None) -> Keyed:
     """The rows that weigh anything, and their standard keys."""
     rows = np.flatnonzero(block.sample_weight > 0)
     block = Block(*(array[rows] for array in block))
+    groups = None if groups is None else groups[rows]
     if not len(rows):
-        return Keyed(np.empty(0, np.int64), block)
-    return Keyed(standard_keys(block, moments), block)
+        return Keyed(np.empty(0, np.int64), block, groups)
+    return Keyed(standard_keys(block, moments), block, groups)
 
 
 def smallest_keys(samples: list[Keyed], n_rows: int) -> Keyed:
@@ -278,15 +331,18 @@ def smallest_keys(samples: list[Keyed], n_rows: int) -> Keyed:
     y = np.concatenate([sample.block.y for sample in samples])
     weights = np.concatenate([sample.block.sample_weight for sample in samples])
     data = Block(_stacked([sample.block.X for sample in samples]), y, weights)
+    groups = None
+    if samples[0].groups is not None:
+        groups = np.concatenate([sample.groups for sample in samples])
     if not len(keys):
-        return Keyed(keys, data)
-    rows, keys, sums = distinct_rows(data, keys)
+        return Keyed(keys, data, groups)
+    rows, keys, sums = distinct_rows(data, keys, groups)
     y = y[rows]
     kept = np.arange(len(keys)) < n_rows
     for code in np.unique(y):
         kept[np.flatnonzero(y == code)[:2]] = True
     block = Block(data.X[rows[kept]], y[kept], sums[kept].astype(weights.dtype))
-    return Keyed(keys[kept], block)
+    return Keyed(keys[kept], block, None if groups is None else groups[rows[kept]])
 
 
 def _stacked(pieces: list[Matrix]) -> Matrix:

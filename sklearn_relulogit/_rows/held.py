@@ -27,6 +27,7 @@ from .distinct import (
     smallest_keys,
     standard_keys,
 )
+from .groups import check_groups, rows_of_some
 from .input import (
     check_data,
     encode_classes,
@@ -40,6 +41,7 @@ from .statistics import Moments, moments_of
 from .validation import (
     FEWEST_TO_COMPARE,
     check_validation_data,
+    group_shares,
     stratified_split,
     validation_shares,
 )
@@ -72,6 +74,8 @@ class Held:
         times class weights. Labels and weights are on the host.
     keys : ndarray or None
         The keys of the training rows, if these are distinct.
+    groups : ndarray or None
+        The groups of the training rows, as numbers in an order as good as at random.
     """
 
     X: Matrix
@@ -88,6 +92,7 @@ class Held:
     keys: np.ndarray | None
     validation: Block | None = None
     moments_val: Moments | None = None
+    groups: np.ndarray | None = None
 
     @classmethod
     def read(
@@ -98,12 +103,14 @@ class Held:
         reset: bool,
         class_weight: Any,
         linear: bool,
+        by_groups: bool = False,
         max_numbers: int | None = None,
     ) -> Self:
         """Check the arrays, merge equal rows, and weigh them.
 
         Everything follows X: labels, weights and validation data may be elsewhere.
-        ``linear`` says that there are no hidden layers.
+        ``linear`` says that there are no hidden layers, and ``by_groups`` that groups,
+        if there are any, make a difference.
         """
         if max_numbers is None:
             max_numbers = DISTINCT_NUMBERS_LINEAR if linear else DISTINCT_NUMBERS
@@ -112,6 +119,10 @@ class Held:
         classes, codes = encode_classes(y)
         weights = check_sample_weight(to_host(given.sample_weight), X)
         rows = Block(X, codes, weights)
+        groups = None
+        if given.groups is not None:
+            groups = check_groups(to_host(given.groups), X.shape[0])
+            groups = groups if by_groups else None
         of_classes = None
 
         def weigh(data: Block) -> Block:
@@ -121,7 +132,9 @@ class Held:
                 of_classes = of_classes.astype(numpy_dtype(X.dtype))
             return weighted(data, of_classes)
 
-        training, keys = merge_equal_rows(rows, max_numbers, max_hashed, weigh)
+        training, keys, groups = merge_equal_rows(
+            rows, max_numbers, max_hashed, weigh, groups
+        )
         moments = moments_of(training)
         if keys is not None:
             moments = moments.with_quartiles(training)
@@ -150,7 +163,9 @@ class Held:
             )
             y_val = np.argsort(class_order)[y_val]
             validation = Block(X_val, y_val, weights_val)
-            validation, keys_val = merge_equal_rows(validation, max_numbers, max_hashed)
+            validation, keys_val, _ = merge_equal_rows(
+                validation, max_numbers, max_hashed
+            )
             if len(validation.y) >= FEWEST_TO_COMPARE:
                 moments_val = moments_of(validation)
                 if keys_val is not None:
@@ -171,6 +186,7 @@ class Held:
             keys,
             validation,
             moments_val,
+            groups,
         )
 
     @property
@@ -198,10 +214,14 @@ class Held:
     def split(self, fraction: float, rng: np.random.RandomState) -> Self:
         """The same with a share of each class to validate on, drawn at random."""
         X, y, weights = self.training
-        if self.keys is None:
-            shares = np.zeros(len(y))
-            # A row of weight zero is no row.
-            present = np.flatnonzero(weights > 0)
+        # A row of weight zero is no row.
+        present = np.flatnonzero(weights > 0)
+        shares = np.zeros(len(y))
+        if self.groups is not None:
+            shares[present] = group_shares(
+                self.groups[present], y[present], fraction, rng
+            )
+        elif self.keys is None:
             shares[present[stratified_split(y[present], fraction, rng)[1]]] = 1
         else:
             shares = validation_shares(
@@ -215,7 +235,10 @@ class Held:
 
         (rows, training), (_, validation) = side(1 - shares), side(shares)
         keys = None if self.keys is None else self.keys[rows]
-        return replace(self, training=training, keys=keys, validation=validation)
+        groups = None if self.groups is None else self.groups[rows]
+        return replace(
+            self, training=training, keys=keys, validation=validation, groups=groups
+        )
 
     def parts(self, shapes: Shapes, threads: OrderedMap) -> tuple[Parts, Parts | None]:
         """Views of the rows, block by block. A device has threads of its own."""
@@ -245,14 +268,23 @@ class Held:
         if self.keys is not None:
             X, y, sample_weight = self.training
             X = to_numpy(X) if self.on_device else X
-            return Keyed(self.keys, Block(X, y, sample_weight))
+            return Keyed(self.keys, Block(X, y, sample_weight), self.groups)
         X, y, sample_weight = self.training
+        groups = self.groups
+        if groups is not None:
+            some = rows_of_some(groups, n_rows)
+            X, y, sample_weight = take_rows(X, some), y[some], sample_weight[some]
+            groups = groups[some]
         step = max(n_rows, host_numbers // self.n_features)
 
         def piece(start: int) -> Keyed:
             rows = slice(start, min(start + step, len(y)))
             X_rows = to_numpy(rows_of(X, rows)) if self.on_device else rows_of(X, rows)
-            return keyed(Block(X_rows, y[rows], sample_weight[rows]), self.moments)
+            return keyed(
+                Block(X_rows, y[rows], sample_weight[rows]),
+                self.moments,
+                None if groups is None else groups[rows],
+            )
 
         def merge(sample: Keyed, start: int) -> Keyed:
             return smallest_keys([sample, piece(start)], n_rows)

@@ -26,6 +26,7 @@ class Given(NamedTuple):
     X_val: Any = None
     y_val: Any = None
     sample_weight_val: Any = None
+    groups: Any = None
 
 
 class Rows(Protocol):

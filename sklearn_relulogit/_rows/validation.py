@@ -63,6 +63,52 @@ def validation_shares(
     return shares
 
 
+def group_shares(
+    groups: np.ndarray, y: np.ndarray, fraction: float, rng: np.random.RandomState
+) -> np.ndarray:
+    """The share of each row that is validated on, 0 or 1: groups, drawn at random.
+
+    Groups are taken as long as they bring the classes nearer to their fractions. Every
+    class keeps rows to train on.
+    """
+    _, number = np.unique(groups, return_inverse=True)
+    counts = group_counts(number, y)
+    total = counts.sum(axis=0)
+    of_class = counts / total
+    validated = np.zeros(len(total))
+    chosen: list[int] = []
+    spare = rng.permutation(len(counts))
+    spare = spare[(counts[spare] < total).all(axis=1)]
+    for group in spare:
+        if (validated >= fraction).all():
+            break
+        after = validated + of_class[group]
+        nearer = ((after - fraction) ** 2).sum() < ((validated - fraction) ** 2).sum()
+        if nearer and (after < 1 - 0.5 / total).all():
+            validated = after
+            chosen.append(group)
+    if not chosen:
+        if not len(spare):
+            raise ValueError(
+                "Pass X_val and y_val, or groups of which none holds all rows of a "
+                "class: early_stopping=True validates on whole groups, and each class "
+                f"needs rows to train on. There are {len(counts)} groups."
+            )
+        chosen = [spare[counts[spare].sum(axis=1).argmin()]]
+    return np.isin(number, chosen).astype(np.float64)
+
+
+def group_counts(number: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """How many rows of each class a group has, (n_groups, n_classes).
+
+    Classes without rows are left out.
+    """
+    classes, codes = np.unique(y, return_inverse=True)
+    shape = int(number.max()) + 1, len(classes)
+    flat = np.bincount(number * shape[1] + codes, minlength=shape[0] * shape[1])
+    return np.asarray(flat.reshape(shape))
+
+
 def number_to_validate(n_rows: int, fraction: float) -> int:
     """How many rows a class of ``n_rows`` gives to validation."""
     return int(np.clip(round(fraction * n_rows), 1, n_rows - 1)) if n_rows > 1 else 0

@@ -184,7 +184,9 @@ def case(seed: int) -> tuple[Any, dict[str, Any], Any]:
         parameters |= {"alphas": [1.0], "cv": 2}
     fit: dict[str, Any] = {"X": X, "y": y}
     new = X
-    kinds = rng.choice(["parameter", "X", "y", "weight", "new", "validation"], 2)
+    kinds = rng.choice(
+        ["parameter", "X", "y", "weight", "new", "validation", "groups"], 2
+    )
     for kind in kinds[: rng.randint(1, 3)]:
         if kind == "parameter":
             name = rng.choice(sorted(cls().get_params()))
@@ -199,9 +201,11 @@ def case(seed: int) -> tuple[Any, dict[str, Any], Any]:
             fit["y"] = odd_vector(rng, y)
         elif kind == "weight":
             fit["sample_weight"] = odd_vector(rng, rng.randint(0, 3, n))
+        elif kind == "groups":
+            fit["groups"] = odd_vector(rng, rng.randint(0, 4, n))
         elif kind == "new":
             new = odd_X(rng, X)
-        elif cls is ReLULogisticClassifier:
+        else:
             fit["X_val"] = odd_X(rng, X)
             fit["y_val"] = odd_vector(rng, y)
             if rng.randint(2):
