@@ -17,6 +17,7 @@ from sklearn.metrics import (
     brier_score_loss,
     d2_log_loss_score,
     f1_score,
+    get_scorer_names,
     log_loss,
     make_scorer,
     roc_auc_score,
@@ -57,7 +58,11 @@ METRICS = {
 def test_a_fold_without_a_class_is_scored(lacking, scoring):
     """By the metric's own function, and the fits of another library."""
     X, y, splits = lacking
-    clf = make(scoring=scoring, cv=splits).fit(X, y)
+    # Older versions of scikit-learn have the metric, but no name for its scorer.
+    scorer = scoring
+    if scoring not in get_scorer_names():
+        scorer = make_scorer(d2_log_loss_score, response_method="predict_proba")
+    clf = make(scoring=scorer, cv=splits).fit(X, y)
     expected = np.empty((2, 2))
     for j, (train, test) in enumerate(splits):
         for i, alpha in enumerate(clf.alphas_):
@@ -76,12 +81,13 @@ def test_a_fold_without_a_class_is_scored(lacking, scoring):
 
 def test_what_a_scorer_was_made_with_stays(lacking):
     X, y, splits = lacking
-    metric = make_scorer(f1_score, labels=["a"], average="macro")
-    clf = make(scoring=metric, cv=splits).fit(X, y)
+    codes = np.unique(y, return_inverse=True)[1]
+    metric = make_scorer(f1_score, labels=[1], average="macro")
+    clf = make(scoring=metric, cv=splits).fit(X, codes)
     test = splits[0][1]
-    expected = f1_score(y[test], clf.predict(X[test]), labels=["a"], average="macro")
-    assert clf.score(X[test], y[test]) == expected
-    assert metric._kwargs == {"labels": ["a"], "average": "macro"}
+    expected = f1_score(codes[test], clf.predict(X[test]), labels=[1], average="macro")
+    assert clf.score(X[test], codes[test]) == expected
+    assert metric._kwargs == {"labels": [1], "average": "macro"}
     # With two classes, of any name, the second is the positive one.
     two = y != "c"
     clf = make(scoring="f1", cv=2).fit(X[two], y[two])

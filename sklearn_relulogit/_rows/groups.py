@@ -38,7 +38,9 @@ def check_groups(groups: Any, n_rows: int) -> np.ndarray:
         )
     if values.dtype.kind == "f":
         missing = np.isnan(values)
-        bits = (values.astype(np.float64) + 0.0).view(np.int64)
+        with np.errstate(invalid="ignore", over="ignore"):
+            # Adding zero makes zeros of the two signs one.
+            bits = (values.astype(np.float64) + 0.0).view(np.int64)
     elif values.dtype.kind in "mM":
         missing = np.isnat(values)
         bits = values.view(np.int64)
