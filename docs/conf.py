@@ -4,7 +4,6 @@
 their pages beside the others.
 """
 
-import os
 import re
 import warnings
 from pathlib import Path
@@ -12,10 +11,12 @@ from typing import Any
 
 from docutils import nodes
 from math_core import LatexToMathML
+from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.util.nodes import get_node_source
 
 import sklearn_relulogit
+from sklearn_relulogit._links import SITE, SOURCE
 
 ROOT = Path(__file__).parent.parent
 
@@ -30,11 +31,12 @@ extensions = [
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.intersphinx",
     "sphinx_copybutton",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "inventories"]
 templates_path = ["_templates"]
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
@@ -49,16 +51,14 @@ autodoc_typehints = "none"  # The docstrings say more.
 toc_object_entries_show_parents = "hide"
 nitpicky = True
 nitpick_ignore_regex = [
-    # Names of other libraries; on Read the Docs, which reaches them, they are links.
-    (r"py:.*", r"(numpy|scipy|pandas|sklearn|joblib|matplotlib|skl2onnx)\..*"),
+    # Libraries without an inventory here.
+    (r"py:.*", r"(numpy|scipy|pandas|matplotlib|skl2onnx|onnx|torch)\..*"),
 ]
-if os.environ.get("READTHEDOCS"):
-    extensions.append("sphinx.ext.intersphinx")
-    intersphinx_mapping = {
-        "joblib": ("https://joblib.readthedocs.io/en/stable", None),
-        "numpy": ("https://numpy.org/doc/stable", None),
-        "sklearn": ("https://scikit-learn.org/stable", None),
-    }
+# The site is built without a network: .ci/inventory.py writes scikit-learn's names.
+intersphinx_mapping = {
+    "sklearn": ("https://scikit-learn.org/stable", "inventories/scikit-learn.inv"),
+    "joblib": ("https://joblib.readthedocs.io/en/stable", "inventories/joblib.inv"),
+}
 
 # -- Gallery
 sphinx_gallery_conf = {
@@ -76,6 +76,7 @@ sphinx_gallery_conf = {
     "show_memory": False,
     "show_signature": False,
     "download_all_examples": False,
+    "capture_repr": (),  # The examples print what they mean to show.
 }
 # What an example means to warn of, it shows; nothing else should.
 warnings.filterwarnings("error", module="sklearn_relulogit")
@@ -90,7 +91,12 @@ html_css_files = ["site.css"]
 html_show_sourcelink = False
 html_context = {"default_mode": "auto"}
 html_sidebars = {"index": [], "getting_started": [], "changelog": []}
+if SITE:
+    html_baseurl = SITE
 html_theme_options = {
+    "icon_links": [{"name": "Source", "url": SOURCE, "icon": "fa-brands fa-github"}]
+    if SOURCE
+    else [],
     "logo": {"text": project, "alt_text": f"{project}: start page"},
     "show_prev_next": True,
     "navbar_align": "left",
@@ -128,6 +134,44 @@ def visit_math_block(self, node: nodes.math_block) -> None:
     raise nodes.SkipNode
 
 
+# -- Names
+def linked_names() -> dict[str, str]:
+    """What names in the text link to: our public ones, and the classes of sklearn."""
+    inventory = Path(__file__).parent / "inventories" / "scikit-learn.inv"
+    lines = inventory.read_text(encoding="utf-8").splitlines()[3:]
+    classes = [line.split()[0] for line in lines if line.split()[1] == "class"]
+    names = {name.rpartition(".")[2]: name for name in classes}
+    return names | {name: f"sklearn_relulogit.{name}" for name in PUBLIC}
+
+
+PUBLIC = sklearn_relulogit.__all__
+NAMES = linked_names()
+
+
+def link_names(app: Sphinx, document: nodes.document) -> None:
+    """Make links of the first mention of each such name on a page, but in headings."""
+    if app.env.docname.startswith(("generated/", "auto_examples/")):
+        return
+    seen = set()
+    for literal in list(document.findall(nodes.literal)):
+        name = literal.astext()
+        if name not in NAMES or name in seen or literal.get("classes"):
+            continue
+        parents = []
+        node = literal.parent
+        while node is not None:
+            parents.append(type(node))
+            node = node.parent
+        if not {nodes.title, nodes.reference, pending_xref}.isdisjoint(parents):
+            continue
+        seen.add(name)
+        link = pending_xref(
+            "", refdomain="py", reftype="obj", reftarget=NAMES[name], refwarn=True
+        )
+        literal.replace_self(link)
+        link += literal
+
+
 def outside(app: Sphinx, env: Any, node: nodes.Element, text: nodes.Node) -> Any:
     """The text of a reference into scikit-learn's guide, in a docstring from there."""
     source = get_node_source(node)
@@ -136,6 +180,7 @@ def outside(app: Sphinx, env: Any, node: nodes.Element, text: nodes.Node) -> Any
 
 def setup(app: Sphinx) -> None:
     """Register the renderer of formulas, and what to do with references to outside."""
+    app.connect("doctree-read", link_names)
     app.connect("missing-reference", outside, priority=900)  # After intersphinx.
     app.add_html_math_renderer("mathml", (visit_math, None), (visit_math_block, None))
     app.config.html_math_renderer = "mathml"

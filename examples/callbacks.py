@@ -7,6 +7,8 @@ that ``alpha="auto"`` tries before it, alone, in a pipeline and in a search. The
 end both.
 """
 
+# sphinx_gallery_thumbnail_path = "_static/thumbnails/callbacks.svg"
+
 # %%
 # A callback of one's own is a class with these four methods. What
 # ``on_fit_task_end`` returns at the end of an iteration says whether to stop. At the

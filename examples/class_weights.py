@@ -5,6 +5,8 @@ Class weights for a rare class
 Class weights find a rare class more often, at a price in probabilities.
 """
 
+# sphinx_gallery_thumbnail_path = "_static/thumbnails/class_weights.svg"
+
 # %%
 # Is it an eight? One image in ten is, and noise covers the rest.
 

@@ -8,6 +8,8 @@ penalty so far. A second Ctrl-C ends the program at once, and leaves the classif
 it was.
 """
 
+# sphinx_gallery_thumbnail_path = "_static/thumbnails/interrupt.svg"
+
 # %%
 # A fit that would take minutes. Here a timer presses the keys after a second.
 

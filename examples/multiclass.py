@@ -5,6 +5,8 @@ More than two classes
 Ten classes by softmax, and the coefficients of the model without hidden layers.
 """
 
+# sphinx_gallery_thumbnail_path = "_static/thumbnails/multiclass.svg"
+
 # %%
 # Handwritten digits, without and with hidden layers.
 

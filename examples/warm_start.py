@@ -7,6 +7,8 @@ knowledge of the curvature is carried on, so even fits of a single iteration do;
 evaluate the loss twice as often, once at the start of each.
 """
 
+# sphinx_gallery_thumbnail_path = "_static/thumbnails/warm_start.svg"
+
 # %%
 # 100 iterations in one fit, in ten and in a hundred.
 

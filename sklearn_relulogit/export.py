@@ -30,12 +30,12 @@ def to_mlp_classifier(model: BaseEstimator) -> MLPClassifier:
     Parameters
     ----------
     model : fitted estimator
-        A :class:`ReLULogisticClassifier` or :class:`ReLULogisticClassifierCV`, a
+        A :class:`.ReLULogisticClassifier` or :class:`.ReLULogisticClassifierCV`, a
         :class:`~sklearn.pipeline.Pipeline` that ends in one, or a fitted search over
-        either. Before the classifier may be scalers (those of :func:`fold_scaling`), a
-        :class:`PiecewiseLinearEncoder`, and a
+        either. Before the classifier may be scalers (those of :func:`.fold_scaling`), a
+        :class:`.PiecewiseLinearEncoder`, and a
         :class:`~sklearn.compose.ColumnTransformer` of these, so also a
-        :func:`tabular_pipeline` of numbers alone. They become the first layers.
+        :func:`.tabular_pipeline` of numbers alone. They become the first layers.
 
     Returns
     -------

@@ -38,8 +38,8 @@ def register() -> None:
     """Register converters for what this package adds to pipelines with skl2onnx.
 
     From then on ``skl2onnx.to_onnx`` and ``skl2onnx.convert_sklearn`` convert the
-    classifiers, :class:`PiecewiseLinearEncoder`, and pipelines that they are part of,
-    such as :func:`tabular_pipeline`. One call in a process is enough; more do no harm.
+    classifiers, :class:`.PiecewiseLinearEncoder`, and pipelines that they are part of,
+    such as :func:`.tabular_pipeline`. One call in a process is enough; more do no harm.
 
     Strings have no missing values in ONNX: there "nan" stands for a gap in a column of
     categories. The graph computes what the classifier does, in float64 for inputs of
@@ -246,12 +246,12 @@ def to_logits(model: BaseEstimator, *, dtype: Any = None) -> "onnx.ModelProto":
     Parameters
     ----------
     model : fitted estimator
-        A :class:`ReLULogisticClassifier` or :class:`ReLULogisticClassifierCV`, a
+        A :class:`.ReLULogisticClassifier` or :class:`.ReLULogisticClassifierCV`, a
         :class:`~sklearn.pipeline.Pipeline` that ends in one, or a fitted search over
-        either. Before the classifier may be scalers (those of :func:`fold_scaling`), a
-        :class:`PiecewiseLinearEncoder`, and a
+        either. Before the classifier may be scalers (those of :func:`.fold_scaling`), a
+        :class:`.PiecewiseLinearEncoder`, and a
         :class:`~sklearn.compose.ColumnTransformer` of these, so also a
-        :func:`tabular_pipeline` of numbers alone. They become the first layers.
+        :func:`.tabular_pipeline` of numbers alone. They become the first layers.
 
     dtype : {"float32", "float64"} or dtype, default=None
         The floating type of the graph. None is that of the fit, or float64 if there are

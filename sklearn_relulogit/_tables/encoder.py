@@ -79,7 +79,7 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
     n_features_in_ : int
         Number of columns seen in `fit`.
 
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Their names, if all are strings.
 
     See Also
