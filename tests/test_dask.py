@@ -328,7 +328,7 @@ def test_the_search_gets_a_bounded_part(client):
         data = Block(X, np.argsort(outside.class_order)[y], np.ones(len(y)))
         inside = smallest_keys([keyed(data, moments_of(data))], 10_000)
         assert inside.block.X.shape == (10_000, 10)
-        keys, sample = outside.sample(10_000)
+        keys, sample, _ = outside.sample(10_000)
         assert_array_equal(keys, inside.keys)
         for array, expected in zip(sample, inside.block, strict=True):
             assert_array_equal(array, expected)
