@@ -10,11 +10,11 @@ import sklearn
 from conftest import assert_same_fit, installed_checks
 from numpy.testing import assert_allclose, assert_array_equal
 from skl2onnx import to_onnx
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier
 from sklearn.datasets import make_classification
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
-from sklearn.metrics import accuracy_score, log_loss, make_scorer
+from sklearn.metrics import accuracy_score, get_scorer, log_loss, make_scorer
 from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
@@ -23,6 +23,7 @@ from sklearn.model_selection import (
 )
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.validation import check_is_fitted
 
 from sklearn_relulogit import (
     LinearRegionsDisplay,
@@ -395,6 +396,71 @@ def test_class_weight(cancer):
         C=1 / weighted.alpha_, class_weight={0: 3.0}, tol=1e-8, max_iter=1000
     ).fit(X, y)
     assert_allclose(weighted.coef_, direct.coef_, atol=1e-5)
+
+
+@pytest.mark.parametrize("make", [make, ReLULogisticClassifier])
+@pytest.mark.parametrize("warm_start", [False, True])
+@pytest.mark.filterwarnings("ignore:The fit ended by its iteration limit")
+def test_only_a_warm_start_after_a_fit_is_bound_to_it(cancer, make, warm_start):
+    X, y = cancer
+    clf = make((4,), warm_start=warm_start, max_iter=3, random_state=0).fit(X, y)
+    if warm_start:
+        with pytest.raises(ValueError, match="X has 7 features, but"):
+            clf.fit(X[:, :7], y)
+        with pytest.raises(ValueError, match="goes on from a fit to the classes"):
+            clf.fit(X, y + 1)
+    else:
+        assert clf.fit(X[:, :7], y + 1).n_features_in_ == 7
+        assert_array_equal(clf.classes_, [1, 2])
+
+
+@pytest.mark.parametrize("scoring", ["neg_log_loss", "accuracy"])
+def test_a_single_split(cancer, scoring):
+    """Its scores are those of LogisticRegression, fitted and judged by hand."""
+    X, y = cancer
+    rows = np.random.RandomState(0).permutation(len(y))
+    training, test = rows[:400], rows[400:]
+    clf = make((), cv=[(training, test)], scoring=scoring, refit=False).fit(X, y)
+    expected = [
+        get_scorer(scoring)(
+            LogisticRegression(C=1 / alpha, tol=1e-8).fit(X[training], y[training]),
+            X[test],
+            y[test],
+        )
+        for alpha in clf.alphas_
+    ]
+    assert clf.scores_.shape == (3, 1)
+    assert_allclose(clf.scores_[:, 0], expected, rtol=1e-2)
+    assert clf.best_score_ == clf.scores_.max()
+
+
+def test_the_defaults_are_those_of_the_classifier():
+    theirs = ReLULogisticClassifier().get_params()
+    ours = ReLULogisticClassifierCV().get_params()
+    shared = theirs.keys() & ours.keys()
+    assert theirs.keys() - shared == {"alpha"}
+    assert {name: ours[name] for name in shared} == {
+        name: theirs[name] for name in shared
+    }
+
+
+def test_what_a_scorer_may_ask_its_estimator(iris):
+    X, y = iris
+    asked = []
+
+    def scorer(estimator, X, y):
+        asked.append(
+            (
+                estimator.n_features_in_,
+                len(estimator.classes_),
+                is_classifier(estimator),
+            )
+        )
+        check_is_fitted(estimator)
+        return 0.5
+
+    make(scoring=scorer).fit(X, y)
+    assert set(asked) == {(4, 3, True)}
 
 
 def test_warm_start_goes_on_from_the_last_fit(cancer):

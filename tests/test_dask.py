@@ -526,6 +526,19 @@ def test_rows_of_weight_zero_are_no_rows_to_split(client):
     assert_allclose(clf.predict_proba(X), without.predict_proba(X), rtol=1e-9)
 
 
+def test_the_search_without_rows_of_the_last_class(client):
+    """Its weight is zero, so that no row of it is in the halves."""
+    X, y = problem(600, n_classes=3)
+    clf = make((4,), alpha="auto", class_weight={2: 0.0})
+    inside = clf.fit(X, y).alpha_losses_
+    proba = clf.predict_proba(X)
+    clf.fit(*chunked(X, y, rows=200))
+    assert_allclose(list(clf.alpha_losses_.values()), list(inside.values()), rtol=1e-2)
+    assert list(clf.alpha_losses_) == list(inside)
+    assert proba.shape == (600, 3)
+    assert clf.predict_proba(X)[:, 2].max() < 0.01
+
+
 def test_validation_data_that_are_not_scaled(client):
     X, y = problem(400)
     clf = make(alpha=1.0, max_iter=3)

@@ -161,6 +161,7 @@ def test_empty_and_misshapen(data):
         (lambda s: s * np.inf, "sample_weight contains infinity"),
         (lambda s: s[:-1], "inconsistent numbers of samples"),
         (lambda s: s[:, np.newaxis], r"must be a 1-dimensional .* Got array\(\[\[1.\]"),
+        (lambda s: s[:, None, None], r"must be a 1-dimensional .* Got array\(\[\[\[1"),
         (lambda s: 2.0, r"sample_weight must be a 1-dimensional .* Got 2\.0"),
         (lambda s: s.astype(str).astype(object) + "x", "could not convert string"),
     ],

@@ -1,5 +1,7 @@
 """Why a minimisation ends, and what it returns."""
 
+from collections import deque
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -108,6 +110,16 @@ def test_loss_tolerance_counts_the_gain_of_the_last_ten_iterations():
     assert small == [False] * (n - 11) + [True]
 
 
+@pytest.mark.parametrize("loss", [1e-9, 0.5, 1.0, 1e6, -1e6])
+def test_rounding_is_relative_to_losses_above_one(loss):
+    """A sum near one, less most of it, has the rounding error of one."""
+    limits = lbfgs.Limits(tol=0.0, loss_tol=0.0, rounding=1e-15, max_iter=9, max_fun=9)
+    iterate = lbfgs.Iterate(START, START, loss, np.ones(4), 1)
+    rounding = 1e-15 * max(abs(loss), 1)
+    assert limits.reason(iterate, [loss], 0.9 * rounding) == "loss tolerance"
+    assert limits.reason(iterate, [loss], 1.1 * rounding) is None
+
+
 def test_rounding_ends_as_loss_tolerance():
     minimum = minimize(tol=0.0, rounding=1e-3)
     assert minimum.stop_reason == "loss tolerance"
@@ -156,3 +168,136 @@ def test_a_gradient_whose_squares_underflow_is_no_gradient(scale):
     assert minimum.iterate.loss == -9
     assert minimum.iterate.n_iter == 1
     assert np.isfinite(minimum.iterate.theta).all()
+
+
+class Listener(lbfgs.Monitor):
+    """Writes down what it is told; may stop at an iteration."""
+
+    def __init__(self, stop_at=None):
+        self.told, self.stop_at = [], stop_at
+
+    def begin_iteration(self, iterate):
+        self.told.append(("begin", iterate.n_iter))
+
+    def end_iteration(self, iterate):
+        self.told.append(("end", iterate.n_iter))
+        return "enough" if iterate.n_iter == self.stop_at else None
+
+    def close(self):
+        self.told.append("close")
+
+
+def stages(*objectives, tols=(1e-2, 1e-9), max_iter=300):
+    """Stages over some objectives, each to its own tolerance."""
+    return [
+        lbfgs.Stage(
+            objective,
+            lbfgs.Limits(
+                tol=tol, loss_tol=0.0, rounding=0.0, max_iter=max_iter, max_fun=10**4
+            ),
+        )
+        for objective, tol in zip(objectives, tols, strict=True)
+    ]
+
+
+def valley(theta):
+    """A quadratic plus one, with curvatures from 1 to 1000."""
+    scale = np.geomspace(1, 1000, len(theta))
+    return 1 + scale @ theta**2 / 2, scale * theta
+
+
+def test_monitors_hear_of_each_iteration_once_through_all_stages():
+    listener = Listener()
+    minimum = lbfgs.minimize(
+        stages(valley, valley), np.ones(6), history_size=10, monitors=[listener]
+    )
+    n = minimum.iterate.n_iter
+    first = lbfgs.minimize(stages(valley, tols=[1e-2]), np.ones(6), history_size=10)
+    assert 0 < first.iterate.n_iter < n
+    assert listener.told == [
+        *(event for i in range(n) for event in (("begin", i), ("end", i + 1))),
+        "close",
+    ]
+
+
+@pytest.mark.parametrize("stop_at", [1, 4])
+def test_a_stage_that_a_monitor_ends_is_the_last(stop_at):
+    calls = []
+
+    def never(theta):
+        calls.append(theta)
+        return valley(theta)
+
+    minimum = lbfgs.minimize(
+        stages(valley, never),
+        np.ones(6),
+        history_size=10,
+        monitors=[Listener(stop_at)],
+    )
+    assert (minimum.stop_reason, minimum.iterate.n_iter) == ("enough", stop_at)
+    assert not calls
+
+
+def test_a_stage_that_its_iterations_end_is_the_last():
+    minimum = lbfgs.minimize(
+        stages(valley, valley, max_iter=3), np.ones(6), history_size=10
+    )
+    assert (minimum.stop_reason, minimum.iterate.n_iter) == ("iteration limit", 3)
+
+
+def test_a_second_stage_goes_on_with_the_curvature_of_the_first(monkeypatch):
+    """So it begins with steps that the first took many iterations to learn."""
+    start = np.ones(6)
+    alone = lbfgs.minimize(stages(valley, tols=[1e-9]), start, history_size=10)
+    both = lbfgs.minimize(stages(valley, valley), start, history_size=10)
+    first = lbfgs.minimize(stages(valley, tols=[1e-2]), start, history_size=10)
+    # From where the first has ended, without what it knows.
+    without = lbfgs.minimize(
+        stages(valley, tols=[1e-9]), first.iterate.theta, history_size=10
+    )
+    second = both.iterate.n_iter - first.iterate.n_iter
+    assert second <= without.iterate.n_iter / 2
+    assert both.iterate.n_iter <= alone.iterate.n_iter + 2
+    assert both.iterate.loss == pytest.approx(1, abs=1e-12)
+
+
+@pytest.mark.parametrize("history_size", [1, 3])
+def test_as_many_pairs_are_carried_on_as_are_stored(history_size, monkeypatch):
+    carried = []
+    coordinates = lbfgs.quasi_newton_coordinates
+
+    def spy(theta, gradient, pairs):
+        carried.append(pairs)
+        return coordinates(theta, gradient, pairs)
+
+    monkeypatch.setattr(lbfgs, "quasi_newton_coordinates", spy)
+    minimum = lbfgs.minimize(
+        stages(valley, valley), np.ones(6), history_size=history_size
+    )
+    assert minimum.iterate.n_iter > 2 * history_size
+    assert [len(pairs) for pairs in carried] == [0, history_size]
+    # A single stage leaves its pairs to nobody.
+    carried.clear()
+    lbfgs.minimize(stages(valley, tols=[1e-9]), np.ones(6), history_size=history_size)
+    assert [len(pairs) for pairs in carried] == [0]
+
+
+@pytest.mark.parametrize(
+    ("gradient", "is_kept"),
+    [([1.0, 2.0], True), ([1.0, 1.0], False), ([0.0, 1.0], False), ([1, 0.5], False)],
+)
+def test_pairs_without_curvature_are_not_kept(gradient, is_kept):
+    """From (0, 0) to (0, 1), where the gradient was (1, 1)."""
+    pairs = deque(maxlen=10)
+    run = lbfgs._Run([], pairs, None)
+    run.limits = lbfgs.Limits(
+        tol=0.0, loss_tol=0.0, rounding=0.0, max_iter=9, max_fun=9
+    )
+    start, end = np.zeros(2), np.array([0.0, 1.0])
+    run.iterate = lbfgs.Iterate(start, start, 2.0, np.ones(2), 0)
+    run._last = lbfgs.Iterate(end, end, 1.0, np.asarray(gradient, float), 1)
+    run.accept(intermediate_result=None)
+    assert run.iterate is run._last
+    assert len(pairs) == is_kept
+    if is_kept:
+        assert_array_equal(pairs[0], [[0, 1], [0, 1]])

@@ -2,6 +2,7 @@
 
 import pickle
 from contextlib import nullcontext
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -64,6 +65,21 @@ def test_a_pickled_evaluation_knows_its_kind(weighted, sparse):
     assert (sent.weighted, sent.sparse, sent.xp) == (weighted, sparse, Numpy)
     assert (sent.shapes, sent.dtype) == ([(3, 1)], np.float32)
     assert sent.likelihood.n_classes == 4
+
+
+def test_a_part_without_rows_adds_nothing(hidden):
+    """As an empty chunk of a cluster is one."""
+    p = Problem(hidden, n_classes=3)
+    whole = p.objective(alpha=0.5)
+    evaluation = whole.evaluation
+    layers = evaluation.layers(p.theta)
+    nll, gradient = evaluation.nll_and_gradient(layers, [])
+    assert (nll, evaluation.nll(layers, [])) == (0, 0)
+    assert_array_equal(gradient, np.zeros(len(p.theta)))
+    parts = replace(whole.parts, items=[[], *whole.parts.items, []])
+    value, gradient = Objective(parts, evaluation, 0.5)(p.theta)
+    assert value == whole(p.theta)[0]
+    assert_array_equal(gradient, whole(p.theta)[1])
 
 
 def test_weights_are_repeats():

@@ -548,3 +548,25 @@ def test_overflow_of_the_norm_that_scales_penalties_is_told():
 def test_errors(iris, alpha):
     with pytest.raises(ValueError, match=r"'alpha' parameter of ReLU.*'auto'"):
         make(alpha=alpha).fit(*iris)
+
+
+@pytest.mark.parametrize("absent", [0, 1, 2])
+def test_the_scale_of_the_penalty_does_not_hang_on_a_class_without_rows(absent):
+    """Its share is zero, whatever its code; also of the last one."""
+    rng = np.random.RandomState(0)
+    X = rng.standard_normal((80, 3))
+    codes = np.array([code for code in range(3) if code != absent])[
+        rng.randint(2, size=80)
+    ]
+    data = Block(X, codes, np.ones(80))
+    scale = collapse_alpha(data, likelihood_of(3), np.ones(3))
+    # By the norm of the best unit of all, over the residuals written out.
+    shares = [np.mean(codes == code) for code in range(3)]
+    R = np.array([np.subtract(shares, np.arange(3) == code) for code in codes])
+    assert_allclose(R.sum(axis=0), 0, atol=1e-12)
+    slope = np.linalg.svd(X.T @ R)[0][:, 0]
+    t = X @ slope
+    ends = [np.maximum(sign * (t - b), 0) for b in t for sign in (1, -1)]
+    least = max(np.linalg.norm(R.T @ end) for end in ends)
+    assert scale >= least * (1 - 1e-12)
+    assert scale <= 2 * least

@@ -206,3 +206,22 @@ def test_errors(monkeypatch):
         with pytest.raises(ImportError, match=r"needs pandas: .*relulogit\[pandas\]"):
             getattr(regions, table)()
     assert "rows; the largest has" in repr(regions)
+
+
+@pytest.mark.parametrize("hidden", [(3,), (40,)])
+def test_the_numbers_of_the_representation(hidden):
+    """Counted anew from the patterns of the rows."""
+    model, X, _ = fitted(hidden=hidden, alpha=3.0, tol=1e-2)
+    active = active_units(model, X)
+    _, counts = np.unique(active, axis=0, return_counts=True)
+    always, never = active.all(axis=0).sum(), (~active.any(axis=0)).sum()
+    largest, single = counts.max(), (counts == 1).sum()
+    expected = (
+        f"LinearRegions: {len(counts)} for 569 rows; the largest has {largest} "
+        f"({100 * largest / 569:.1f}%), {single} have one.\n"
+        f"Of {hidden[0]} hidden units {always} are active at every row, {never} at "
+        f"none; {hidden[0] - always - never} make the regions."
+    )
+    told = repr(linear_regions(model, X))
+    assert told.startswith(expected)
+    assert (len(told) > len(expected)) == (single > 569 / 2)

@@ -38,6 +38,49 @@ def test_the_results_are_in_order(n_threads, n_items):
             assert results == [i * i for i in range(n_items)]
 
 
+@pytest.mark.parametrize("n_threads", [1, 2, 3])
+def test_no_more_threads_than_asked_for(n_threads):
+    seen, running, most = set(), [], []
+
+    def slowly(i):
+        running.append(i)
+        most.append(len(running))
+        seen.add(threading.get_ident())
+        time.sleep(0.002)
+        running.remove(i)
+
+    with ThreadedMap(n_threads) as ordered_map:
+        for _ in range(3):
+            list(ordered_map(slowly, range(20)))
+    assert len(seen) <= n_threads
+    assert max(most) <= n_threads
+    assert threading.get_ident() in seen
+
+
+@pytest.mark.parametrize(
+    ("n_threads", "n_jobs", "n_init"), [(4, 1, 3), (4, 3, 3), (2, 3, 3), (4, 3, 1)]
+)
+def test_starts_and_rows_share_the_threads_that_were_asked_for(
+    n_threads, n_jobs, n_init, monkeypatch
+):
+    asked = []
+    init = ThreadedMap.__init__
+
+    def spy(self, n):
+        asked.append(n)
+        init(self, n)
+
+    monkeypatch.setattr(ThreadedMap, "__init__", spy)
+    X, y = make_classification(100, random_state=0)
+    ReLULogisticClassifier(
+        (3,), alpha=1.0, n_threads=n_threads, n_jobs=n_jobs, n_init=n_init
+    ).fit(X, y)
+    of_rows, of_starts = asked
+    assert of_starts == min(n_jobs, n_init)
+    # The threads of the starts take part in the work on the rows.
+    assert of_rows == max(n_threads - of_starts + 1, 1)
+
+
 def test_several_threads_take_part_each_with_single_threaded_blas():
     seen = set()
     barrier = threading.Barrier(3, timeout=10)

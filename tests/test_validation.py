@@ -165,6 +165,25 @@ def test_sparse_and_float32(dtype):
         assert_allclose(clf.validation_loss_curve_[:10], expected[:10], rtol=rtol)
 
 
+@pytest.mark.parametrize("container", [np.array, scipy.sparse.csr_array])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("dtype_val", [np.float32, np.float64])
+def test_validation_data_take_the_type_of_the_training_data(
+    container, dtype, dtype_val
+):
+    X, y = load_iris(return_X_y=True)
+    given = Given(
+        container(X.astype(dtype)),
+        y,
+        X_val=container(X.astype(dtype_val)),
+        y_val=y,
+        sample_weight_val=np.ones(150, dtype_val),
+    )
+    rows = read(make(), given, reset=True, class_weight=None, linear=False)
+    assert rows.validation.X.dtype == rows.training.X.dtype == dtype
+    assert rows.validation.sample_weight.dtype == dtype
+
+
 @pytest.mark.parametrize(
     ("counts", "fraction", "expected"),
     [
