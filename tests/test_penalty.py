@@ -570,3 +570,14 @@ def test_the_scale_of_the_penalty_does_not_hang_on_a_class_without_rows(absent):
     least = max(np.linalg.norm(R.T @ end) for end in ends)
     assert scale >= least * (1 - 1e-12)
     assert scale <= 2 * least
+
+
+def test_the_scale_of_the_penalty_of_one_class_of_two():
+    """The other has no row of any weight: there is nothing to gain."""
+    X = np.random.RandomState(0).standard_normal((20, 3))
+    for code in (0, 1):
+        data = Block(X, np.full(20, code), np.ones(20))
+        assert collapse_alpha(data, Logistic(), np.ones(3)) == 0
+    clf = ReLULogisticClassifier((3,), class_weight={1: 0.0}, random_state=0)
+    clf.fit(X, np.arange(20) % 2)
+    assert clf.predict_proba(X)[:, 1].max() < 0.01
