@@ -2,6 +2,11 @@
 
 from ._classifier import ReLULogisticClassifier
 from ._classifier_cv import ReLULogisticClassifierCV
+from ._explain.contribution_plots import (
+    ContributionDependenceDisplay,
+    ContributionsDisplay,
+    ContributionSummaryDisplay,
+)
 from ._explain.contributions import Contributions, contributions
 from ._explain.explained import local_linear
 from ._explain.plots import (
@@ -15,7 +20,10 @@ from ._tables.encoder import PiecewiseLinearEncoder
 from ._tables.pipeline import tabular_pipeline
 
 __all__ = [
+    "ContributionDependenceDisplay",
+    "ContributionSummaryDisplay",
     "Contributions",
+    "ContributionsDisplay",
     "LinearRegions",
     "LinearRegionsDisplay",
     "LocalCoefficientsDisplay",

@@ -51,6 +51,7 @@ from sklearn_relulogit import (
     ReLULogisticClassifier,
     ReLULogisticClassifierCV,
     contributions,
+    tabular_pipeline,
 )
 from sklearn_relulogit._explain.columns import column_indices
 from sklearn_relulogit.export import to_mlp_classifier
@@ -185,6 +186,7 @@ PREPARED = {
         SelectKBest(k=6),
         FrozenEstimator(StandardScaler().fit(np.random.RandomState(0).randn(9, 6))),
     ),
+    "tables": tabular_pipeline()[:-1],
     "frames": columns(
         impute(),
         StandardScaler(),

@@ -38,6 +38,9 @@ from sklearn.preprocessing import (
 )
 from sklearn.utils.validation import check_is_fitted
 
+from .._tables.columns import GapsAsNaN
+from .._tables.encoder import PiecewiseLinearEncoder
+
 CONSTANT = -1
 
 
@@ -120,6 +123,7 @@ def one_to_one(step: Any, n_columns: int, n_outputs: int | None) -> np.ndarray:
 
 for kind in (
     Binarizer,
+    GapsAsNaN,
     MaxAbsScaler,
     MinMaxScaler,
     OrdinalEncoder,
@@ -269,6 +273,8 @@ def is_declared(step: Any) -> bool:
             return is_declared(step.estimator)
         case FunctionTransformer():
             return not (step.func is None or isinstance(step.func, np.ufunc))
+        case PiecewiseLinearEncoder():
+            return False
         case _:
             return hasattr(step, "column_of_output_")
 

@@ -130,7 +130,7 @@ class Contributions:
             return self.values, self.baseline, name
         return self.values[:, k], self.baseline[:, k], name
 
-    def column_values(self, name: str) -> np.ndarray:
+    def column_values(self, name: int | str) -> np.ndarray:
         """The values of a column of the rows, by its name or index."""
         j = self.column_index(name)
         return column(self.X, j, self.columns[j])
@@ -153,6 +153,17 @@ class Contributions:
             f"{len(known) - 1}. Got {name!r}."
         )
 
+    def values_in_words(self, row: int = 0) -> list[str]:
+        """The value of each column in a row, such as "2 instead of 0"."""
+        one = take_rows(self.X, np.arange(len(self))[[row]])
+        texts = [
+            as_text(column(one, j, name)[0]) for j, name in enumerate(self.columns)
+        ]
+        if self.reference is None:
+            return texts
+        pairs = zip(texts, map(as_text, self.reference), strict=True)
+        return [f"{text} instead of {other}" for text, other in pairs]
+
     def reasons(self, row: int = 0, class_label: Any = None) -> list[tuple[int, str]]:
         """The columns of a row by their contributions, the largest first, in words.
 
@@ -164,15 +175,8 @@ class Contributions:
         """
         values, _, _ = self.of_class(class_label)
         order = np.argsort(-np.abs(values[row]), kind="stable")
-        one = take_rows(self.X, slice(row, row + 1 or None))
-        texts = []
-        for j in order:
-            text = f"{self.columns[j]} {as_text(column(one, j, self.columns[j])[0])}"
-            if self.reference is not None:
-                other = as_text(self.reference[j])
-                text += f" instead of {other}"
-            texts.append((int(j), text))
-        return texts
+        words = self.values_in_words(row)
+        return [(int(j), f"{self.columns[j]} {words[j]}") for j in order]
 
     def to_text(
         self, row: int = 0, *, n_columns: int = 3, class_label: Any = None
@@ -197,7 +201,7 @@ class Contributions:
         """
         values, _, _ = self.of_class(class_label)
         reasons = self.reasons(row, class_label)[:n_columns]
-        return "; ".join(f"{values[row, j]:+.2f} {text}" for j, text in reasons)
+        return "; ".join(f"{values[row, j]:+z.2f} {text}" for j, text in reasons)
 
     def to_frame(self) -> DataFrame:
         """Baseline and contributions of every row.

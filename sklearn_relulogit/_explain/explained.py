@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from scipy.sparse import csr_array, issparse
 from sklearn.base import BaseEstimator
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
 from sklearn.pipeline import Pipeline
@@ -25,8 +26,17 @@ from .columns import (
     is_declared,
     is_left_out,
 )
-from .frames import Table, column_names, take_rows, with_columns_of
+from .frames import (
+    Table,
+    as_table,
+    column,
+    column_names,
+    numbers,
+    take_rows,
+    with_columns_of,
+)
 from .scaling import fold_scaling, scaling_steps
+from .slopes import SlopeUnknown, through
 
 WRAPPERS = (
     CalibratedClassifierCV,
@@ -152,6 +162,16 @@ class ExplainedModel:
                     f"{np.argmin(same.all(axis=0))} depends on other columns as well."
                 )
 
+    @property
+    def only_scales(self) -> bool:
+        """Whether all steps are scalers that are affine in the whole."""
+        try:
+            return self.scalers is not None
+        except NotFittedError:
+            raise
+        except (TypeError, ValueError):
+            return False
+
     def scale(self, X: Matrix) -> Matrix:
         """The input of the classifier behind scalers alone."""
         for scaler in self.scalers:
@@ -159,11 +179,60 @@ class ExplainedModel:
         return X
 
     def local_linear(
-        self, X: Matrix, *, scaled: bool = False
+        self, X: Table, *, scaled: bool = False
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The affine function around each row, of the unscaled or scaled features."""
-        function = self.classifier.local_linear(self.scale(X))
-        return function if scaled else self.fold(*function)
+        """The affine function around each row, of the user's columns or the features.
+
+        Raises
+        ------
+        TypeError
+            If a step mixes columns, or its slope is not known.
+        """
+        if scaled:
+            X = self.transform(X)
+        if scaled or self.only_scales:
+            function = self.classifier.local_linear(X if scaled else self.scale(X))
+            return function if scaled else self.fold(*function)
+        encoding = self.encode(as_table(X))
+        coef, intercept = self.classifier.local_linear(encoding.features)
+        return encoding.by_pieces(coef, intercept, self.pieces(as_table(X), encoding))
+
+    def pieces(self, X: Table, encoding: "Encoding") -> "Pieces":
+        """The affine functions of the columns that the features are around each row."""
+        try:
+            _, slope = through([step for _, step in self.steps], X)
+        except SlopeUnknown as unknown:
+            (step,) = unknown.args
+            raise TypeError(
+                "Use contributions(model, X), which needs no slopes: that of "
+                f"{step!r} is not known. A transformer can tell it by a method "
+                "local_linear(X) that returns slopes and intercepts, both (n_rows, "
+                "n_outputs)."
+            ) from None
+        Z = dense(encoding.features)
+        slope = np.broadcast_to(slope, Z.shape)
+        names = self.columns(X)
+        values = np.zeros((X.shape[0], encoding.n_columns))
+        for j in np.unique(encoding.column_of_feature[(slope != 0).any(axis=0)]):
+            of_column = numbers(column(X, j, names[j]))
+            values[:, j] = np.nan if of_column is None else of_column
+        x = np.where(slope != 0, values[:, encoding.column_of_feature], 0.0)
+        return Pieces(slope, Z - slope * x)
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """Features as affine functions of the columns that they are made of.
+
+    Feature k of row i is ``slope[i, k] * x + shift[i, k]``, where x is its column.
+    """
+
+    slope: np.ndarray
+    shift: np.ndarray
+
+    def take(self, rows: np.ndarray) -> "Pieces":
+        """Those of some rows."""
+        return Pieces(self.slope[rows], self.shift[rows])
 
 
 @dataclass(frozen=True)
@@ -189,6 +258,17 @@ class Encoding:
             (np.ones(len(made)), (made, self.column_of_feature[made])),
             shape=(len(self.column_of_feature), self.n_columns),
         )
+
+    def by_pieces(
+        self, coef: np.ndarray, intercept: np.ndarray, pieces: Pieces
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Coefficients and intercepts for the columns, from those for the features."""
+        slope, shift = pieces.slope, pieces.shift
+        if coef.ndim == 3:
+            slope, shift = slope[:, np.newaxis], shift[:, np.newaxis]
+        folded = self.by_column(coef * slope)
+        shifted = intercept + (coef * shift).sum(axis=-1)
+        return folded.astype(coef.dtype), shifted.astype(intercept.dtype)
 
     def by_column(self, terms: np.ndarray) -> np.ndarray:
         """Terms of the features, (..., n_features), added up to (..., n_columns)."""
@@ -268,15 +348,39 @@ def _within(model: BaseEstimator) -> BaseEstimator:
 
 def check_feature_names(names: ArrayLike | None, model: ExplainedModel) -> np.ndarray:
     """The given names of the features; by default those seen in fit, or x0, x1, ..."""
-    n_features = model.first_step.n_features_in_
+    first = model.first_step
+    n_features = int(
+        getattr(first, "n_features_in_", None) or model.classifier.n_features_in_
+    )
     if names is None:
         default = [f"x{j}" for j in range(n_features)]
-        names = getattr(model.first_step, "feature_names_in_", default)
+        names = getattr(first, "feature_names_in_", default)
     names = np.asarray(names, dtype=object)
     if names.shape != (n_features,):
         raise ValueError(
             f"feature_names must hold a name for each of the {n_features} features. "
             f"Got an array of shape {names.shape}."
+        )
+    return names
+
+
+def check_scaled_names(names: ArrayLike | None, model: ExplainedModel) -> np.ndarray:
+    """Names of the features that the classifier sees: given, or made by the steps."""
+    clf = model.classifier
+    if names is None and not model.only_scales:
+        names = getattr(clf, "feature_names_in_", None)
+        if names is None:
+            try:
+                names = Pipeline(model.steps).get_feature_names_out()
+            except (AttributeError, ValueError):
+                names = [f"x{j}" for j in range(clf.n_features_in_)]
+    if names is None:
+        return check_feature_names(None, model)
+    names = np.asarray(names, dtype=object)
+    if names.shape != (clf.n_features_in_,):
+        raise ValueError(
+            f"feature_names must hold a name for each of the {clf.n_features_in_} "
+            f"features that the classifier sees. Got an array of shape {names.shape}."
         )
     return names
 
@@ -319,16 +423,16 @@ def output_of_class(
 def local_linear(model: BaseEstimator, X: Matrix) -> tuple[np.ndarray, np.ndarray]:
     """The affine function that a model is around each row, for its original features.
 
-    :meth:`ReLULogisticClassifier.local_linear` gives it for the scaled features that
-    the classifier sees. This function gives it for the features that the pipeline is
+    :meth:`ReLULogisticClassifier.local_linear` gives it for the features that the
+    classifier sees. This function gives it for the features that the pipeline is
     given, in their own units.
 
     Parameters
     ----------
     model : fitted estimator
-        A :class:`ReLULogisticClassifier`, or a :class:`~sklearn.pipeline.Pipeline`
-        that ends with one and before it only scales (see :func:`fold_scaling`), or a
-        fitted search over either, such as
+        A :class:`ReLULogisticClassifier`, a :class:`~sklearn.pipeline.Pipeline`
+        that ends with one and whose steps treat columns one by one, or a fitted search,
+        threshold or calibration of either, such as
         :class:`~sklearn.model_selection.GridSearchCV`.
 
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
@@ -339,7 +443,8 @@ def local_linear(model: BaseEstimator, X: Matrix) -> tuple[np.ndarray, np.ndarra
     coef : ndarray of shape (n_samples, n_features)
         The change of the log-odds of ``classes_[1]``, in nats, per unit of each
         feature. For more than two classes, of shape (n_samples, n_classes,
-        n_features), that of each class's logit.
+        n_features), that of each class's logit. 0 where a feature is missing, clipped
+        or no number: what it contributes is then part of the intercept.
 
     intercept : ndarray of shape (n_samples,) or (n_samples, n_classes)
         ``model.decision_function(X)`` is ``(coef * X).sum(axis=-1) + intercept``, for
@@ -348,10 +453,11 @@ def local_linear(model: BaseEstimator, X: Matrix) -> tuple[np.ndarray, np.ndarra
     Raises
     ------
     TypeError
-        If the model is no such estimator or does more than scale.
+        If the model is no such estimator, a step mixes columns, or the slope of a step
+        is not known.
 
     ValueError
-        If a scaler clips, or X is not what the model takes.
+        If X is not what the model takes.
 
     NotFittedError
         Before `fit`.

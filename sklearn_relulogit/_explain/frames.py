@@ -31,6 +31,13 @@ def take_rows(X: Table, rows: slice | np.ndarray) -> Table:
     return X.iloc[rows] if is_pandas(X) else X[rows]
 
 
+def take_columns(X: Table, columns: np.ndarray, names: Any) -> Table:
+    """Some columns, by their names where X is a frame and these are known."""
+    if names is not None and hasattr(X, "columns"):
+        return X[[names[j] for j in columns]]
+    return X.iloc[:, columns] if is_pandas(X) else X[:, columns]
+
+
 def column(X: Table, j: int, name: str) -> np.ndarray:
     """The values of a column, by its name where X is a frame."""
     if hasattr(X, "columns"):

@@ -6,35 +6,35 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_array, column_or_1d
+from sklearn.utils import column_or_1d
 from sklearn.utils.validation import validate_data
 
 from .._model.arrays import Matrix
 from .._model.likelihood import likelihood_of
-from .._optional import optional_import
+from .bars import (
+    BOX_STYLE,
+    bar_figure,
+    figure_and_axes,
+    finish_bars,
+    signed_colours,
+    wrap,
+    wrap_with_value,
+)
+from .contributions import contributions
 from .explained import (
     check_feature_names,
+    check_scaled_names,
     class_codes,
     output_of_class,
     split_model,
 )
+from .frames import as_table, as_text, column, column_names
 from .polygons import boundary_segments, decision_pieces, linear_cells
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure, SubFigure
 
-BOX_STYLE: dict[str, Any] = {
-    "orientation": "horizontal",
-    "widths": 0.6,
-    "whis": (5, 95),
-    "showfliers": False,
-    "patch_artist": True,
-    "boxprops": {"facecolor": "lightsteelblue"},
-    "medianprops": {"color": "black"},
-}
 POINT_STYLE: dict[str, Any] = {"s": 16, "edgecolors": "black", "linewidths": 0.4}
 
 
@@ -160,7 +160,7 @@ class LossCurveDisplay:
         self : LossCurveDisplay
             The plotted display.
         """
-        self.figure_, self.ax_ = _figure_and_axes(type(self), ax)
+        self.figure_, self.ax_ = figure_and_axes(type(self), ax)
         name = self.estimator_name if name is None else name
         prefix = "" if name is None else f"{name}, "
         curves = {
@@ -204,6 +204,10 @@ class LocalCoefficientsDisplay:
     unit : str, default="unit"
         The change of a feature that a coefficient stands for, for the axis.
 
+    sizes : array-like of shape (n_features,), default=None
+        What the features are sorted by, the largest first; by default the mean
+        absolute coefficient.
+
     Attributes
     ----------
     ax_ : matplotlib Axes
@@ -246,6 +250,7 @@ class LocalCoefficientsDisplay:
     output_name: str
     values: ArrayLike | None = None
     unit: str = "unit"
+    sizes: ArrayLike | None = None
 
     @classmethod
     def from_estimator(
@@ -265,9 +270,7 @@ class LocalCoefficientsDisplay:
         Parameters
         ----------
         estimator : fitted estimator
-            A :class:`ReLULogisticClassifier`, or a :class:`~sklearn.pipeline.Pipeline`
-            that ends with one and before it only scales (see :func:`fold_scaling`),
-            or a fitted search over either.
+            As for :func:`local_linear`.
 
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             The rows: one gives bars, several give boxes.
@@ -277,16 +280,18 @@ class LocalCoefficientsDisplay:
             classes it is always the log-odds of the second.
 
         scaled : bool, default=False
-            Whether to plot the coefficients of the scaled features that the classifier
-            sees, which can be compared with each other, and not those of the features
-            in their own units. Behind a :class:`~sklearn.preprocessing.StandardScaler`
-            they are changes per standard deviation.
+            Whether to plot the coefficients of the features that the classifier sees,
+            scaled or encoded, which can be compared with each other, and not those of
+            the columns in their own units. Behind a
+            :class:`~sklearn.preprocessing.StandardScaler` they are changes per standard
+            deviation.
 
         feature_names : array-like of str of shape (n_features,), default=None
             Names of the features. By default those seen in fit, or x0, x1, ...
 
         max_features : int or None, default=10
-            How many features to show, those with the largest mean absolute
+            How many features to show: those that contribute most (see
+            :func:`contributions`) or, if scaled, have the largest mean absolute
             coefficient. None for all.
 
         ax : matplotlib Axes, default=None
@@ -312,18 +317,29 @@ class LocalCoefficientsDisplay:
             If the model is not fitted or does more than scale.
         """
         model = split_model(estimator)
-        names = check_feature_names(feature_names, model)
+        X = as_table(X)
         output, output_name = output_of_class(model.classifier.classes_, class_label)
         coef, _ = model.local_linear(X, scaled=scaled)
+        if scaled:
+            names, table = check_scaled_names(feature_names, model), model.transform(X)
+            sizes = None
+        else:
+            names, table = check_feature_names(feature_names, model), X
+            found = contributions(estimator, X)
+            sizes = np.abs(found.of_class(class_label)[0]).mean(axis=0)
+        known = column_names(table) or list(names)
+        if not scaled and column_names(X):
+            known = model.columns(X)
         values = None
         if len(coef) == 1:
-            values = check_array(X.toarray() if issparse(X) else X)[0]
+            values = [column(table, j, name)[0] for j, name in enumerate(known)]
         display = cls(
             coef[:, output] if coef.ndim == 3 else coef,
             feature_names=names,
             output_name=output_name,
             values=values,
-            unit="scaled unit" if scaled and model.scalers else "unit",
+            unit="scaled unit" if scaled and model.steps else "unit",
+            sizes=sizes,
         )
         return display.plot(ax=ax, max_features=max_features, **kwargs)
 
@@ -338,7 +354,8 @@ class LocalCoefficientsDisplay:
             Axes to plot on; by default those of a new figure.
 
         max_features : int or None, default=10
-            How many features to show, those with the largest mean absolute
+            How many features to show: those that contribute most (see
+            :func:`contributions`) or, if scaled, have the largest mean absolute
             coefficient. None for all.
 
         **kwargs : dict
@@ -350,30 +367,31 @@ class LocalCoefficientsDisplay:
             The plotted display.
         """
         coef = np.asarray(self.coef)
-        size = np.abs(coef).mean(axis=0)
-        self.order_ = np.argsort(-size, kind="stable")[:max_features]
+        sizes = np.abs(coef).mean(axis=0) if self.sizes is None else self.sizes
+        self.order_ = np.argsort(-np.asarray(sizes), kind="stable")[:max_features]
         coef = coef[:, self.order_]
-        labels = np.asarray(self.feature_names)[self.order_].tolist()
+        labels = [str(name) for name in np.asarray(self.feature_names)[self.order_]]
         if self.values is not None:
-            pairs = zip(labels, np.asarray(self.values)[self.order_], strict=True)
-            labels = [f"{name} = {value:.4g}" for name, value in pairs]
+            shown = np.asarray(self.values, dtype=object)[self.order_]
+            pairs = zip(labels, shown, strict=True)
+            labels = [wrap_with_value(n, f"= {as_text(value)}") for n, value in pairs]
+        else:
+            labels = [wrap(label) for label in labels]
+        self.figure_, self.ax_ = bar_figure(type(self), ax, labels)
         positions = np.arange(len(labels))
-        height = max(1.2 + 0.36 * len(labels), 2.4)
-        self.figure_, self.ax_ = _figure_and_axes(type(self), ax, (6.4, height))
         self.bars_ = self.boxes_ = None
+        numbers = None
         if len(coef) == 1:
             rows = "one row"
-            kwargs.setdefault("color", np.where(coef[0] > 0, "tab:red", "tab:blue"))
-            self.bars_ = self.ax_.barh(positions, coef[0], **kwargs)
-            self.ax_.bar_label(self.bars_, fmt="{:+.3g}", padding=3)
-            self.ax_.margins(x=0.18)
+            colours = signed_colours(coef[0])
+            style: dict[str, Any] = {"color": colours, "height": 0.62} | kwargs
+            self.bars_ = self.ax_.barh(positions, coef[0], **style)
+            numbers = [f"{value:+.3g}" for value in coef[0]]
         else:
-            rows = f"{len(coef)} rows (whiskers: 5 % to 95 %)"
+            rows = f"{len(coef)} rows\n(whiskers: 5 % to 95 %)"
             style = BOX_STYLE | kwargs
             self.boxes_ = self.ax_.boxplot(coef, positions=positions, **style)
-        self.ax_.set_yticks(positions, labels)
-        self.ax_.invert_yaxis()
-        self.ax_.axvline(0, color="black", linewidth=0.8)
+        finish_bars(self.ax_, labels, numbers)
         self.ax_.set_xlabel(f"Change of the {self.output_name}\nper {self.unit} (nats)")
         self.ax_.set_title(f"Local coefficients of {rows}")
         return self
@@ -598,7 +616,7 @@ class LinearRegionsDisplay:
         self : LinearRegionsDisplay
             The plotted display.
         """
-        self.figure_, self.ax_ = _figure_and_axes(type(self), ax)
+        self.figure_, self.ax_ = figure_and_axes(type(self), ax)
         from matplotlib.collections import LineCollection, PolyCollection
         from matplotlib.colors import to_rgb
 
@@ -637,16 +655,6 @@ class LinearRegionsDisplay:
         title = f"{len(self.regions)} linear regions; bold: decision boundary"
         self.ax_.set(xlim=xlim, ylim=ylim, xlabel=xlabel, ylabel=ylabel, title=title)
         return self
-
-
-def _figure_and_axes(
-    display: type, ax: "Axes | None", figsize: tuple[float, float] | None = None
-) -> tuple["Figure | SubFigure", "Axes"]:
-    """The given axes and their figure, or new ones if none are given."""
-    plt = optional_import("matplotlib.pyplot", "plot", display.__name__)
-    if ax is None:
-        _, ax = plt.subplots(figsize=figsize, layout="constrained")
-    return ax.figure, ax
 
 
 def _two_features(features: Sequence[int | str], names: np.ndarray) -> list[int]:

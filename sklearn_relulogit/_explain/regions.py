@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.preprocessing import StandardScaler
 
@@ -15,7 +16,8 @@ from .._model.arrays import Matrix
 from .._model.blocks import OrderedMap
 from .._model.parameters import Layers
 from .._optional import optional_import
-from .explained import check_feature_names, class_codes, split_model
+from .explained import Pieces, check_feature_names, class_codes, split_model
+from .frames import Table, as_table, column, numbers
 
 # A pandas.DataFrame; pandas has no types.
 DataFrame: TypeAlias = Any
@@ -273,9 +275,9 @@ def linear_regions(
     Parameters
     ----------
     model : fitted estimator
-        A :class:`ReLULogisticClassifier`, or a :class:`~sklearn.pipeline.Pipeline`
-        that ends with one and before it only scales (see :func:`fold_scaling`), or a
-        fitted search over either.
+        A :class:`ReLULogisticClassifier`, a :class:`~sklearn.pipeline.Pipeline`
+        that ends with one and whose steps treat columns one by one, or a fitted search,
+        threshold or calibration of either.
 
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         The data, as the model takes them.
@@ -295,7 +297,8 @@ def linear_regions(
     Raises
     ------
     TypeError
-        If the model is no such estimator or does more than scale.
+        If the model is no such estimator, a step mixes columns, or the slope of a step
+        is not known.
 
     ValueError
         If an array is not what the model takes.
@@ -305,6 +308,10 @@ def linear_regions(
 
     Notes
     -----
+    Behind ramps, clipping or imputation a region is where also the pieces of those are
+    the same; indicators and other codes of categories are the same all over a region.
+    Behind smooth steps every row has a region of its own.
+
     A network with m hidden units in one layer has up to ``2 ** m`` regions, and with
     a hundred units nearly every row has its own. The coefficients take memory for
     each region, class and feature.
@@ -328,11 +335,14 @@ def linear_regions(
     split = split_model(model)
     clf = split.classifier
     names = check_feature_names(feature_names, split)
-    Z = split.scale(X)
+    X = as_table(X)
+    encoding = None if split.only_scales else split.encode(X)
+    Z = split.scale(X) if encoding is None else encoding.features
+    pieces = None if encoding is None else split.pieces(X, encoding)
     codes = None if y is None else class_codes(y, X, clf.classes_)
 
     packed, first, labels, coef, intercept = over_rows(
-        clf, _group_rows, Z, "local_linear"
+        clf, partial(_group_rows, pieces=pieces), Z, "local_linear"
     )
     counts = np.bincount(labels)
 
@@ -344,7 +354,10 @@ def linear_regions(
     sizes = tuple(len(b) for b in clf.intercepts_[:-1])
     if clf.n_outputs_ == 1:
         coef, intercept = coef[:, 0], intercept[:, 0]
-    coef, intercept = split.fold(coef, intercept)
+    if encoding is None or pieces is None:
+        coef, intercept = split.fold(coef, intercept)
+    else:
+        coef, intercept = encoding.by_pieces(coef, intercept, pieces.take(first))
     n_classes = len(clf.classes_)
     return LinearRegions(
         labels=labels,
@@ -356,14 +369,17 @@ def linear_regions(
         mean_proba=means(clf.predict_proba(Z)),
         observed=None if codes is None else means(np.eye(n_classes)[codes]),
         feature_names=names,
-        feature_std=np.sqrt(StandardScaler(with_mean=False).fit(X).var_),
+        feature_std=_deviations(X, split.columns(X)),
         classes=clf.classes_,
         hidden_layer_sizes=sizes,
     )
 
 
 def _group_rows(
-    layers: Layers, X: Matrix, ordered_map: OrderedMap
+    layers: Layers,
+    X: Matrix,
+    ordered_map: OrderedMap,
+    pieces: Pieces | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Group the rows by their linear region.
 
@@ -373,13 +389,38 @@ def _group_rows(
     their number of rows, and where that is equal in the order of their first rows.
     """
     packed = activation_patterns(layers, X, ordered_map)
+    together = packed
+    if pieces is not None:
+        together = np.concatenate([packed, _bytes_of(pieces)], axis=1)
     _, first, labels, counts = np.unique(
-        packed, axis=0, return_index=True, return_inverse=True, return_counts=True
+        together, axis=0, return_index=True, return_inverse=True, return_counts=True
     )
     order = np.lexsort((first, -counts))
     first = first[order]
     coef, intercept = affine_functions(layers, X[first], ordered_map)
     return packed[first], first, np.argsort(order)[labels], coef, intercept
+
+
+def _bytes_of(pieces: Pieces) -> np.ndarray:
+    """Slopes and shifts as bytes, those of rows on the same pieces alike."""
+    slope, shift = pieces.slope, pieces.shift
+    # Where there is a slope, the shift has been rounded.
+    size = np.abs(shift).max(axis=0, initial=1e-300)
+    shift = np.where(slope == 0, shift, np.round(shift / size, 10) * size)
+    table = np.ascontiguousarray(np.concatenate([slope, shift], axis=1) + 0.0)
+    return table.view(np.uint8)
+
+
+def _deviations(X: Table, names: list[str]) -> np.ndarray:
+    """The standard deviation of each column; zero if it holds no numbers."""
+    if issparse(X):
+        return np.asarray(np.sqrt(StandardScaler(with_mean=False).fit(X).var_))
+    deviations = np.zeros(len(names))
+    for j, name in enumerate(names):
+        values = numbers(column(X, j, name))
+        if values is not None and not np.isnan(values).all():
+            deviations[j] = np.nanstd(values)
+    return deviations
 
 
 def _pandas() -> Any:

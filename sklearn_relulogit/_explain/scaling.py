@@ -95,7 +95,7 @@ def fold_scaling(
     # In float64, since the mean of a feature is often much larger than its spread.
     folded, shifted = coef.astype(np.float64), intercept.astype(np.float64)
     for step in reversed(scaling_steps(scaler)):
-        a, t = _slope_and_shift(step)
+        a, t = slope_and_shift(step)
         if len(a) != coef.shape[-1]:
             raise ValueError(
                 f"{type(step).__name__} scales {len(a)} features, but coef has "
@@ -141,7 +141,7 @@ def scaling_steps(scaler: BaseEstimator | str | None) -> list[BaseEstimator]:
     return [scaler]
 
 
-def _slope_and_shift(scaler: BaseEstimator) -> tuple[np.ndarray, np.ndarray]:
+def slope_and_shift(scaler: BaseEstimator) -> tuple[np.ndarray, np.ndarray]:
     """The a and t, (n_features,), of z = a * x + t."""
     match scaler:
         case MinMaxScaler():

@@ -1,0 +1,217 @@
+"""Displays of contributions: what is drawn, and that it can be read."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.inspection import partial_dependence
+
+from sklearn_relulogit import (
+    ContributionDependenceDisplay,
+    ContributionsDisplay,
+    ContributionSummaryDisplay,
+    LocalCoefficientsDisplay,
+    ReLULogisticClassifier,
+    contributions,
+    tabular_pipeline,
+)
+from sklearn_relulogit._explain.bars import wrap, wrap_with_value
+
+plt.switch_backend("Agg")
+
+LONG = "debt_to_income_ratio_of_the_last_12_month"
+TEXT = "the branch of the employer of this person"
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    plt.close("all")
+
+
+def table(n_columns=5, n_rows=80):
+    rng = np.random.RandomState(0)
+    X = pd.DataFrame(
+        rng.standard_normal((n_rows, n_columns - 1)),
+        columns=[f"{LONG[:-2]}{j:02d}" for j in range(n_columns - 1)],
+    )
+    X.iloc[::9, 0] = np.nan
+    X[TEXT] = rng.choice(["trade in goods and services", "health", "$chools"], n_rows)
+    return X, X.iloc[:, 1] + (X[TEXT] == "health") > 0.3
+
+
+def fitted(X, y):
+    clf = ReLULogisticClassifier((4,), alpha=1.0, random_state=0)
+    return tabular_pipeline(clf).fit(X, y)
+
+
+X, Y = table()
+MODEL = fitted(X, Y)
+
+
+def labels(display):
+    return [text.get_text() for text in display.ax_.get_yticklabels()]
+
+
+def numbers(display):
+    return [text.get_text() for text in display.ax_.texts]
+
+
+def test_one_row():
+    found = contributions(MODEL, X.iloc[[3]], X.iloc[[0]])
+    display = ContributionsDisplay.from_estimator(
+        MODEL, X.iloc[[3]], reference=X.iloc[[0]], max_columns=3
+    )
+    order = np.argsort(-np.abs(found.values[0]))
+    assert_array_equal(display.order_, order[:3])
+    shown = [bar.get_width() for bar in display.bars_]
+    rest = found.values[0, order[3:]].sum()
+    assert_allclose(shown, [*found.values[0, order[:3]], rest])
+    assert numbers(display) == [f"{value:+z.2f}" for value in shown]
+    assert labels(display)[3] == "2 other columns"
+    total = MODEL.decision_function(X.iloc[[3]])[0]
+    p = MODEL.predict_proba(X.iloc[[3]])[0, 1]
+    assert display.ax_.get_title() == (
+        f"log-odds of True: {total:+.2f} (probability {p:.3g})"
+    )
+    every = ContributionsDisplay.from_contributions(found, max_columns=None)
+    assert len(every.bars_) == 5
+    j = every.order_.tolist().index(4)
+    assert "instead of" in labels(every)[j].replace("\n", " ")
+    with pytest.raises(ValueError, match=r"Pass one row.* X has 2"):
+        ContributionsDisplay.from_estimator(MODEL, X[:2])
+
+
+def test_classes():
+    model = fitted(X, np.digitize(X.iloc[:, 1], [-0.5, 0.5]))
+    with pytest.raises(ValueError, match="class_label must be one of"):
+        ContributionsDisplay.from_estimator(model, X[:1])
+    display = ContributionsDisplay.from_estimator(model, X[:1], class_label=2)
+    assert display.ax_.get_title().startswith("logit of 2: ")
+    found = contributions(model, X)
+    summary = ContributionSummaryDisplay.from_estimator(model, X)
+    mean = np.abs(found.values).mean(axis=(0, 1))
+    assert_allclose([bar.get_width() for bar in summary.bars_], mean[summary.order_])
+    display = ContributionDependenceDisplay.from_estimator(model, X, 1, class_label=2)
+    assert_allclose(display.points_.get_offsets()[:, 1], found.values[:, 2, 1])
+
+
+def test_summary():
+    found = contributions(MODEL, X)
+    display = ContributionSummaryDisplay.from_estimator(MODEL, X, max_columns=2)
+    sizes = np.abs(found.values)
+    order = np.argsort(-sizes.mean(axis=0))[:2]
+    assert_array_equal(display.order_, order)
+    low, high = np.quantile(sizes[:, order], [0.05, 0.95], axis=0)
+    ends = [path.vertices[:, 0] for path in display.spreads_.get_paths()]
+    assert_allclose(ends, np.column_stack([low, high]))
+    assert display.ax_.get_title() == "80 rows, 3 more columns"
+
+
+@pytest.mark.parametrize("container", [pd.DataFrame, pl.DataFrame])
+def test_numbers_of_a_column_and_the_mean_prediction(container):
+    frame = container(X)
+    found = contributions(MODEL, X)
+    name = X.columns[1]
+    display = ContributionDependenceDisplay.from_estimator(MODEL, frame, name)
+    points = np.column_stack([X[name], found.values[:, 1]])
+    assert_allclose(display.points_.get_offsets(), points)
+    # scikit-learn's partial dependence, by its own means.
+    by_sklearn = partial_dependence(
+        MODEL,
+        X,
+        [name],
+        response_method="decision_function",
+        method="brute",
+        custom_values={name: np.asarray(display.grid)},
+    )["average"][0]
+    difference = np.asarray(display.average) - by_sklearn
+    assert_allclose(difference, np.full_like(difference, difference[0]), atol=1e-9)
+    missing = ContributionDependenceDisplay.from_estimator(MODEL, frame, 0)
+    (text,) = (
+        text.get_text()
+        for text in missing.ax_.get_legend().get_texts()
+        if "missing" in text.get_text()
+    )
+    assert text == "mean where missing (9 rows)"
+    plain = ContributionDependenceDisplay.from_estimator(
+        MODEL, frame, name, average=False
+    )
+    assert plain.average_ is None
+
+
+def test_arrays():
+    Z = X.iloc[:, 1:4].to_numpy()
+    model = fitted(Z, Y)
+    display = ContributionDependenceDisplay.from_estimator(model, Z, 2)
+    assert display.ax_.get_xlabel() == "x2"
+    by_sklearn = partial_dependence(
+        model,
+        Z,
+        [2],
+        response_method="decision_function",
+        method="brute",
+        custom_values={2: np.asarray(display.grid)},
+    )["average"][0]
+    assert_allclose(np.ptp(np.asarray(display.average) - by_sklearn), 0, atol=1e-9)
+
+
+def test_categories_of_a_column():
+    found = contributions(MODEL, X)
+    display = ContributionDependenceDisplay.from_estimator(MODEL, X, TEXT)
+    groups = pd.Series(found.values[:, 4]).groupby(X[TEXT].to_numpy())
+    order = groups.mean().sort_values(ascending=False).index
+    shown = [text.replace("\n", " ").replace("\\$", "$") for text in labels(display)]
+    assert shown == order.tolist()
+    assert numbers(display) == [f"n={n}" for n in groups.size()[order]]
+    medians = [line.get_xdata()[0] for line in display.boxes_["medians"]]
+    assert_allclose(medians, groups.median()[order])
+
+
+def inside(display):
+    """Whether all text lies within the figure, and no two pieces of it overlap."""
+    figure = display.figure_
+    figure.canvas.draw()
+    texts = [*display.ax_.get_yticklabels(), *display.ax_.texts]
+    boxes = [text.get_window_extent() for text in texts]
+    width, height = figure.get_size_inches() * figure.dpi
+    within = all(
+        box.x0 >= -1 and box.x1 <= width + 1 and box.y0 >= -1 and box.y1 <= height + 1
+        for box in boxes
+    )
+    apart = not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[i + 1 :])
+    bars = [bar.get_window_extent() for bar in display.bars_]
+    clear = not any(box.overlaps(bar) for box in boxes for bar in bars if bar.width > 1)
+    return within and apart and clear
+
+
+@pytest.mark.parametrize("n_columns", [5, 60])
+def test_names_and_numbers_do_not_run_over_each_other(n_columns):
+    X, y = table(n_columns)
+    model = fitted(X, y)
+    row = X.iloc[[4]]
+    for display in (
+        ContributionsDisplay.from_estimator(model, row, reference=X.iloc[[0]]),
+        ContributionSummaryDisplay.from_estimator(model, X),
+        LocalCoefficientsDisplay.from_estimator(model, row),
+    ):
+        assert inside(display)
+    _, axes = plt.subplots(1, 2, figsize=(14, 5), layout="constrained")
+    display = ContributionsDisplay.from_estimator(model, row, ax=axes[0])
+    assert inside(display)
+    # The check sees it where they do.
+    display.ax_.set_yticks([0, 0.1], ["two lines\nof text", "and one"])
+    assert not inside(display)
+
+
+def test_labels():
+    assert wrap("age") == "age"
+    assert wrap("a_b c") == "a_b c"
+    assert wrap(LONG) == "debt_to_income_ratio_of_\nthe_last_12_month"
+    assert wrap("x" * 60) == "\n".join(["x" * 24, "x" * 24, "x" * 12])
+    assert wrap("word " * 40).endswith(" …")
+    assert wrap("$5") == r"\$5"
+    assert wrap_with_value("age", "3 instead of 4") == "age 3 instead of 4"
+    assert wrap_with_value(LONG, "3").endswith("12_month\n3")
