@@ -497,10 +497,10 @@ def test_a_transformer_may_say_what_its_outputs_are_made_of():
         (KNNImputer(), "KNNImputer.* may mix"),
         (Normalizer(), "Normalizer.* may mix"),
         (FunctionTransformer(lambda X: X * 2), "calls a function that may mix"),
-        (make_union(StandardScaler(), PCA(1)), "'featureunion'.* part PCA"),
+        (make_union(StandardScaler(), PCA(1)), "'featureunion'.* a PCA in it"),
         (
             ColumnTransformer([("both", PCA(1), [0, 2])], remainder="passthrough"),
-            "'columntransformer'.*ColumnTransformer, whose part PCA.*mix its 2",
+            "'columntransformer'.* a PCA in it may mix its 2",
         ),
     ],
 )

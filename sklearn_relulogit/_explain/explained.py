@@ -286,14 +286,15 @@ def dense(Z: Table) -> np.ndarray:
 
 
 def _mixed_message(i: int, name: str, step: BaseEstimator, mixed: ColumnsMixed) -> str:
-    within = "" if mixed.step is step else f", whose part {type(mixed.step).__name__}"
+    kind = type(mixed.step).__name__
+    which = f"a {kind} in it" if mixed.step is not step else f"the {kind}"
     return (
         f"Explain what comes behind step {name!r}: contributions(pipeline[{i + 1}:], "
         f"pipeline[:{i + 1}].transform(X)). Its outputs cannot be told to be of one "
-        f"column each: {type(step).__name__}{within} "
-        f"{mixed.reason}. If it does treat its columns one by one, give it one column "
-        "at a time in a ColumnTransformer, or an attribute column_of_output_ with the "
-        "index of the column that each of its outputs is made of."
+        f"column each: {which} {mixed.reason}. If it does treat its columns one by "
+        "one, give it one column at a time in a ColumnTransformer, or an attribute "
+        "column_of_output_ with the index of the column that each of its outputs is "
+        "made of."
     )
 
 
