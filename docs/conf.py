@@ -4,6 +4,7 @@
 their pages beside the others.
 """
 
+import builtins
 import re
 import warnings
 from pathlib import Path
@@ -78,6 +79,8 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "capture_repr": (),  # The examples print what they mean to show.
 }
+# The gallery gives examples no __file__, by which they find what lies beside them.
+builtins.__file__ = str(ROOT / "examples" / "example.py")
 # What an example means to warn of, it shows; nothing else should.
 warnings.filterwarnings("error", module="sklearn_relulogit")
 

@@ -32,12 +32,12 @@ from sklearn_relulogit import (
 data = load_breast_cancer(as_frame=True)
 X, y = data.data, data.target_names[data.target]
 X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=0)
-clf = ReLULogisticClassifier((20,), early_stopping=True, random_state=0)
+clf = ReLULogisticClassifier((20,), random_state=0)
 model = make_pipeline(StandardScaler(), clf).fit(X_train, y_train)
 print(f"Accuracy {model.score(X_test, y_test):.3f}, stopped by {clf.stop_reason_}")
 
 display = LossCurveDisplay.from_estimator(model)
-display.ax_.set_title("The fit, stopped by its validation loss")
+display.ax_.set_title("The fit")
 
 # %%
 # The row closest to call
@@ -61,9 +61,10 @@ LocalCoefficientsDisplay.from_estimator(model, row, scaled=True, max_features=8)
 # How far the explanation reaches
 # -------------------------------
 # The coefficients hold within the linear region of the row, and change where a hidden
-# unit switches on or off. So move one feature, and watch.
+# unit switches on or off. So move one feature from its smallest to its largest value,
+# and see where the model leaves the straight line.
 
-feature = "worst texture"
+feature = "radius error"
 j = X.columns.get_loc(feature)
 grid = np.linspace(X[feature].min(), X[feature].max(), 400)
 moved = row.loc[row.index.repeat(len(grid))].assign(**{feature: grid})
