@@ -430,10 +430,9 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
             raise KeyboardInterrupt
         else:
             raise ValueError(
-                f"The score {self.scoring!r} is not defined (nan) in the folds, with "
-                "no penalty in all of those where it is with any. Choose another "
-                "'scoring', or a 'cv' whose folds hold all classes, such as "
-                "StratifiedKFold."
+                "Choose another 'scoring', or a 'cv' whose folds all hold each class, "
+                "such as StratifiedKFold. No penalty has a score in all of the folds "
+                f"that count: {self.scoring!r} is not defined (nan) there."
             )
         self.alpha_, self.best_score_ = float(self.alphas_[best]), float(means[best])
         return best

@@ -136,7 +136,7 @@ def test_no_score_at_all_is_an_error(cancer):
     clf = make(scoring=lambda estimator, X, y: np.nan, cv=2)
     before = vars(clf).copy()
     told = pytest.warns(UndefinedMetricWarning, match="in folds 0, 1")
-    with told, pytest.raises(ValueError, match=r"is not defined \(nan\) in the folds"):
+    with told, pytest.raises(ValueError, match=r"is not defined \(nan\) there"):
         clf.fit(X, y)
     assert vars(clf) == before
 
