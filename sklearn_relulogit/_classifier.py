@@ -62,13 +62,15 @@ class ReLULogisticClassifier(BaseReLULogistic):
 
         "auto" chooses it by the data: each half of the rows is fitted and judged by
         its predictions for the other half, for penalties in steps of a half power of
-        ten as far as they improve. The values of a row decide which half it belongs
-        to, so nothing is random, and a weight of two is the same as a row given twice.
-        Rows that are not independent need the argument `groups` of `fit`.
-        With all weights times a number it finds that number times the penalty.
-        The search takes about the time of the fit that follows, which starts where
-        that of one half ended. :class:`ReLULogisticClassifierCV` searches more
-        thoroughly.
+        ten as far as they improve. A parabola through the lowest loss and those beside
+        it gives the best penalty for a half. That for all rows is larger, by the cube
+        root of how many times more they are (without hidden layers it is the same). The
+        values of a row decide which half it belongs to, so nothing is random, and a
+        weight of two is the same as a row given twice. Rows that are not independent
+        need the argument `groups` of `fit`. With all weights times a number it finds
+        that number times the penalty. The search uses at most 10,000 rows, and takes
+        about the time of the fit that follows, which is the same as with the penalty
+        found for `alpha`. :class:`ReLULogisticClassifierCV` searches more thoroughly.
 
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, multiplied with the sample weights: a dict from

@@ -56,11 +56,14 @@ OF_SEARCH = {
 class ReLULogisticClassifierCV(BaseReLULogistic):
     """`ReLULogisticClassifier` with its penalty chosen by cross-validation.
 
-    The network is fitted to each fold's training rows along a path from the
-    strongest penalty to the weakest, each fit going on from the last. The path ends
-    early where the score has clearly turned: two or more penalties after the best
-    one, where the score of every fold is lower than at the best. The penalty with
-    the best mean score is then used for all rows, from where one of the folds ended.
+    The network is fitted to each fold's training rows along paths of penalties, each
+    fit going on from the last. They begin at the penalty that is nearest to ten times
+    the weight of a row, the best single one on many data sets (or, if that is less, to
+    a tenth of the penalty at which the network collapses to a constant). One path goes
+    to weaker penalties, the other to stronger ones. Either ends early where the score
+    has clearly turned: two or more penalties from the best one, where the score of
+    every fold is lower than at the best. The fit to all rows is that of
+    :class:`ReLULogisticClassifier` with the penalty that has the best mean score.
 
     Parameters
     ----------
@@ -121,7 +124,7 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
         The penalties to choose from, from strong to weak.
 
     scores_ : ndarray of shape (n_alphas, n_folds)
-        Score of each penalty in each fold; nan from where the path ended, and where
+        Score of each penalty in each fold; nan beyond where the paths ended, and where
         the score is not defined.
 
     best_score_ : float
@@ -410,8 +413,9 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
             rows,
             replace(settings, alpha=self.alpha_),
             previous=previous,
-            start=search.features.expand(walked.thetas[best]),
-            interrupted=walked.interrupted,
+            interrupted_at=search.features.expand(walked.thetas[best])
+            if walked.interrupted
+            else None,
             task=task,
             report=report,
         )

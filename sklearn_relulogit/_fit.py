@@ -79,9 +79,6 @@ from ._threads import ThreadedMap, effective_n_threads, single_threaded_blas
 # Multiplications by which the importances of the features are found, about.
 IMPORTANCE_WORK, FEWEST_IMPORTANCE_ROWS = 2**31, 100
 
-# A network whose loss is lower than that of a constant by a smaller share says nothing.
-LEAST_SAID = 1e-3
-
 # A start whose penalty is so many nats is checked for a penalty that leaves nothing:
 # what the data say would be lost in its rounding.
 LARGEST_PENALTY = 1e6
@@ -358,14 +355,6 @@ class Problem:
             for _ in range(self.settings.n_init)
         ]
 
-    def says_nothing(self, theta: np.ndarray) -> bool:
-        """Whether the network predicts no better than the shares of the classes do.
-
-        No minimisation leaves dead units, nor soon those that are next to zero.
-        """
-        loss = self.objective(self.training, 0.0).mean_nll(theta)
-        return loss > (1 - LEAST_SAID) * self.constant_loss
-
     def bearable_start(self, theta: np.ndarray, alpha: float) -> np.ndarray:
         """A start, or the constant where the penalty will leave nothing else."""
         weight_sum = self.training.weight_sum
@@ -410,6 +399,7 @@ class Problem:
             self.likelihood,
             initial,
             self.scale,
+            weight_sum=self.training.weight_sum,
             history_size=settings.history_size,
             ordered_map=self.threads,
             # Printed first, so that the line is there when a callback asks to stop.
@@ -553,8 +543,7 @@ def fit(
     settings: Settings,
     *,
     previous: Previous | None = None,
-    start: np.ndarray | None = None,
-    interrupted: bool = False,
+    interrupted_at: np.ndarray | None = None,
     task: FitTask | None = None,
     report: Report | None = None,
 ) -> Fit:
@@ -566,12 +555,9 @@ def fit(
     settings : Settings
     previous : Previous, optional
         The fit from which a warm start continues.
-    start : ndarray of shape (n_parameters,), optional
-        Where the first restart begins, in place of random weights, unless the network
-        there predicts no better than a constant.
-    interrupted : bool
-        Whether a search was interrupted that came to ``start``: this is then what is
-        kept, without an iteration.
+    interrupted_at : ndarray of shape (n_parameters,), optional
+        Where a search has come to that was interrupted: this is then what is kept,
+        without an iteration.
     task : FitTask, optional
         The callbacks' view of the fit.
     report : Report, optional
@@ -592,7 +578,6 @@ def fit(
         )
     if previous is not None:
         previous.check(rows.classes, shapes)
-        start = start if interrupted else previous.theta
     alpha = 1.0 if settings.alpha == "auto" else settings.alpha
     with overflow_as_error(rows, alpha), single_threaded_blas():
         features = Features.of(rows, shapes)
@@ -613,20 +598,17 @@ def fit(
         problem = Problem.of(rows, settings, likelihood, features, threads)
         pairs = problem.pairs(previous)
         thetas = problem.initial_thetas()
-        if start is not None:
-            start = features.reduce(start)
-            if previous is not None or not problem.says_nothing(start):
-                thetas[0] = start
+        if previous is not None:
+            thetas[0] = features.reduce(previous.theta)
         choice = problem.choose_alpha(thetas[0], previous, task, report)
-        if interrupted:
-            choice = choice._replace(theta=start, interrupted=True)
+        if interrupted_at is not None:
+            kept = features.reduce(interrupted_at)
+            choice = choice._replace(theta=kept, interrupted=True)
         if choice.interrupted:
             assert choice.theta is not None
             best = problem.end_at(choice.theta, choice.alpha, report)
             losses = [best.loss] + [np.inf] * (settings.n_init - 1)
         else:
-            if choice.theta is not None and not problem.says_nothing(choice.theta):
-                thetas[0] = choice.theta
             thetas = [problem.bearable_start(theta, choice.alpha) for theta in thetas]
             task.begin_final(settings.n_init, settings.max_iter)
             restarts = problem.restarts(thetas, task, report)

@@ -36,13 +36,16 @@ def test_pack_and_unpack_are_inverse_and_unpack_gives_views(hidden):
     assert not np.shares_memory(pack(layers), theta)
 
 
-def test_initial_weights_have_the_variances_of_he_and_biases_are_zero():
+def test_initial_weights_have_the_variances_of_he_and_biases_are_half_normal():
     shapes = layer_shapes(200, (300, 400), 50)
     layers = unpack(initial_theta(shapes, np.random.RandomState(0)), shapes)
     for (W_T, b), variance in zip(layers, [2 / 200, 2 / 300, 1 / 400], strict=True):
-        assert_array_equal(b, 0)
         # Standard error of a variance over k normal numbers: sqrt(2 / k).
         assert_allclose(W_T.var(), variance, rtol=4 * np.sqrt(2 / W_T.size))
+        if b is not layers[-1][1]:
+            assert (b > 0).all()
+            assert_allclose(np.mean(b**2), 1 / 4, rtol=4 * np.sqrt(2 / b.size))
+    assert_array_equal(layers[-1][1], 0)
 
 
 def test_initial_values_keep_the_second_moment_of_activations():

@@ -23,10 +23,10 @@ from sklearn_relulogit._search.auto import (
     constant_loss,
     descend,
     search_rows,
-    unit_of,
+    vertex,
 )
 from sklearn_relulogit._search.halves import Halves, halves
-from sklearn_relulogit._search.path import Precision
+from sklearn_relulogit._search.path import Precision, first_alpha, unit_of
 
 
 def make(hidden_layer_sizes=(8,), **kwargs):
@@ -56,7 +56,7 @@ def search(X, y, weights=None, hidden=(8,), **kwargs):
         initial,
         scale,
         history_size=30,
-        **kwargs,
+        **{"weight_sum": len(y) if weights is None else weights.sum()} | kwargs,
     )
 
 
@@ -157,6 +157,13 @@ def test_the_unit_of_the_weights(weights, unit):
     assert unit_of(weights) == pytest.approx(unit, rel=1e-15)
     for factor in (1e-30, 0.1, 1e30):
         assert unit_of(factor * weights) == pytest.approx(factor * unit, rel=1e-12)
+
+
+def test_the_first_penalty():
+    # Ten times the weight of a row, or a tenth of what lets the network collapse.
+    assert first_alpha(collapse=1e4, unit=3.0) == 30
+    assert first_alpha(collapse=200.0, unit=3.0) == 20
+    assert first_alpha(collapse=0.0, unit=3.0) == 30
 
 
 def test_the_loss_of_a_constant_is_that_of_the_shares_of_the_other_half():
@@ -304,7 +311,7 @@ def test_revive():
     revived = unpack(revive(theta, initial, shapes), shapes)
     assert_array_equal(theta, before)
     assert_array_equal(revived[0][0][:, 2], fresh[0][0][:, 2])
-    assert revived[0][1][2] == 0
+    assert revived[0][1][2] == fresh[0][1][2] != 1
     assert_array_equal(revived[1][0][2], fresh[1][0][2] / 10)
     # All else is as it was.
     others = [0, 1, 3]
@@ -333,6 +340,7 @@ def test_the_losses_are_those_of_logistic_regression(cancer, weighted, precision
     if weighted:
         weights = np.random.RandomState(0).randint(0, 3, len(y)).astype(float)
     alpha_chosen, losses, *_ = search(X, y, weights, (), precision=precision)
+    best = min(losses, key=lambda alpha: abs(np.log(alpha / alpha_chosen)))
     (first, second), _, _ = halves(distinct(Block(X, y, weights)), 2, max_rows=10_000)
     assert len(losses) >= 3
     for alpha, loss in losses.items():
@@ -345,7 +353,7 @@ def test_the_losses_are_those_of_logistic_regression(cancer, weighted, precision
                 other.y, proba, sample_weight=other.sample_weight
             )
         expected = total / weights.sum()
-        if not exact and loss > 1.02 * losses[alpha_chosen]:
+        if not exact and loss > 1.02 * losses[best]:
             # It may have been given up on the way.
             assert loss < (1 + rtol) * expected
         else:
@@ -354,7 +362,7 @@ def test_the_losses_are_those_of_logistic_regression(cancer, weighted, precision
     # taken.
     lowest = min(losses.values())
     least_gain = max(precision.tol * lowest, 1 / len(y))
-    assert losses[alpha_chosen] <= lowest + 1.01 * least_gain
+    assert losses[best] <= lowest + 1.01 * least_gain
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -374,14 +382,15 @@ def test_a_hopeless_fit_is_given_up():
     X, y = make_classification(300, 20, flip_y=0.3, random_state=0)
     patient = search(X, y, hidden=(30,), precision=Precision(hopeless=np.inf))
     hasty = search(X, y, hidden=(30,))
-    assert hasty.alpha == patient.alpha
+    # The loss at which a fit is given up stands for a higher one.
+    assert abs(np.log10(hasty.alpha / patient.alpha)) < 0.25
     given_up = [
         alpha
         for alpha, loss in hasty.losses.items()
         if loss < 0.99 * patient.losses[alpha]
     ]
     assert given_up
-    best = hasty.losses[hasty.alpha]
+    best = min(hasty.losses.values())
     for alpha, loss in hasty.losses.items():
         if alpha in given_up:
             assert loss > best
@@ -389,9 +398,60 @@ def test_a_hopeless_fit_is_given_up():
             assert loss == pytest.approx(patient.losses[alpha], rel=0.02)
 
 
+def test_the_vertex_is_that_of_a_parabola():
+    def losses(minimum, exponents=(1, 2, 3)):
+        return {e: 0.5 + 0.1 * (e - minimum) ** 2 for e in exponents}
+
+    for minimum in (1.6, 2.0, 2.49):
+        assert vertex(losses(minimum), 2) == pytest.approx(minimum, rel=1e-12)
+    # No further than to where the next step would be as near.
+    assert vertex(losses(2.9), 2) == 2.5
+    assert vertex(losses(1.1), 2) == 1.5
+    # Without a neighbour, or where there is no minimum, it stays.
+    assert vertex(losses(2.3, (2, 3)), 2) == 2
+    assert vertex(losses(1.7, (1, 2)), 2) == 2
+    assert vertex({1: 0.5, 2: 0.5, 3: 0.5}, 2) == 2
+    assert vertex({1: 0.7, 2: 0.5, 3: np.inf}, 2) == 2
+
+
+@pytest.mark.parametrize("hidden", [(), (8,)])
+def test_the_penalty_is_that_of_the_lowest_loss_for_all_rows(hidden):
+    """By numpy's parabola through three losses, and the growth with the rows."""
+    X, y = make_classification(300, 8, flip_y=0.2, random_state=0)
+    clf = ReLULogisticClassifier(hidden, random_state=0).fit(X, y)
+    alphas, losses = map(np.array, zip(*sorted(clf.alpha_losses_.items()), strict=True))
+    best = int(losses.argmin())
+    near = slice(best - 1, best + 2)
+    a, b, _ = np.polyfit(np.log10(alphas[near]), losses[near], 2)
+    # A half has half of the rows. The penalty of a linear model does not grow.
+    expected = -b / (2 * a) + (np.log10(2) / 3 if hidden else 0.0)
+    # To an eighth of a power of ten.
+    assert np.log10(clf.alpha_) == pytest.approx(expected, abs=1.001 / 16)
+    eighths = 8 * np.log10(clf.alpha_)
+    assert eighths == pytest.approx(round(eighths), abs=1e-9)
+
+
+def test_the_penalty_grows_with_the_rows_that_the_search_does_not_see():
+    """The same search for data that are a hundred times as many."""
+    X, y = make_classification(300, 8, flip_y=0.2, random_state=0)
+    few = search(X, y, max_rows=300)
+    many = search(X, y, max_rows=300, weight_sum=300 * 100)
+    assert few.losses == many.losses
+    growth = np.log10(many.alpha / few.alpha)
+    assert growth == pytest.approx(2 / 3, abs=1.001 / 8)
+
+
+def test_the_fit_is_that_with_the_penalty_found(iris):
+    """Neither the weights of a half nor anything else of the search matter to it."""
+    found = make().fit(*iris)
+    given = make(alpha=found.alpha_).fit(*iris)
+    assert given.loss_curve_ == found.loss_curve_
+    for W, other in zip(given.coefs_, found.coefs_, strict=True):
+        assert_array_equal(W, other)
+
+
 def test_fitted_attributes(iris):
     clf = make().fit(*iris)
-    assert clf.alpha_ in clf.alpha_losses_
     # Half powers of ten.
     assert all(
         2 * np.log10(alpha) == pytest.approx(round(2 * np.log10(alpha)), abs=1e-9)
@@ -430,9 +490,13 @@ def test_weights_are_repeats_and_their_unit_does_not_matter(cancer):
     repeated = make().fit(X[rows], y[rows])
     assert weighted.alpha_ == repeated.alpha_
     assert_allclose(weighted.predict_proba(X), repeated.predict_proba(X), atol=1e-6)
+    eightfold = make().fit(X, y, 8.0 * weights)
+    assert eightfold.alpha_ == 8 * weighted.alpha_
+    assert_array_equal(eightfold.predict_proba(X), weighted.predict_proba(X))
+    # Tenfold weights are rounded, and what is rounded away grows on the way.
     tenfold = make().fit(X, y, 10.0 * weights)
     assert tenfold.alpha_ == pytest.approx(10 * weighted.alpha_, rel=1e-12)
-    assert_allclose(tenfold.predict_proba(X), weighted.predict_proba(X), atol=1e-6)
+    assert tenfold.loss_ == pytest.approx(weighted.loss_, rel=1e-3)
 
 
 def test_dense_is_sparse(cancer):

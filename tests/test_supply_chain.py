@@ -42,7 +42,7 @@ QUIET = """
         ReLULogisticClassifier((5,), alpha=1.0, n_init=2, n_jobs=2, random_state=0),
         ReLULogisticClassifierCV((5,), alphas=[10.0, 1.0], cv=2, random_state=0),
     ):
-        assert clf.fit(X, y).score(X, y) > 0.9
+        assert numpy.mean(clf.fit(X, y).predict(X) == y) > 0.9
     print(written)
     print(sorted(optional))
 """

@@ -14,6 +14,10 @@ import numpy as np
 Layers: TypeAlias = list[tuple[np.ndarray, np.ndarray]]
 Shapes: TypeAlias = list[tuple[int, int]]
 
+# Root mean square of the initial biases of hidden units, where features have deviation
+# 1. docs/defaults.md says what it gains.
+BIAS_SCALE = 0.5
+
 
 def layer_shapes(
     n_features: int, hidden_layer_sizes: tuple[int, ...], n_outputs: int
@@ -82,18 +86,24 @@ def pack(layers: Layers) -> np.ndarray:
 
 
 def initial_theta(shapes: Shapes, rng: np.random.RandomState) -> np.ndarray:
-    """Draw initial values: biases zero, weights by He et al. (2015).
+    """Draw initial values: weights by He et al. (2015), biases that are positive.
 
     Entries of W_l are normal with variance 2 / n_l in front of a ReLU, which
     keeps the second moment of the activations from layer to layer, and 1 / n_L
-    in the last layer, which has no ReLU behind it. Without hidden layers the
-    objective is convex, and zero is as good a start as any and not random.
+    in the last layer, which has no ReLU behind it, where the biases are zero. Those of
+    hidden units are half-normal: were they zero, all kinks would go through the mean of
+    the data, and since they are positive, all units are active there, and few die.
+    Without hidden layers the objective is convex, and zero is as good a start as any
+    and not random.
     """
     theta = np.zeros(n_parameters(shapes))
     if len(shapes) == 1:
         return theta
     layers = unpack(theta, shapes)
-    for index, (W_T, _) in enumerate(layers, start=1):
-        gain = 1.0 if index == len(layers) else 2.0
+    for index, (W_T, b) in enumerate(layers, start=1):
+        last = index == len(layers)
+        gain = 1.0 if last else 2.0
         W_T[:] = np.sqrt(gain / W_T.shape[0]) * rng.standard_normal(W_T.shape)
+        if not last:
+            b[:] = BIAS_SCALE * np.abs(rng.standard_normal(b.shape))
     return theta

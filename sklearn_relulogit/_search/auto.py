@@ -20,14 +20,20 @@ from .._optimize.monitors import Watcher
 from .._rows.distinct import Keyed
 from .._threads import single_threaded_blas
 from .halves import Halves, halves
-from .path import TOLERANCE, Fold, Interrupted, Precision
+from .path import (
+    TOLERANCE,
+    Fold,
+    Interrupted,
+    Precision,
+    first_alpha,
+    unit_of,
+)
 from .watch import Enough
 
 # Penalties are half powers of ten, counted by their exponents, so that rounding errors
-# do not matter. The search begins at 10, the best single value in the study, unless
-# the network would all but collapse, and goes no more than four powers from there.
-FIRST_EXPONENT = 2
+# do not matter. The search goes no more than four powers from where it begins.
 MAX_STEPS = 8
+ROUNDING = 1e-6
 
 # So a search tries at most so many penalties.
 MAX_PENALTIES = 1 + 2 * MAX_STEPS
@@ -37,6 +43,16 @@ MAX_PENALTIES = 1 + 2 * MAX_STEPS
 FEW_ROWS = 20
 WEAK_EXPONENT = -2
 
+# Where the labels tell nothing either, the penalty that is usually best.
+USUAL_EXPONENT = 2
+
+# The best penalty grows with the rows, in laws that were tried about as this power of
+# their number (see docs/defaults.md). That of a linear model does not.
+GROWTH = 1 / 3
+
+# Of exponents, so that rounding errors of the losses do not matter.
+STEP_OF_EXPONENT = 1 / 4
+
 # The halves together hold about so many rows, since more would tell little more, and
 # about so many numbers, but not fewer rows than this.
 MAX_ROWS = 10_000
@@ -44,7 +60,7 @@ MAX_NUMBERS, MIN_ROWS = 2**22, 2000
 
 
 class Choice(NamedTuple):
-    """A penalty, the validation loss of those tried, and a theta to go on from.
+    """A penalty, the validation loss of those tried, and a network of the search.
 
     ``interrupted`` says that the search was, and theta is then what to keep.
     ``n_limited`` of ``n_fits`` fits of the search ended by a limit of the user's.
@@ -63,17 +79,7 @@ def search_rows(n_features: int) -> int:
     return min(MAX_ROWS, max(MAX_NUMBERS // n_features, MIN_ROWS))
 
 
-def unit_of(weights: np.ndarray) -> float:
-    """The weight of a row, of which penalties are multiples.
-
-    So the unit of the weights has no influence. It is the median, which is 1 for rows
-    without weights although some are repeated, or else the mean if that is much larger.
-    """
-    median, mean = float(np.median(weights)), float(weights.mean())
-    return median if mean <= 3 * median else mean
-
-
-def penalty(exponent: int) -> float:
+def penalty(exponent: float) -> float:
     """The half power of ten."""
     return float(10 ** (exponent / 2))
 
@@ -180,17 +186,20 @@ def choose_alpha(
     initial: np.ndarray,
     scale: FeatureScale,
     *,
+    weight_sum: float,
     history_size: int,
     ordered_map: OrderedMap = map,
     watchers: Sequence[Watcher] = (),
     precision: Precision | None = None,
     max_rows: int | None = None,
 ) -> Choice:
-    """The penalty whose fits to each half have the lowest mean loss on the other.
+    """The penalty for rows that weigh ``weight_sum``, by fits to halves of a sample.
 
-    The fits of each half follow the path that `descend` takes, each from where the one
-    before has ended, the first from ``initial``. So it finds the lowest loss if the
-    loss has one minimum over alpha, as it has, but for noise, in the study.
+    The fits of each half, judged by the other, follow the path that `descend` takes,
+    each from where the one before has ended, the first from ``initial``. So it finds
+    the lowest loss if the loss has one minimum over alpha, as it has, but for noise, in
+    the study. The best penalty of a half is that of the `vertex`; that of more rows is
+    larger (`GROWTH`).
 
     A watcher may end the search, and an interrupt ends it once there is a network to
     keep. Then the best penalty so far is taken.
@@ -203,27 +212,16 @@ def choose_alpha(
     collapse = collapse_alpha(data, likelihood, scale.unit)
     if two.n_rows < FEW_ROWS or collapse == 0:
         # No penalty can be preferred to another.
-        exponent = WEAK_EXPONENT if collapse else FIRST_EXPONENT
+        exponent = WEAK_EXPONENT if collapse else USUAL_EXPONENT
         return Choice(unit * penalty(exponent), {})
 
-    def objective(half: Block) -> Objective:
-        parts = Parts.of(half, shapes, ordered_map)
-        return Objective.over(parts, shapes, likelihood, 0.0, data.X.dtype)
-
-    # Each half is judged by the other.
-    folds = [
-        Fold(
-            objective(training),
-            objective(other),
-            initial,
-            scale,
-            history_size,
-            precision,
-        )
-        for training, other in zip(two.training, reversed(two.validation), strict=True)
-    ]
+    folds = judged_folds(
+        two, shapes, likelihood, initial, scale, history_size, precision, ordered_map
+    )
     walk = Walk(folds, initial, unit, watchers)
-    start = min(FIRST_EXPONENT, int(np.floor(2 * np.log10(collapse / unit))) - 2)
+    first = 2 * np.log10(first_alpha(collapse, unit) / unit)
+    # A rounding error may not lead to the penalty below.
+    start = int(np.floor(first + ROUNDING))
     interrupted = False
     theta: np.ndarray | None
     try:
@@ -245,14 +243,63 @@ def choose_alpha(
         if theta is None:
             raise
         best, losses = start if so_far is None else so_far, walk.losses
+    chosen: float = best
+    if not interrupted:
+        half = float(np.mean([fold.training.parts.weight_sum for fold in folds]))
+        growth = GROWTH if len(shapes) > 1 else 0.0
+        chosen = vertex(losses, best) + 2 * growth * np.log10(weight_sum / half)
+        chosen = STEP_OF_EXPONENT * np.rint(chosen / STEP_OF_EXPONENT)
     return Choice(
-        unit * penalty(best),
+        unit * penalty(chosen),
         {unit * penalty(exponent): loss for exponent, loss in losses.items()},
         theta,
         interrupted,
         n_limited=sum(fold.n_limited for fold in folds),
         n_fits=sum(len(fold.stop_reasons) for fold in folds),
     )
+
+
+def judged_folds(
+    two: Halves,
+    shapes: Shapes,
+    likelihood: Likelihood,
+    initial: np.ndarray,
+    scale: FeatureScale,
+    history_size: int,
+    precision: Precision,
+    ordered_map: OrderedMap,
+) -> list[Fold]:
+    """The two folds in which each half is judged by the other."""
+
+    def objective(half: Block) -> Objective:
+        parts = Parts.of(half, shapes, ordered_map)
+        return Objective.over(parts, shapes, likelihood, 0.0, half.X.dtype)
+
+    return [
+        Fold(
+            objective(training),
+            objective(other),
+            initial,
+            scale,
+            history_size,
+            precision,
+        )
+        for training, other in zip(two.training, reversed(two.validation), strict=True)
+    ]
+
+
+def vertex(losses: dict[int, float], best: int) -> float:
+    """The minimum of the parabola through a lowest loss and those beside it.
+
+    It is at most half a step away.
+    """
+    if not {best - 1, best, best + 1} <= losses.keys():
+        return best
+    before, here, after = (losses[best + step] for step in (-1, 0, 1))
+    curvature = before - 2 * here + after
+    if not 0 < curvature < np.inf:
+        return best
+    return best + float(np.clip((before - after) / (2 * curvature), -0.5, 0.5))
 
 
 def descend(

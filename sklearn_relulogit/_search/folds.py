@@ -1,4 +1,4 @@
-"""The penalty by cross-validation: a path of penalties over the folds of a splitter."""
+"""The penalty by cross-validation: paths of penalties over the folds of a splitter."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +16,15 @@ from .._model.objective import Objective
 from .._optimize.monitors import Watcher
 from .._rows.weights import check_total
 from .._threads import ThreadedMap, single_threaded_blas
-from .path import Fold, Interrupted, Precision, interruptible_at
+from .path import (
+    Fold,
+    Interrupted,
+    Precision,
+    first_alpha,
+    interruptible_at,
+    unit_of,
+)
+from .watch import Enough
 
 # The grid that a number of penalties stands for ends at this share of its first.
 WEAKEST_OF_GRID = 1e-4
@@ -36,13 +44,14 @@ class Step(NamedTuple):
     limited: bool
 
 
-class Walked(NamedTuple):
+@dataclass
+class Walked:
     """What came of a walk.
 
     Attributes
     ----------
     scores : ndarray of shape (n_alphas, n_folds)
-        nan from where the path has ended.
+        nan for the penalties that were not tried.
     thetas : dict of int to ndarray
         Of each penalty, by its number, where the fit to the first fold ended.
     interrupted : bool
@@ -53,10 +62,17 @@ class Walked(NamedTuple):
     """
 
     scores: np.ndarray
-    thetas: dict[int, np.ndarray]
-    interrupted: bool
-    n_limited: int
-    n_fits: int
+    thetas: dict[int, np.ndarray] = field(default_factory=dict)
+    interrupted: bool = False
+    n_limited: int = 0
+    n_fits: int = 0
+
+    def add(self, number: int, steps: Sequence[Step]) -> None:
+        """Add the steps of all folds by a penalty."""
+        self.scores[number] = [step.score for step in steps]
+        self.thetas[number] = steps[0].theta
+        self.n_limited += sum(step.limited for step in steps)
+        self.n_fits += len(steps)
 
 
 @dataclass(frozen=True)
@@ -70,7 +86,7 @@ class FoldSearch:
     test_weights : ndarray of shape (n_samples,)
         The weights to judge by.
     initial : ndarray of shape (n_parameters,)
-        Where the path begins.
+        Where the paths begin.
     scorer : callable or None
         ``scorer(theta, rows)``; None for minus the mean loss of the fold.
     """
@@ -123,6 +139,14 @@ class FoldSearch:
             strongest = 1.0
         return np.geomspace(strongest, WEAKEST_OF_GRID * strongest, n)
 
+    def first(self, alphas: np.ndarray) -> int:
+        """The index of the penalty at which fits begin from the initial weights."""
+        unit = self.features.fitted_scale.unit
+        collapse = collapse_alpha(self.data, self.likelihood, unit)
+        best = first_alpha(collapse, unit_of(self.data.sample_weight))
+        with np.errstate(divide="ignore"):
+            return int(np.abs(np.log(alphas) - np.log(best)).argmin())
+
     def walk(
         self,
         alphas: np.ndarray,
@@ -131,54 +155,63 @@ class FoldSearch:
         n_jobs: int | None,
         watchers: Sequence[Watcher] = (),
     ) -> Walked:
-        """Go from strong to weak penalties, until the scores have turned.
+        """Score penalties, from the one where most networks are best (`first`) on.
+
+        The fits go to weaker ones, each from where the one before ended, and then from
+        the first one to stronger ones. Either way ends where the scores have turned,
+        and leaves nan for the penalties beyond.
 
         A watcher may end the walk, and an interrupt ends it once there is a network to
         keep.
         """
-        scores = np.full((len(alphas), len(splits)), np.nan)
-        thetas = [self.initial] * len(splits)
-        of_first_fold: dict[int, np.ndarray] = {}
-        n_limited = 0
-        interrupted = False
+        walked = Walked(np.full((len(alphas), len(splits)), np.nan))
         n_jobs = min(joblib.effective_n_jobs(n_jobs), len(splits))
+        first = self.first(alphas)
         try:
             with Parallel(n_jobs=n_jobs) as parallel:
-                for number, alpha in enumerate(alphas):
+
+                def step(number: int, thetas: list[np.ndarray]) -> list[np.ndarray]:
+                    alpha = float(alphas[number])
                     for watcher in watchers:
                         watcher.begin(alpha)
                     steps = parallel(
-                        delayed(self.step)(float(alpha), theta, split)
+                        delayed(self.step)(alpha, theta, split)
                         for theta, split in zip(thetas, splits, strict=True)
                     )
-                    thetas = [step.theta for step in steps]
-                    scores[number] = [step.score for step in steps]
-                    of_first_fold[number] = thetas[0]
-                    n_limited += sum(step.limited for step in steps)
-                    if self._ends(alpha, scores[number], thetas[0], watchers):
-                        break
-                    if has_turned(scores[: number + 1]):
-                        break
+                    walked.add(number, steps)
+                    self._tell(alpha, walked.scores[number], steps[0].theta, watchers)
+                    return [step.theta for step in steps]
+
+                start = step(first, [self.initial] * len(splits))
+                for direction in (1, -1):
+                    here, thetas = first, start
+                    while not has_turned(walked.scores, here):
+                        here += direction
+                        if not 0 <= here < len(alphas):
+                            break
+                        thetas = step(here, thetas)
+        except Enough:
+            pass
         except KeyboardInterrupt as interrupt:
-            if not of_first_fold:
+            if not walked.thetas:
                 if not isinstance(interrupt, Interrupted):
                     raise
-                of_first_fold[0] = interrupt.theta
-            interrupted = True
-        n_fits = len(of_first_fold) * len(splits)
-        return Walked(scores, of_first_fold, interrupted, n_limited, n_fits)
+                walked.thetas[first] = interrupt.theta
+            walked.interrupted = True
+        return walked
 
-    def _ends(
+    def _tell(
         self,
         alpha: float,
         scores: np.ndarray,
         theta: np.ndarray,
         watchers: Sequence[Watcher],
-    ) -> bool:
-        """Tell the watchers of a penalty; whether one of them ends the walk."""
+    ) -> None:
+        """Tell the watchers of a penalty; `Enough` is raised if one ends the walk."""
         mean = float(mean_scores(scores[np.newaxis])[0])
         ends = [watcher.end(alpha, scores, mean, theta) for watcher in watchers]
-        return any(ends)
+        if any(ends):
+            raise Enough
 
 
 def mean_scores(scores: np.ndarray) -> np.ndarray:
@@ -193,13 +226,13 @@ def mean_scores(scores: np.ndarray) -> np.ndarray:
     return np.asarray(scores[:, defined].mean(axis=1))
 
 
-def has_turned(scores: np.ndarray) -> bool:
-    """Whether the last of the penalties is clearly past the best one."""
+def has_turned(scores: np.ndarray, here: int) -> bool:
+    """Whether a penalty is clearly past the best one."""
     means = mean_scores(scores)
     if np.isnan(means).all():
         return False
     best = int(np.nanargmax(means))
     defined = ~np.isnan(scores[best])
-    return best < len(means) - 2 and bool(
-        (scores[-1, defined] < scores[best, defined]).all()
+    return abs(best - here) >= 2 and bool(
+        (scores[here, defined] < scores[best, defined]).all()
     )

@@ -38,6 +38,31 @@ MAX_ITER = 300
 HOPELESS = 0.02
 CHECK_EVERY = 10
 
+# The best single penalty of the study, in weights of a row, at which paths begin, and
+# the share of the penalty at which the network collapses that they begin at, at most.
+USUALLY_BEST = 10.0
+SHARE_OF_COLLAPSE = 0.1
+
+
+def first_alpha(collapse: float, unit: float) -> float:
+    """The penalty at which paths begin, from fresh weights.
+
+    From stronger ones, where most units are shrunk to nothing, fits would go on to
+    worse minima.
+    """
+    share = SHARE_OF_COLLAPSE * collapse
+    return min(USUALLY_BEST * unit, share) if share > 0 else USUALLY_BEST * unit
+
+
+def unit_of(weights: np.ndarray) -> float:
+    """The weight of a row, of which penalties are multiples.
+
+    So the unit of the weights has no influence. It is the median, which is 1 for rows
+    without weights although some are repeated, or else the mean if that is much larger.
+    """
+    median, mean = float(np.median(weights)), float(weights.mean())
+    return median if mean <= 3 * median else mean
+
 
 @dataclass(frozen=True)
 class Precision:
