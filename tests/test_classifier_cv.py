@@ -202,7 +202,8 @@ def test_the_paths_begin_where_most_networks_are_best(cancer, capsys):
     X, y = cancer
     clf = make((20,), alphas=[1000.0, 100.0, 10.0, 1.0, 0.1], verbose=1).fit(X, y)
     lines = capsys.readouterr().out.splitlines()
-    tried = [float(line.split()[1]) for line in lines if line.startswith("alpha")]
+    scored = [line for line in lines if "neg_log_loss" in line]
+    tried = [float(line.split()[1]) for line in scored]
     assert tried[0] == 10
     weaker = [alpha for alpha in tried if alpha < 10]
     stronger = [alpha for alpha in tried if alpha > 10]
@@ -398,7 +399,7 @@ def test_sparse(cancer, container):
     dense, sparse = make().fit(X, y), make().fit(container(X), y)
     assert sparse.alpha_ == dense.alpha_
     assert_allclose(sparse.scores_, dense.scores_, rtol=0.03)
-    assert np.abs(np.diff(dense.scores_, axis=0) / dense.scores_[1:]).min() > 0.03
+    assert np.abs(np.diff(dense.scores_, axis=0) / dense.scores_[1:]).min() > 0.02
 
 
 def test_float32_stays(iris):

@@ -83,8 +83,8 @@ def test_no_start_is_stuck_at_a_constant(container):
             clf.fit(container(X), y)
         right += clf.score(container(X), y) > 0.9
         told += any("is a constant" in str(warning.message) for warning in caught)
-    # About half of them begin dead. One dies later, in its first long step.
-    assert right >= 11
+    # Without the change of sign some would begin dead. Two die later, in a long step.
+    assert right >= 10
     assert right + told == 12
     for seed in range(4):
         search = ReLULogisticClassifierCV((1,), alphas=[1e-3], cv=2, random_state=seed)
