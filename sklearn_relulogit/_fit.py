@@ -623,9 +623,9 @@ def fit(
                 ),
                 enough=task.enough,
             )
-            losses = [restart.loss for restart in restarts]
             final = problem.objective(problem.training, choice.alpha)
             balance(best, final, rows.shares)
+            losses = [restart.loss for restart in restarts]
         message = problem.message(best, choice)
         found = network(best.iterate.theta)
         importances = found.importances()

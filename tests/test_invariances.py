@@ -450,7 +450,7 @@ def test_a_year_is_as_good_as_a_centred_one(hidden):
     two_layers = len(hidden) == 2
     assert raw.loss_ == pytest.approx(other.loss_, rel=2e-2)
     if not two_layers:
-        assert_allclose(raw.predict_proba(X), other.predict_proba(centred), atol=1e-2)
+        assert_allclose(raw.predict_proba(X), other.predict_proba(centred), atol=0.03)
     # Better than the shares of the classes, and than the other features alone.
     rest = ReLULogisticClassifier(hidden, random_state=0).fit(X[:, 1:], y)
     assert raw.score(X, y) > rest.score(X[:, 1:], y)
@@ -758,7 +758,8 @@ def test_estimator_checks_whole(estimator, check):
 
 def test_the_shuffled_estimator_shuffles():
     rng = np.random.RandomState(0)
-    X, y = rng.standard_normal((30, 3)), np.arange(30) % 2
+    X = rng.standard_normal((30, 3))
+    y = (X[:, 0] + rng.standard_normal(30) / 2 > 0).astype(int)
     seen = []
 
     class Spy(Shuffled):

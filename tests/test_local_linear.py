@@ -213,7 +213,7 @@ def test_large_sparse_rows_are_never_dense():
     rng = np.random.default_rng(0)
     X = scipy.sparse.random_array((300_000, 30), density=0.05, rng=rng, format="csr")
     y = np.arange(300_000) % 2
-    clf = ReLULogisticClassifier((3,), max_iter=1, tol=1e6).fit(X, y)
+    clf = ReLULogisticClassifier((3,), alpha=1.0, max_iter=1, tol=1e6).fit(X, y)
     layers = list(zip(clf.coefs_, clf.intercepts_, strict=True))
     tracemalloc.start()
     try:
