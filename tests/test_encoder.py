@@ -83,6 +83,12 @@ def test_number_of_bins():
         *(8, 8, 3, 0, 0, 6)
     ]
     assert n_bins(PiecewiseLinearEncoder().fit(X[:199])) == [0] * 6
+    # Of 50 rows for each of the classes; numbers are none.
+    y = np.arange(300) % 3
+    assert n_bins(PiecewiseLinearEncoder().fit(X, y)) == [2, 2, 2, 0, 0, 0]
+    assert n_bins(PiecewiseLinearEncoder().fit(X, y / 9)) == [3, 3, 3, 0, 0, 2]
+    for no_classes in (np.repeat("one", 300), np.arange(300), np.full(300, np.nan)):
+        assert n_bins(PiecewiseLinearEncoder().fit(X, no_classes))[0] == 3
     assert n_bins(PiecewiseLinearEncoder(20).fit(X)) == [20, 20, 3, 0, 0, 20]
     # Half of the values are 0, so that quantiles are equal.
     x = np.r_[np.zeros(50), np.arange(1, 51)][:, np.newaxis]

