@@ -9,6 +9,8 @@ model, as those of LIME are, and nothing is sampled. Here: why is one tumour of 
 breast cancer data thought to be malignant, and how far does the explanation reach?
 """
 
+# sphinx_gallery_thumbnail_number = 3
+
 # %%
 # A model in a pipeline
 # ---------------------

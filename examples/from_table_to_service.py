@@ -73,11 +73,10 @@ for name, candidate in [("no hidden layer", plain), ("hidden layer", model)]:
 # calibration.
 
 proba = cross_val_predict(model, X, y, cv=5, method="predict_proba")[:, 1]
-fig, (left, right) = plt.subplots(1, 2, figsize=(10, 4.5), layout="constrained")
-CalibrationDisplay.from_predictions(
-    y == "yes", proba, n_bins=8, strategy="quantile", name="predicted", ax=left
+display = CalibrationDisplay.from_predictions(
+    y == "yes", proba, n_bins=8, strategy="quantile", name="predicted"
 )
-left.set(title="Calibration", xlabel="Probability of survival", ylabel="Share survived")
+display.ax_.set(xlabel="Probability of survival", ylabel="Share that survived")
 
 # %%
 # Why does it say so?
@@ -92,10 +91,10 @@ parts = contributions(model, person, reference=X_train)
 total = parts.values.sum() + parts.baseline[0]
 print(f"baseline {parts.baseline[0]:+.2f}, all together {total:+.2f}")
 print(f"decision_function {model.decision_function(person)[0]:+.2f}")
-right.barh(parts.columns, parts.values[0])
-right.axvline(0, color="black", linewidth=0.8)
-right.set(title="Why this one was likely to survive", xlabel="Added to the log-odds")
-plt.show()
+_, ax = plt.subplots(layout="constrained")
+ax.barh(parts.columns, parts.values[0])
+ax.axvline(0, color="black", linewidth=0.8)
+ax.set(title="Why this one was likely to survive", xlabel="Added to the log-odds")
 
 # %%
 # The file for the service
@@ -116,3 +115,5 @@ inputs = {
 _, from_file = session.run(None, inputs)
 difference = np.abs(from_file - model.predict_proba(X_test)).max()
 print(f"{path.stat().st_size / 1024:.0f} KiB, largest difference {difference:.0e}")
+
+plt.show()

@@ -13,6 +13,8 @@ domain, by way of the book *Causal Inference: What If* by M. Hernán and J. Robi
 what was known at the interview is in it; ``income`` is in thousands of dollars a year.
 """
 
+# sphinx_gallery_thumbnail_path = "_static/thumbnails/quickstart.svg"
+
 # %%
 # The table
 # ---------
