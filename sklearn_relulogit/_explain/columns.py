@@ -107,13 +107,38 @@ def n_outputs_of(step: Any) -> int:
 @singledispatch
 def _column_of_output(step: Any, n_columns: int, n_outputs: int | None) -> np.ndarray:
     """The same by the type of a transformer; by default of a single column only."""
-    made_of = getattr(step, "output_to_input_", None)
-    if made_of is not None:  # The transformers of skrub that work column by column.
-        index = {name: j for j, name in enumerate(step.feature_names_in_)}
-        return np.array([index[made_of[name]] for name in step.get_feature_names_out()])
+    if type(step).__module__.startswith("skrub."):
+        columns = _of_skrub(step, n_columns)
+        if columns is not None:
+            return columns
     if n_columns == 1:
         return np.zeros(n_outputs_of(step), dtype=int)
     raise ColumnsMixed(step, f"may mix its {n_columns} columns")
+
+
+def _of_skrub(step: Any, n_columns: int) -> np.ndarray | None:
+    """The same for the transformers of skrub, by their public attributes."""
+    if type(step).__name__ == "SquashingScaler":
+        return np.arange(n_columns)
+    if hasattr(step, "output_to_input_"):  # TableVectorizer, ApplyToCols
+        inputs, made_of = step.feature_names_in_, dict(step.output_to_input_)
+    elif hasattr(step, "used_inputs_"):  # ApplyToCols of one transformer of several.
+        inputs, used = step.feature_names_in_, step.used_inputs_
+        made = column_of_output(step.transformer_, len(used))
+        made_of = {
+            name: used[j]
+            for name, j in zip(step.created_outputs_, made, strict=True)
+            if j != CONSTANT
+        }
+    elif type(step).__name__ == "Cleaner":
+        inputs, made_of = step.all_processing_steps_, {}
+    else:
+        return None
+    index = {name: j for j, name in enumerate(inputs)}
+    # The other columns are passed on under their own names.
+    return np.array(
+        [index.get(made_of.get(name, name), CONSTANT) for name in step.all_outputs_]
+    )
 
 
 def one_to_one(step: Any, n_columns: int, n_outputs: int | None) -> np.ndarray:
