@@ -31,9 +31,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_relulogit import (
+    ContributionDependenceDisplay,
+    ContributionsDisplay,
+    ContributionSummaryDisplay,
     LinearRegionsDisplay,
-    LocalCoefficientsDisplay,
     ReLULogisticClassifier,
+    contributions,
     linear_regions,
     local_linear,
 )
@@ -86,6 +89,12 @@ model = make_pipeline(StandardScaler(), scaled[1]).fit(X_train, y_train)
 # %%
 # The model as a whole
 # --------------------
+# What each column adds to the log-odds of an applicant, compared with the mean of the
+# training data: its mean absolute value over all applicants, and the spread.
+
+ContributionSummaryDisplay.from_estimator(model, X)
+
+# %%
 # The largest linear regions, what is predicted in them and what was the case; then
 # each coefficient over all applicants, per unit of the feature.
 
@@ -94,8 +103,6 @@ print(regions)
 print(regions.summary(n_regions=5, n_features=2).round(3).to_string())
 table = regions.features()
 print(table[["min", "median", "max", "positive", "effect"]].round(3))
-
-LocalCoefficientsDisplay.from_estimator(model, X, scaled=True)
 
 # %%
 # The auditor's question
@@ -107,57 +114,35 @@ for feature in ["income (10,000 $)", "major cards"]:
     print(f"more '{feature}' counts against {table.loc[feature, 'positive']:.1%}")
 
 # %%
+# Each applicant is a point: what the income contributes. The line is the mean of the
+# model's log-odds if all had that income.
+
+ContributionDependenceDisplay.from_estimator(model, X, "income (10,000 $)")
+
+# %%
 # One refusal
 # -----------
-# The log-odds of this applicant, the same by the coefficients, and what one more of
-# each feature would do.
+# A reason compares with somebody, here with the median of those accepted. The
+# contributions of the columns and a baseline add up to the log-odds of this applicant.
+# The baseline is what the linear function that holds for this applicant says of the
+# median. Where the median lies in another linear region, as it does here, the model
+# says something else of it: the contributions explain this applicant, not the median.
 
 proba = model.predict_proba(X_test)[:, 1]
 applicant = X_test.iloc[[np.argmin(np.abs(proba - 0.6))]]
-coef, intercept = local_linear(model, applicant)
+accepted = X_train[y_train == "accepted"].median().to_frame().T
+reasons = contributions(model, applicant, reference=accepted)
 logit = model.decision_function(applicant)[0]
 print(f"Probability of refusal {model.predict_proba(applicant)[0, 1]:.2f}, ", end="")
-print(f"log-odds {logit:.6f} = {(coef @ applicant.T).iloc[0, 0] + intercept[0]:.6f}")
-LocalCoefficientsDisplay.from_estimator(model, applicant)
-
-# %%
-# Reasons that add up
-# -------------------
-# A reason compares with somebody, here with the median of those accepted. From there to
-# the applicant leads a straight line, through several regions. The log-odds change on
-# it at the rate of the local coefficients, so their mean along the line, times how far
-# each feature differs, gives contributions that add up to the whole difference.
-
-accepted = X_train[y_train == "accepted"].median()
-steps = (np.arange(2000) + 0.5) / 2000
-difference = applicant.iloc[0] - accepted
-line = pd.DataFrame(
-    accepted.to_numpy() + steps[:, np.newaxis] * difference.to_numpy(),
-    columns=X.columns,
-)
-along, _ = local_linear(model, line)
-reasons = (difference * along.mean(axis=0))[difference != 0].sort_values()
-reference = model.decision_function(accepted.to_frame().T)[0]
+total = reasons.values.sum() + reasons.baseline[0]
+print(f"log-odds {logit:.6f} = {total:.6f}")
+print(reasons.to_text())
 print(
-    f"From {reference:.3f} (median accepted) to {logit:.3f}: {logit - reference:+.3f}"
+    f"Baseline {reasons.baseline[0]:.2f}; the model's log-odds of the median "
+    f"{model.decision_function(accepted)[0]:.2f}"
 )
-print(f"sum of the reasons: {reasons.sum():+.3f}")
-
-_, ax = plt.subplots(layout="constrained")
-bars = ax.barh(
-    [
-        f"{name}: {accepted[name]:.4g} → {applicant.iloc[0][name]:.4g}"
-        for name in reasons.index
-    ],
-    reasons,
-    color=np.where(reasons > 0, "tab:red", "tab:blue"),
-)
-ax.bar_label(bars, fmt="{:+.2f}", padding=3)
-ax.axvline(0, color="black", linewidth=0.8)
-ax.margins(x=0.15)
-ax.set(
-    xlabel="Contribution to the log-odds of refusal", title="Why this one was refused"
-)
+display = ContributionsDisplay.from_contributions(reasons)
+display.ax_.set_title(f"Why this one was refused: log-odds {logit:+.2f}")
 
 # %%
 # What would have made the difference
@@ -166,6 +151,7 @@ ax.set(
 # ones, that leave the linear region, ask the model.
 
 without = applicant.assign(**{"derogatory reports": 0.0})
+coef, _ = local_linear(model, applicant)
 change = -applicant["derogatory reports"].iloc[0] * coef[0, 0]
 print(
     f"Without the reports: {model.predict_proba(without)[0, 1]:.2f}; log-odds ", end=""

@@ -305,6 +305,18 @@ def test_a_pipeline_folded_by_hand():
     assert_allclose(clf.feature_mean_, [0, *share], rtol=1e-12, atol=1e-12)
 
 
+def test_without_hidden_layers_they_are_the_differences_of_predictions():
+    # An additive model: here Shapley values, differences and contributions agree.
+    clf = ReLULogisticClassifier((), alpha=1.0)
+    model = make_pipeline(PREPARED["splines"], clf).fit(X, Y > 0)
+    found = contributions(model, X, X.iloc[[5]])
+    logits = model.decision_function(X)
+    for j, name in enumerate(X.columns):
+        moved = X.assign(**{name: X[name].iloc[5]}).astype(X.dtypes)
+        expected = logits - model.decision_function(moved)
+        assert_allclose(found.values[:, j], expected, rtol=1e-9, atol=1e-11)
+
+
 def test_the_mean_of_the_fit_counts_sample_weights():
     Z = StandardScaler().fit_transform(X[["reports"]])
     weights = np.arange(N) % 3

@@ -148,7 +148,6 @@ def one_to_one(step: Any, n_columns: int, n_outputs: int | None) -> np.ndarray:
 
 for kind in (
     Binarizer,
-    GapsAsNaN,
     MaxAbsScaler,
     MinMaxScaler,
     OrdinalEncoder,
@@ -298,7 +297,7 @@ def is_declared(step: Any) -> bool:
             return is_declared(step.estimator)
         case FunctionTransformer():
             return not (step.func is None or isinstance(step.func, np.ufunc))
-        case PiecewiseLinearEncoder():
+        case PiecewiseLinearEncoder() | GapsAsNaN():
             return False
         case _:
             return hasattr(step, "column_of_output_")

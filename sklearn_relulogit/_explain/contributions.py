@@ -162,7 +162,10 @@ class Contributions:
         if self.reference is None:
             return texts
         pairs = zip(texts, map(as_text, self.reference), strict=True)
-        return [f"{text} instead of {other}" for text, other in pairs]
+        return [
+            text if text == other else f"{text} instead of {other}"
+            for text, other in pairs
+        ]
 
     def reasons(self, row: int = 0, class_label: Any = None) -> list[tuple[int, str]]:
         """The columns of a row by their contributions, the largest first, in words.

@@ -143,6 +143,8 @@ class ExplainedModel:
         """
         A = take_rows(X, slice(0, CHECKED_ROWS))
         n_rows, n_columns = A.shape
+        if n_rows < 2:
+            return
         B = take_rows(A, np.roll(np.arange(n_rows), 1))
         Z_A, Z_B = dense(self.transform(A)), dense(self.transform(B))
         for bit in range(max(n_columns - 1, 0).bit_length()):
