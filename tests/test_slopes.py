@@ -141,7 +141,7 @@ def test_slopes_of_steps_on_a_large_offset():
 
 
 def mixed_frame():
-    frame = pd.DataFrame(X, columns=["a", "b", "c"])
+    frame = pd.DataFrame(X.copy(), columns=["a", "b", "c"])
     frame.loc[::9, "a"] = np.nan
     frame["town"] = np.where(X[:, 1] > 1, "Ulm", "Bonn")
     return frame
