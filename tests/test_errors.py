@@ -76,6 +76,13 @@ def test_numpy_integers_are_integers(name, value, integer, data):
     )
 
 
+def test_a_warm_start_has_one_start(data):
+    clf = ReLULogisticClassifier((2,), alpha=1.0, warm_start=True, n_init=1)
+    assert clf.fit(*data).n_iter_ > 0
+    with pytest.raises(ValueError, match="n_init=2 and warm_start=True exclude each"):
+        clf.set_params(n_init=2).fit(*data)
+
+
 def fit(X, y, **kwargs):
     return ReLULogisticClassifier((2,), random_state=0).fit(X, y, **kwargs)
 

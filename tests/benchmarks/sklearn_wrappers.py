@@ -92,14 +92,11 @@ class Plugin:
     def pytest_runtest_logreport(self, report: Any) -> None:
         if report.when != "call" and report.outcome == "passed":
             return
-        lines = str(getattr(report.longrepr, "reprcrash", report.longrepr or ""))
+        what = str(getattr(report.longrepr, "reprcrash", report.longrepr or ""))
         used = dict(report.user_properties).get("used", False)
         test = report.nodeid.split("::", 1)[1]
-        self.outcomes[test] = (
-            report.outcome,
-            used,
-            (lines.splitlines()[-1:][0:1] and (lines.splitlines()[0][-200:])) or "",
-        )
+        reason = what.splitlines()[0][-200:] if what else ""
+        self.outcomes[test] = report.outcome, used, reason
 
 
 def run(name: str, classifier: type) -> dict[str, tuple[str, bool, str]]:

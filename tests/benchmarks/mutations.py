@@ -1,0 +1,202 @@
+"""Small mutations of the package: how many of them make a test fail.
+
+    pip install -e ".[benchmark]"
+    python tests/benchmarks/mutations.py --sample 300
+    python tests/benchmarks/mutations.py --modules _optimize/lbfgs
+
+cosmic-ray finds the places and makes the mutants, in a copy of the package. Of the
+operators that fit a place one is drawn, and of the places a sample, both with a fixed
+seed, so that the same mutants are tried again. Places in annotations are left out. The
+tests of a mutant are those that `mutations.toml` names for its module, run by pytest in
+a process that is forked after numpy, scipy and scikit-learn are loaded. A mutant is
+noticed if a test fails, or does not end in ten times its time. Those that are not are
+printed, but for those that `mutations.toml` says to change nothing.
+"""
+
+import argparse
+import ast
+import difflib
+import os
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import tomllib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import hypothesis.strategies  # noqa: F401, loaded before the fork
+import pandas  # noqa: F401
+import pytest
+import scipy.optimize  # noqa: F401
+import sklearn.utils.estimator_checks  # noqa: F401
+from cosmic_ray.ast import ast_nodes, get_ast
+from cosmic_ray.mutating import mutate_code
+from cosmic_ray.plugins import get_operator, operator_names
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+CONFIG = tomllib.loads((HERE / "mutations.toml").read_text())
+
+
+def annotation_spans(code: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+    """Where annotations begin and end, as (line, column)."""
+    spans = []
+    for node in ast.walk(ast.parse(code)):
+        for name in ("annotation", "returns"):
+            part = getattr(node, name, None)
+            if isinstance(part, ast.expr):
+                begin = part.lineno, part.col_offset
+                spans.append((begin, (part.end_lineno, part.end_col_offset)))
+    return spans
+
+
+class Mutation(NamedTuple):
+    """An operator, and which of the places that it fits, counted from the top."""
+
+    operator: Any
+    occurrence: int
+
+
+def operators() -> dict[str, list[Any]]:
+    """The operators of cosmic-ray that take no arguments, by their kinds."""
+    kinds: dict[str, list[Any]] = {}
+    for name in sorted(operator_names()):
+        operator = get_operator(name)
+        if not operator.arguments():
+            kinds.setdefault(name.rsplit("_", 1)[0], []).append(operator())
+    return kinds
+
+
+def places(code: str, rng: random.Random) -> list[Mutation]:
+    """One mutation for each place in the code and kind of operator."""
+    spans, nodes = annotation_spans(code), list(ast_nodes(get_ast(code)))
+    found: list[Mutation] = []
+    for kind in operators().values():
+        of_place: dict[Any, list[Mutation]] = {}
+        for operator in kind:
+            begins = [
+                place[0] for n in nodes for place in operator.mutation_positions(n)
+            ]
+            for occurrence, begin in enumerate(begins):
+                if not any(first <= begin < last for first, last in spans):
+                    mutation = Mutation(operator, occurrence)
+                    of_place.setdefault(begin, []).append(mutation)
+        found += [rng.choice(mutations) for mutations in of_place.values()]
+    return found
+
+
+def mutant(code: str, mutation: Mutation) -> tuple[str, str] | None:
+    """What changes, "before -> after", and the changed code; None for nothing."""
+    changed = mutate_code(code, *mutation)
+    if changed is None or changed == code:
+        return None
+    lines = difflib.unified_diff(code.splitlines(), changed.splitlines(), n=0)
+    sides = {"-": "", "+": ""}
+    for line in lines:
+        if line[:1] in sides and line[:3] not in ("---", "+++"):
+            sides[line[0]] += " " + line[1:].strip()
+    return f"{sides['-'].strip()} -> {sides['+'].strip()}", changed
+
+
+def fails(folder: Path, tests: list[str], limit: float) -> bool:
+    """Whether the tests fail, in a process of its own, or take too long."""
+    child = os.fork()
+    if not child:
+        os.setsid()
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for stream in (0, 1, 2):
+            os.dup2(nothing, stream)
+        os.chdir(folder)
+        sys.path.insert(0, str(folder))
+        files = [f"tests/{name}.py" for name in tests]
+        arguments = ["-x", "-q", "-p", "no:cacheprovider", *files]
+        # Of what was loaded before the fork.
+        arguments += ["-W", "ignore:Module already imported"]
+        os._exit(int(pytest.main(arguments)))
+    end = time.monotonic() + limit
+    while time.monotonic() < end:
+        pid, status = os.waitpid(child, os.WNOHANG)
+        if pid:
+            return status != 0
+        time.sleep(0.01)
+    os.killpg(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return True
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sample", type=int, help="so many places; by default all")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--modules", nargs="*", default=list(CONFIG["tests"]))
+    given = parser.parse_args()
+    sys.dont_write_bytecode = True
+    folder = Path(tempfile.mkdtemp())
+    ignored = shutil.ignore_patterns("__pycache__", ".*")
+    try:
+        shutil.copytree(ROOT, folder, dirs_exist_ok=True, ignore=ignored)
+        return run(folder, given.modules, given.sample, given.seed)
+    finally:
+        shutil.rmtree(folder)
+
+
+def run(folder: Path, modules: list[str], sample: int | None, seed: int) -> int:
+    rng = random.Random(seed)
+    paths = {name: folder / "sklearn_relulogit" / f"{name}.py" for name in modules}
+    everywhere = [
+        (name, m) for name in modules for m in places(paths[name].read_text(), rng)
+    ]
+    print(f"{len(everywhere)} places in {len(modules)} modules", flush=True)
+    rng.shuffle(everywhere)
+    counts = {"noticed": 0, "same": 0, "missed": 0}
+    limits: dict[str, float] = {}
+    try:
+        for name, mutation in everywhere[:sample]:
+            counts[outcome(name, paths[name], mutation, folder, limits)] += 1
+    except KeyboardInterrupt:
+        print("interrupted")
+    changing = counts["noticed"] + counts["missed"]
+    print(
+        f"{sum(counts.values())} mutants: {counts['same']} change nothing, "
+        f"{counts['noticed']} of {changing} are noticed "
+        f"({counts['noticed'] / max(changing, 1):.1%})"
+    )
+    return int(counts["missed"] > 0)
+
+
+def outcome(
+    name: str,
+    path: Path,
+    mutation: Mutation,
+    folder: Path,
+    limits: dict[str, float],
+) -> str:
+    """Whether a mutant is "noticed", "missed", or the "same" as the original."""
+    tests = CONFIG["tests"][name]
+    if name not in limits:
+        begin = time.monotonic()
+        if fails(folder, tests, 600):
+            raise RuntimeError(f"{tests} fail without a mutation")
+        limits[name] = 10 * (time.monotonic() - begin) + 10
+    code = path.read_text()
+    made = mutant(code, mutation)
+    if made is None:
+        return "same"
+    change, changed = made
+    path.write_text(changed)
+    try:
+        if fails(folder, tests, limits[name]):
+            return "noticed"
+    finally:
+        path.write_text(code)
+    if change in CONFIG["same"].get(name, {}):
+        return "same"
+    print(f"{name}: {change}", flush=True)
+    return "missed"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
