@@ -20,7 +20,13 @@ from sklearn_relulogit._model.parameters import layer_shapes, n_parameters
 from sklearn_relulogit._rows.distinct import Keyed, merge_equal_rows
 
 # Both set what scipy reads at its import, and the first needs PyTorch.
-collect_ignore = ["benchmarks/device.py", "benchmarks/fingerprints.py"]
+# Others need packages of the extra benchmark, or of nobody.
+collect_ignore = [
+    "benchmarks/device.py",
+    "benchmarks/fingerprints.py",
+    "benchmarks/mutations.py",
+    "benchmarks/other_packages.py",
+]
 
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 needs_torch = pytest.mark.skipif(
