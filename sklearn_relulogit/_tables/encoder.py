@@ -37,7 +37,7 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
 
     A ramp is a difference of two ReLU units, so the encoder is a layer of a ReLU
     network that is not trained, and a classifier of this package behind it is a ReLU
-    network of the original columns.
+    network of the original columns: see :ref:`tables <tables>`.
 
     Parameters
     ----------
