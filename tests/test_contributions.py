@@ -51,6 +51,7 @@ from sklearn_relulogit import (
     ReLULogisticClassifier,
     ReLULogisticClassifierCV,
     contributions,
+    local_linear,
     tabular_pipeline,
 )
 from sklearn_relulogit._explain.columns import column_indices
@@ -429,6 +430,31 @@ def test_sparse_rows_stay_sparse_and_float32_float32(dtype):
         found.values, contributions(model, dense, dense[:2]).values, rtol, rtol
     )
     assert_allclose(found.column_values(7), dense[:, 7])
+
+
+def test_names_that_are_numbers_and_values_that_are_missing_in_all_ways():
+    numbered = pd.DataFrame(X[["reports", "age"]].fillna(40.0).to_numpy())
+    model = make_pipeline(StandardScaler(), network()).fit(numbered, Y > 0)
+    found = contributions(model, numbered, numbered.mean())
+    assert found.columns.tolist() == ["0", "1"]
+    assert_array_equal(found.column_values("1"), numbered[1])
+    assert "1 " in found.to_text(3, n_columns=2)
+
+    gaps = pd.DataFrame(
+        {
+            "a": pd.array([1, 2, None] * 40, dtype="Int64"),
+            "b": pd.Categorical(["x", "y", None] * 40),
+            "c": pd.array([True, None, False] * 40, dtype="boolean"),
+            "d": [None, 1.5, 2.5] * 40,
+        }
+    )
+    model = tabular_pipeline(network()).fit(gaps, Y > 0)
+    found = contributions(model, gaps)
+    assert_adds_up(found, model.decision_function(gaps))
+    assert found.values_in_words(0) == ["1", "x", "True", "missing"]
+    assert found.values_in_words(2)[:2] == ["missing", "missing"]
+    coef, _ = local_linear(model, gaps)
+    assert coef.shape == (N, 4)
 
 
 def test_columns_in_another_order_and_more_of_them():

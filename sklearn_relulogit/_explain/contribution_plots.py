@@ -20,7 +20,15 @@ from .bars import (
 )
 from .contributions import Contributions, contributions
 from .explained import output_of_class, split_model
-from .frames import Table, as_table, as_text, numbers, take_rows, with_columns_of
+from .frames import (
+    Table,
+    as_table,
+    as_text,
+    numbers,
+    position,
+    take_rows,
+    with_columns_of,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -670,18 +678,12 @@ def _mean_prediction(
     n_rows = len(x)
     some = np.unique(np.linspace(0, n_rows - 1, min(n_rows, AVERAGED_ROWS)).astype(int))
     rows = take_rows(found.X, some)
+    moved_column = np.array([position(found.X, j, found.columns[j])])
     means = []
     for i in order:
         at = take_rows(found.X, np.full(len(some), i))
-        moved = with_columns_of(rows, at, np.array([_position(found, j)]))
+        moved = with_columns_of(rows, at, moved_column)
         logits = split.classifier.decision_function(split.transform(moved))
         means.append((logits if logits.ndim == 1 else logits[:, k]).mean())
     of_rows = np.interp(x[present], x[order], means).mean() if len(order) else 0.0
     return x[order], np.array(means) - of_rows
-
-
-def _position(found: Contributions, j: int) -> int:
-    """Where a column of the fit stands in the given table."""
-    if hasattr(found.X, "columns"):
-        return [str(name) for name in found.X.columns].index(found.columns[j])
-    return j

@@ -41,11 +41,28 @@ def take_columns(X: Table, columns: np.ndarray, names: Any) -> Table:
 def column(X: Table, j: int, name: str) -> np.ndarray:
     """The values of a column, by its name where X is a frame."""
     if hasattr(X, "columns"):
-        values = X[name]
-        return np.asarray(values.to_numpy() if hasattr(values, "to_numpy") else values)
+        at = position(X, j, name)
+        values = X.iloc[:, at] if is_pandas(X) else X[:, at]
+        return np.asarray(values.to_numpy())
     if issparse(X):
         return np.asarray(X[:, [j]].toarray()[:, 0])
     return np.asarray(X)[:, j]
+
+
+def position(X: Table, j: int, name: str) -> int:
+    """Where the column j of the fit stands in X: by its name where X is a frame."""
+    names = [str(key) for key in X.columns] if hasattr(X, "columns") else []
+    return names.index(name) if name in names else j
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a value is None, NaN, NaT or pandas.NA."""
+    if value is None:
+        return True
+    try:
+        return bool(value != value)
+    except (TypeError, ValueError):  # pandas.NA is neither equal nor unequal.
+        return not isinstance(value, np.ndarray)
 
 
 def numbers(values: np.ndarray) -> np.ndarray | None:
@@ -53,14 +70,13 @@ def numbers(values: np.ndarray) -> np.ndarray | None:
     if values.dtype.kind in "biuf":
         return values.astype(np.float64)
     if values.dtype.kind == "O":
-        present = [value for value in values if value is not None and value == value]
-        if all(isinstance(value, bool | int | float | np.number) for value in present):
-            return np.array([_number(value) for value in values], dtype=np.float64)
+        missing = np.array([is_missing(value) for value in values], dtype=bool)
+        kinds = bool | int | float | np.number | np.bool_
+        if all(isinstance(value, kinds) for value in values[~missing]):
+            found = np.full(len(values), np.nan)
+            found[~missing] = values[~missing].astype(np.float64)
+            return found
     return None
-
-
-def _number(value: Any) -> float:
-    return float(value) if value is not None and value == value else np.nan
 
 
 def with_columns_of(X: Table, other: Table, columns: np.ndarray) -> Table:
@@ -91,12 +107,10 @@ def as_one_or_more_rows(rows: Any) -> Table:
 
 def as_text(value: Any) -> str:
     """A value of the user's in a few characters."""
-    if value is None or (value is not value and value != value):
+    if is_missing(value):
         return "missing"
-    if isinstance(value, bool | np.bool_):
-        return str(bool(value))
     if isinstance(value, float | np.floating):
-        return "missing" if np.isnan(value) else f"{value:.4g}"
+        return f"{value:.4g}"
     if isinstance(value, np.datetime64):
         text = str(value)
         return text[:10] if text[10:].strip("T0:.") == "" else text[:19]
