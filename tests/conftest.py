@@ -19,8 +19,8 @@ from sklearn_relulogit._model.objective import Objective
 from sklearn_relulogit._model.parameters import layer_shapes, n_parameters
 from sklearn_relulogit._rows.distinct import Keyed, merge_equal_rows
 
-# The first two set what scipy reads at its import. The others need packages that are not
-# among those of the tests.
+# The first two set what scipy reads at its import. The others need packages that the
+# tests do not.
 collect_ignore = [
     "benchmarks/device.py",
     "benchmarks/fingerprints.py",

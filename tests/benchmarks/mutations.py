@@ -9,7 +9,7 @@ operators that fit a place one is drawn, and of the places a sample, both with a
 seed, so that the same mutants are tried again. Places in annotations are left out. The
 tests of a mutant are those that `mutations.toml` names for its module, run by pytest in
 a process that is forked after numpy, scipy and scikit-learn are loaded. A mutant is
-noticed if a test fails, or does not end in ten times its time. Those that are not are
+noticed if a test fails, or takes ten times the processor's time. Those that are not are
 printed, but for those that `mutations.toml` says to change nothing.
 """
 
@@ -18,6 +18,7 @@ import ast
 import difflib
 import os
 import random
+import resource
 import shutil
 import signal
 import sys
@@ -38,6 +39,9 @@ from cosmic_ray.plugins import get_operator, operator_names
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
+
+# Tests that take so many seconds have come to a standstill.
+LONGEST = 1800
 CONFIG = tomllib.loads((HERE / "mutations.toml").read_text())
 
 
@@ -101,11 +105,16 @@ def mutant(code: str, mutation: Mutation) -> tuple[str, str] | None:
     return f"{sides['-'].strip()} -> {sides['+'].strip()}", changed
 
 
-def fails(folder: Path, tests: list[str], limit: float) -> bool:
-    """Whether the tests fail, in a process of its own, or take too long."""
+def fails(folder: Path, tests: list[str], limit: int) -> tuple[bool, float]:
+    """Whether the tests fail in a process of their own, and the seconds that it took.
+
+    They are seconds of the processor, which do not depend on its load. Tests that take
+    more than ``limit`` fail, as do those that wait without end.
+    """
     child = os.fork()
     if not child:
         os.setsid()
+        resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
         nothing = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
             os.dup2(nothing, stream)
@@ -116,15 +125,15 @@ def fails(folder: Path, tests: list[str], limit: float) -> bool:
         # Of what was loaded before the fork.
         arguments += ["-W", "ignore:Module already imported"]
         os._exit(int(pytest.main(arguments)))
-    end = time.monotonic() + limit
+    end = time.monotonic() + LONGEST
     while time.monotonic() < end:
-        pid, status = os.waitpid(child, os.WNOHANG)
+        pid, status, used = os.wait4(child, os.WNOHANG)
         if pid:
-            return status != 0
+            return status != 0, used.ru_utime + used.ru_stime
         time.sleep(0.01)
     os.killpg(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    return True
+    return True, limit
 
 
 def main() -> int:
@@ -152,10 +161,11 @@ def run(folder: Path, modules: list[str], sample: int | None, seed: int) -> int:
     print(f"{len(everywhere)} places in {len(modules)} modules", flush=True)
     rng.shuffle(everywhere)
     counts = {"noticed": 0, "same": 0, "missed": 0}
-    limits: dict[str, float] = {}
+    limits: dict[str, int] = {}
     try:
-        for name, mutation in everywhere[:sample]:
+        for number, (name, mutation) in enumerate(everywhere[:sample], 1):
             counts[outcome(name, paths[name], mutation, folder, limits)] += 1
+            print(f"{number}: {counts}", file=sys.stderr)
     except KeyboardInterrupt:
         print("interrupted")
     changing = counts["noticed"] + counts["missed"]
@@ -172,15 +182,15 @@ def outcome(
     path: Path,
     mutation: Mutation,
     folder: Path,
-    limits: dict[str, float],
+    limits: dict[str, int],
 ) -> str:
     """Whether a mutant is "noticed", "missed", or the "same" as the original."""
     tests = CONFIG["tests"][name]
     if name not in limits:
-        begin = time.monotonic()
-        if fails(folder, tests, 600):
+        failed, seconds = fails(folder, tests, LONGEST)
+        if failed:
             raise RuntimeError(f"{tests} fail without a mutation")
-        limits[name] = 10 * (time.monotonic() - begin) + 10
+        limits[name] = int(10 * seconds) + 10
     code = path.read_text()
     made = mutant(code, mutation)
     if made is None:
@@ -188,10 +198,11 @@ def outcome(
     change, changed = made
     path.write_text(changed)
     try:
-        if fails(folder, tests, limits[name]):
-            return "noticed"
+        failed, _ = fails(folder, tests, limits[name])
     finally:
         path.write_text(code)
+    if failed:
+        return "noticed"
     if change in CONFIG["same"].get(name, {}):
         return "same"
     print(f"{name}: {change}", flush=True)
