@@ -101,8 +101,7 @@ class Precision:
         """When a fit ends."""
         limits = limits_for(shapes, dtype, self.tol, self.max_iter, self.max_fun)
         # Without hidden layers the gradient alone ends it.
-        factor = 5.0 if len(shapes) > 1 else 0.3
-        return replace(limits, tol=factor * self.tol)
+        return limits if len(shapes) > 1 else replace(limits, tol=0.3 * self.tol)
 
 
 class Interrupted(KeyboardInterrupt):
