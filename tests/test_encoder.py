@@ -193,6 +193,10 @@ def test_slopes_are_finite_differences_and_the_affine_functions_hold():
 
 def test_missing_values():
     x = np.array([[1.0, np.nan, np.nan], [2, 5, np.nan], [4, 6, np.nan]])
+    # Of ten gaps and more.
+    few = PiecewiseLinearEncoder(2).fit(np.repeat(x, 9, axis=0))
+    assert "x1_missing" not in few.get_feature_names_out()
+    x = np.repeat(x, 10, axis=0)
     encoder = PiecewiseLinearEncoder(2).fit(x)
     assert encoder.get_feature_names_out().tolist() == [
         *("x0", "x0_ramp1", "x0_ramp2", "x1", "x1_missing", "x2")

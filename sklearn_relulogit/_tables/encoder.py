@@ -24,6 +24,8 @@ from .._rows.weights import check_sample_weight
 # Of "auto": as many bins as have so many rows for each class, and no more than so many.
 MAX_BINS = 8
 ROWS_OF_A_BIN_AND_CLASS = 50
+# Gaps of fewer rows than that have no indicator: its weight would be of a few rows.
+MIN_GAPS = 10
 
 
 class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
@@ -31,9 +33,9 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
 
     A column becomes several: itself, standardised; for each bin between two
     neighbouring quantiles a ramp, which rises within the bin and is constant outside;
-    and, if it has gaps, an indicator of them. A linear function of the outputs is any
-    piecewise linear function of the column with kinks at the quantiles, so that a
-    network behind the encoder bends where the data are.
+    and, if it has enough gaps, an indicator of them. A linear function of the outputs
+    is any piecewise linear function of the column with kinks at the quantiles, so that
+    a network behind the encoder bends where the data are.
 
     A ramp is a difference of two ReLU units, so the encoder is a layer of a ReLU
     network that is not trained, and a classifier of this package behind it is a ReLU
@@ -54,8 +56,8 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         column itself is 1. The smaller, the more a penalty prefers straight lines.
 
     add_indicator : bool, default=True
-        Whether a column with gaps in the training data has an indicator of them, 1
-        where the value is missing and 0 elsewhere.
+        Whether a column with gaps in at least 10 rows of the training data has an
+        indicator of them, 1 where the value is missing and 0 elsewhere.
 
     Attributes
     ----------
@@ -105,13 +107,12 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
     >>> import numpy as np
     >>> from sklearn_relulogit import PiecewiseLinearEncoder
     >>> X = np.array([[0.0], [1.0], [2.0], [3.0], [np.nan]])
-    >>> encoder = PiecewiseLinearEncoder(n_bins=2).set_output(transform="default")
-    >>> Z = encoder.fit_transform(X)
+    >>> encoder = PiecewiseLinearEncoder(n_bins=2).fit(np.repeat(X, 10, axis=0))
     >>> encoder.knots_
     [array([0., 1., 3.])]
     >>> encoder.get_feature_names_out().tolist()
     ['x0', 'x0_ramp1', 'x0_ramp2', 'x0_missing']
-    >>> print(Z.round(2))
+    >>> print(encoder.transform(X).round(2))
     [[-1.34 -0.87 -0.45  0.  ]
      [-0.45  0.29 -0.45  0.  ]
      [ 0.45  0.29  0.15  0.  ]
@@ -191,7 +192,7 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
     ) -> tuple[np.ndarray, "list[Output]"]:
         """The knots and the outputs of column j, whose values are x."""
         known = ~np.isnan(x)
-        n_missing = len(x) - np.count_nonzero(known)
+        n_missing = weights[~known].sum()
         x, weights = x[known], weights[known]
         knots = find_knots(x, weights, self._largest_n_bins(weights, n_classes))
         outputs = [Output.clipped(j, -np.inf, np.inf, x, weights)]
@@ -206,7 +207,7 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
                 f"deviation overflows float64. Its largest absolute value is "
                 f"{np.abs(x).max():.3g}."
             )
-        if self.add_indicator and n_missing and len(x):
+        if self.add_indicator and n_missing >= MIN_GAPS and len(x):
             outputs.append(Output(j, -np.inf, np.inf, 0.0, np.inf, 1.0))
         return knots, outputs
 
