@@ -76,8 +76,9 @@ from ._search.path import Precision
 from ._search.watch import PenaltyPrinter
 from ._threads import ThreadedMap, effective_n_threads, single_threaded_blas
 
-# Multiplications by which the importances of the features are found, about.
-IMPORTANCE_WORK, FEWEST_IMPORTANCE_ROWS = 2**31, 100
+# Importances of the features are found by about so many multiplications, of rows with
+# so many numbers, but of at least a hundred rows.
+IMPORTANCE_WORK, IMPORTANCE_NUMBERS, FEWEST_IMPORTANCE_ROWS = 2**31, 2**18, 100
 
 # A start whose penalty is so many nats is checked for a penalty that leaves nothing:
 # what the data say would be lost in its rounding.
@@ -205,7 +206,10 @@ class Network:
         """
         layers = unpack(self.theta, self.shapes)
         work = self.likelihood.n_outputs * sum(n * m for n, m in self.shapes)
-        n_rows = max(IMPORTANCE_WORK // work, FEWEST_IMPORTANCE_ROWS)
+        n_rows = min(
+            IMPORTANCE_WORK // work, IMPORTANCE_NUMBERS // self.rows.n_features
+        )
+        n_rows = max(n_rows, FEWEST_IMPORTANCE_ROWS)
         n_rows = min(n_rows, search_rows(self.rows.n_features))
         # In memory all rows are at hand, in the random order of their keys.
         X, _, weights = self.rows.sample(n_rows).block

@@ -18,7 +18,7 @@ from .parameters import Layers
 from .prediction import for_each_block, in_common_precision
 
 # Coefficients that are held at a time where they are summed up.
-COEFFICIENTS = 2**22
+COEFFICIENTS = 2**17
 
 
 def affine_functions(

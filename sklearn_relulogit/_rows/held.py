@@ -37,7 +37,7 @@ from .input import (
 )
 from .row_space import RowSpace
 from .rows import Given
-from .statistics import Moments, moments_of
+from .statistics import BLOCK_NUMBERS, Moments, moments_of
 from .validation import (
     FEWEST_TO_COMPARE,
     check_validation_data,
@@ -275,6 +275,8 @@ class Held:
             some = rows_of_some(groups, n_rows)
             X, y, sample_weight = take_rows(X, some), y[some], sample_weight[some]
             groups = groups[some]
+        if not self.on_device:
+            host_numbers = min(host_numbers, BLOCK_NUMBERS)
         step = max(n_rows, host_numbers // self.n_features)
 
         def piece(start: int) -> Keyed:
