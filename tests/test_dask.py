@@ -22,7 +22,7 @@ from sklearn_relulogit import ReLULogisticClassifier, ReLULogisticClassifierCV
 from sklearn_relulogit._model.blocks import Block
 from sklearn_relulogit._rows.cluster import MAX_ATTEMPTS, Chunk, ClusterMap
 from sklearn_relulogit._rows.dask import OnCluster
-from sklearn_relulogit._rows.distinct import keyed, smallest_keys
+from sklearn_relulogit._rows.distinct import Keyed, keyed, smallest_keys
 from sklearn_relulogit._rows.rows import Given
 from sklearn_relulogit._rows.statistics import moments_of
 
@@ -171,22 +171,26 @@ def test_the_data_stay_on_the_workers(client, monkeypatch):
     rng = da.random.default_rng(0)
     X = rng.standard_normal((200_000, 20), chunks=(20_000, 20))
     y = (X[:, 0] > 0).astype(int)
-    received = []
+    received, samples = [], []
     gather = Client.gather
 
     def spy(self, futures, *args, **kwargs):
         results = gather(self, futures, *args, **kwargs)
-        received.extend(
-            np.size(entry)
-            for result in results
-            for entry in (result if isinstance(result, tuple) else (result,))
-        )
+        for result in results:
+            if isinstance(result, Keyed):
+                samples.append(result.block.X.shape)
+            else:
+                entries = result if isinstance(result, tuple) else (result,)
+                received.extend(map(np.size, entries))
         return results
 
     monkeypatch.setattr(Client, "gather", spy)
     with pytest.warns(ConvergenceWarning):
         make(max_iter=3, early_stopping=True).fit(X, y)
     assert 0 < max(received) <= 8 * 20 + 8 + 8 + 1
+    # But for a sample, from which the importances of the features are.
+    ((n_rows, _),) = samples
+    assert n_rows <= 10_000
 
 
 NAMES = list("abcdefghij")

@@ -1,7 +1,8 @@
 """The rows of Dask collections: checked, weighted and split where they are.
 
 The caller's process receives a summary of each chunk: its classes, with their numbers
-of rows and total weights. Dask is imported only once there are Dask data.
+of rows and total weights; and a bounded sample of the rows, where one is asked for.
+Dask is imported only once there are Dask data.
 """
 
 from collections.abc import Callable
