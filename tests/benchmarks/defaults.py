@@ -299,6 +299,9 @@ def plot_all(out: Path, folder: Path) -> None:
             )
     ax.axvline(1, color="k", lw=1)
     ax.set(xscale="log", xlabel="test log-loss / that of the default (right: worse)")
+    ticks = [0.8, 1, 1.5, 2, 3, 5, 8]
+    ax.set_xticks(ticks, map(str, ticks))
+    ax.minorticks_off()
     ax.set_yticks(y, order)
     ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
     fig.savefig(folder / "sets.svg")
