@@ -69,6 +69,20 @@ def test_mean_probabilities_become_the_shares(problem, reason):
     assert restart.end.stop_reason == reason
 
 
+def test_a_step_that_gains_nothing_is_not_taken(problem):
+    restart, objective = ended(problem, problem.theta)
+    end, calls = restart.end.iterate, []
+
+    def level(theta):
+        calls.append(theta)
+        return end.loss, objective(theta)[1]
+
+    level.evaluation = objective.evaluation
+    balance(restart, level, shares_of(problem))
+    assert restart.end.iterate is end
+    assert len(calls) == 1
+
+
 def test_nothing_changes_where_they_are_the_shares(problem):
     restart, objective = ended(problem, problem.theta)
     for _ in range(4):

@@ -212,9 +212,12 @@ def test_errors(monkeypatch):
 def test_the_numbers_of_the_representation(hidden):
     """Counted anew from the patterns of the rows."""
     model, X, _ = fitted(hidden=hidden, alpha=3.0, tol=1e-2)
+    # One unit that is always active, and one that never is.
+    model[1].intercepts_[0][:2] = 1e3, -1e3
     active = active_units(model, X)
     _, counts = np.unique(active, axis=0, return_counts=True)
     always, never = active.all(axis=0).sum(), (~active.any(axis=0)).sum()
+    assert (always, never) >= (1, 1)
     largest, single = counts.max(), (counts == 1).sum()
     expected = (
         f"LinearRegions: {len(counts)} for 569 rows; the largest has {largest} "

@@ -15,7 +15,11 @@ from sklearn_relulogit._model.likelihood import Logistic
 from sklearn_relulogit._model.objective import Objective
 from sklearn_relulogit._model.parameters import initial_theta, layer_shapes, pack
 from sklearn_relulogit._optimize import lbfgs
-from sklearn_relulogit._optimize.training import coarse_stage, limits_for
+from sklearn_relulogit._optimize.training import (
+    coarse_stage,
+    limits_for,
+    pays_in_float32,
+)
 from sklearn_relulogit._threads import single_threaded_blas
 
 START = np.array([-1.2, 1.0, -0.5, 0.8])
@@ -217,3 +221,21 @@ def test_the_coarse_tolerance_is_not_below_the_users():
     objective = Problem(()).objective(dtype=np.float32)
     assert coarse_stage(objective, limits(loss_tol=1e-3)).limits.loss_tol == 1e-3
     assert coarse_stage(objective, limits(loss_tol=0.0)).limits.loss_tol == 1e-5
+
+
+@pytest.mark.parametrize(
+    ("dtype", "sparse", "width", "n_parts", "pays"),
+    [
+        ("f8", False, 10, 4, True),
+        ("f4", False, 10, 4, False),
+        ("f8", False, 10, 3, False),
+        # Of sparse data, unless there are many parameters.
+        ("f8", True, 10, 4, True),
+        ("f8", True, 2**17, 4, False),
+        ("f8", False, 2**17, 4, True),
+    ],
+)
+def test_when_it_pays_to_begin_in_float32(dtype, sparse, width, n_parts, pays):
+    shapes = [(2, width), (width, 1)]
+    assert pays_in_float32(np.dtype(dtype), sparse, shapes, n_parts) == pays
+    assert not pays_in_float32(np.dtype(dtype), sparse, [(2, 1)], n_parts)

@@ -153,17 +153,19 @@ def main() -> int:
 
 
 def run(folder: Path, modules: list[str], sample: int | None, seed: int) -> int:
-    rng = random.Random(seed)
     paths = {name: folder / "sklearn_relulogit" / f"{name}.py" for name in modules}
-    everywhere = [
-        (name, m) for name in modules for m in places(paths[name].read_text(), rng)
-    ]
+    everywhere = []
+    for name, path in paths.items():
+        # What is drawn for a module does not depend on the others.
+        rng = random.Random(f"{seed} {name}")
+        found = places(path.read_text(), rng)
+        everywhere += [(rng.random(), name, mutation) for mutation in found]
     print(f"{len(everywhere)} places in {len(modules)} modules", flush=True)
-    rng.shuffle(everywhere)
+    everywhere.sort(key=lambda place: place[0])
     counts = {"noticed": 0, "same": 0, "missed": 0}
     limits: dict[str, int] = {}
     try:
-        for number, (name, mutation) in enumerate(everywhere[:sample], 1):
+        for number, (_, name, mutation) in enumerate(everywhere[:sample], 1):
             counts[outcome(name, paths[name], mutation, folder, limits)] += 1
             print(f"{number}: {counts}", file=sys.stderr)
     except KeyboardInterrupt:
