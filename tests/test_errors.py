@@ -238,6 +238,18 @@ def test_predictions_that_overflow(data):
             getattr(clf, method)(np.vstack(far))
 
 
+@pytest.mark.parametrize("container", [np.array, scipy.sparse.csr_array])
+def test_the_feature_that_makes_predictions_overflow_is_named(data, container):
+    X, y = data
+    clf = ReLULogisticClassifier((), alpha=1e-3, random_state=0).fit(X, y)
+    far = np.zeros((30, 20))
+    for sign in (1.0, -1.0):
+        far[25, [7, 11]] = sign * 1.7e308, sign * 1.6e308
+        clf.coefs_[0][[7, 11]] = 3.0
+        with pytest.raises(ValueError, match=r"in X is 1\.7e\+308, in feature 7\."):
+            clf.predict(container(far))
+
+
 @pytest.mark.parametrize("scale", [1e307, 1.7e308])
 def test_probabilities_of_logits_whose_difference_overflows(scale):
     clf = ReLULogisticClassifier((), alpha=1.0)

@@ -645,3 +645,14 @@ def test_the_scale_of_the_penalty_of_one_class_of_two():
     clf = ReLULogisticClassifier((3,), class_weight={1: 0.0}, random_state=0)
     clf.fit(X, np.arange(20) % 2)
     assert clf.predict_proba(X)[:, 1].max() < 0.01
+
+
+def test_the_scale_of_the_penalty_is_zero_where_a_gain_is_a_rounding_error():
+    """Each row is twice of one class and once of the other."""
+    rng = np.random.RandomState(0)
+    rows = rng.standard_normal((40, 3)) + 1e3
+    X, y = np.vstack([rows, rows, rows]), np.repeat([0, 0, 1], 40)
+    weights = np.ones(120)
+    assert collapse_alpha(Block(X, y, weights), Logistic(), np.ones(3)) == 0
+    y[0] = 1
+    assert collapse_alpha(Block(X, y, weights), Logistic(), np.ones(3)) > 0.1

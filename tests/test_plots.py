@@ -112,7 +112,7 @@ def test_pieces_and_boundary_are_those_of_the_predictions(n_classes):
     X, y = StandardScaler().fit_transform(X[:, 2:]), y > 1 if n_classes == 2 else y
     clf = ReLULogisticClassifier((10,), alpha=0.05, random_state=1, tol=1e-3).fit(X, y)
     cells = linear_cells(list(zip(clf.coefs_, clf.intercepts_, strict=True)), SQUARE)
-    total, n_segments = 0, 0
+    total, segments = 0, []
     for cell in cells:
         pieces = decision_pieces(cell)
         for k, P in pieces:
@@ -121,14 +121,29 @@ def test_pieces_and_boundary_are_those_of_the_predictions(n_classes):
             inside = centre + 0.99 * (P - centre)
             assert_array_equal(clf.predict(inside), k)
         for segment in boundary_segments(cell, pieces):
-            n_segments += 1
+            segments.append(segment)
             # The two largest logits are equal all along: it is straight.
             on_it = np.linspace(*segment, 5)
             Z = clf.decision_function(on_it).reshape(5, -1)
             Z = np.sort(np.hstack([0 * Z, Z]) if n_classes == 2 else Z, axis=1)
             assert_allclose(Z[:, -1], Z[:, -2], atol=1e-9)
     assert_allclose(total, 10, rtol=1e-9)
-    assert n_segments >= 2
+    # And they are the whole of it: where the prediction changes along a line is one.
+    low, high = SQUARE.min(axis=0), SQUARE.max(axis=0)
+    starts, ends = np.moveaxis(np.array(segments), 1, 0)
+    n_changes = 0
+    for height in np.linspace(low[1], high[1], 9)[1:-1]:
+        x = np.linspace(low[0], high[0], 2001)
+        labels = clf.predict(np.column_stack([x, np.full_like(x, height)]))
+        for j in np.flatnonzero(labels[1:] != labels[:-1]):
+            point = np.array([(x[j] + x[j + 1]) / 2, height])
+            along = ends - starts
+            t = ((point - starts) * along).sum(axis=1) / (along**2).sum(axis=1)
+            nearest = starts + np.clip(t, 0, 1)[:, None] * along
+            distance = np.linalg.norm(nearest - point, axis=1).min()
+            assert distance <= (x[1] - x[0]) / 2 + 1e-9
+            n_changes += 1
+    assert n_changes >= 2
 
 
 # Loss curves.

@@ -6,7 +6,8 @@
 
 cosmic-ray finds the places and makes the mutants, in a copy of the package. Of the
 operators that fit a place one is drawn, and of the places a sample, both with a fixed
-seed, so that the same mutants are tried again. Places in annotations are left out. The
+seed, so that the same mutants are tried again. Annotations are left out, and constants,
+whose values are from studies and neither right nor wrong. The
 tests of a mutant are those that `mutations.toml` names for its module, run by pytest in
 a process that is forked after numpy, scipy and scikit-learn are loaded. A mutant is
 noticed if a test fails, or takes ten times the processor's time. Those that are not are
@@ -45,16 +46,20 @@ LONGEST = 1800
 CONFIG = tomllib.loads((HERE / "mutations.toml").read_text())
 
 
-def annotation_spans(code: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
-    """Where annotations begin and end, as (line, column)."""
-    spans = []
-    for node in ast.walk(ast.parse(code)):
-        for name in ("annotation", "returns"):
-            part = getattr(node, name, None)
-            if isinstance(part, ast.expr):
-                begin = part.lineno, part.col_offset
-                spans.append((begin, (part.end_lineno, part.end_col_offset)))
-    return spans
+def left_out(code: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+    """Where annotations and constants begin and end, as (line, column)."""
+    tree = ast.parse(code)
+    parts: list[Any] = []
+    for node in ast.walk(tree):
+        parts += [getattr(node, name, None) for name in ("annotation", "returns")]
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]).isupper():
+            parts.append(node.value)
+    return [
+        ((part.lineno, part.col_offset), (part.end_lineno, part.end_col_offset))
+        for part in parts
+        if isinstance(part, ast.expr)
+    ]
 
 
 class Mutation(NamedTuple):
@@ -76,7 +81,7 @@ def operators() -> dict[str, list[Any]]:
 
 def places(code: str, rng: random.Random) -> list[Mutation]:
     """One mutation for each place in the code and kind of operator."""
-    spans, nodes = annotation_spans(code), list(ast_nodes(get_ast(code)))
+    spans, nodes = left_out(code), list(ast_nodes(get_ast(code)))
     found: list[Mutation] = []
     for kind in operators().values():
         of_place: dict[Any, list[Mutation]] = {}
