@@ -7,10 +7,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_relulogit._model.blocks import Block
 from sklearn_relulogit._rows.distinct import (
+    Keyed,
     class_marks,
     distinct_rows,
     merge_equal_rows,
     row_keys,
+    smallest_keys,
     standard_keys,
 )
 from sklearn_relulogit._rows.statistics import moments_of
@@ -298,3 +300,37 @@ def test_labels_of_the_same_features_are_in_the_order_of_the_classes(X, containe
     other, keys_there, _ = merge_equal_rows(Block(X, new[y], weights), MANY)
     assert_array_equal(keys, keys_there)
     assert_same(other, merged._replace(y=new[merged.y]))
+
+
+@pytest.mark.parametrize("n_rows", [0, 4, 17, 1000])
+@pytest.mark.parametrize("n_samples", [1, 3])
+@each_container
+def test_a_sample_of_the_smallest_keys(data, n_rows, n_samples, container):
+    """However the rows are divided, and of each class two at least."""
+    X, y, weights = data
+    weights = np.where(weights > 1, 2.0, weights)
+    keys = row_keys(X)
+    samples = [
+        Keyed(keys[i::n_samples], Block(container(X[i::n_samples]), *of_rows))
+        for i in range(n_samples)
+        for of_rows in [(y[i::n_samples], weights[i::n_samples])]
+    ]
+    nothing = Keyed(keys[:0], Block(container(X[:0]), y[:0], weights[:0]))
+    sample = smallest_keys([nothing, *samples], n_rows)
+    totals = {}
+    for key, x, label, weight in zip(keys, X, y, weights, strict=True):
+        if weight > 0:
+            old = totals.get((key, label), (0, None))[0]
+            totals[key, label] = old + weight, tuple(x)
+    ordered = sorted(totals)
+    kept = set(ordered[:n_rows])
+    for code in range(3):
+        kept |= set([row for row in ordered if row[1] == code][:2])
+    rows = container(sample.block.X)
+    rows = rows.toarray() if scipy.sparse.issparse(rows) else rows
+    found = list(zip(sample.keys, sample.block.y, strict=True))
+    assert found == sorted(kept)
+    for row, x, weight in zip(found, rows, sample.block.sample_weight, strict=True):
+        assert totals[row] == (pytest.approx(weight), tuple(x))
+    empty = smallest_keys([nothing, nothing], n_rows)
+    assert (len(empty.keys), empty.block.X.shape) == (0, (0, 3))

@@ -656,3 +656,10 @@ def test_the_scale_of_the_penalty_is_zero_where_a_gain_is_a_rounding_error():
     assert collapse_alpha(Block(X, y, weights), Logistic(), np.ones(3)) == 0
     y[0] = 1
     assert collapse_alpha(Block(X, y, weights), Logistic(), np.ones(3)) > 0.1
+
+
+def test_only_limits_of_the_user_are_told_of():
+    assert not Precision().by_user
+    assert not Precision.within(Precision().max_iter, Precision().max_fun).by_user
+    assert Precision.within(Precision().max_iter - 1, 10**6).by_user
+    assert Precision.within(10**6, Precision().max_fun - 1).by_user

@@ -195,7 +195,8 @@ def outcome(
     tests = CONFIG["tests"][name]
     if name not in limits:
         failed, seconds = fails(folder, tests, LONGEST)
-        if failed:
+        # A busy machine may fail a test of what threads do at the same time.
+        if failed and fails(folder, tests, LONGEST)[0]:
             raise RuntimeError(f"{tests} fail without a mutation")
         limits[name] = int(10 * seconds) + 10
     code = path.read_text()

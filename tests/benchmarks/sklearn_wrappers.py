@@ -71,6 +71,10 @@ class Fitted(AsLogisticRegression):
         Fitted.n_fits += 1
         return super().fit(X, y, sample_weight)
 
+    @property
+    def partial_fit(self) -> Any:
+        raise AttributeError("LogisticRegression has no partial_fit either.")
+
 
 # As the tests know it, by its name in messages and representations too.
 Fitted.__name__ = Fitted.__qualname__ = "LogisticRegression"
