@@ -13,7 +13,11 @@ from sklearn.preprocessing import scale
 
 from sklearn_relulogit import ReLULogisticClassifier, ReLULogisticClassifierCV
 from sklearn_relulogit._model.blocks import Block, Parts
-from sklearn_relulogit._model.collapse import asks_for_constant, flip_dead_layers
+from sklearn_relulogit._model.collapse import (
+    asks_for_constant,
+    collapse_alpha,
+    flip_dead_layers,
+)
 from sklearn_relulogit._model.likelihood import Logistic, Softmax
 from sklearn_relulogit._model.parameters import initial_theta, layer_shapes, unpack
 
@@ -250,3 +254,22 @@ def test_a_strong_penalty_on_tiny_features_leaves_the_others_alone():
         )
     plain = ReLULogisticClassifier((5,), alpha=1.0, random_state=0).fit(X, y)
     assert clf.loss_ == pytest.approx(plain.loss_, rel=0.05)
+
+
+@pytest.mark.parametrize("n_layers", [2, 3])
+def test_the_bound_for_a_constant_is_the_formula_written_out(n_layers):
+    """The penalty from which no step along the best unit pays for its weights."""
+    rng = np.random.RandomState(0)
+    X, y = rng.uniform(-0.3, 0.3, (60, 2)), rng.randint(0, 2, 60)
+    X[0] = [1.0, 0.0]
+    data, total = Block(X, y, np.ones(60)), 60
+    slope = collapse_alpha(data, Logistic(), np.ones(2)) / total
+    curvature = sum((2 * np.linalg.norm(x)) ** 2 / 2 for x in X) / total
+    pays = []
+    for t in slope / curvature * 2.0 ** -np.arange(20):
+        gain = slope * t - curvature * t**2 / 2
+        cost_of_one = n_layers * t ** (2 / n_layers) / 2 / total
+        pays.append(gain / cost_of_one)
+    alpha = max(pays)
+    assert asks_for_constant(1.01 * alpha, data, n_layers, Logistic())
+    assert not asks_for_constant(0.99 * alpha, data, n_layers, Logistic())

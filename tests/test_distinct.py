@@ -10,6 +10,7 @@ from sklearn_relulogit._rows.distinct import (
     Keyed,
     class_marks,
     distinct_rows,
+    keyed,
     merge_equal_rows,
     row_keys,
     smallest_keys,
@@ -334,3 +335,13 @@ def test_a_sample_of_the_smallest_keys(data, n_rows, n_samples, container):
         assert totals[row] == (pytest.approx(weight), tuple(x))
     empty = smallest_keys([nothing, nothing], n_rows)
     assert (len(empty.keys), empty.block.X.shape) == (0, (0, 3))
+
+
+@each_container
+def test_rows_without_weight_have_no_keys(data, container):
+    X, y, weights = data
+    moments = moments_of(data)
+    for zero in (0 * weights, np.where(np.arange(80) < 70, 0, weights)):
+        sample = keyed(Block(container(X), y, zero), moments)
+        assert len(sample.keys) == sample.block.X.shape[0] == (zero > 0).sum()
+        assert_array_equal(sample.block.y, y[zero > 0])

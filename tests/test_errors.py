@@ -190,6 +190,19 @@ def test_features_too_large_for_the_loss(data, scale, hidden, container):
         ReLULogisticClassifier(hidden, random_state=0).fit(container(X), y)
 
 
+def test_features_too_large_without_a_penalty(data):
+    X, y = data
+    X[:, 7] *= 1e250
+    with pytest.raises(ValueError, match=r"overflows the range of float64.* feature 7"):
+        ReLULogisticClassifier((3,), alpha=0.0, random_state=0).fit(X, y)
+
+
+def test_layers_of_one_unit_are_allowed(data):
+    for hidden in (1, (1,), [1, np.int8(1)]):
+        clf = ReLULogisticClassifier(hidden, alpha=1.0, random_state=0).fit(*data)
+        assert {W.shape[1] for W in clf.coefs_} == {1}
+
+
 def test_features_too_large_for_float32(data):
     X, y = data
     # The gradient at the start is a sum of sixty features, all of one sign.

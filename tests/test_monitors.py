@@ -1,12 +1,14 @@
 """Printed progress, and what the monitors are told."""
 
 import re
+import time
 
 import numpy as np
 import pytest
 
 from sklearn_relulogit import ReLULogisticClassifier
 from sklearn_relulogit._optimize import lbfgs
+from sklearn_relulogit._optimize.monitors import Report
 
 LINE = (
     r"iteration +(\d+)  objective (\d\.\d{6})  gradient \d\.\de[+-]\d\d"
@@ -111,3 +113,14 @@ def test_an_iteration_may_begin_and_lead_nowhere():
     assert minimize(monitor, max_iter=9, max_fun=2).stop_reason == "evaluation limit"
     assert monitor.events[0] == ("begin", 0)
     assert monitor.events[-1] == "close"
+
+
+def test_the_seconds_are_those_since_the_beginning(capsys):
+    """No more than have passed, and no less than what was slept."""
+    begin = time.perf_counter()
+    report = Report(1)
+    time.sleep(0.25)
+    report.line("now")
+    passed = time.perf_counter() - begin
+    (seconds,) = re.findall(r"^now  (\d+\.\d) s$", capsys.readouterr().out)
+    assert 0.2 <= float(seconds) <= passed + 0.05

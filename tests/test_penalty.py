@@ -663,3 +663,13 @@ def test_only_limits_of_the_user_are_told_of():
     assert not Precision.within(Precision().max_iter, Precision().max_fun).by_user
     assert Precision.within(Precision().max_iter - 1, 10**6).by_user
     assert Precision.within(10**6, Precision().max_fun - 1).by_user
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_without_hidden_layers_the_gradient_of_a_search_is_to_be_smaller(dtype):
+    """It alone ends such a fit, and at the same gradient it is farther from its end."""
+    precision = Precision(tol=1e-2)
+    linear = precision.limits([(3, 1)], np.dtype(dtype))
+    hidden = precision.limits([(3, 4), (4, 1)], np.dtype(dtype))
+    assert (linear.loss_tol, hidden.loss_tol > 0) == (0, True)
+    assert linear.tol < hidden.tol

@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn_relulogit import ReLULogisticClassifier
 from sklearn_relulogit._fit import read
 from sklearn_relulogit._rows.rows import Given
-from sklearn_relulogit._rows.validation import stratified_split
+from sklearn_relulogit._rows.validation import stratified_split, validation_shares
 
 
 @pytest.fixture(params=[load_breast_cancer, load_digits], ids=["binary", "multiclass"])
@@ -321,3 +321,17 @@ def test_rare_values_and_outliers_are_not_another_unit():
     told = told_of(X, X_val)
     assert "X_val" not in told
     assert "X_val" in told_of(X, X_val * 100)
+
+
+def test_copies_of_a_row_are_divided_one_by_one():
+    """Where the same features have two labels, each copy is drawn: 1000 of each."""
+    keys, y = np.zeros(2, np.int64), np.arange(2)
+    weights = np.full(2, 1000.0)
+    # Something with another weight, so that a copy weighs one.
+    keys, y, weights = np.append(keys, 1), np.append(y, 0), np.append(weights, 1.0)
+    rng = np.random.RandomState(0)
+    shares = validation_shares(keys, y, weights, 0.1, rng)
+    copies = shares[:2] * 1000
+    assert_allclose(copies, np.rint(copies), atol=1e-9)
+    assert (np.abs(copies - 100) < 4 * np.sqrt(90)).all()
+    assert copies[0] != copies[1]
