@@ -14,6 +14,7 @@ from sklearn.pipeline import FeatureUnion, make_pipeline, make_union
 from sklearn.preprocessing import (
     FunctionTransformer,
     KBinsDiscretizer,
+    MaxAbsScaler,
     MinMaxScaler,
     OneHotEncoder,
     PolynomialFeatures,
@@ -267,3 +268,20 @@ def test_bins_have_no_slope():
     coef, intercept = local_linear(model, X)
     assert not coef.any()
     assert_allclose(intercept, model.decision_function(X), rtol=1e-12)
+
+
+def test_regions_where_a_step_has_a_slope_and_no_shift():
+    """Its column divides no region: MaxAbsScaler with a largest value of one."""
+    rng = np.random.RandomState(0)
+    X = rng.uniform(-1, 1, (60, 2))
+    X[0, 1] = 1.0
+    y = (X.sum(axis=1) > 0).astype(int)
+    clf = ReLULogisticClassifier((3,), alpha=1.0, random_state=0)
+    encoder = PiecewiseLinearEncoder(n_bins=3)
+    both = make_column_transformer((encoder, [0]), (MaxAbsScaler(), [1]))
+    model = make_pipeline(both, clf).fit(X, y)
+    regions = linear_regions(model, X, y)
+    coef, intercept = local_linear(model, X)
+    assert_allclose(regions.coef[regions.labels], coef, rtol=1e-9)
+    assert_allclose(regions.intercept[regions.labels], intercept, rtol=1e-9)
+    assert 1 < len(regions) < 60
