@@ -17,6 +17,7 @@ from sklearn_relulogit._model.collapse import (
     asks_for_constant,
     collapse_alpha,
     flip_dead_layers,
+    penalty_of,
 )
 from sklearn_relulogit._model.likelihood import Logistic, Softmax
 from sklearn_relulogit._model.parameters import initial_theta, layer_shapes, unpack
@@ -272,3 +273,13 @@ def test_the_bound_for_a_constant_is_the_formula_written_out(n_layers):
     alpha = max(pays)
     assert asks_for_constant(1.01 * alpha, data, n_layers, Logistic())
     assert not asks_for_constant(0.99 * alpha, data, n_layers, Logistic())
+
+
+def test_the_penalty_of_a_start_is_that_of_the_loss():
+    shapes = layer_shapes(2, (3,), 1)
+    theta = np.random.RandomState(0).standard_normal(13)
+    (W_1, _), (W_2, _) = unpack(theta, shapes)
+    expected = 0.7 / 2 * ((W_1**2).sum() + (W_2**2).sum()) / 5.0
+    assert penalty_of(theta, shapes, 0.7, 5.0) == pytest.approx(expected)
+    assert penalty_of(theta, shapes, 1e300, 1e-300) == np.inf
+    assert penalty_of(theta, shapes, 0.0, 1e-300) == 0

@@ -268,6 +268,12 @@ def test_early_stopping_leaves_each_class_to_train_on():
         groups, np.array([0, 1, 0, 1, 1, 0]), 0.1, np.random.RandomState(0)
     )
     assert_array_equal(shares, groups)
+    # Of a class in two groups one is trained on, however large a share is wanted.
+    y, groups = np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1])
+    for seed in range(5):
+        shares = group_shares(groups, y, 0.95, np.random.RandomState(seed))
+        assert_array_equal(np.bincount(y, shares), [1, 1])
+    y = np.array([0, 0, 1, 1, 2, 2])
     with pytest.raises(ValueError, match="Pass X_val and y_val, or groups"):
         group_shares(np.zeros(6), y, 0.1, np.random.RandomState(0))
 

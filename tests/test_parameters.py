@@ -109,3 +109,18 @@ def test_two_classes_change_the_sign_of_their_output(hidden):
     )
     assert same == output_of(theta, shapes, x) != 0
     assert changed == pytest.approx(-same, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "order", [[0, 1, 2, 3], [0, 2, 1, 3], [0, 1, 3, 2], [1, 0, 2, 3]]
+)
+def test_an_order_is_left_alone_only_where_it_is_sorted(order):
+    shapes = [(2, 4)]
+    theta = np.arange(12.0)
+    expected = theta.copy()
+    for array, old in zip(
+        unpack(expected, shapes)[0], unpack(theta, shapes)[0], strict=True
+    ):
+        for k, place in enumerate(order):
+            array[..., place] = old[..., k]
+    assert_array_equal(reorder_outputs(theta, shapes, np.array(order)), expected)

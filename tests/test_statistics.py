@@ -198,3 +198,16 @@ def test_what_varies(container):
     X = np.array([[0, 1, 1, 1e9, 1e9, 0.1], [0, 1, 1 + 1e-12, *far, 0.1]])
     moments = moments_of(data_of(X, [1, 1], container))
     assert_array_equal(moments.varies, [False, False, True, True, False, False])
+
+
+@pytest.mark.parametrize(
+    ("shape", "known"), [((50, 9), True), ((50, 11), False), ((29, 9), False)]
+)
+def test_quartiles_are_of_enough_rows_and_not_too_many_numbers(
+    shape, known, monkeypatch
+):
+    monkeypatch.setattr("sklearn_relulogit._rows.statistics.QUARTILE_NUMBERS", 500)
+    X = np.random.RandomState(0).standard_normal(shape)
+    data = data_of(X, np.ones(len(X)), np.asarray)
+    moments = moments_of(data).with_quartiles(data)
+    assert (moments.spread is not None, moments.middle is not None) == (known, known)

@@ -76,7 +76,10 @@ class Fitted(AsLogisticRegression):
 
     @property
     def partial_fit(self) -> Any:
-        raise AttributeError("LogisticRegression has no partial_fit either.")
+        # The peer has none.
+        raise AttributeError(
+            "'LogisticRegression' object has no attribute 'partial_fit'"
+        )
 
 
 # As the tests know it, by its name in messages and representations too.
