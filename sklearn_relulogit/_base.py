@@ -16,7 +16,7 @@ from ._messages import overflow_message
 from ._model.affine import affine_functions
 from ._model.arrays import Array, namespace, numpy_dtype, take_labels, to_numpy
 from ._model.likelihood import Likelihood, likelihood_of
-from ._model.parameters import pack
+from ._model.parameters import Layers, pack
 from ._model.prediction import logits
 from ._optimize.callbacks import CallbackSupportMixin, FitTask
 from ._rows.chunkwise import chunkwise, refuse_dask
@@ -24,6 +24,10 @@ from ._rows.input import check_data, input_namespace
 from ._rows.statistics import largest_values
 from ._search.auto import Choice
 from ._threads import ThreadedMap, effective_n_threads, single_threaded_blas
+
+# Multiplications of a product for which no BLAS takes a second thread: OpenBLAS, the
+# most eager one, does from 9216 on, for a matrix and a vector.
+ONE_THREAD = 2**13
 
 # Attributes that are arrays of the library of X or, as to the classes, of the labels.
 HELD_WHERE_X_IS = (
@@ -310,12 +314,13 @@ def set_attributes(estimator: BaseEstimator, attributes: dict[str, Any]) -> None
 
 def check_has_network(estimator: BaseEstimator) -> None:
     """Raise an error unless there is a network to predict with."""
+    if hasattr(estimator, "coefs_"):
+        return
     check_is_fitted(estimator)
-    if not hasattr(estimator, "coefs_"):
-        raise AttributeError(
-            f"This {type(estimator).__name__} was fitted with refit=False: it chose "
-            "alpha_, but has no network to predict with."
-        )
+    raise AttributeError(
+        f"This {type(estimator).__name__} was fitted with refit=False: it chose "
+        "alpha_, but has no network to predict with."
+    )
 
 
 def over_rows(
@@ -330,11 +335,14 @@ def over_rows(
     check_namespace(estimator, X, method)
     X = check_data(estimator, X, reset=False)
     layers = list(zip(estimator.coefs_, estimator.intercepts_, strict=True))
-    with (
-        ThreadedMap(effective_n_threads(estimator.n_threads)) as ordered_map,
-        single_threaded_blas(),
-    ):
-        result = function(layers, X, ordered_map)
+    if takes_one_thread(layers, X.shape[0]):
+        result = function(layers, X, map)
+    else:
+        with (
+            ThreadedMap(effective_n_threads(estimator.n_threads)) as ordered_map,
+            single_threaded_blas(),
+        ):
+            result = function(layers, X, ordered_map)
     arrays = result if isinstance(result, tuple) else (result,)
     xp = namespace(arrays[0])
     if not all(xp.all(xp.isfinite(array)) for array in arrays):
@@ -344,6 +352,14 @@ def over_rows(
             overflow_message("The network", largest_values(X), dtype, names)
         )
     return result
+
+
+def takes_one_thread(layers: Layers, n_rows: int) -> bool:
+    """Whether all products of so many rows are too small for a second thread of BLAS.
+
+    Then its number of threads need not be set, which takes as long as the prediction.
+    """
+    return all(n_rows * W_T.shape[0] * W_T.shape[1] <= ONE_THREAD for W_T, _ in layers)
 
 
 def check_namespace(estimator: BaseReLULogistic, X: Any, method: str) -> None:

@@ -26,7 +26,7 @@ R = TypeVar("R")
 # leave an abandoned context while this thread holds the lock.
 _lock = threading.RLock()
 _n_holders = 0
-_threads_before: list[int] = []
+_held: list[tuple[LibController, int]] = []
 
 
 @cache
@@ -52,14 +52,27 @@ def n_blas_threads() -> int:
     return max(numbers, default=1)
 
 
-def _set_num_threads(libraries: list[LibController], numbers: list[int]) -> None:
-    for library, number in zip(libraries, numbers, strict=True):
-        # Since threadpoolctl 3.8 one Python thread owns the number, and what any other
-        # thread sets is ignored without an error.
-        release = getattr(library, "clear_controlling_thread", lambda force: None)
-        release(force=True)
-        library.set_num_threads(number)
-        release(force=True)
+def _set_num_threads(library: LibController, number: int) -> None:
+    # Since threadpoolctl 3.8 one Python thread owns the number, and what any other
+    # thread sets is ignored without an error.
+    release = getattr(library, "clear_controlling_thread", lambda force: None)
+    release(force=True)
+    library.set_num_threads(number)
+    release(force=True)
+
+
+def _hold(libraries: list[LibController]) -> list[tuple[LibController, int]]:
+    """Set libraries to one thread. Returns those that had more, and how many."""
+    numbers = [(library, library.num_threads) for library in libraries]
+    held = [(library, number) for library, number in numbers if number != 1]
+    for library, _ in held:
+        _set_num_threads(library, 1)
+    return held
+
+
+def _restore(held: list[tuple[LibController, int]]) -> None:
+    for library, number in held:
+        _set_num_threads(library, number)
 
 
 @contextmanager
@@ -67,21 +80,19 @@ def single_threaded_blas() -> Iterator[None]:
     """Hold BLAS at one thread in the body of a ``with`` statement."""
     global _n_holders
     of_process, of_thread = _blas_libraries()
-    before = [library.num_threads for library in of_thread]
-    _set_num_threads(of_thread, [1] * len(of_thread))
+    held_by_thread = _hold(of_thread)
     with _lock:
         _n_holders += 1
         if _n_holders == 1:
-            _threads_before[:] = [library.num_threads for library in of_process]
-            _set_num_threads(of_process, [1] * len(of_process))
+            _held[:] = _hold(of_process)
     try:
         yield
     finally:
         with _lock:
             _n_holders -= 1
             if _n_holders == 0:
-                _set_num_threads(of_process, _threads_before)
-        _set_num_threads(of_thread, before)
+                _restore(_held)
+        _restore(held_by_thread)
 
 
 @cache

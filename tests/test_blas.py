@@ -58,3 +58,12 @@ def test_the_limit_is_given_back_after_an_error():
         with pytest.raises(RuntimeError), single_threaded_blas():
             raise RuntimeError
         assert blas_threads() == before
+
+
+def test_what_others_set_meanwhile_stays_where_nothing_was_held():
+    with threadpool_limits(1, user_api="blas"):
+        with single_threaded_blas():
+            other = threadpool_limits(2, user_api="blas")
+        assert n_blas_threads() == 2
+        other.restore_original_limits()
+        assert n_blas_threads() == 1

@@ -16,6 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
 from sklearn_relulogit import ReLULogisticClassifier
+from sklearn_relulogit._base import over_rows, takes_one_thread
 from sklearn_relulogit._model.blocks import row_parts
 from sklearn_relulogit._threads import (
     ThreadedMap,
@@ -181,6 +182,42 @@ def test_the_same_bits_for_any_number_of_threads(n_samples, n_features, hidden, 
         ):
             assert_array_equal(a, b)
         assert_array_equal(other_proba, proba)
+
+
+def test_blas_is_held_at_one_thread_for_all_but_the_smallest_products():
+    X, y = data(100, 16, "float64")
+    clf = ReLULogisticClassifier((8,), alpha=5.0, random_state=0).fit(X, y)
+    seen = []
+
+    def number_of_threads(layers, X, ordered_map):
+        seen.append(n_blas_threads())
+        return np.zeros(len(X))
+
+    with threadpool_limits(2, user_api="blas"):
+        for n_rows in (1, 64, 65, 100):
+            assert takes_one_thread([(clf.coefs_[0], None)], n_rows) == (n_rows < 65)
+            over_rows(clf, number_of_threads, X[:n_rows], "predict")
+    assert seen == [2, 2, 1, 1]
+
+
+@pytest.mark.parametrize("n_features", [1, 2, 64, 8192])
+@pytest.mark.parametrize("method", ["predict_proba", "local_linear"])
+def test_small_predictions_have_the_same_bits_for_any_threads_of_blas(
+    n_features, method
+):
+    # The largest products for which BLAS is not held: of 8192 multiplications.
+    rng = np.random.RandomState(0)
+    n_units = 8192 // n_features
+    X = rng.standard_normal((50, n_features))
+    clf = ReLULogisticClassifier((n_units,), alpha=1.0, max_iter=1, tol=1e9)
+    clf.fit(X, np.arange(50) % 2)
+    results = []
+    for n_threads in (1, 2, 4):
+        with threadpool_limits(n_threads, user_api="blas"):
+            arrays = getattr(clf, method)(X[:1])
+            results.append(np.concatenate([np.ravel(array) for array in arrays]))
+    for result in results[1:]:
+        assert_array_equal(result, results[0])
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ depend on the problem alone, never on the machine, and sums are taken in their
 order, so a fit gives the same bits with any number of threads.
 """
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -105,7 +106,8 @@ def division(
     width = sum(m for _, m in shapes)
     narrowest = min((m for _, m in shapes[:-1]), default=1)
     block_rows = min(LAYER_NUMBERS // narrowest, BLOCK_NUMBERS // width)
-    block_rows = int(np.clip(block_rows, MIN_BLOCK_ROWS, MAX_BLOCK_ROWS))
+    # Not by numpy, whose functions of single numbers take longer than a prediction.
+    block_rows = min(max(block_rows, MIN_BLOCK_ROWS), MAX_BLOCK_ROWS)
     # Work of a row in multiplications or what takes as long: 6 for each weight, 100
     # for each unit, 600 for the likelihood.
     work: float = 6 * sum(n * m for n, m in shapes) + 100 * width + 600
@@ -116,7 +118,7 @@ def division(
         block_rows = max(block_rows, int(16 * n_1 / max(non_zeros, 1e-9)))
     # A power of two, so that two or four threads have the same share.
     n_parts = min(work * n_samples / PART_WORK, 2 * n_samples / block_rows)
-    return 2 ** int(np.log2(np.clip(n_parts, 1, MAX_PARTS))), block_rows
+    return 2 ** int(math.log2(min(max(n_parts, 1), MAX_PARTS))), block_rows
 
 
 def row_parts(
@@ -128,6 +130,9 @@ def row_parts(
     if is_on_device(X):
         numbers = n_samples * (n_features + sum(m for _, m in shapes))
         return [_even_slices(rows, -(-numbers // device_numbers))]
+    if 2 * n_samples <= MIN_BLOCK_ROWS:
+        # What follows comes to the same, in more time than one row takes.
+        return [[rows]]
     non_zeros = X.nnz / n_samples if issparse(X) else None
     n_parts, block_rows = division(n_samples, shapes, non_zeros)
     return [

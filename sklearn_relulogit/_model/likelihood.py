@@ -115,8 +115,10 @@ class Softmax:
         return xp.maximum(log_proba, xp.finfo(Z.dtype).min, out=log_proba)
 
     def proba(self, Z: Array) -> Array:
-        E, others, _ = _exponentials(Z)
-        return E / (1 + others)[:, None]
+        xp = namespace(Z)
+        with np.errstate(over="ignore"):  # to minus infinity
+            E = xp.exp(Z - xp.row_maxima(Z))
+        return E / xp.row_sums(E)[:, None]
 
 
 def likelihood_of(n_classes: int) -> Likelihood:

@@ -26,8 +26,9 @@ def order_of_activations(sparse: bool, shapes: Shapes, dtype: np.dtype) -> Order
     A bias, or a weight of the last layer, is then one number for a long stretch of
     memory, whatever the width of the layer. Sparse products take and give C order.
     """
-    wide = max((m for _, m in shapes[:-1]), default=0) > WIDE_FLOAT32
-    return "C" if sparse or (wide and dtype == np.float32) else "F"
+    if dtype == np.float32 and not sparse:
+        return "C" if any(m > WIDE_FLOAT32 for _, m in shapes[:-1]) else "F"
+    return "C" if sparse else "F"
 
 
 def order_of_gradient(sparse: bool, shapes: Shapes, dtype: np.dtype) -> Order:
@@ -40,15 +41,21 @@ def order_of_gradient(sparse: bool, shapes: Shapes, dtype: np.dtype) -> Order:
     return order_of_activations(sparse, shapes, dtype) if taller else "C"
 
 
+def empty_activations(
+    n_rows: int, shapes: Shapes, dtype: np.dtype, sparse: bool, xp: Namespace
+) -> list[np.ndarray]:
+    """Arrays for the activations and logits of a row block: (n_rows, m_l) each."""
+    order = order_of_activations(sparse, shapes, dtype)
+    return [xp.empty((n_rows, m), dtype, order=order) for _, m in shapes]
+
+
 class ActivationMemory(threading.local):
     """Arrays for the activations and logits of a row block, one set for each thread."""
 
     def __init__(
         self, shapes: Shapes, dtype: np.dtype, sparse: bool, xp: Namespace
     ) -> None:
-        self._order = order_of_activations(sparse, shapes, dtype)
-        self._dtype, self._xp = dtype, xp
-        self._widths = [m for _, m in shapes]
+        self._format = shapes, dtype, sparse, xp
         self._n_rows = 0
         self._arrays: list[np.ndarray] = []
 
@@ -56,10 +63,7 @@ class ActivationMemory(threading.local):
         """An array (n_rows, m_l) for each layer."""
         if n_rows > self._n_rows or not self._arrays:
             self._n_rows = n_rows
-            self._arrays = [
-                self._xp.empty((n_rows, width), self._dtype, order=self._order)
-                for width in self._widths
-            ]
+            self._arrays = empty_activations(n_rows, *self._format)
         return [array[:n_rows, :] for array in self._arrays]
 
 

@@ -8,8 +8,7 @@ of one part, wherever that is; `Objective` adds the terms up and adds the penalt
 """
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -26,16 +25,19 @@ from .parameters import Layers, Shapes, is_weight, n_parameters, unpack
 BUFFER_NUMBERS = 512
 
 
-@contextmanager
-def numpy_settings() -> Iterator[None]:
-    """The settings of numpy for the evaluation of a network.
+class NumpySettings(np.errstate):
+    """The settings of numpy for the evaluation of a network, in a ``with`` statement.
 
     An overflow shows in the result. And with its default buffer of 8192 numbers numpy
     copies what it broadcasts along shorter rows than that.
     """
-    with np.errstate(over="ignore", invalid="ignore"):
+
+    def __init__(self) -> None:
+        super().__init__(over="ignore", invalid="ignore")
+
+    def __enter__(self) -> None:
+        super().__enter__()
         np.setbufsize(BUFFER_NUMBERS)
-        yield
 
 
 class Evaluation:
@@ -175,7 +177,7 @@ class Objective:
         FloatingPointError
             If it overflows.
         """
-        with numpy_settings():
+        with NumpySettings():
             value = float(sum(self._each_part(self.evaluation.nll, theta)))
         if not math.isfinite(value):
             raise FloatingPointError("the loss overflows")
@@ -189,7 +191,7 @@ class Objective:
         FloatingPointError
             If the value or the square of the gradient's norm overflows.
         """
-        with numpy_settings():
+        with NumpySettings():
             gradient = self._penalty * theta
             value = float(gradient @ theta) / 2
             for nll_sum, gradient_sum in self._each_part(

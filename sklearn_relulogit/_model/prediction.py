@@ -7,14 +7,16 @@ from scipy.sparse import issparse
 
 from .arrays import Matrix, namespace, operand
 from .blocks import OrderedMap, row_parts, rows_of
-from .memory import ActivationMemory
+from .memory import ActivationMemory, empty_activations
 from .network import forward
-from .objective import numpy_settings
+from .objective import NumpySettings
 from .parameters import Layers
 
 
 def in_common_precision(layers: Layers, X: Matrix) -> Layers:
     """The layers in the precision of X and the layers together."""
+    if X.dtype == layers[0][0].dtype:
+        return layers
     xp = namespace(layers[0][0])
     dtype = xp.result_type(X.dtype, layers[0][0].dtype)
     return [
@@ -36,15 +38,21 @@ def for_each_block(
     """
     dtype = layers[0][0].dtype
     shapes = [W_T.shape for W_T, _ in layers]
-    memory = ActivationMemory(shapes, dtype, issparse(X), namespace(layers[0][0]))
+    parts = row_parts(X, shapes)
+    memory_format = shapes, dtype, issparse(X), namespace(layers[0][0])
+    with NumpySettings():
+        if len(parts) == len(parts[0]) == 1:
+            out = empty_activations(X.shape[0], *memory_format)
+            function(parts[0][0], *forward(layers, operand(X, dtype), out))
+            return
+        memory = ActivationMemory(*memory_format)
 
-    def visit(part: list[slice]) -> None:
-        for rows in part:
-            out = memory.rows(rows.stop - rows.start)
-            function(rows, *forward(layers, operand(rows_of(X, rows), dtype), out))
+        def visit(part: list[slice]) -> None:
+            for rows in part:
+                out = memory.rows(rows.stop - rows.start)
+                function(rows, *forward(layers, operand(rows_of(X, rows), dtype), out))
 
-    with numpy_settings():
-        for _ in ordered_map(visit, row_parts(X, shapes)):
+        for _ in ordered_map(visit, parts):
             pass
 
 

@@ -12,7 +12,7 @@ from operator import add
 from typing import Any
 
 from .._model.blocks import Block, row_blocks
-from .._model.objective import numpy_settings
+from .._model.objective import NumpySettings
 from .._model.parameters import Shapes
 from .._optional import optional_import
 from .._threads import single_threaded_blas
@@ -175,7 +175,7 @@ def _same(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def _on_worker(function: Callable[[Any], Any], chunk: Any) -> Any:
-    with single_threaded_blas(), numpy_settings():
+    with single_threaded_blas(), NumpySettings():
         return function(chunk)
 
 

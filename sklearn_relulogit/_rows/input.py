@@ -13,7 +13,7 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn import get_config
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_X_y
+from sklearn.utils import check_array, check_X_y
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
@@ -71,7 +71,21 @@ def check_data(
     if dtype is None:
         place = input_namespace(X)
         dtype = place.float_dtypes if isinstance(place, ArrayAPI) else DTYPES
-    return _checked(partial(validate_data, estimator, reset=reset), X, *y, dtype=dtype)
+    check = partial(validate_data, estimator, reset=reset)
+    if not (reset or y) and _has_known_columns(X, estimator):
+        # All of validate_data but the search for names, which takes a fifth of the
+        # time of a single row.
+        check = partial(check_array, estimator=estimator, input_name="X")
+    return _checked(check, X, *y, dtype=dtype)
+
+
+def _has_known_columns(X: Any, estimator: BaseEstimator) -> bool:
+    """Whether X is an array of the fitted number of features, which have no names."""
+    return (
+        type(X) is np.ndarray
+        and X.shape[1:] == (estimator.n_features_in_,)
+        and not hasattr(estimator, "feature_names_in_")
+    )
 
 
 def narrow_frame(X: Any) -> Any:
@@ -132,11 +146,13 @@ def check_chunk(X: Any, y: Any, dtype: Any) -> tuple[Matrix, np.ndarray]:
 
 
 def _checked(check: Callable[..., Any], X: Any, *y: Any, dtype: Any) -> Any:
-    check_indices(X)
+    sparse = issparse(X)
+    if sparse:
+        check_indices(X)
     # scikit-learn looks for NaN by a sum, which may overflow.
     with np.errstate(over="ignore", invalid="ignore"):
         checked = check(X, *y, accept_sparse="csr", dtype=dtype)
-    if issparse(X) and X.format not in ("csr", "csc", "bsr", "coo"):
+    if sparse and X.format not in ("csr", "csc", "bsr", "coo"):
         # Faults of the other formats show in the CSR data that they are converted to.
         check_indices(checked[0] if y else checked)
     return checked
@@ -144,6 +160,8 @@ def _checked(check: Callable[..., Any], X: Any, *y: Any, dtype: Any) -> Any:
 
 def check_device_array(X: Any) -> Any:
     """X detached from autograd's graph; raise a TypeError if it cannot be fitted."""
+    if isinstance(X, np.ndarray):
+        return X
     name = f"{type(X).__module__}.{type(X).__name__}"
     if name.startswith("cupyx.") or (
         is_torch_array(X) and str(X.layout) != "torch.strided"
