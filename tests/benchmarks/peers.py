@@ -1,12 +1,18 @@
 """The same objective in other libraries, each with the settings that serve it best.
 
 Every peer is a class with `evaluate(theta)` (value and gradient, as its optimiser
-would get them) and `minimize(theta, target, max_iter)`, which returns the seconds and
-evaluations to the first iterate whose objective is not above the target.
+would get them). Whole fits: `trace(seed)` of scikit-learn's and ours, with `Trace.to`;
+of the others `minimize(theta, target, max_iter)`. They give the seconds to the first
+point whose objective is not above the target, and whether there was one: if not, the
+seconds are those of the whole fit.
 """
 
 import time
 import warnings
+from contextlib import suppress
+from functools import partial
+from typing import NamedTuple
+from unittest.mock import patch
 
 import numpy as np
 import scipy.optimize
@@ -23,8 +29,43 @@ from sklearn_relulogit._threads import ThreadedMap
 N_THREADS = 2
 
 
-class Reached(Exception):
-    """The target is reached."""
+class Reached(KeyboardInterrupt):
+    """The target is reached. At an interrupt our fit ends in good order."""
+
+
+class Trace(NamedTuple):
+    """A fit: its length in seconds, the end and the value of each evaluation."""
+
+    seconds: float
+    ends: np.ndarray
+    values: np.ndarray
+
+    def to(self, target):
+        """Seconds to the target, with what a fit does after its last evaluation."""
+        reached = self.values <= target
+        if not reached.any():
+            return self.seconds, False
+        after = self.seconds - self.ends[-1]
+        return float(self.ends[reached.argmax()] + after), True
+
+
+def traced(fit, owner, method, *, target=-np.inf, clock=time.perf_counter):
+    """The trace of a fit, up to a target, whose evaluations are calls of a method."""
+    original = getattr(owner, method)
+    ends, values = [], []
+
+    def evaluate(self, *args):
+        result = original(self, *args)
+        values.append(float(result[0]))
+        ends.append(clock() - start)
+        if values[-1] <= target:
+            raise Reached
+        return result
+
+    start = clock()
+    with patch.object(owner, method, evaluate), suppress(Reached):
+        fit()
+    return Trace(clock() - start, np.array(ends), np.array(values))
 
 
 class Ours:
@@ -51,19 +92,14 @@ class Ours:
             **kwargs,
         )
         with warnings.catch_warnings():
-            # The number of iterations is set, not to be converged in.
+            # Many fits are cut short on purpose.
             warnings.simplefilter("ignore", ConvergenceWarning)
             return clf.fit(self.X, self.y)
 
-    def minimize(self, seed, target, max_iter):
-        """A whole fit, checks and all, of as many iterations as it takes."""
-        curve = np.array(self.fit(seed, tol=0, max_iter=max_iter).loss_curve_)
-        n_iter = int(np.argmax(curve <= target)) + 1 if curve[-1] <= target else None
-        if n_iter is None:
-            return np.inf, 0
-        start = time.perf_counter()
-        clf = self.fit(seed, tol=0, max_iter=n_iter)
-        return time.perf_counter() - start, clf.n_evaluations_
+    def trace(self, seed, settings=None, **kwargs):
+        """A whole fit, checks and all, by the defaults of the other parameters."""
+        fit = partial(self.fit, seed, **(settings or {}))
+        return traced(fit, Objective, "__call__", **kwargs)
 
 
 class MLP:
@@ -72,18 +108,23 @@ class MLP:
     def __init__(self, X, y, hidden, alpha):
         self.X, self.y, self.hidden, self.alpha = X, y, hidden, alpha
 
-    def fit(self, seed, max_iter):
+    def fit(self, seed, **kwargs):
         clf = MLPClassifier(
             self.hidden,
             solver="lbfgs",
             alpha=self.alpha,
-            max_iter=max_iter,
             random_state=seed,
+            **kwargs,
         )
         with warnings.catch_warnings():
-            # The number of iterations is set, not to be converged in.
+            # Many fits are cut short on purpose.
             warnings.simplefilter("ignore", ConvergenceWarning)
             return clf.fit(self.X, self.y)
+
+    def trace(self, seed, **kwargs):
+        """A whole fit by the defaults of the other parameters."""
+        fit = partial(self.fit, seed)
+        return traced(fit, MLPClassifier, "_loss_grad_lbfgs", **kwargs)
 
     def evaluation(self, theta):
         """What its solver calls: a private method, there is no other way to time it."""
@@ -160,11 +201,8 @@ class Torch:
             tolerance_grad=0,
             tolerance_change=0,
         )
-        n_evaluations = 0
 
         def closure():
-            nonlocal n_evaluations
-            n_evaluations += 1
             optimizer.zero_grad(set_to_none=False)
             loss = self.loss(parameters)
             loss.backward()
@@ -173,8 +211,8 @@ class Torch:
         # A step returns the loss that it began with.
         for _ in range(max_iter + 1):
             if float(optimizer.step(closure).detach()) <= target:
-                return time.perf_counter() - start, n_evaluations
-        return np.inf, n_evaluations
+                return time.perf_counter() - start, True
+        return time.perf_counter() - start, False
 
 
 class JAX:
@@ -207,13 +245,6 @@ class JAX:
         self.evaluate = evaluate
 
     def minimize(self, theta, target, max_iter):
-        n_evaluations = 0
-
-        def counted(theta):
-            nonlocal n_evaluations
-            n_evaluations += 1
-            return self.evaluate(theta)
-
         def callback(intermediate_result):
             if intermediate_result.fun <= target:
                 raise Reached
@@ -223,7 +254,7 @@ class JAX:
         options = {"maxcor": 30, "maxiter": max_iter, "ftol": 0, "gtol": 0, "maxls": 50}
         try:
             scipy.optimize.minimize(
-                counted,
+                self.evaluate,
                 theta,
                 jac=True,
                 method="L-BFGS-B",
@@ -231,8 +262,8 @@ class JAX:
                 options=options,
             )
         except Reached:
-            return time.perf_counter() - start, n_evaluations
-        return np.inf, n_evaluations
+            return time.perf_counter() - start, True
+        return time.perf_counter() - start, False
 
 
 def installed():

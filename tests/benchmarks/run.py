@@ -1,15 +1,15 @@
 """Speed and memory beside the peers; prints ratios measured in this very run.
 
-python tests/benchmarks/run.py            everything, about half an hour
+python tests/benchmarks/run.py            everything, about an hour
 python tests/benchmarks/run.py --quick    smaller, under two minutes
-python tests/benchmarks/run.py --only fit threads
+python tests/benchmarks/run.py --only whole_fits small_fits scaling
 
-Numbers are medians of interleaved runs. Run it alone on the machine. torch and JAX take
-part where they are installed: pip install torch jax.
+Whole fits are in `fits.py` and the growth with the size of the data in `scaling.py`;
+other numbers are medians of interleaved runs. Run it alone on the machine. torch and
+JAX take part where they are installed: pip install torch jax.
 """
 
 import argparse
-import statistics
 import subprocess
 import sys
 import textwrap
@@ -19,8 +19,11 @@ from functools import partial
 
 import numpy as np
 import scipy.sparse
+from fits import small_fits, whole_fits
+from measure import geometric_mean, interleaved, shape_name, title
 from peers import MLP, N_THREADS, Ours, installed
-from sklearn.preprocessing import normalize
+from scaling import scaling
+from synthetic import dense, linear_labels, word_counts
 from threadpoolctl import threadpool_limits
 
 from sklearn_relulogit._model.parameters import (
@@ -40,56 +43,6 @@ SHAPES = [
     (1_000, 20, (10,)),
 ]
 QUICK_SHAPES = [(10_000, 100, (100,)), (20_000, 30, (32, 16)), (1_000, 20, (10,))]
-FIT_SHAPES = [
-    (20_000, 100, (100,)),
-    (50_000, 30, (32, 16)),
-    (10_000, 784, (100,)),
-    (200_000, 30, ()),
-    (1_000, 20, (10,)),
-    (10_000, 50, (256, 256)),
-]
-
-
-def make_data(n, p, dtype, seed=0):
-    """Features with some correlation, labels from a random network, with noise."""
-    rng = np.random.default_rng(seed)
-    X = rng.standard_normal((n, p))
-    X[:, 1:] += 0.5 * X[:, :-1]
-    X /= X.std(axis=0)
-    H = np.maximum(X @ rng.standard_normal((p, 8)) / np.sqrt(p), 0)
-    f = 3 * (H @ rng.standard_normal(8))
-    f -= np.median(f)
-    y = (rng.uniform(size=n) < 1 / (1 + np.exp(-f))).astype(int)
-    return X.astype(dtype), y
-
-
-def interleaved(functions, seconds, at_most, contexts=None):
-    """Median seconds of each function, called in turns of a quarter of a second.
-
-    After another's turn comes a pause, since idle threads of BLAS and OpenMP go on
-    spinning for a while, and a first call that does not count. Three calls at least
-    make a turn, taken inside the function's context.
-    """
-    times = [[] for _ in functions]
-    contexts = contexts or [nullcontext] * len(functions)
-    end = time.perf_counter() + seconds * len(functions)
-    while len(times[0]) < 3 or (time.perf_counter() < end and len(times[0]) < at_most):
-        for function, context, seen in zip(functions, contexts, times, strict=True):
-            time.sleep(0.2)
-            with context():
-                function()
-                turn = time.perf_counter()
-                for call in range(at_most):
-                    start = time.perf_counter()
-                    function()
-                    seen.append(time.perf_counter() - start)
-                    if call >= 2 and time.perf_counter() > turn + 0.25:
-                        break
-    return [statistics.median(seen) for seen in times]
-
-
-def geometric_mean(values):
-    return float(np.exp(np.mean(np.log(values)))) if len(values) else float("nan")
 
 
 def matmul_peak(dtype):
@@ -107,14 +60,6 @@ def flops(n, p, hidden):
     return n * (4 * n_1 * m_1 + 6 * sum(a * b for a, b in others))
 
 
-def title(text):
-    print(f"\n## {text}\n")
-
-
-def shape_name(n, p, hidden, dtype):
-    return f"{n:7d} x {p:<4d}{hidden!s:12s}{np.dtype(dtype).name:8s}"
-
-
 def evaluation(quick):
     """Milliseconds for one loss and gradient, all threads."""
     title("One evaluation of loss and gradient, ms (peers as ratios to ours)")
@@ -127,7 +72,7 @@ def evaluation(quick):
     ratios = {name: [] for name in names}
     for dtype in peaks:
         for n, p, hidden in QUICK_SHAPES if quick else SHAPES:
-            X, y = make_data(n, p, dtype)
+            X, y = dense(n, p, dtype)
             shapes = layer_shapes(p, hidden, 1)
             theta = initial_theta(shapes, np.random.RandomState(0))
             ours = Ours(X, y, hidden, 1.0)
@@ -154,53 +99,6 @@ def evaluation(quick):
     )
 
 
-def fit(quick):
-    """Seconds to the final objective of MLPClassifier(solver="lbfgs", max_iter=200).
-
-    An infinite time: not reached in 300 iterations (400 of ours), in a local minimum
-    above it. MLPClassifier draws its start from another distribution.
-    """
-    title('Whole fit, to the objective that MLPClassifier(solver="lbfgs") ends with')
-    peers = installed()
-    names = ["MLPClassifier", *(peer.name for peer in peers)]
-    print(f"{'':35s}alpha seed   ours, s" + "".join(f"{name:>16s}" for name in names))
-    for dtype in (np.float64,) if quick else (np.float64, np.float32):
-        ratios = {name: [] for name in names}
-        for n, p, hidden in QUICK_SHAPES if quick else FIT_SHAPES:
-            X, y = make_data(n, p, dtype)
-            shapes = layer_shapes(p, hidden, 1)
-            # The last shape takes minutes.
-            for seed in range(1 if quick or (len(hidden) > 1 and n < 20_000) else 2):
-                alpha = (1.0, 1e-2)[seed]
-                theta = initial_theta(shapes, np.random.RandomState(seed))
-                mlp = MLP(X, y, hidden, alpha)
-                start = time.perf_counter()
-                target = mlp.fit(seed, max_iter=50 if quick else 200).loss_
-                seconds = [time.perf_counter() - start]
-                base, n_evaluations = Ours(X, y, hidden, alpha).minimize(
-                    seed, target, 400
-                )
-                for peer in peers:
-                    other = peer(X, y, hidden, alpha)
-                    seconds += [other.minimize(theta, target, 300)[0]]
-                cells = ""
-                for name, value in zip(names, seconds, strict=True):
-                    if np.isfinite(base) and np.isfinite(value):
-                        ratios[name].append(value / base)
-                    # Another start may lead to a local minimum above the target.
-                    ratio = "-" if np.isinf(base) else f"{value / base:.2f}x"
-                    cells += f"{ratio:>16s}"
-                print(
-                    f"{shape_name(n, p, hidden, dtype)}{alpha:5.2f}{seed:5d}"
-                    f"{base:11.3f}{cells}   {n_evaluations} evaluations",
-                    flush=True,
-                )
-        print(
-            f"{'geometric mean':56s}"
-            + "".join(f"{geometric_mean(ratios[name]):15.2f}x" for name in names)
-        )
-
-
 def small(quick):
     """Milliseconds an iteration on a few hundred rows, as inside a grid search."""
     title("Small problems, whole fits of 50 iterations, one thread")
@@ -212,7 +110,7 @@ def small(quick):
         (1000, 20, (10,)),
         (1000, 20, (100,)),
     ]:
-        X, y = make_data(n, p, np.float64)
+        X, y = dense(n, p, np.float64)
         ours = Ours(X, y, hidden, 1.0, n_threads=1)
         mlp = MLP(X, y, hidden, 1.0)
 
@@ -234,52 +132,25 @@ def small(quick):
         print(f"geometric mean, {pairs} pairs: {geometric_mean(values):.2f}x")
 
 
-def small_fits(quick):
-    """Processor time to the loss that MLPClassifier ends with, several seeds."""
-    title("Small problems, to the loss of MLPClassifier's last iteration, one thread")
-
-    def seconds(function):
-        """The shortest of three."""
-        times = []
-        for _ in range(3):
-            start = time.thread_time()
-            function()
-            times.append(time.thread_time() - start)
-        return min(times)
-
-    n_iters = (50,) if quick else (50, 200)
-    n_seeds = 1 if quick else 5
-    ratios = {n_iter: [] for n_iter in n_iters}
-    for n, p, hidden in [
-        (300, 20, (10,)),
-        (300, 20, (100,)),
-        (1000, 20, (10,)),
-        (1000, 20, (100,)),
-    ]:
-        X, y = make_data(n, p, np.float64)
-        for alpha in (1.0, 1e-2):
-            ours, mlp = Ours(X, y, hidden, alpha, n_threads=1), MLP(X, y, hidden, alpha)
-            for n_iter in n_iters:
-                these = []
-                for seed in range(n_seeds):
-                    target = mlp.fit(seed, n_iter).loss_
-                    curve = ours.fit(seed, tol=0, max_iter=2 * n_iter).loss_curve_
-                    if curve[-1] > target:  # another local minimum
-                        continue
-                    enough = int(np.argmax(np.array(curve) <= target)) + 1
-                    with threadpool_limits(1, user_api="blas"):
-                        other = seconds(partial(mlp.fit, seed, n_iter))
-                        base = seconds(partial(ours.fit, seed, tol=0, max_iter=enough))
-                    these.append(other / base)
-                ratios[n_iter] += these
-                print(
-                    f"{shape_name(n, p, hidden, np.float64)}{alpha:5.2f}{n_iter:5d} "
-                    f"iterations: {geometric_mean(these):.2f}x, {len(these)} of "
-                    f"{n_seeds} reached it",
-                    flush=True,
-                )
-    for n_iter, values in ratios.items():
-        print(f"geometric mean, {n_iter} iterations: {geometric_mean(values):.2f}x")
+def latency(quick):
+    """Microseconds of predict_proba for one row, as in a service."""
+    title("One row: predict_proba, microseconds")
+    for n, p, hidden in [(1000, 10, (10,)), (1000, 30, (100,)), (1000, 100, (64, 32))]:
+        X, y = dense(n, p)
+        models = [
+            Ours(X, y, hidden, 1.0).fit(0, max_iter=5),
+            MLP(X, y, hidden, 1.0).fit(0, max_iter=5),
+        ]
+        base, other = interleaved(
+            [partial(model.predict_proba, X[:1]) for model in models],
+            0.5 if quick else 3,
+            20_000,
+        )
+        print(
+            f"{f'{p} features, {hidden}':28s} ours {base * 1e6:5.0f}, MLPClassifier "
+            f"{other * 1e6:5.0f}: {other / base:.2f}x",
+            flush=True,
+        )
 
 
 def threads(quick):
@@ -287,7 +158,7 @@ def threads(quick):
     title("Two threads over one")
     for dtype in (np.float64, np.float32):
         for n, p, hidden in QUICK_SHAPES[:2] if quick else SHAPES[:5]:
-            X, y = make_data(n, p, dtype)
+            X, y = dense(n, p, dtype)
             shapes = layer_shapes(p, hidden, 1)
             theta = initial_theta(shapes, np.random.RandomState(0))
             one, two = (Ours(X, y, hidden, 1.0, n_threads=k) for k in (1, 2))
@@ -298,17 +169,6 @@ def threads(quick):
                 [single_threaded_blas] * 2,
             )
             print(f"{shape_name(n, p, hidden, dtype)} {a / b:.2f}x", flush=True)
-
-
-def text(rng, n, p, per_row):
-    """Word counts, damped and of unit length; the words' shares follow Zipf's law."""
-    shares = np.cumsum(1 / np.arange(1, p + 1))
-    lengths = np.maximum(rng.poisson(per_row, n), 1)
-    words = np.searchsorted(shares, rng.uniform(0, shares[-1], lengths.sum()))
-    rows = np.repeat(np.arange(n), lengths)
-    X = scipy.sparse.csr_array((np.ones(len(rows)), (rows, words)), shape=(n, p))
-    X.data = 1 + np.log(X.data)
-    return normalize(X)
 
 
 def sparse(quick):
@@ -324,11 +184,12 @@ def sparse(quick):
         "text, 10000 x 30000, 60 a row": uniform(
             (10_000 // scale, 30_000 // scale), density=2e-3 * scale
         ),
-        "text by Zipf, 10000 x 30000": text(rng, 10_000 // scale, 30_000 // scale, 100),
+        "text by Zipf, 10000 x 30000": word_counts(
+            rng, 10_000 // scale, 30_000 // scale, 100
+        ),
     }
     for name, X in cases.items():
-        f = X @ rng.standard_normal(X.shape[1])
-        y = (f > np.median(f)).astype(int)
+        y = linear_labels(rng, X)
         ours, mlp = Ours(X, y, (50,), 1.0), MLP(X, y, (50,), 1.0)
         fit = partial(ours.fit, 0, tol=0, max_iter=20)
         *seconds, other = interleaved(
@@ -400,7 +261,7 @@ def load(quick):
     """A fit while other processes keep both cores busy."""
     title("Under load: two busy processes beside the fit")
     n, p, hidden = (10_000, 50, (64,)) if quick else (20_000, 100, (100,))
-    X, y = make_data(n, p, np.float64)
+    X, y = dense(n, p, np.float64)
     ours, mlp = Ours(X, y, hidden, 1.0), MLP(X, y, hidden, 1.0)
     functions = [
         lambda: ours.fit(0, tol=0, max_iter=20),
@@ -425,9 +286,11 @@ SECTIONS = {
     function.__name__: function
     for function in (
         evaluation,
-        fit,
-        small,
+        whole_fits,
         small_fits,
+        small,
+        scaling,
+        latency,
         threads,
         sparse,
         memory,
