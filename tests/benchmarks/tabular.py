@@ -148,15 +148,17 @@ def ours_scaled(seed: int) -> Any:
 
 
 OURS = "tabular_pipeline()"
+SCALED = "behind StandardScaler"
+BASE = "HistGradientBoosting"
 MODELS: dict[str, Callable[[int], Any]] = {
     "LogisticRegression": lambda seed: make_pipeline(
         preprocessing(), LogisticRegression(max_iter=5000)
     ),
-    "HistGradientBoosting": lambda seed: make_pipeline(
+    BASE: lambda seed: make_pipeline(
         Categories(), HistGradientBoostingClassifier(random_state=seed)
     ),
     OURS: ours,
-    "behind StandardScaler": ours_scaled,
+    SCALED: ours_scaled,
     "XGBoost": xgboost,
     "LightGBM": lightgbm,
     "MLPClassifier": lambda seed: make_pipeline(
@@ -214,7 +216,7 @@ ROBUST = RobustScaler(unit_variance=True)
 # One thing at a time changed, on the choosing half.
 CHOICES: dict[str, Callable[[int], Any]] = {
     OURS: ours,
-    "behind StandardScaler": ours_scaled,
+    SCALED: ours_scaled,
     **{f"n_bins={n}": encoder(n_bins=n) for n in (0, 2, 4, 8, 16)},
     **{f"ramp_scale={s:g}": encoder(ramp_scale=s) for s in (0.125, 0.25, 1.0)},
     "outliers bent": encoder(ROBUST, FunctionTransformer(bend)),
@@ -331,10 +333,14 @@ def run(
         )
 
 
-def means(table: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Sets in rows, models in columns: means over the splits that all have."""
-    wide = table.pivot_table(index=["name", "seed"], columns="model", values=column)
-    return wide.groupby("name").mean()
+def of_splits(table: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Sets and splits in rows, models in columns."""
+    return table.pivot_table(index=["name", "seed"], columns="model", values=column)
+
+
+def means(table: pd.DataFrame, column: str, models: list[str]) -> pd.DataFrame:
+    """Sets in rows: means over the splits that all these models were fitted to."""
+    return of_splits(table, column)[models].dropna().groupby("name").mean()
 
 
 def geometric(ratios: pd.DataFrame) -> pd.Series:
@@ -343,13 +349,13 @@ def geometric(ratios: pd.DataFrame) -> pd.Series:
 
 def summary(table: pd.DataFrame, models: list[str], base: str) -> pd.DataFrame:
     """Each model on all sets that all of these models were fitted to."""
-    nll = means(table, "nll")[models].dropna()
+    nll = means(table, "nll", models)
     others = {
-        name: means(table, name).loc[nll.index, models]
+        name: means(table, name, models)
         for name in ("accuracy", "auc", "calibration", "processor_seconds")
     }
     # The same network behind a scaler is no peer of its own.
-    peers = nll.drop(columns="behind StandardScaler", errors="ignore")
+    peers = nll.drop(columns=SCALED)
     columns = {
         "log-loss rank": peers.rank(axis=1).mean(),
         f"log-loss / {base}'s": geometric(nll.div(nll[base], axis=0)),
@@ -360,7 +366,8 @@ def summary(table: pd.DataFrame, models: list[str], base: str) -> pd.DataFrame:
         "seconds": others["processor_seconds"].sum(),
         "best on": peers.eq(peers.min(axis=1), axis=0).sum(),
     }
-    print(f"({len(nll)} sets)")
+    n_splits = of_splits(table, "nll")[models].dropna().groupby("name").size()
+    print(f"({len(nll)} sets; splits of a set: {n_splits.min()} to {n_splits.max()})")
     return pd.DataFrame(columns)
 
 
@@ -371,39 +378,40 @@ def print_tables(out: Path) -> None:
     table = everything[everything.part == "run"]
     if len(table):
         have = [model for model in MODELS if model in set(table.model)]
-        quick = [model for model in have if model not in DEEP]
-        for models in ([m for m in quick if m != "CatBoost"], quick, have):
+        for slow in ([], ["CatBoost"], ["CatBoost", "RealMLP-TD"], have):
+            # Each slower model leaves fewer sets.
+            models = [m for m in have if m not in ("CatBoost", *DEEP) or m in slow]
             print("\n== report half")
-            print(summary(table, models, "HistGradientBoosting").to_string())
-        wide = means(table, "nll")[have]
-        wide.insert(0, "n", table.groupby("name").n.first())
-        wide["ours / scaled"] = wide[OURS] / wide["behind StandardScaler"]
-        print("\n== log-loss of each set")
-        print(wide.sort_values("n").to_string())
-        print("\n== seconds of each set, on one core")
-        print(means(table, "processor_seconds")[have].loc[wide.index].to_string())
+            print(summary(table, models, BASE).to_string())
+        wide = of_splits(table, "nll")[have]
+        wide.insert(0, "n", table.groupby(["name", "seed"]).n.first())
+        wide["ours / scaled"] = wide[OURS] / wide[SCALED]
+        wide = wide.sort_values(["n", "seed"])
+        print("\n== log-loss of each set and split")
+        print(wide.to_string())
+        print("\n== seconds of each set and split, on one core")
+        seconds = of_splits(table, "processor_seconds")
+        print(seconds.loc[wide.index, have].to_string())
     table = everything[everything.part == "choose"]
     if len(table):
-        nll = means_of_splits(table)
-        ratios = nll.div(nll["behind StandardScaler"], axis=0)
-        print("\n== choosing half: log-loss over that behind StandardScaler")
-        print(
-            pd.DataFrame(
-                {
-                    "splits": ratios.count(),
-                    "geometric mean": geometric(ratios),
-                    "mean difference": nll.sub(
-                        nll["behind StandardScaler"], axis=0
-                    ).mean(),
-                    "lower": ratios.lt(1).sum(),
-                    "worst": ratios.max(),
-                }
-            ).to_string()
-        )
+        print("\n== choosing half: log-loss over others'")
+        print(choices(of_splits(table, "nll")).to_string())
 
 
-def means_of_splits(table: pd.DataFrame) -> pd.DataFrame:
-    return table.pivot_table(index=["name", "seed"], columns="model", values="nll")
+def choices(nll: pd.DataFrame) -> pd.DataFrame:
+    """Each encoder beside no encoder, and beside the default one."""
+    columns = {}
+    for label, base in (("scaler", SCALED), ("default", OURS)):
+        ratios = nll.div(nll[base], axis=0)
+        columns |= {
+            f"over {label}": geometric(ratios),
+            f"(error) {label}": np.log(ratios).sem(),
+            f"nats over {label}": nll.sub(nll[base], axis=0).mean(),
+            f"lower than {label}": ratios.lt(1).mean(),
+            f"worst over {label}": ratios.max(),
+            f"on {label}": ratios.idxmax().str[0],
+        }
+    return pd.DataFrame({"splits": nll.count()} | columns)
 
 
 def plot_all(out: Path, folder: Path) -> None:
@@ -415,10 +423,11 @@ def plot_all(out: Path, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     everything = pd.read_json(out / "results.jsonl", lines=True)
     table = everything[everything.part == "run"]
-    nll = means(table, "nll")
+    nll = of_splits(table, "nll")
     models = [model for model in MODELS if model in nll]
     colors = dict(zip(models, mpl.color_sequences["tab10"], strict=False))
-    ratios = nll.div(nll["HistGradientBoosting"], axis=0)
+    # Each split beside the same split: not all models have all.
+    ratios = np.exp(np.log(nll.div(nll[BASE], axis=0)).groupby("name").mean())
     order = ratios[OURS].sort_values(ascending=False).index
 
     fig, ax = plt.subplots(figsize=(7, 7.5), layout="constrained")
@@ -448,35 +457,43 @@ def plot_all(out: Path, folder: Path) -> None:
     fig.legend(loc="outside upper center", ncols=3, frameon=False)
     fig.savefig(folder / "sets.svg")
 
-    complete = nll[models].dropna()
-    seconds = means(table, "processor_seconds").loc[complete.index, models].sum()
-    ranks = complete.rank(axis=1).mean()
-    fig, ax = plt.subplots(figsize=(6.5, 4.2), layout="constrained")
-    for model in models:
-        ax.scatter(seconds[model], ranks[model], color=colors[model], s=60)
-        ax.annotate(
-            model,
-            (seconds[model], ranks[model]),
-            xytext=(0, -7 if model == "HistGradientBoosting" else 7),
-            textcoords="offset points",
-            ha="center",
-            va="top" if model == "HistGradientBoosting" else "bottom",
-            weight="bold" if model == OURS else "normal",
-        )
-    ax.set(
-        xscale="log",
-        xlabel=f"processor seconds to fit {len(complete)} sets",
-        ylabel="mean rank by log-loss (lower: better)",
+    peers = [model for model in models if model != SCALED]
+    quick = [model for model in peers if model not in DEEP]
+    panels = [quick] if quick == peers else [quick, peers]
+    fig, axes = plt.subplots(
+        1, len(panels), figsize=(5.2 * len(panels), 4.2), layout="constrained"
     )
-    ax.margins(0.18, 0.15)
+    for ax, shown in zip(np.atleast_1d(axes), panels, strict=True):
+        complete = means(table, "nll", shown)
+        seconds = means(table, "processor_seconds", shown).sum()
+        ranks = complete.rank(axis=1).mean()
+        for model in shown:
+            below = model == BASE
+            ax.scatter(seconds[model], ranks[model], color=colors[model], s=60)
+            ax.annotate(
+                model,
+                (seconds[model], ranks[model]),
+                xytext=(0, -7 if below else 7),
+                textcoords="offset points",
+                ha="center",
+                va="top" if below else "bottom",
+                weight="bold" if model == OURS else "normal",
+            )
+        ax.set(
+            xscale="log",
+            xlabel=f"processor seconds to fit {len(complete)} sets",
+            ylabel="mean rank by log-loss (lower: better)",
+        )
+        ax.margins(0.22, 0.15)
     fig.savefig(folder / "time.svg")
 
     fig, ax = plt.subplots(figsize=(5.2, 5), layout="constrained")
     ax.plot([0, 1], [0, 1], color="0.6", lw=1)
-    for model in (OURS, "HistGradientBoosting", "CatBoost", "MLPClassifier"):
-        if model in models:
-            said, came = reliability(out, table[table.model == model])
-            ax.plot(said, came, "o-", ms=4, label=model, color=colors[model])
+    shown = [m for m in (OURS, BASE, "CatBoost", "MLPClassifier") if m in models]
+    fits = of_splits(table, "nll")[shown].dropna().index
+    for model in shown:
+        said, came = reliability(out, model, fits)
+        ax.plot(said, came, "o-", ms=4, label=model, color=colors[model])
     ax.set(xlabel="predicted probability", ylabel="frequency", xlim=(0, 1), ylim=(0, 1))
     ax.set_aspect("equal")
     ax.legend(frameon=False)
@@ -484,14 +501,14 @@ def plot_all(out: Path, folder: Path) -> None:
 
 
 def reliability(
-    out: Path, table: pd.DataFrame, n_bins: int = 10
+    out: Path, model: str, fits: pd.MultiIndex, n_bins: int = 10
 ) -> tuple[np.ndarray, np.ndarray]:
     """Probabilities and frequencies by tenths, over all sets of two classes alike."""
     said, came = [], []
-    for line in table.itertuples():
-        proba = np.load(out / "proba" / f"{line.name} {line.model} {line.seed}.npy")
+    for name, seed in fits:
+        proba = np.load(out / "proba" / f"{name} {model} {seed}.npy")
         if proba.shape[1] == 2:
-            y = split(line.name, line.seed, 400_000)[3]
+            y = split(name, seed, 400_000)[3]
             bins = np.minimum((proba[:, 1] * n_bins).astype(int), n_bins - 1)
             weight = np.bincount(bins, minlength=n_bins) / len(y)
             of_set = [
