@@ -118,6 +118,10 @@ def test_the_parameters_of_early_stopping_are_left_as_they_are(problem):
     restart, _ = ended(problem, problem.theta, validation=watching)
     balance(restart, objective, shares_of(problem))
     assert restart.end.iterate.loss < before.loss
+    # Nor on the choice among several.
+    watching.begin_iteration(before)
+    watching.end_iteration(before)
+    assert restart.loss == restart.end.iterate.loss != watching.best_loss
 
 
 def test_a_class_without_weight_stays_without():
@@ -146,3 +150,19 @@ def test_fits_predict_the_shares_on_average(n_classes, hidden):
     clf = ReLULogisticClassifier(hidden, random_state=0).fit(X, y, weights)
     means = weights @ clf.predict_proba(X) / weights.sum()
     assert_allclose(means, shares, rtol=3e-3)
+
+
+@pytest.mark.parametrize("bias", [800.0, -800.0])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_probabilities_of_zero_and_one_are_left_as_they_are(n_classes, bias):
+    """Their odds have no logarithm."""
+    problem = Problem((5,), n_classes=n_classes, n_samples=64)
+    # Shares that are exact, so that the probabilities are.
+    problem.y, problem.s = np.arange(64) % 4 % n_classes, np.ones(64)
+    theta = problem.theta.copy()
+    theta[-1] = bias
+    restart, objective = ended(problem, theta)
+    before = restart.end.iterate
+    balance(restart, objective, shares_of(problem))
+    assert restart.end.iterate is before
+    assert restart.end.n_evaluations == 5

@@ -16,7 +16,9 @@ from sklearn_relulogit._model.blocks import Block, Parts
 from sklearn_relulogit._model.collapse import (
     asks_for_constant,
     collapse_alpha,
+    constant_network,
     flip_dead_layers,
+    is_constant,
     penalty_of,
 )
 from sklearn_relulogit._model.likelihood import Logistic, Softmax
@@ -283,3 +285,66 @@ def test_the_penalty_of_a_start_is_that_of_the_loss():
     assert penalty_of(theta, shapes, 0.7, 5.0) == pytest.approx(expected)
     assert penalty_of(theta, shapes, 1e300, 1e-300) == np.inf
     assert penalty_of(theta, shapes, 0.0, 1e-300) == 0
+
+
+def parts_with(*values, weights=None, dtype=np.float64):
+    """Parts of two blocks each whose rows have these logits, and their network."""
+    blocks = []
+    for part in values:
+        X = np.asarray(part, dtype)
+        s = np.ones(len(X), dtype) if weights is None else np.asarray(weights, dtype)
+        blocks.append([Block(X[:2], None, s[:2]), Block(X[2:], None, s[2:])])
+    theta = np.concatenate([np.eye(2).ravel(), [0, 0]])
+    return theta, [(2, 2)], Parts(blocks, 1.0)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("output", [0, 1])
+def test_a_constant_has_the_same_logits_in_all_rows(dtype, output):
+    """To a millionth, in each part and from part to part."""
+    level = np.tile([3.0, -2.0] if dtype == np.float64 else [0.0, 0.0], (5, 1))
+    # A row, in each place, that differs by so much; and all rows of a part.
+    for row in (*range(5), slice(None)):
+        for difference, same in [(0.5e-6, True), (5e-6, False), (2.0, False)]:
+            for sign in (1, -1):
+                other = level.copy()
+                other[row, output] += sign * difference
+                for several in ([other], [level, other], [other, level, level]):
+                    expected = same or (len(several) == 1 and row == slice(None))
+                    found = is_constant(*parts_with(*several, dtype=dtype))
+                    assert found == expected
+    # Large logits too, and of either sign.
+    large = np.tile([30.0, -40.0], (4, 1)).astype(dtype)
+    assert is_constant(*parts_with(large, large, dtype=dtype))
+    assert not is_constant(*parts_with(large, -large, dtype=dtype))
+
+
+def test_rows_without_weight_do_not_tell_of_a_constant():
+    X = np.array([[0.0, 1.0], [5.0, 1.0], [0.0, 1.0], [7.0, -3.0]])
+    assert not is_constant(*parts_with(X, X))
+    assert is_constant(*parts_with(X, X, weights=[1, 0, 2, 0]))
+    assert is_constant(*parts_with(X, X, weights=[0, 0, 1, 0]))
+    assert not is_constant(*parts_with(X, X, weights=[1, 0, 0, 1e-9]))
+
+
+@pytest.mark.parametrize("shares", [[0.2, 0.8], [0.5, 0.25, 0.25], [1.0, 0.0]])
+def test_the_constant_network_predicts_the_shares(shares):
+    n_outputs = len(shares) if len(shares) > 2 else 1
+    shapes = layer_shapes(3, (4,), n_outputs)
+    theta = constant_network(shapes, np.array(shares))
+    assert np.isfinite(theta).all()
+    logits, _ = unpack(theta, shapes)[-1][1], None
+    assert_array_equal(theta[:-n_outputs], 0)
+    z = np.array([0, logits[0]]) if n_outputs == 1 else logits
+    assert_allclose(np.exp(z - z.max()) / np.exp(z - z.max()).sum(), shares, atol=1e-15)
+
+
+@pytest.mark.parametrize(("excess", "asked"), [(2.8e-3, True), (2.9e-3, False)])
+def test_a_gain_that_may_be_rounding_is_none(excess, asked):
+    """Half a millionth of a nat: slope^2 / (2 K) with slope = e / 2 and K = 2."""
+    X, y = np.array([[-1.0], [1.0], [-1.0], [1.0]]), np.array([0, 1, 1, 0])
+    weights = 1 + excess * np.array([1, 1, -1, -1])
+    data = Block(X, y, weights)
+    for factor in (1.0, 1e-3, 1e5):
+        scaled = data._replace(X=factor * X, sample_weight=weights * factor)
+        assert asks_for_constant(0.0, scaled, 2, Logistic()) == asked

@@ -13,6 +13,7 @@ from sklearn_relulogit._rows.distinct import (
     keyed,
     merge_equal_rows,
     row_keys,
+    separate,
     smallest_keys,
     standard_keys,
 )
@@ -345,3 +346,19 @@ def test_rows_without_weight_have_no_keys(data, container):
         sample = keyed(Block(container(X), y, zero), moments)
         assert len(sample.keys) == sample.block.X.shape[0] == (zero > 0).sum()
         assert_array_equal(sample.block.y, y[zero > 0])
+
+
+def test_keys_are_changed_only_where_they_stand_for_different_rows():
+    """By the order of the exact ones, wherever the rows are."""
+    largest = np.iinfo(np.int64).max
+    keys = np.array([5, 2, 5, largest, 2, 9, largest, 5])
+    exact = np.array([40, 7, 10, 1, 7, 0, 2, 10])
+    for seed in range(4):
+        order = np.random.RandomState(seed).permutation(8)
+        found = np.empty(8, np.int64)
+        found[order] = separate(keys[order], exact[order])
+        # The first of each key keeps it: all of 2 and 9, of the others some.
+        assert_array_equal(found[[1, 2, 3, 4, 5, 7]], keys[[1, 2, 3, 4, 5, 7]])
+        assert len({*found}) == 6
+        assert not {*found[[0, 6]]} & {*keys}
+    assert_array_equal(separate(np.arange(4), np.arange(4)[::-1]), np.arange(4))

@@ -22,7 +22,7 @@ from sklearn_relulogit._model.blocks import Block
 from sklearn_relulogit._rows.groups import MIN_GROUPS, check_groups, rows_of_some
 from sklearn_relulogit._rows.held import Held
 from sklearn_relulogit._rows.rows import Given
-from sklearn_relulogit._rows.validation import group_shares
+from sklearn_relulogit._rows.validation import group_counts, group_shares
 from sklearn_relulogit._search.halves import balanced, halves
 
 ALL = 10**9
@@ -276,6 +276,45 @@ def test_early_stopping_leaves_each_class_to_train_on():
     y = np.array([0, 0, 1, 1, 2, 2])
     with pytest.raises(ValueError, match="Pass X_val and y_val, or groups"):
         group_shares(np.zeros(6), y, 0.1, np.random.RandomState(0))
+
+
+def drawn_one_by_one(groups, y, fraction, rng):
+    """The rows of the groups to validate on, as the docstring says, row by row."""
+    names, classes = np.unique(groups), np.unique(y)
+
+    def shares(chosen):
+        return [np.isin(groups[y == code], chosen).mean() for code in classes]
+
+    def distance(chosen):
+        return sum((share - fraction) ** 2 for share in shares(chosen))
+
+    chosen, spare = [], []
+    for name in names[rng.permutation(len(names))]:
+        if max(shares([name])) < 1:
+            spare.append(name)
+        joined = [*chosen, name]
+        if max(shares(joined)) < 1 and distance(joined) < distance(chosen) - 1e-12:
+            chosen = joined
+    return np.isin(groups, chosen or min(spare, key=lambda g: (groups == g).sum()))
+
+
+@pytest.mark.parametrize("fraction", [0.02, 0.1, 0.33, 0.9])
+@pytest.mark.parametrize("n_groups", [3, 12])
+def test_groups_are_drawn_as_long_as_they_bring_the_classes_nearer(n_groups, fraction):
+    for seed in range(12):
+        rng = np.random.RandomState(seed)
+        groups, y = rng.randint(0, n_groups, 40), rng.randint(0, 3, 40)
+        shares, expected = (
+            draw(groups, y, fraction, np.random.RandomState(seed))
+            for draw in (group_shares, drawn_one_by_one)
+        )
+        assert_array_equal(shares, expected)
+
+
+def test_rows_of_groups_are_counted_by_class():
+    """Classes without rows are left out."""
+    number, y = np.array([2, 0, 2, 2, 0, 1]), np.array([5, 1, 1, 5, 1, 3])
+    assert_array_equal(group_counts(number, y), [[2, 0, 0], [0, 1, 0], [1, 0, 2]])
 
 
 # In the estimators.

@@ -14,7 +14,10 @@ from sklearn.preprocessing import scale
 from threadpoolctl import threadpool_limits
 
 from sklearn_relulogit import ReLULogisticClassifier
-from sklearn_relulogit._model.affine import activation_patterns
+from sklearn_relulogit._model.affine import (
+    activation_patterns,
+    mean_absolute_contributions,
+)
 from sklearn_relulogit._model.blocks import BLOCK_NUMBERS, row_parts
 from sklearn_relulogit._model.parameters import unpack
 
@@ -241,3 +244,21 @@ def test_errors():
         clf.local_linear(X)
     with pytest.raises(ValueError, match="2D array"):
         unnamed.local_linear(np.ones(30))
+
+
+@pytest.mark.parametrize("coefficients", [1, 2**17])
+@pytest.mark.parametrize("container", [np.asarray, scipy.sparse.csr_array])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_the_mean_of_absolute_contributions(
+    coefficients, container, n_classes, monkeypatch
+):
+    """However few rows are taken at a time."""
+    monkeypatch.setattr("sklearn_relulogit._model.affine.COEFFICIENTS", coefficients)
+    clf, X = random_network((6, 5), n_classes)
+    rng = np.random.RandomState(0)
+    weights, reference = rng.uniform(0, 2, len(X)), rng.standard_normal(4)
+    coef, _ = clf.local_linear(X)
+    sizes = np.abs(coef.reshape(len(X), -1, 4) * (X - reference)[:, None])
+    layers = list(zip(clf.coefs_, clf.intercepts_, strict=True))
+    found = mean_absolute_contributions(layers, container(X), weights, reference)
+    assert_allclose(found, np.average(sizes.mean(axis=1), 0, weights), rtol=1e-10)

@@ -412,6 +412,9 @@ def test_the_vertex_is_that_of_a_parabola():
     assert vertex(losses(1.7, (1, 2)), 2) == 2
     assert vertex({1: 0.5, 2: 0.5, 3: 0.5}, 2) == 2
     assert vertex({1: 0.7, 2: 0.5, 3: np.inf}, 2) == 2
+    # Steps that gain too little are not taken, so that both may be a little lower.
+    assert vertex({1: 0.4999, 2: 0.5, 3: 0.4998}, 2) == 2
+    assert vertex({1: 0.4999, 2: 0.5, 3: 0.6}, 2) == 1.5
 
 
 @pytest.mark.parametrize("hidden", [(), (8,)])

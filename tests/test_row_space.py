@@ -203,3 +203,31 @@ def test_fits_are_those_of_an_orthonormal_basis():
     assert whole.coef_.shape == (1, 100)
     assert_allclose(whole.predict_proba(X), rotated.predict_proba(Z), atol=1e-6)
     assert_allclose(whole.coef_ @ Q, rotated.coef_, atol=1e-5)
+
+
+@pytest.mark.parametrize("container", [np.asarray, scipy.sparse.csr_array])
+def test_features_that_do_not_vary_are_left_out(container):
+    """The space is that of the others, and their weights are zero."""
+    rng = np.random.RandomState(0)
+    X, shapes = rng.standard_normal((10, 30)), [(30, 4), (4, 1)]
+    varies = np.arange(40) % 4 > 0
+    wide = np.full((10, 40), 7.0)
+    wide[:, varies] = X
+    unit = np.where(varies, 1.0, np.inf)
+    plain = RowSpace.of(container(X), X.mean(axis=0), np.ones(30))
+    space = RowSpace.of(container(wide), wide.mean(axis=0), unit)
+    labels, weights = np.zeros(10, int), np.ones(10)
+    Z, expected = (
+        found.reduce_rows(Block(container(data), labels, weights)).X
+        for found, data in ((space, wide), (plain, X))
+    )
+    assert_allclose(np.abs(Z), np.abs(expected), rtol=1e-7, atol=1e-9)
+    fitted = [(Z.shape[1], 4), (4, 1)]
+    phi = rng.standard_normal(n_parameters(fitted))
+    wide_shapes = [(40, 4), (4, 1)]
+    theta = space.expand(phi, fitted)
+    W_T = unpack(theta, wide_shapes)[0][0]
+    assert_array_equal(W_T[~varies], 0)
+    assert_allclose(space.reduce(theta, wide_shapes), phi, rtol=1e-8, atol=1e-9)
+    assert_allclose(logits(theta, wide_shapes, wide), logits(phi, fitted, Z), rtol=1e-8)
+    assert shapes[0][0] == varies.sum()

@@ -8,7 +8,12 @@ import scipy.sparse
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_relulogit._model.blocks import Block
-from sklearn_relulogit._rows.statistics import joint_moments, moments_of
+from sklearn_relulogit._rows.statistics import (
+    joint_moments,
+    largest_values,
+    moments_of,
+    rows_of_block,
+)
 
 CONTAINERS = {
     "dense": np.asarray,
@@ -201,7 +206,14 @@ def test_what_varies(container):
 
 
 @pytest.mark.parametrize(
-    ("shape", "known"), [((50, 9), True), ((50, 11), False), ((29, 9), False)]
+    ("shape", "known"),
+    [
+        ((50, 9), True),
+        ((50, 10), True),
+        ((50, 11), False),
+        ((30, 9), True),
+        ((29, 9), False),
+    ],
 )
 def test_quartiles_are_of_enough_rows_and_not_too_many_numbers(
     shape, known, monkeypatch
@@ -211,3 +223,82 @@ def test_quartiles_are_of_enough_rows_and_not_too_many_numbers(
     data = data_of(X, np.ones(len(X)), np.asarray)
     moments = moments_of(data).with_quartiles(data)
     assert (moments.spread is not None, moments.middle is not None) == (known, known)
+
+
+def test_the_sizes_of_constants_are_zero():
+    """What sums leave of them is rounding."""
+    X = np.random.RandomState(0).standard_normal((40, 3)) * [1, 3, 0] + 0.1
+    data = data_of(X, np.ones(40))
+    moments = moments_of(data)
+    quartiles = moments.with_quartiles(data)
+    assert (len(moments.sizes), len(quartiles.sizes)) == (2, 3)
+    deviation, reach, spread = quartiles.sizes
+    assert_array_equal(deviation[2], 0)
+    for size, expected in [
+        (deviation, np.std(X, axis=0)),
+        (reach, np.abs(X - X.mean(axis=0)).max(axis=0)),
+        (spread, quartiles.spread),
+    ]:
+        assert size[2] == 0
+        assert_allclose(size[:2], expected[:2], rtol=1e-12)
+
+
+@pytest.mark.parametrize("container", [np.asarray, scipy.sparse.csr_array])
+def test_quartiles_are_of_the_first_thousand_rows(container):
+    """As if there were no others."""
+    rng = np.random.RandomState(0)
+    X, weights = rng.standard_normal((3000, 2)), rng.uniform(0.1, 1, 3000)
+    all_rows, first = data_of(X, weights, container), data_of(X[:1000], weights[:1000])
+    found = moments_of(all_rows).with_quartiles(all_rows)
+    expected = moments_of(first).with_quartiles(first)
+    assert_array_equal(found.middle, expected.middle)
+    assert_array_equal(found.spread, expected.spread)
+
+
+@pytest.mark.parametrize("stored", range(0, 101, 5))
+def test_quartiles_of_sparse_data_are_those_of_dense_data(stored):
+    """Whatever share of the numbers is stored, also in several terms, or is zero."""
+    rng = np.random.RandomState(stored)
+    X = np.zeros((100, 3))
+    X[:stored] = rng.standard_normal((stored, 3)) - [0, 5, -5]
+    X = rng.permutation(X)
+    half = scipy.sparse.coo_array(X / 2)
+    twice = scipy.sparse.csr_array(
+        (
+            np.tile(half.data, 2),
+            (np.tile(half.coords[0], 2), np.tile(half.coords[1], 2)),
+        ),
+        shape=X.shape,
+    )
+    weights = np.ones(100)
+    expected = moments_of(data_of(X, weights)).with_quartiles(data_of(X, weights))
+    for S in (scipy.sparse.csr_array(X), twice):
+        data = Block(S, np.zeros(100, int), weights)
+        found = moments_of(data).with_quartiles(data)
+        assert_allclose(found.middle, expected.middle, rtol=1e-15)
+        assert_allclose(found.spread, expected.spread, rtol=1e-15)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize(("steps", "varies"), [(1, False), (4, False), (5, True)])
+def test_a_constant_differs_by_no_more_than_four_roundings(steps, varies, sign):
+    X = sign * np.array([[1.0], [1.0 + steps * np.finfo(float).eps]])
+    assert moments_of(data_of(X, [1, 1])).varies == [varies]
+
+
+@pytest.mark.parametrize("numbers", [1, 10, 1000])
+def test_blocks_hold_about_so_many_numbers(numbers):
+    """Of sparse rows those that are stored; and a row at least."""
+    X = np.random.RandomState(0).uniform(size=(50, 8))
+    X[:, 6:] = 0
+    assert rows_of_block(X, numbers) == max(numbers // 8, 1)
+    # Its dense sums should not take longer than the rows themselves.
+    sparse = rows_of_block(scipy.sparse.csr_array(X), numbers)
+    assert sparse == max(numbers, 4 * 8) // 6
+    assert rows_of_block(scipy.sparse.csr_array((0, 8)), numbers) >= 1
+
+
+@pytest.mark.parametrize("container", CONTAINERS.values(), ids=list(CONTAINERS))
+def test_the_largest_values_are_absolute(container):
+    X = np.array([[1.0, -4.0, 0.0, -2.0], [3.0, 2.0, 0.0, -1.0]])
+    assert_array_equal(largest_values(container(X)), [3, 4, 0, 2])

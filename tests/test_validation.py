@@ -335,3 +335,40 @@ def test_copies_of_a_row_are_divided_one_by_one():
     assert_allclose(copies, np.rint(copies), atol=1e-9)
     assert (np.abs(copies - 100) < 4 * np.sqrt(90)).all()
     assert copies[0] != copies[1]
+
+
+@pytest.mark.parametrize("fraction", [0.5, 0.9])
+def test_a_class_of_recurring_rows_keeps_one_to_train_on(fraction):
+    """Its copies are drawn one by one, and now and then all of them."""
+    # One copy of each of two classes with the same features, and a third class.
+    keys, y = np.array([3, 3, 1, 2, 4, 5]), np.array([0, 1, 2, 2, 2, 2])
+    drawn = set()
+    for seed in range(30):
+        rng = np.random.RandomState(seed)
+        shares = validation_shares(keys, y, np.ones(6), fraction, rng)
+        assert_array_equal(shares[:2], 0)
+        drawn.add(shares[2:].sum())
+    assert drawn == {round(fraction * 4) if fraction < 0.9 else 3}
+    # Of two copies of a class, on rows of their own, both or one.
+    keys, y = np.array([3, 3, 6, 6, 1, 2]), np.array([0, 1, 0, 1, 2, 2])
+    seen = set()
+    for seed in range(30):
+        rng = np.random.RandomState(seed)
+        shares = validation_shares(keys, y, np.ones(6), fraction, rng)
+        assert {*shares} <= {0, 1}
+        for code in (0, 1):
+            seen.add((*shares[y == code],))
+    assert {(0, 1), (1, 0)} <= seen
+    assert (1, 1) not in seen
+
+
+def test_rows_that_do_not_recur_are_split_as_a_stratified_split_does():
+    """Whole, of each class its share, whatever they weigh."""
+    keys, y = np.arange(60), np.arange(60) % 2 + (np.arange(60) < 9)
+    weights = np.random.RandomState(0).uniform(0.1, 5, 60)
+    shares = validation_shares(keys, y, weights, 0.2, np.random.RandomState(1))
+    _, chosen = stratified_split(y, 0.2, np.random.RandomState(1))
+    assert_array_equal(np.flatnonzero(shares), chosen)
+    assert {*shares} == {0, 1}
+    with pytest.raises(ValueError, match="all 3 distinct samples are of different"):
+        validation_shares(keys[:3], keys[:3], weights[:3], 0.2, np.random)
