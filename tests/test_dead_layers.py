@@ -328,12 +328,13 @@ def test_rows_without_weight_do_not_tell_of_a_constant():
 
 
 @pytest.mark.parametrize("shares", [[0.2, 0.8], [0.5, 0.25, 0.25], [1.0, 0.0]])
-def test_the_constant_network_predicts_the_shares(shares):
+@pytest.mark.parametrize("layers", [(), (4,), (4, 2)])
+def test_the_constant_network_predicts_the_shares(shares, layers):
     n_outputs = len(shares) if len(shares) > 2 else 1
-    shapes = layer_shapes(3, (4,), n_outputs)
+    shapes = layer_shapes(3, layers, n_outputs)
     theta = constant_network(shapes, np.array(shares))
     assert np.isfinite(theta).all()
-    logits, _ = unpack(theta, shapes)[-1][1], None
+    logits = unpack(theta, shapes)[-1][1]
     assert_array_equal(theta[:-n_outputs], 0)
     z = np.array([0, logits[0]]) if n_outputs == 1 else logits
     assert_allclose(np.exp(z - z.max()) / np.exp(z - z.max()).sum(), shares, atol=1e-15)

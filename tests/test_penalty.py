@@ -17,6 +17,7 @@ from sklearn_relulogit._model.collapse import collapse_alpha, revive, strongest_
 from sklearn_relulogit._model.likelihood import Logistic, likelihood_of
 from sklearn_relulogit._model.parameters import initial_theta, layer_shapes, unpack
 from sklearn_relulogit._optimize.coordinates import FeatureScale
+from sklearn_relulogit._optimize.monitors import Watcher
 from sklearn_relulogit._search.auto import (
     MAX_STEPS,
     choose_alpha,
@@ -551,6 +552,8 @@ def test_restarts_share_the_penalty(cancer):
         pytest.param(np.zeros((6, 2)), 30, id="features that say nothing"),
         # So few rows are fitted as they are, by a weak penalty.
         pytest.param(np.eye(2), 0.1, id="two rows"),
+        # Each of 30 rows has both labels: ten times its weight.
+        pytest.param(np.repeat(np.arange(30.0), 2)[:, None], 10, id="many rows"),
     ],
 )
 def test_nothing_to_choose_by(X, alpha):
@@ -676,3 +679,72 @@ def test_without_hidden_layers_the_gradient_of_a_search_is_to_be_smaller(dtype):
     hidden = precision.limits([(3, 4), (4, 1)], np.dtype(dtype))
     assert (linear.loss_tol, hidden.loss_tol > 0) == (0, True)
     assert linear.tol < hidden.tol
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_search_takes_the_path_that_its_losses_tell(seed):
+    """It leaves a penalty for one nat over all rows, and ends at the end of the path.
+
+    The path begins at the half power of ten below the penalty to begin with, in units
+    of the weights.
+    """
+    n = 60 + 20 * seed
+    X, y = make_classification(n, 5, flip_y=0.3, random_state=seed)
+    chosen = search(X, y, np.full(n, 3.0), (3,), weight_sum=1.5 * n)
+    exponents = 2 * np.log10(np.array(list(chosen.losses)) / 3)
+    assert_allclose(exponents, np.rint(exponents), atol=1e-9)
+    losses = dict(
+        zip(np.rint(exponents).astype(int), chosen.losses.values(), strict=True)
+    )
+    two = halves(distinct(Block(X, y, np.full(n, 3.0))), 2, n)
+    assert two.n_rows == n
+    start = next(iter(losses))
+    collapse = collapse_alpha(Block(X, y, np.full(n, 3.0)), Logistic(), X.std(axis=0))
+    assert 10 ** (start / 2) <= first_alpha(collapse, 3.0) / 3 < 10 ** (start / 2 + 0.5)
+    best, tried = descend(
+        lambda exponent, before: losses[exponent],
+        start,
+        least_gain=1 / n,
+        constant=constant_loss(two),
+    )
+    assert list(tried) == list(losses)
+    # The rows of the fit weigh as much as those of a half.
+    exponent = 2 * np.log10(chosen.alpha / 3)
+    assert exponent == pytest.approx(vertex(losses, best), abs=1.001 / 8)
+
+
+def test_the_network_of_a_search_is_that_of_the_first_half():
+    """Of the penalty whose losses are the lowest; it is what watchers are told of."""
+    X, y = make_classification(200, 5, flip_y=0.3, random_state=0)
+    seen, losses, means = [], [], []
+
+    class Watch(Watcher):
+        def end(self, alpha, values, mean, theta):
+            seen.append(theta)
+            losses.append(values)
+            means.append(mean)
+            return stops and len(seen) == 2
+
+    kwargs = {"weight_sum": 200.0, "hidden": (3,), "watchers": [Watch()]}
+    stops = False
+    theta = search(X, y, **kwargs).theta
+    (first, second), _, _ = halves(distinct(Block(X, y, np.ones(200))), 2, 200)
+
+    def nll(theta, rows):
+        (W_T, b), (V_T, c) = unpack(theta, layer_shapes(5, (3,), 1))
+        z = np.maximum(rows.X @ W_T + b, 0) @ V_T[:, 0] + c
+        return np.log1p(np.exp(np.where(rows.y, -z, z))).mean()
+
+    assert_array_equal(theta, seen[int(np.argmin(means))])
+    weights = len(second.y), len(first.y)
+    assert_allclose(means, np.average(losses, axis=1, weights=weights), rtol=1e-12)
+    for theta, values in zip(seen, losses, strict=True):
+        assert nll(theta, second) == pytest.approx(values[0], rel=1e-9)
+        assert nll(theta, first) != pytest.approx(values[0], rel=1e-3)
+    seen.clear()
+    stops = True
+    chosen = search(X, y, **kwargs)
+    assert_array_equal(chosen.theta, seen[int(np.argmin(means[:2]))])
+    assert list(chosen.losses.values()) == means[:2]
+    # Told to stop it still grows from the halves to all rows.
+    assert not chosen.interrupted
