@@ -1,5 +1,7 @@
 """At the end of a fit: mean probabilities that are the shares of the classes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from conftest import Problem
@@ -166,3 +168,14 @@ def test_probabilities_of_zero_and_one_are_left_as_they_are(n_classes, bias):
     balance(restart, objective, shares_of(problem))
     assert restart.end.iterate is before
     assert restart.end.n_evaluations == 5
+
+
+@pytest.mark.parametrize("mean", [-1e-17, 0.0, 1.0, 1 + 1e-15])
+def test_so_are_those_that_are_beyond_by_rounding(mean):
+    restart, objective = ended(problem := Problem((5,), n_classes=2), problem.theta)
+    gradient = restart.end.iterate.gradient.copy()
+    gradient[-1] = mean - 0.5
+    before = replace(restart.end.iterate, gradient=gradient)
+    restart.end.iterate = before
+    balance(restart, objective, np.array([0.5, 0.5]))
+    assert restart.end.iterate is before

@@ -67,3 +67,8 @@ def test_what_others_set_meanwhile_stays_where_nothing_was_held():
         assert n_blas_threads() == 2
         other.restore_original_limits()
         assert n_blas_threads() == 1
+
+
+def test_without_a_blas_library_there_is_one_thread(monkeypatch):
+    monkeypatch.setattr("sklearn_relulogit._threads._blas_libraries", lambda: ([], []))
+    assert n_blas_threads() == 1

@@ -211,6 +211,20 @@ def test_of_large_data_some_groups(sizes):
         assert len(first) == len(second) == 3
 
 
+def test_a_class_that_no_chosen_group_has_gives_two_rows():
+    rng = np.random.RandomState(0)
+    groups = np.arange(3000) // 2
+    X, y = rng.standard_normal((3000, 2)), rng.randint(0, 2, 3000)
+    y[-5:] = 2
+    for max_rows in (50, 100):
+        cut = divided(X, y, groups, max_rows=max_rows)
+        total = np.bincount(np.concatenate([half.y for half in cut.validation]))
+        assert total[:2].sum() == max_rows
+        in_both = [set(np.flatnonzero(half.y == 2)) for half in cut.training]
+        assert total.size == 2 or total[2] == 2
+        assert all(len(rows) <= 2 for rows in in_both)
+
+
 def test_some_groups_are_not_the_smallest():
     sizes = np.tile([1, 10], 500)
     groups = np.repeat(np.random.RandomState(0).permutation(1000), sizes)

@@ -221,3 +221,35 @@ def test_other_containers(data, container):
         X = same.X.toarray() if scipy.sparse.issparse(same.X) else same.X
         assert_array_equal(X, half.X)
         assert_array_equal(same.sample_weight, half.sample_weight)
+
+
+def test_of_a_rare_class_in_large_data_either_half_has_a_row():
+    """Although its part of the rows that are taken is less than one."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((2000, 3))
+    y = (np.arange(2000) < 3).astype(int)
+    cut = halves(Block(X, y, np.ones(2000)), 2, max_rows=100)
+    assert [np.bincount(half.y)[1] for half in cut.validation] == [1, 1]
+    assert cut.n_rows == 102
+    with_two = halves(Block(X[1:], y[1:], np.ones(1999)), 2, ALL)
+    assert [np.bincount(half.y)[1] for half in with_two.validation] == [1, 1]
+
+
+def test_a_row_that_weighs_less_than_half_a_copy_is_one_copy(recurring):
+    """It falls to one half, whole."""
+    weights = np.where(recurring.X[:, 0] == 0, 1e-4, 1.0)
+    cut = halves(recurring._replace(sample_weight=weights), 2, ALL)
+    first, second = (weight_of(half) for half in cut.validation)
+    light = {key for key in {*first, *second} if key[0] == 0}
+    assert len(light) == 6
+    for key in light:
+        several = first.get(key, 0), second.get(key, 0)
+        assert np.isfinite(several).all()
+        assert sum(several) == pytest.approx(
+            1e-4
+            * (
+                (recurring.X[:, 0] == 0)
+                & (recurring.X[:, 1] == key[1])
+                & (recurring.y == key[2])
+            ).sum()
+        )

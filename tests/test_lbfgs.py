@@ -301,3 +301,45 @@ def test_pairs_without_curvature_are_not_kept(gradient, is_kept):
     assert len(pairs) == is_kept
     if is_kept:
         assert_array_equal(pairs[0], [[0, 1], [0, 1]])
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({}, None),
+        # The largest derivative is a quarter of the value, or nothing at all.
+        ({"tol": 0.25}, "gradient tolerance"),
+        ({"tol": 0.2499}, None),
+        ({"tol": 0.25, "largest": 7.9}, None),
+        ({"tol": 0.25, "largest": 8.1}, "gradient tolerance"),
+        # The last ten iterations gained 2, a quarter too.
+        ({"loss_tol": 0.25}, None),
+        ({"loss_tol": 0.2501}, "loss tolerance"),
+        ({"loss_tol": 0.2501, "largest": 7.9}, None),
+        ({"max_iter": 13}, None),
+        ({"max_iter": 12}, "iteration limit"),
+        ({"max_iter": 5}, "iteration limit"),
+        # The first that holds is the reason.
+        ({"max_iter": 5, "loss_tol": 0.3}, "loss tolerance"),
+        ({"loss_tol": 0.3, "tol": 0.3}, "gradient tolerance"),
+    ],
+)
+def test_each_reason_holds_from_its_limit_on(change, reason, sign):
+    settings = {"tol": 0.0, "loss_tol": 0.0, "rounding": 0.0}
+    settings |= {"max_iter": 99, "max_fun": 99}
+    limits = lbfgs.Limits(**(settings | change))
+    gradient = np.array([0.5, -2.0, 1.0])
+    iterate = lbfgs.Iterate(START, START, sign * 8.0, gradient, 12)
+    curve = [99.0, *(sign * 8.0 + np.arange(10, -1, -1) / 5)]
+    assert limits.reason(iterate, curve) == reason
+    # Of ten iterations there is no gain of ten.
+    if "loss_tol" in change and len(change) == 1:
+        assert limits.reason(iterate, curve[2:]) is None
+
+
+def test_an_iteration_that_gains_nothing_may_be_rounding():
+    limits = lbfgs.Limits(0.0, 0.0, 0.0, 99, 99)
+    iterate = lbfgs.Iterate(START, START, 8.0, np.ones(4), 12)
+    assert limits.reason(iterate, [8.0], 0.0) == "loss tolerance"
+    assert limits.reason(iterate, [8.0], 1e-300) is None

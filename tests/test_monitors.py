@@ -2,13 +2,14 @@
 
 import re
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from sklearn_relulogit import ReLULogisticClassifier
 from sklearn_relulogit._optimize import lbfgs
-from sklearn_relulogit._optimize.monitors import Report
+from sklearn_relulogit._optimize.monitors import Report, Validation, Watcher
 
 LINE = (
     r"iteration +(\d+)  objective (\d\.\d{6})  gradient \d\.\de[+-]\d\d"
@@ -124,3 +125,49 @@ def test_the_seconds_are_those_since_the_beginning(capsys):
     passed = time.perf_counter() - begin
     (seconds,) = re.findall(r"^now  (\d+\.\d) s$", capsys.readouterr().out)
     assert 0.2 <= float(seconds) <= passed + 0.05
+
+
+@pytest.mark.parametrize("patience", [1, 2, 5, np.inf, None])
+@pytest.mark.parametrize("tol", [0.0, 1e-2, 0.3])
+def test_validation_waits_for_a_loss_below_that_before(patience, tol):
+    """As the docstring says: so many iterations, none of which gained the share."""
+    for seed in range(20):
+        rng = np.random.RandomState(seed)
+        losses = np.maximum.accumulate(rng.uniform(size=30))[::-1] - 0.3 * (seed % 2)
+        losses = losses + 0.05 * rng.standard_normal(30)
+        curve = iter(losses)
+        validation = Validation(
+            SimpleNamespace(mean_nll=lambda theta, curve=curve: next(curve)),
+            patience,
+            tol,
+        )
+        # The iteration of the last gain, and where it is too long ago.
+        mark, expected = 0, None
+        for i, loss in enumerate(losses):
+            if loss < losses[mark] - tol * abs(losses[mark]):
+                mark = i
+            if patience is not None and i - mark >= patience:
+                expected = i
+                break
+        for i in range(30):
+            iterate = lbfgs.Iterate(np.zeros(1), np.zeros(1), 0.0, np.zeros(1), i + 1)
+            told = validation.end_iteration(iterate)
+            assert told == ("validation loss" if i == expected else None)
+            if told:
+                break
+        assert validation.losses == list(losses[: i + 1])
+        assert validation.best_loss == losses[: i + 1].min()
+        assert validation.best.n_iter == losses[: i + 1].argmin() + 1
+
+
+def test_a_watcher_by_itself_watches_nothing_and_ends_nothing():
+    watcher = Watcher()
+    watcher.begin(1.0)
+    assert watcher.monitors(1.0, 0) == []
+    assert not watcher.end(1.0, np.zeros(2), 0.0, np.zeros(3))
+
+
+def test_a_report_is_silent_unless_it_is_asked_for(capsys):
+    Report().line("nothing")
+    Report(0).line("nothing")
+    assert capsys.readouterr().out == ""

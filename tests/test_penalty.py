@@ -165,6 +165,7 @@ def test_the_first_penalty():
     assert first_alpha(collapse=1e4, unit=3.0) == 30
     assert first_alpha(collapse=200.0, unit=3.0) == 20
     assert first_alpha(collapse=0.0, unit=3.0) == 30
+    assert first_alpha(collapse=1e-3, unit=3.0) == pytest.approx(1e-4, rel=1e-12)
 
 
 def test_the_loss_of_a_constant_is_that_of_the_shares_of_the_other_half():
@@ -678,7 +679,11 @@ def test_without_hidden_layers_the_gradient_of_a_search_is_to_be_smaller(dtype):
     linear = precision.limits([(3, 1)], np.dtype(dtype))
     hidden = precision.limits([(3, 4), (4, 1)], np.dtype(dtype))
     assert (linear.loss_tol, hidden.loss_tol > 0) == (0, True)
-    assert linear.tol < hidden.tol
+    assert linear.tol == pytest.approx(0.3 * hidden.tol) == pytest.approx(3e-3)
+    assert hidden.tol == hidden.loss_tol == 1e-2
+    assert (linear.max_iter, linear.max_fun) == (precision.max_iter, precision.max_fun)
+    # Two evaluations for each iteration are more than enough.
+    assert precision.max_fun == 2 * precision.max_iter
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -239,3 +239,17 @@ def test_when_it_pays_to_begin_in_float32(dtype, sparse, width, n_parts, pays):
     shapes = [(2, width), (width, 1)]
     assert pays_in_float32(np.dtype(dtype), sparse, shapes, n_parts) == pays
     assert not pays_in_float32(np.dtype(dtype), sparse, [(2, 1)], n_parts)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("hidden", [(), (3,), (3, 2)])
+def test_without_hidden_layers_the_gradient_alone_ends_a_fit(hidden, dtype):
+    found = limits_for(layer_shapes(2, hidden, 1), np.dtype(dtype), 1e-3, 7, 9, 0.7)
+    assert found == lbfgs.Limits(
+        tol=1e-3,
+        loss_tol=1e-3 if hidden else 0.0,
+        rounding=float(np.finfo(dtype).eps),
+        max_iter=7,
+        max_fun=9,
+        largest=0.7,
+    )

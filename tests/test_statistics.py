@@ -295,6 +295,8 @@ def test_blocks_hold_about_so_many_numbers(numbers):
     # Its dense sums should not take longer than the rows themselves.
     sparse = rows_of_block(scipy.sparse.csr_array(X), numbers)
     assert sparse == max(numbers, 4 * 8) // 6
+    few = scipy.sparse.csr_array(np.eye(50, 8))
+    assert rows_of_block(few, numbers) == max(numbers, 4 * 8)
     assert rows_of_block(scipy.sparse.csr_array((0, 8)), numbers) >= 1
 
 
