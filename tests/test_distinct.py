@@ -1,21 +1,28 @@
 """Equal rows are one, in an order that the rows define."""
 
+import struct
+
 import numpy as np
 import pytest
 import scipy.sparse
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.utils import murmurhash3_32
 
 from sklearn_relulogit._model.blocks import Block
 from sklearn_relulogit._rows.distinct import (
+    RANK_STEP,
     Keyed,
     class_marks,
     distinct_rows,
     keyed,
     merge_equal_rows,
+    mixed,
+    number_groups,
     row_keys,
     separate,
     smallest_keys,
     standard_keys,
+    uniforms,
 )
 from sklearn_relulogit._rows.statistics import moments_of
 
@@ -359,6 +366,90 @@ def test_keys_are_changed_only_where_they_stand_for_different_rows():
         found[order] = separate(keys[order], exact[order])
         # The first of each key keeps it: all of 2 and 9, of the others some.
         assert_array_equal(found[[1, 2, 3, 4, 5, 7]], keys[[1, 2, 3, 4, 5, 7]])
-        assert len({*found}) == 6
-        assert not {*found[[0, 6]]} & {*keys}
+        # The others go on in steps, as integers of 64 bits.
+        assert found[0] == 5 + RANK_STEP
+        assert int(found[6]) == signed(int(largest) + int(RANK_STEP))
     assert_array_equal(separate(np.arange(4), np.arange(4)[::-1]), np.arange(4))
+
+
+# The hashes, written out with Python's integers: the same data have the same halves on
+# any machine, and with any version of numpy.
+
+GOLDEN = 0x9E3779B97F4A7C15
+
+
+def signed(number):
+    """The integer of 64 bits with these last bits."""
+    return (number + 2**63) % 2**64 - 2**63
+
+
+def mixed_one(number):
+    bits = number * GOLDEN % 2**64
+    return (bits ^ bits >> 32) * GOLDEN % 2**64
+
+
+def hash_of(x):
+    if x == 0:
+        return 0
+    low, high = struct.unpack("<ii", struct.pack("<d", x))
+    return murmurhash3_32(low, seed=0) + 2**32 * murmurhash3_32(high, seed=1)
+
+
+def keys_written_out(X):
+    rng = np.random.RandomState(0)
+    columns = rng.randint(2**62, size=X.shape[1], dtype=np.int64).tolist()
+    return [
+        signed(sum(hash_of(x) * (2 * c + 1) for x, c in zip(row, columns, strict=True)))
+        for row in X.tolist()
+    ]
+
+
+@each_container
+def test_keys_of_rows_are_the_formula_written_out(data, container):
+    rng = np.random.RandomState(3)
+    X = np.vstack([data.X, 1e5 * rng.standard_normal((40, 3))])
+    for hashed_numbers in (10, 10**6):
+        found = row_keys(container(X), hashed_numbers)
+        assert found.tolist() == keys_written_out(X)
+    # Standard ones are those of the standardised values.
+    moments = moments_of(Block(X, np.zeros(120, int), np.ones(120)))
+    standardised = np.rint((X - moments.mean) * (2**16 / moments.deviation))
+    block = Block(container(X), np.zeros(120, int), np.ones(120))
+    assert standard_keys(block, moments).tolist() == keys_written_out(standardised)
+
+
+def test_numbers_of_keys_are_the_formulas_written_out():
+    rng = np.random.RandomState(0)
+    keys = rng.randint(-(2**63), 2**63 - 1, size=30, dtype=np.int64)
+    numbers = [int(key) % 2**64 for key in keys]
+    assert mixed(keys.astype(np.uint64)).tolist() == list(map(mixed_one, numbers))
+    for code in range(3):
+        expected = [mixed_one((key + 2 * code + 1) % 2**64) / 2**64 for key in numbers]
+        assert_allclose(uniforms(keys, code), expected, rtol=0, atol=2**-53)
+    y, weights = rng.randint(0, 3, 30), rng.uniform(0, 2, 30)
+    marks = [weights[y == code] @ uniforms(keys, 0)[y == code] for code in range(4)]
+    assert_allclose(class_marks(keys, y, weights, 4), marks, rtol=1e-12)
+    # The hash of a group is that of the sum of those of its rows.
+    ids = rng.randint(0, 4, 30)
+    totals = [
+        sum(
+            mixed_one((key + 2 * int(label) + 1) % 2**64)
+            for key, label, id_ in zip(numbers, y, ids, strict=True)
+            if id_ == group
+        )
+        for group in range(4)
+    ]
+    order = sorted(range(4), key=lambda group: mixed_one(totals[group] % 2**64))
+    found = number_groups(10 * ids, keys, y, weights)
+    assert found.tolist() == [order.index(id_) for id_ in ids]
+
+
+def test_groups_of_the_same_rows_are_told_apart_by_weight_and_then_by_name():
+    keys, classes = np.array([5, 5, 5, 8]), np.zeros(4, int)
+    for ids in ([1, 2, 3, 4], [30, 10, 20, 4]):
+        ids = np.array(ids)
+        found = number_groups(ids, keys, classes, np.array([3.0, 1.0, 1.0, 9.0]))
+        assert sorted(found) == [0, 1, 2, 3]
+        assert found[1] < found[0]
+        assert found[2] < found[0]
+        assert (found[1] < found[2]) == (ids[1] < ids[2])

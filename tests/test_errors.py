@@ -1,5 +1,7 @@
 """Bad input: an error that names the culprit, the value and what is allowed."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,6 +13,7 @@ from sklearn.exceptions import DataConversionWarning
 from sklearn.multioutput import MultiOutputClassifier
 
 from sklearn_relulogit import ReLULogisticClassifier, ReLULogisticClassifierCV
+from sklearn_relulogit._rows.input import check_one_column
 
 
 @pytest.fixture
@@ -389,3 +392,17 @@ def test_the_check_of_sparse_data_leaves_them_alone(data):
     arrays = S.data, S.indices, S.indptr
     fit(S, y)
     assert (S.data is arrays[0]) & (S.indices is arrays[1]) & (S.indptr is arrays[2])
+
+
+@pytest.mark.parametrize("shape", [(3,), (3, 1), (0,), (0, 1)])
+def test_one_column_is_one_column(shape):
+    check_one_column(shape, "y")
+
+
+@pytest.mark.parametrize("shape", [(), (3, 2), (1, 3), (3, 0), (3, 1, 1), (1, 1, 1)])
+@pytest.mark.parametrize("name", ["y", "y_val", "sample_weight"])
+def test_what_is_not_one_column_is_told_of(shape, name):
+    told = f"Pass {name} as one column, of shape (n_samples,). Its shape is {shape}."
+    with pytest.raises(ValueError, match=re.escape(told)) as error:
+        check_one_column(shape, name)
+    assert ("argmax" in str(error.value)) == (name != "sample_weight")

@@ -120,6 +120,12 @@ def test_pieces_and_boundary_are_those_of_the_predictions(n_classes):
             centre = P.mean(axis=0)
             inside = centre + 0.99 * (P - centre)
             assert_array_equal(clf.predict(inside), k)
+        # The unit of the logits does not matter.
+        small = cell._replace(A=1e-12 * cell.A, c=1e-12 * cell.c)
+        assert_allclose(
+            np.reshape(boundary_segments(small, pieces), (-1, 2, 2)),
+            np.reshape(boundary_segments(cell, pieces), (-1, 2, 2)),
+        )
         for segment in boundary_segments(cell, pieces):
             segments.append(segment)
             # The two largest logits are equal all along: it is straight.

@@ -98,7 +98,10 @@ def test_the_tables_of_two_classes():
     effects = (frame.loc[0, X.columns] * X.std(ddof=0)).abs()
     assert name == effects.idxmax()
     assert float(value) == pytest.approx(frame.loc[0, name], rel=1e-2)
-    assert "observed rate" not in linear_regions(model, X).summary()
+    short = linear_regions(model, X).summary()
+    assert "observed rate" not in short
+    # Three features, unless more are asked for.
+    assert {len(told.split(", ")) for told in short["largest effects"]} == {3}
 
     features = regions.features()
     coef, _ = local_linear(model, X)
@@ -144,6 +147,7 @@ def test_with_many_units_the_summary_says_so_and_what_to_look_at():
     assert (regions.counts == 1).sum() > len(X) / 2
     assert "Most rows have a region of their own" in repr(regions)
     assert "Smaller layers" in repr(regions)
+    assert len(regions.summary()) == 10
     few = linear_regions(*fitted(hidden=(2,))[:2])
     assert "region of their own" not in repr(few)
 
