@@ -26,7 +26,7 @@ def order_of_activations(sparse: bool, shapes: Shapes, dtype: np.dtype) -> Order
     A bias, or a weight of the last layer, is then one number for a long stretch of
     memory, whatever the width of the layer. Sparse products take and give C order.
     """
-    if dtype == np.float32 and not sparse:
+    if not sparse and isinstance(dtype, np.dtype) and dtype == np.float32:
         return "C" if any(m > WIDE_FLOAT32 for _, m in shapes[:-1]) else "F"
     return "C" if sparse else "F"
 
