@@ -360,6 +360,9 @@ def test_a_class_of_recurring_rows_keeps_one_to_train_on(fraction):
             seen.add((*shares[y == code],))
     assert {(0, 1), (1, 0)} <= seen
     assert (1, 1) not in seen
+    # Where all are drawn, the first is trained on.
+    shares = validation_shares(keys, y, np.ones(6), 1 - 1e-12, np.random.RandomState(0))
+    assert_array_equal(shares[:4], [0, 0, 1, 1])
 
 
 def test_rows_that_do_not_recur_are_split_as_a_stratified_split_does():

@@ -17,6 +17,7 @@ printed, but for those that `mutations.toml` says to change nothing.
 import argparse
 import ast
 import difflib
+import importlib.util
 import os
 import random
 import resource
@@ -110,14 +111,18 @@ def mutant(code: str, mutation: Mutation) -> tuple[str, str] | None:
     return f"{sides['-'].strip()} -> {sides['+'].strip()}", changed
 
 
-def fails(folder: Path, tests: list[str], limit: int) -> tuple[bool, float]:
+def fails(
+    folder: Path, tests: list[str], limit: int, keep: bool = False
+) -> tuple[bool, float]:
     """Whether the tests fail in a process of their own, and the seconds that it took.
 
     They are seconds of the processor, which do not depend on its load. Tests that take
-    more than ``limit`` fail, as do those that wait without end.
+    more than ``limit`` fail, as do those that wait without end. With ``keep`` compiled
+    code is kept for later processes.
     """
     child = os.fork()
     if not child:
+        sys.dont_write_bytecode = not keep
         os.setsid()
         resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
         nothing = os.open(os.devnull, os.O_RDWR)
@@ -147,7 +152,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--modules", nargs="*", default=list(CONFIG["tests"]))
     given = parser.parse_args()
+    # Not here, nor in the processes that tests start.
     sys.dont_write_bytecode = True
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
     folder = Path(tempfile.mkdtemp())
     ignored = shutil.ignore_patterns("__pycache__", ".*")
     try:
@@ -194,7 +201,7 @@ def outcome(
     """Whether a mutant is "noticed", "missed", or the "same" as the original."""
     tests = CONFIG["tests"][name]
     if name not in limits:
-        failed, seconds = fails(folder, tests, LONGEST)
+        failed, seconds = fails(folder, tests, LONGEST, keep=True)
         # A busy machine may fail a test of what threads do at the same time.
         if failed and fails(folder, tests, LONGEST)[0]:
             raise RuntimeError(f"{tests} fail without a mutation")
@@ -204,6 +211,8 @@ def outcome(
     if made is None:
         return "same"
     change, changed = made
+    # Of this module the compiled code is not that of the mutant.
+    Path(importlib.util.cache_from_source(str(path))).unlink(missing_ok=True)
     path.write_text(changed)
     try:
         failed, _ = fails(folder, tests, limits[name])
