@@ -753,3 +753,72 @@ def test_the_network_of_a_search_is_that_of_the_first_half():
     assert list(chosen.losses.values()) == means[:2]
     # Told to stop it still grows from the halves to all rows.
     assert not chosen.interrupted
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_the_scale_of_the_penalty_is_the_largest_of_its_directions(iris, n_classes):
+    """That of the linear unit, and sixteen at random in units of the features."""
+    X, y = iris
+    X, y = X[y < n_classes], y[y < n_classes]
+    weights = np.random.RandomState(1).uniform(0.5, 2, len(y))
+    likelihood = likelihood_of(n_classes)
+    residuals = residuals_of(y, weights, likelihood.n_outputs)
+    for seed in range(6):
+        # Features of several units, of which the last is a constant.
+        unit = np.append(10.0 ** np.random.RandomState(seed).uniform(-3, 3, 4), np.inf)
+        data = np.column_stack([X * unit[:4], np.full(len(X), 7.0)])
+        linear = np.append(np.linalg.svd(data[:, :4].T @ residuals)[0][:, 0], 0)
+        drawn = np.random.RandomState(0).standard_normal((5, 16)) / unit[:, None]
+        expected = max(
+            best_threshold(data @ w / np.linalg.norm(w), residuals)
+            for w in [linear, *drawn.T]
+        )
+        found = collapse_alpha(Block(data, y, weights), likelihood, unit)
+        assert found == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize(("excess", "tells"), [(1e-10, False), (1e-8, True)])
+def test_a_gain_below_the_rounding_of_its_sums_is_none(excess, tells):
+    """The epsilon times the sum of the residuals, 5000, and the root of the rows."""
+    X, y = np.tile([[-1.0], [1.0]], (5000, 1)), np.repeat([0, 1], 5000)
+    weights = np.ones(10_000)
+    weights[-1] += excess
+    gain = collapse_alpha(Block(X, y, weights), Logistic(), np.ones(1))
+    assert (gain > 0) == tells
+    if tells:
+        assert gain == pytest.approx(excess / 2, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("into", "out_of", "is_revived"),
+    [
+        (1e-4, 1.0, True),
+        (1.0, 1e-4, True),
+        (0.03, 0.03, True),
+        (0.04, 0.04, False),
+        (1e-2, 1.0, False),
+        (1e-4, 1e2, False),
+        (0.0, 1e6, True),
+    ],
+)
+@pytest.mark.parametrize("layer", [1, 2])
+def test_units_are_revived_by_the_product_of_both_sides(
+    into, out_of, is_revived, layer
+):
+    shapes = layer_shapes(3, (4, 5), 2)
+    initial = initial_theta(shapes, np.random.RandomState(0))
+    theta = initial.copy()
+    layers, fresh = unpack(theta, shapes), unpack(initial, shapes)
+    for _, b in layers:
+        b[:] = 9.0
+    layers[layer - 1][0][:, 2] *= into
+    layers[layer][0][2] *= out_of
+    revived = unpack(revive(theta, initial, shapes), shapes)
+    expected = unpack(theta.copy(), shapes)
+    if is_revived:
+        expected[layer - 1][0][:, 2] = fresh[layer - 1][0][:, 2]
+        expected[layer - 1][1][2] = fresh[layer - 1][1][2]
+        expected[layer][0][2] = fresh[layer][0][2] / 10
+    for found, right in zip(revived, expected, strict=True):
+        for p, q in zip(found, right, strict=True):
+            assert_array_equal(p, q)
