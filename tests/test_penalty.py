@@ -718,9 +718,10 @@ def test_the_search_takes_the_path_that_its_losses_tell(seed):
     assert exponent == pytest.approx(vertex(losses, best), abs=1.001 / 8)
 
 
-def test_the_network_of_a_search_is_that_of_the_first_half():
+@pytest.mark.parametrize(("noise", "best_of_two"), [(0.3, 0), (0.0, 1)])
+def test_the_network_of_a_search_is_that_of_the_first_half(noise, best_of_two):
     """Of the penalty whose losses are the lowest; it is what watchers are told of."""
-    X, y = make_classification(200, 5, flip_y=0.3, random_state=0)
+    X, y = make_classification(200, 5, flip_y=noise, random_state=0)
     seen, losses, means = [], [], []
 
     class Watch(Watcher):
@@ -749,7 +750,8 @@ def test_the_network_of_a_search_is_that_of_the_first_half():
     seen.clear()
     stops = True
     chosen = search(X, y, **kwargs)
-    assert_array_equal(chosen.theta, seen[int(np.argmin(means[:2]))])
+    assert np.argmin(means[:2]) == best_of_two
+    assert_array_equal(chosen.theta, seen[best_of_two])
     assert list(chosen.losses.values()) == means[:2]
     # Told to stop it still grows from the halves to all rows.
     assert not chosen.interrupted

@@ -256,13 +256,14 @@ def test_an_interrupted_search_keeps_the_best_network_so_far(cancer, fits):
         assert loss < 0.2
 
 
-def test_the_kept_network_is_that_of_a_half(cancer):
-    """Interrupted early in the second penalty: the end of the very first fit."""
+@pytest.mark.parametrize("fits", [1, 2])
+def test_the_kept_network_is_that_of_a_half(cancer, fits):
+    """Interrupted early in the second half or penalty: the end of the first fit."""
     X, y = cancer
     with watch_evaluations() as evaluations:
         make().fit(X, y)
     ends = ends_of_fits(evaluations)
-    with interrupted_at(ends[1] + 3), was_interrupted():
+    with interrupted_at(ends[fits - 1] + 3), was_interrupted():
         clf = make().fit(X, y)
     last = [theta for _, theta in evaluations[: ends[0]]]
     W = clf.coefs_[0].ravel()
