@@ -208,6 +208,15 @@ def test_constant_features_have_no_size_and_no_weights():
     assert scale_of([0, 5], [0, 0], [0, 0]).size == 1
 
 
+def test_what_rounding_leaves_of_a_constant_is_no_unit():
+    """Whether a feature varies is not for its statistics to say."""
+    statistics = [np.array([x, x]) for x in (7.0, 1e-15, 2e-15)]
+    shapes = layer_shapes(2, (), 1)
+    scale = FeatureScale.of(*statistics, shapes, np.array([False, True]))
+    assert_array_equal(scale.unit, [np.inf, 1e-15])
+    assert_array_equal(scale.varies, [False, True])
+
+
 def test_outliers_do_not_make_the_unit():
     statistics = (np.array([250.0]), np.array([5e3]), np.array([1e5]))
     shapes, varies = layer_shapes(1, (), 1), np.array([True])
@@ -244,16 +253,18 @@ def test_coordinates_under_an_absurd_penalty_are_some(hidden, alpha, weight_sum,
     assert_allclose(T.solve(T @ u), u, rtol=1e-9, atol=1e-9)
 
 
-def test_coordinates_under_a_penalty_even_out_the_curvature():
-    """Without hidden layers: (d_x^2 p (1 - p) + alpha / sum(s)) / d^2 on the diagonal.
+def test_coordinates_under_a_penalty_even_out_the_curvature(hidden):
+    """On the diagonal (v^2 d_x^2 p (1 - p) + alpha / sum(s)) / d^2 of the first layer.
 
-    The bound p (1 - p) <= 1 stands for itself. With a penalty that outweighs the
-    features all units are alike, and without one they are the features' own.
+    The bound p (1 - p) <= 1 stands for itself, and v is the product of the weights
+    behind. With a penalty that outweighs the features all units are alike, and without
+    one they are the features' own.
     """
-    scale = scale_of([0.0, 0.0], [1.0, 1e-3], [2.0, 2e-3])
+    scale = scale_of([0.0, 0.0], [1.0, 1e-3], [2.0, 2e-3], hidden)
     for alpha in (0.0, 0.5, 1e6):
         T = scale.coordinates(alpha, weight_sum=10.0)
-        diagonal = np.array([1.0, 1e-6]) + alpha / 10
+        first, *behind = unpack(T @ np.ones(n_parameters(T.shapes)), T.shapes)
+        v = np.prod([W_T[0, 0] for W_T, _ in behind])
+        diagonal = v**2 * np.array([1.0, 1e-6]) + alpha / 10
         # By u the curvature is that by the weights times the square of d W / d u.
-        slope = np.array([(T @ e)[i] for i, e in enumerate(np.eye(3)[:2])])
-        assert_allclose(diagonal * slope**2, 1, rtol=1e-9)
+        assert_allclose(diagonal * first[0][:, 0] ** 2, 1, rtol=1e-9)

@@ -133,7 +133,7 @@ class FeatureScale:
         deviation: np.ndarray,
         reach: np.ndarray,
         shapes: Shapes,
-        varies: np.ndarray | None = None,
+        varies: np.ndarray,
         middle: np.ndarray | None = None,
         spread: np.ndarray | None = None,
     ) -> Self:
@@ -156,7 +156,6 @@ class FeatureScale:
         else:
             centre = mean
         finite = np.isfinite(unit) & np.isfinite(mean)
-        varies = reach > 0 if varies is None else varies
         # Weights of, and squares of derivatives by, smaller features might overflow.
         varies = varies & (unit > SMALLEST)
         # Where the statistics overflow, so will the loss, and say so.
