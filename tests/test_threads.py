@@ -268,3 +268,21 @@ def test_errors(value):
     X, y = data(50, 10, "float64")
     with pytest.raises(ValueError, match="'n_threads' parameter of ReLULog"):
         ReLULogisticClassifier(n_threads=value).fit(X, y)
+
+
+@pytest.mark.parametrize("n_started", [0, 1, 2])
+def test_a_thread_that_does_not_start_is_asked_for_once(n_started, monkeypatch):
+    """Those that there are do its work, then and later."""
+    asked, submit = [], ThreadPoolExecutor.submit
+
+    def few(pool, *args):
+        asked.append(args)
+        if len(asked) == n_started + 1:
+            raise RuntimeError("can't start new thread")
+        return submit(pool, *args)
+
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", few)
+    with ThreadedMap(5) as ordered_map:
+        for call in range(3):
+            assert list(ordered_map(abs, [-3, 1, -7, 5, 0])) == [3, 1, 7, 5, 0]
+            assert len(asked) == n_started + 1 + call * n_started
