@@ -60,7 +60,9 @@ def test_an_evaluation_is_the_same_after_pickling(hidden, n_classes, dtype):
     ("weighted", "sparse"), [(True, False), (False, True), (True, True)]
 )
 def test_a_pickled_evaluation_knows_its_kind(weighted, sparse):
-    evaluation = Evaluation([(3, 1)], Softmax(4), np.dtype("f4"), weighted, sparse)
+    evaluation = Evaluation(
+        [(3, 1)], Softmax(4), np.dtype("f4"), weighted, sparse, Numpy
+    )
     sent = pickle.loads(pickle.dumps(evaluation))
     assert (sent.weighted, sent.sparse, sent.xp) == (weighted, sparse, Numpy)
     assert (sent.shapes, sent.dtype) == ([(3, 1)], np.float32)

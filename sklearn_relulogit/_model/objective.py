@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import Matrix, Namespace, Numpy, operand
+from .arrays import Matrix, Namespace, operand
 from .blocks import Block, Parts
 from .likelihood import Likelihood
 from .memory import ActivationMemory, GradientMemory
@@ -64,9 +64,9 @@ class Evaluation:
         shapes: Shapes,
         likelihood: Likelihood,
         dtype: np.dtype,
-        weighted: bool = True,
-        sparse: bool = False,
-        xp: Namespace = Numpy,
+        weighted: bool,
+        sparse: bool,
+        xp: Namespace,
     ) -> None:
         self.shapes, self.likelihood, self.dtype = shapes, likelihood, dtype
         self.weighted, self.sparse, self.xp = weighted, sparse, xp
