@@ -97,9 +97,12 @@ class ReLULogisticClassifier(BaseReLULogistic):
         objective by less than `tol` times its value. So ends any fit, once an
         iteration lowered it by no more than the floating type can tell.
 
-    history_size : int, default=30
+    history_size : int or "auto", default="auto"
         Number of correction pairs that L-BFGS keeps to model the curvature. More
-        pairs need fewer iterations and ``16 * history_size`` bytes a parameter.
+        pairs need fewer iterations, a longer time for each, and
+        ``16 * history_size`` bytes a parameter. "auto" takes 5 to 30, the
+        more the longer an evaluation takes beside the work on a pair: few for small
+        data and for sparse data of many features.
 
     n_init : int, default=1
         Number of starts from different initial weights, of which the one with the
@@ -286,7 +289,10 @@ class ReLULogisticClassifier(BaseReLULogistic):
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "max_fun": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, np.inf, closed="left")],
-        "history_size": [Interval(Integral, 1, None, closed="left")],
+        "history_size": [
+            Interval(Integral, 1, None, closed="left"),
+            StrOptions({"auto"}),
+        ],
         "n_init": [Interval(Integral, 1, None, closed="left")],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
@@ -318,7 +324,7 @@ class ReLULogisticClassifier(BaseReLULogistic):
         max_iter: int = 1000,
         max_fun: int = 15000,
         tol: float = 1e-4,
-        history_size: int = 30,
+        history_size: Any = "auto",
         n_init: int = 1,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,

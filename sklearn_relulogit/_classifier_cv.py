@@ -185,7 +185,7 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
         max_iter: int = 1000,
         max_fun: int = 15000,
         tol: float = 1e-4,
-        history_size: int = 30,
+        history_size: Any = "auto",
         n_init: int = 1,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,

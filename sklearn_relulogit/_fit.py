@@ -57,6 +57,7 @@ from ._optimize.lbfgs import (
     LINE_SEARCH,
     Minimum,
     Stage,
+    history_size_for,
 )
 from ._optimize.monitors import Printer, Report, Validation
 from ._optimize.training import (
@@ -94,7 +95,7 @@ class Settings:
     max_iter: int
     max_fun: int
     tol: float
-    history_size: int
+    history_size: int | Literal["auto"]
     n_init: int
     early_stopping: bool
     validation_fraction: float
@@ -126,13 +127,14 @@ class Settings:
             check_split(estimator.warm_start, estimator.random_state)
         # Without hidden layers there are no local minima: every start is the same.
         n_init = int(estimator.n_init) if hidden else 1
+        history_size = estimator.history_size
         return cls(
             hidden_layer_sizes=hidden,
             alpha=alpha if alpha == "auto" else float(alpha),
             max_iter=int(estimator.max_iter),
             max_fun=int(estimator.max_fun),
             tol=float(estimator.tol),
-            history_size=int(estimator.history_size),
+            history_size=history_size if history_size == "auto" else int(history_size),
             n_init=n_init,
             early_stopping=bool(estimator.early_stopping),
             validation_fraction=float(estimator.validation_fraction),
@@ -380,8 +382,17 @@ class Problem:
         n = n_parameters(self.shapes)
         return deque(
             (pair for pair in before if pair[0].size == n),
-            maxlen=self.settings.history_size,
+            maxlen=self.history_size,
         )
+
+    @property
+    def history_size(self) -> int:
+        """The number of correction pairs to keep."""
+        size = self.settings.history_size
+        if size == "auto":
+            n = n_parameters(self.shapes)
+            return history_size_for(self.rows.work(self.shapes), n)
+        return size
 
     def choose_alpha(
         self,
@@ -619,7 +630,8 @@ def fit(
             best = train(
                 problem.stages(choice.alpha),
                 restarts,
-                history_size=min(settings.history_size, settings.max_iter),
+                # scipy makes room for all of them.
+                history_size=min(problem.history_size, settings.max_iter),
                 n_jobs=settings.n_jobs,
                 pairs=pairs,
                 standard=problem.scale.coordinates(

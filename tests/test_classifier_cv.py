@@ -83,7 +83,7 @@ def path_scores(X, y, weights, alphas, splits, scoring, precision):
             likelihood=Logistic(),
             features=features,
             initial=np.zeros(X.shape[1] + 1),
-            history_size=30,
+            history_size="auto",
             n_threads=1,
             scorer=accuracy if scoring == "accuracy" else None,
             precision=precision,

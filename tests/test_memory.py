@@ -14,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_relulogit import ReLULogisticClassifier
 from sklearn_relulogit._model.blocks import BLOCK_NUMBERS, MAX_PARTS
+from sklearn_relulogit._optimize.lbfgs import MOST_PAIRS
 
 
 def peak_of(function):
@@ -33,7 +34,7 @@ def bound(clf, n_samples, itemsize, n_threads=2):
     blocks = n_threads * 2 * BLOCK_NUMBERS * itemsize
     # Gradients of the parts, in float64; history and work space of L-BFGS.
     gradients = (MAX_PARTS + 10) * n * 8
-    history = (2 * clf.history_size + 15) * n * 8
+    history = (2 * MOST_PAIRS + 15) * n * 8
     # Labels, their codes, and what np.unique takes to find them.
     labels = 5 * 8 * n_samples
     return blocks + gradients + history + labels

@@ -56,7 +56,7 @@ def search(X, y, weights=None, hidden=(8,), **kwargs):
         likelihood,
         initial,
         scale,
-        history_size=30,
+        history_size="auto",
         **{"weight_sum": len(y) if weights is None else weights.sum()} | kwargs,
     )
 

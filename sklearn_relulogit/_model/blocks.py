@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Self, TypeAlias
 import numpy as np
 from scipy.sparse import issparse
 
-from .arrays import Matrix, Namespace, Numpy, is_on_device
+from .arrays import Matrix, Namespace, Numpy, is_on_device, to_numpy
 from .parameters import Shapes
 
 # Numbers in the narrowest hidden layer of a block: with fewer, threads spend their
@@ -32,6 +32,9 @@ DEVICE_NUMBERS = 2**25
 # Work of a part that is worth another thread: about a millisecond.
 PART_WORK = 2e7
 MAX_PARTS = 32
+
+# So many rows tell how many entries of a row are not zero.
+SOME_ROWS = 1000
 
 # A matrix with fewer numbers may be copied: it has a few megabytes.
 SMALL_NUMBERS = 2**20
@@ -85,6 +88,11 @@ class Parts:
             ordered_map=ordered_map,
         )
 
+    def work(self, shapes: Shapes) -> float:
+        """Of rows in memory, the work of an evaluation; see `work_of_rows`."""
+        n_samples = sum(len(block.y) for part in self.items for block in part)
+        return work_of_rows(n_samples, self.items[0][0].X, shapes)
+
     def map(self, function: Callable[[list[Block]], Any]) -> Iterable[Any]:
         """The results of the parts, or sums of neighbours, in order."""
         return self.ordered_map(function, self.items)
@@ -95,29 +103,59 @@ def weight_of(block: Block) -> float:
     return float(block.sample_weight.sum(dtype=np.float64))
 
 
+def work_of_row(shapes: Shapes, non_zeros: float | None = None) -> float:
+    """Multiplications, or what takes as long, of a row in an evaluation.
+
+    6 for each weight, 100 for each unit, 600 for the likelihood. ``shapes`` are the
+    (n_l, m_l) of the layers that the rows go through, ``non_zeros`` the mean number of
+    stored entries of a row of sparse data, each of which takes 40 for each unit.
+    """
+    work: float = 6 * sum(n * m for n, m in shapes) + 100 * _width(shapes) + 600
+    if non_zeros is not None:
+        n_1, m_1 = shapes[0]
+        work += 40 * non_zeros * m_1 - 6 * n_1 * m_1
+    return work
+
+
+def _width(shapes: Shapes) -> int:
+    """The number of units of all layers."""
+    return sum(m for _, m in shapes)
+
+
+def stored(X: Matrix) -> float | None:
+    """The mean number of stored entries of a row of sparse data; None for dense."""
+    return X.nnz / X.shape[0] if issparse(X) else None
+
+
+def work_of_rows(n_samples: int, first: Matrix, shapes: Shapes) -> float:
+    """The work of an evaluation of rows. The first ones tell how dense they are.
+
+    As dense or as sparse data, whichever takes less, so that the storage of X does not
+    matter.
+    """
+    some = rows_of(first, slice(0, min(first.shape[0], SOME_ROWS)))
+    count = some.count_nonzero() if issparse(some) else np.count_nonzero(to_numpy(some))
+    non_zeros = float(count) / some.shape[0]
+    return n_samples * min(work_of_row(shapes), work_of_row(shapes, non_zeros))
+
+
 def division(
     n_samples: int, shapes: Shapes, non_zeros: float | None = None
 ) -> tuple[int, int]:
     """The number of parts, and the largest number of rows of a block.
 
-    ``shapes`` are the (n_l, m_l) of the layers that the rows go through, ``non_zeros``
-    the mean number of stored entries of a row of sparse data.
+    The parameters are those of `work_of_row`.
     """
-    width = sum(m for _, m in shapes)
     narrowest = min((m for _, m in shapes[:-1]), default=1)
-    block_rows = min(LAYER_NUMBERS // narrowest, BLOCK_NUMBERS // width)
+    block_rows = min(LAYER_NUMBERS // narrowest, BLOCK_NUMBERS // _width(shapes))
     # Not by numpy, whose functions of single numbers take longer than a prediction.
     block_rows = min(max(block_rows, MIN_BLOCK_ROWS), MAX_BLOCK_ROWS)
-    # Work of a row in multiplications or what takes as long: 6 for each weight, 100
-    # for each unit, 600 for the likelihood.
-    work: float = 6 * sum(n * m for n, m in shapes) + 100 * width + 600
     if non_zeros is not None:
-        n_1, m_1 = shapes[0]
-        work += 40 * non_zeros * m_1 - 6 * n_1 * m_1
         # To add up a block's dense gradient should cost less than to compute it.
-        block_rows = max(block_rows, int(16 * n_1 / max(non_zeros, 1e-9)))
+        block_rows = max(block_rows, int(16 * shapes[0][0] / max(non_zeros, 1e-9)))
     # A power of two, so that two or four threads have the same share.
-    n_parts = min(work * n_samples / PART_WORK, 2 * n_samples / block_rows)
+    work = work_of_row(shapes, non_zeros) * n_samples
+    n_parts = min(work / PART_WORK, 2 * n_samples / block_rows)
     return 2 ** int(math.log2(min(max(n_parts, 1), MAX_PARTS))), block_rows
 
 
@@ -133,8 +171,7 @@ def row_parts(
     if 2 * n_samples <= MIN_BLOCK_ROWS:
         # What follows comes to the same, in more time than one row takes.
         return [[rows]]
-    non_zeros = X.nnz / n_samples if issparse(X) else None
-    n_parts, block_rows = division(n_samples, shapes, non_zeros)
+    n_parts, block_rows = division(n_samples, shapes, stored(X))
     return [
         _even_slices(part, -(-(part.stop - part.start) // block_rows))
         for part in _even_slices(rows, n_parts)

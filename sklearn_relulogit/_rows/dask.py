@@ -17,7 +17,14 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.validation import validate_data
 
 from .._model.arrays import Namespace, Numpy
-from .._model.blocks import Block, OrderedMap, Parts, division, weight_of
+from .._model.blocks import (
+    Block,
+    OrderedMap,
+    Parts,
+    division,
+    weight_of,
+    work_of_row,
+)
 from .._model.parameters import Shapes
 from .._optional import optional_import
 from .chunkwise import is_dask, row_chunks, stand_in
@@ -215,6 +222,10 @@ class OnCluster:
     def n_parts(self, shapes: Shapes) -> int:
         """The number of parts that the rows, if dense, would have in memory."""
         return division(int(self.summary.counts.sum()), shapes)[0]
+
+    def work(self, shapes: Shapes) -> float:
+        """The work of an evaluation, if the rows were dense and in memory."""
+        return float(self.summary.counts.sum()) * work_of_row(shapes)
 
     def sample(self, n_rows: int) -> Keyed:
         """In memory: about ``n_rows`` distinct training rows, and their keys."""

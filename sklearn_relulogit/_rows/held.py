@@ -5,7 +5,6 @@ from functools import reduce
 from typing import Any, Self
 
 import numpy as np
-from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 
 from .._model.arrays import Matrix, Namespace, Numpy, numpy_dtype, take_rows, to_numpy
@@ -16,7 +15,9 @@ from .._model.blocks import (
     division,
     row_blocks,
     rows_of,
+    stored,
     weight_of,
+    work_of_rows,
 )
 from .._model.parameters import Shapes
 from .distinct import (
@@ -260,8 +261,12 @@ class Held:
     def n_parts(self, shapes: Shapes) -> int:
         """The number of parts that the training rows would have in memory."""
         X = self.training.X
-        non_zeros = X.nnz / X.shape[0] if issparse(X) else None
-        return division(X.shape[0], shapes, non_zeros)[0]
+        return division(X.shape[0], shapes, stored(X))[0]
+
+    def work(self, shapes: Shapes) -> float:
+        """The work of an evaluation, in multiplications or what takes as long."""
+        X = self.training.X
+        return work_of_rows(X.shape[0], X, shapes)
 
     def sample(self, n_rows: int, host_numbers: int = HOST_NUMBERS) -> Keyed:
         """Distinct training rows: all where they are at hand, or about ``n_rows``."""

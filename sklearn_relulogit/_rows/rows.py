@@ -96,6 +96,9 @@ class Rows(Protocol):
     def n_parts(self, shapes: Shapes) -> int:
         """The number of parts that the training rows would have in memory."""
 
+    def work(self, shapes: Shapes) -> float:
+        """The work of an evaluation, in multiplications or what takes as long."""
+
     def sample(self, n_rows: int) -> Keyed:
         """Distinct training rows in memory, all or about ``n_rows``, and their keys."""
 

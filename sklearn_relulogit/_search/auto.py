@@ -5,7 +5,7 @@ a path of penalties. ``docs/defaults.md`` says why, and what it gains.
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -187,7 +187,7 @@ def choose_alpha(
     scale: FeatureScale,
     *,
     weight_sum: float,
-    history_size: int,
+    history_size: int | Literal["auto"],
     ordered_map: OrderedMap = map,
     watchers: Sequence[Watcher] = (),
     precision: Precision | None = None,
@@ -265,7 +265,7 @@ def judged_folds(
     likelihood: Likelihood,
     initial: np.ndarray,
     scale: FeatureScale,
-    history_size: int,
+    history_size: int | Literal["auto"],
     precision: Precision,
     ordered_map: OrderedMap,
 ) -> list[Fold]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import joblib
 import numpy as np
@@ -96,7 +96,7 @@ class FoldSearch:
     likelihood: Likelihood
     features: Features
     initial: np.ndarray
-    history_size: int
+    history_size: int | Literal["auto"]
     n_threads: int
     scorer: Callable[[np.ndarray, np.ndarray], float] | None
     precision: Precision = field(default_factory=Precision)

@@ -7,13 +7,13 @@ Both searches for the penalty walk such paths: that of ``alpha="auto"`` over two
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 
 from .._model.collapse import revive
 from .._model.objective import Objective
-from .._model.parameters import Shapes
+from .._model.parameters import Shapes, n_parameters
 from .._optimize.coordinates import FeatureScale
 from .._optimize.lbfgs import (
     EVALUATION_LIMIT,
@@ -23,6 +23,7 @@ from .._optimize.lbfgs import (
     Limits,
     Monitor,
     Stage,
+    history_size_for,
     minimize,
 )
 from .._optimize.monitors import VALIDATION_LOSS
@@ -124,7 +125,8 @@ class Fold:
         Where units begin anew that a penalty shrank away.
     scale : FeatureScale
         Of the features, for the coordinates of the optimiser.
-    history_size : int
+    history_size : int or "auto"
+        Number of correction pairs.
     precision : Precision
     stop_reasons : list of str
         Why each of its fits has ended.
@@ -134,7 +136,7 @@ class Fold:
     validation: Objective
     initial: np.ndarray
     scale: FeatureScale
-    history_size: int
+    history_size: int | Literal["auto"]
     precision: Precision = field(default_factory=Precision)
     stop_reasons: list[str] = field(default_factory=list)
 
@@ -143,6 +145,14 @@ class Fold:
         """How many of its fits ended by a limit of the user's."""
         limits = (ITERATION_LIMIT, EVALUATION_LIMIT) if self.precision.by_user else ()
         return sum(reason in limits for reason in self.stop_reasons)
+
+    @property
+    def _n_pairs(self) -> int:
+        """The number of correction pairs to keep."""
+        if self.history_size != "auto":
+            return self.history_size
+        parts, shapes = self.training.parts, self.training.evaluation.shapes
+        return history_size_for(parts.work(shapes), n_parameters(shapes))
 
     def step(
         self,
@@ -180,7 +190,7 @@ class Fold:
         minimum = minimize(
             [Stage(objective, limits)],
             revive(theta, self.initial, evaluation.shapes),
-            history_size=min(self.history_size, limits.max_iter),
+            history_size=min(self._n_pairs, limits.max_iter),
             monitors=[
                 *monitors,
                 *([Hopeless(self.validation, bound)] if bound < np.inf else []),
