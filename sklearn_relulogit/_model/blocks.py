@@ -8,7 +8,7 @@ order, so a fit gives the same bits with any number of threads.
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple, Self, TypeAlias
@@ -16,7 +16,14 @@ from typing import Any, NamedTuple, Self, TypeAlias
 import numpy as np
 from scipy.sparse import issparse
 
-from .arrays import Matrix, Namespace, Numpy, is_on_device, to_numpy
+from .arrays import (
+    Matrix,
+    Namespace,
+    Numpy,
+    is_on_device,
+    take_rows,
+    to_numpy,
+)
 from .parameters import Shapes
 
 # Numbers in the narrowest hidden layer of a block: with fewer, threads spend their
@@ -89,9 +96,8 @@ class Parts:
         )
 
     def work(self, shapes: Shapes) -> float:
-        """Of rows in memory, the work of an evaluation; see `work_of_rows`."""
-        n_samples = sum(len(block.y) for part in self.items for block in part)
-        return work_of_rows(n_samples, self.items[0][0].X, shapes)
+        """Of rows in memory, the work of an evaluation; see `work_of`."""
+        return work_of([block for part in self.items for block in part], shapes)
 
     def map(self, function: Callable[[list[Block]], Any]) -> Iterable[Any]:
         """The results of the parts, or sums of neighbours, in order."""
@@ -127,15 +133,17 @@ def stored(X: Matrix) -> float | None:
     return X.nnz / X.shape[0] if issparse(X) else None
 
 
-def work_of_rows(n_samples: int, first: Matrix, shapes: Shapes) -> float:
+def work_of(blocks: Sequence[Block], shapes: Shapes) -> float:
     """The work of an evaluation of rows. The first ones tell how dense they are.
 
     As dense or as sparse data, whichever takes less, so that the storage of X does not
-    matter.
+    matter. A row of weight zero is no row.
     """
-    some = rows_of(first, slice(0, min(first.shape[0], SOME_ROWS)))
+    n_samples = sum(np.count_nonzero(block.sample_weight) for block in blocks)
+    X, _, weights = blocks[0]
+    some = take_rows(X, np.flatnonzero(to_numpy(weights))[:SOME_ROWS])
     count = some.count_nonzero() if issparse(some) else np.count_nonzero(to_numpy(some))
-    non_zeros = float(count) / some.shape[0]
+    non_zeros = float(count) / max(some.shape[0], 1)
     return n_samples * min(work_of_row(shapes), work_of_row(shapes, non_zeros))
 
 

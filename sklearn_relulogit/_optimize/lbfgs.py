@@ -37,13 +37,13 @@ LOSS_WINDOW = 10
 # the kinks of a ReLU network.
 MAX_LINE_SEARCH_STEPS = 50
 
-# For one number of one correction pair, L-BFGS-B takes as long in an iteration as an
-# evaluation for so many multiplications.
-PAIR_WORK = 90
+# In an iteration L-BFGS-B takes as long as so many multiplications of an evaluation for a
+# correction pair, and for each of its numbers. So do the calls of Python.
+PAIR_WORK, NUMBER_WORK, CALL_WORK = 2e4, 90, 1.5e6
 
-# With m pairs there are about 1 + 1.5 / m times as many iterations as with very many.
-MORE_ITERATIONS = 1.5
-FEWEST_PAIRS, MOST_PAIRS = 5, 30
+# With m pairs there are about 1 + 2 / m times as many iterations as with very many.
+MORE_ITERATIONS = 2
+FEWEST_PAIRS, MOST_PAIRS = 8, 30
 
 # A gradient as small as this is zero: the squares of its entries underflow soon, and
 # scipy divides by their sum.
@@ -287,7 +287,8 @@ def history_size_for(work: float, n_parameters: int) -> int:
     With r the work of an evaluation over that of a pair in an iteration, a minimisation
     takes a time of about (r + m) (1 + c / m), which is least at m = sqrt(c r).
     """
-    m = np.sqrt(MORE_ITERATIONS * work / (PAIR_WORK * n_parameters))
+    r = (work + CALL_WORK) / (PAIR_WORK + NUMBER_WORK * n_parameters)
+    m = np.sqrt(MORE_ITERATIONS * r)
     return int(np.clip(np.rint(m), FEWEST_PAIRS, MOST_PAIRS))
 
 

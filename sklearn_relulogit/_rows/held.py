@@ -17,7 +17,7 @@ from .._model.blocks import (
     rows_of,
     stored,
     weight_of,
-    work_of_rows,
+    work_of,
 )
 from .._model.parameters import Shapes
 from .distinct import (
@@ -265,8 +265,7 @@ class Held:
 
     def work(self, shapes: Shapes) -> float:
         """The work of an evaluation, in multiplications or what takes as long."""
-        X = self.training.X
-        return work_of_rows(X.shape[0], X, shapes)
+        return work_of([self.training], shapes)
 
     def sample(self, n_rows: int, host_numbers: int = HOST_NUMBERS) -> Keyed:
         """Distinct training rows: all where they are at hand, or about ``n_rows``."""
