@@ -100,7 +100,7 @@ class ReLULogisticClassifier(BaseReLULogistic):
     history_size : int or "auto", default="auto"
         Number of correction pairs that L-BFGS keeps to model the curvature. More
         pairs need fewer iterations, a longer time for each, and
-        ``16 * history_size`` bytes a parameter. "auto" takes 5 to 30, the
+        ``16 * history_size`` bytes a parameter. "auto" takes 8 to 30, the
         more the longer an evaluation takes beside the work on a pair: few for small
         data and for sparse data of many features.
 

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import scipy.sparse
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris
 from sklearn.ensemble import BaggingClassifier
 from sklearn.metrics import log_loss
@@ -77,6 +78,24 @@ def test_validation_data_without_early_stopping_are_only_watched(data):
     assert_allclose(
         watched.validation_loss_curve_[-1],
         log_loss(y_val, watched.predict_proba(X_val)),
+        rtol=1e-9,
+    )
+
+
+def test_the_last_validation_loss_is_that_of_the_balanced_network(data, monkeypatch):
+    """The last change of the output biases belongs to the last iteration."""
+    X, X_val, y, y_val = data
+    rng = np.random.RandomState(0)
+    y = np.where(rng.rand(len(y)) < 0.9, 0, y)  # Rare classes.
+    clf = make(alpha=1.0, tol=1e-2).fit(X, y, X_val=X_val, y_val=y_val)
+    assert len(clf.validation_loss_curve_) == len(clf.loss_curve_) == clf.n_iter_
+    monkeypatch.setattr("sklearn_relulogit._fit.balance", lambda *args: None)
+    before = clone(clf).fit(X, y, X_val=X_val, y_val=y_val)
+    assert (before.intercepts_[-1] != clf.intercepts_[-1]).any()
+    assert before.validation_loss_curve_[:-1] == clf.validation_loss_curve_[:-1]
+    assert_allclose(
+        clf.validation_loss_curve_[-1],
+        log_loss(y_val, clf.predict_proba(X_val), labels=clf.classes_),
         rtol=1e-9,
     )
 

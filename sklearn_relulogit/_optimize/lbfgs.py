@@ -37,8 +37,8 @@ LOSS_WINDOW = 10
 # the kinks of a ReLU network.
 MAX_LINE_SEARCH_STEPS = 50
 
-# In an iteration L-BFGS-B takes as long as so many multiplications of an evaluation for a
-# correction pair, and for each of its numbers. So do the calls of Python.
+# What takes as long in an iteration as so many multiplications of an evaluation: for
+# L-BFGS-B a correction pair, and each of its numbers; the calls of Python.
 PAIR_WORK, NUMBER_WORK, CALL_WORK = 2e4, 90, 1.5e6
 
 # With m pairs there are about 1 + 2 / m times as many iterations as with very many.

@@ -161,6 +161,8 @@ def balance(best: Restart, objective: Objective, shares: np.ndarray) -> None:
         minimum.iterate = replace(before, theta=theta, loss=loss, gradient=gradient)
         if minimum.loss_curve:
             minimum.loss_curve[-1] = loss
+            if best.validation is not None:
+                best.validation.losses[-1] = best.validation.objective.mean_nll(theta)
 
 
 def train(
