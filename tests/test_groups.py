@@ -92,6 +92,32 @@ def test_the_division_is_nearly_the_best_of_all(seed):
     assert ours < 0.05
 
 
+@pytest.mark.parametrize("n_classes", [1, 2, 4])
+def test_groups_go_where_they_bring_the_classes_nearer_to_balance(n_classes):
+    """The largest first; where both halves are as near, to that of fewer rows."""
+    for seed in range(15):
+        counts = np.random.RandomState(seed).randint(0, 7, (20, n_classes))
+        # Totals by which shares are exact, so that both may be just as near.
+        counts[0] += 128 - counts.sum(axis=0)
+        shares = counts / counts.sum(axis=0)
+        halves_of, rows = np.zeros((2, n_classes)), [0, 0]
+        expected = np.zeros(20)
+        for group in sorted(range(20), key=lambda g: -counts[g].sum()):
+            distances = []
+            for half in range(2):
+                after = halves_of.copy()
+                after[half] += shares[group]
+                distances.append(((after[0] - after[1]) ** 2).sum())
+            if distances[0] == distances[1]:
+                half = int(rows[0] > rows[1])
+            else:
+                half = int(distances[1] < distances[0])
+            halves_of[half] += shares[group]
+            rows[half] += counts[group].sum()
+            expected[group] = half == 0
+        assert_array_equal(balanced(counts), expected)
+
+
 def test_groups_without_a_common_class_go_to_either_half():
     counts = np.array([[5, 0], [0, 5], [4, 0], [0, 4]])
     in_first = balanced(counts)

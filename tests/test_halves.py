@@ -253,3 +253,22 @@ def test_a_row_that_weighs_less_than_half_a_copy_is_one_copy(recurring):
                 & (recurring.y == key[2])
             ).sum()
         )
+
+
+@pytest.mark.parametrize("max_rows", [10, 99, 300, 301])
+def test_each_class_gives_its_part_of_the_rows_that_are_taken(max_rows):
+    """Rounded up, and two rows at least; the rows of the smallest keys."""
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((300, 2)), rng.choice(4, 300, p=[0.7, 0.25, 0.04, 0.01])
+    sample = distinct(Block(X, y, np.ones(300)))
+    cut = module.halves(sample, 4, max_rows)
+    rows = [set(map(tuple, half.X)) for half in cut.validation]
+    for code in range(4):
+        of_class = np.flatnonzero(sample.block.y == code)
+        n = max(2, int(np.ceil(len(of_class) * max_rows / 300)))
+        kept = [tuple(x) for x in sample.block.X[of_class[:n]]]
+        # One after the other they go to either half.
+        for number, x in enumerate(kept):
+            assert x in rows[1 - number % 2]
+            assert x not in rows[number % 2]
+        assert len(kept) == sum((half.y == code).sum() for half in cut.validation)

@@ -1,5 +1,7 @@
 """``alpha="auto"``: the search for the penalty, alone and in the estimator."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import scipy.sparse
@@ -17,6 +19,7 @@ from sklearn_relulogit._model.collapse import collapse_alpha, revive, strongest_
 from sklearn_relulogit._model.likelihood import Logistic, likelihood_of
 from sklearn_relulogit._model.parameters import initial_theta, layer_shapes, unpack
 from sklearn_relulogit._optimize.coordinates import FeatureScale
+from sklearn_relulogit._optimize.lbfgs import Iterate
 from sklearn_relulogit._optimize.monitors import Watcher
 from sklearn_relulogit._search.auto import (
     MAX_STEPS,
@@ -27,7 +30,13 @@ from sklearn_relulogit._search.auto import (
     vertex,
 )
 from sklearn_relulogit._search.halves import Halves, halves
-from sklearn_relulogit._search.path import Precision, first_alpha, unit_of
+from sklearn_relulogit._search.path import (
+    Fold,
+    Hopeless,
+    Precision,
+    first_alpha,
+    unit_of,
+)
 
 
 def make(hidden_layer_sizes=(8,), **kwargs):
@@ -59,6 +68,11 @@ def search(X, y, weights=None, hidden=(8,), **kwargs):
         history_size="auto",
         **{"weight_sum": len(y) if weights is None else weights.sum()} | kwargs,
     )
+
+
+def interrupted_at(k, **kwargs):
+    """A context in which Ctrl-C comes in the place of the k-th evaluation."""
+    return watch_evaluations(at=k, error=KeyboardInterrupt, **kwargs)
 
 
 def walked(loss, start=2, least_gain=0.0):
@@ -824,3 +838,80 @@ def test_units_are_revived_by_the_product_of_both_sides(
     for found, right in zip(revived, expected, strict=True):
         for p, q in zip(found, right, strict=True):
             assert_array_equal(p, q)
+
+
+@pytest.mark.parametrize("bound", [0.0, 0.5, 2.0])
+def test_a_fit_is_hopeless_if_its_loss_has_risen_above_the_bound(bound):
+    """This is looked at every ten iterations, and the first time beside the bound."""
+    for seed in range(10):
+        losses = np.random.RandomState(seed).uniform(0, 1, 60)
+        seen = []
+
+        def mean_nll(theta, seen=seen, losses=losses):
+            seen.append(int(theta[0]))
+            return losses[seen[-1]]
+
+        monitor = Hopeless(SimpleNamespace(mean_nll=mean_nll), bound)
+        for i in range(1, 60):
+            at = np.full(1, float(i))
+            told = monitor.end_iteration(Iterate(at, at, 0.0, at, i))
+            before = losses[i - 10] if i > 10 else bound
+            rises = i % 10 == 0 and losses[i] > max(before, bound)
+            assert told == ("validation loss" if rises else None)
+        assert seen == [10, 20, 30, 40, 50]
+
+
+@pytest.mark.parametrize("by_user", [True, False])
+def test_fits_that_a_limit_of_the_user_ended_are_counted(by_user):
+    reasons = ["iteration limit", "loss tolerance", "evaluation limit", "line search"]
+    fold = Fold(
+        None, None, None, None, 3, Precision(by_user=by_user), stop_reasons=reasons
+    )
+    assert fold.n_limited == (2 if by_user else 0)
+
+
+def test_a_search_that_is_interrupted_anywhere_keeps_the_best_so_far():
+    """Of the penalties that both halves were fitted by, or else of the first fit."""
+    X, y = make_classification(60, 4, flip_y=0.1, random_state=1)
+    seen = []
+
+    class Watch(Watcher):
+        def end(self, alpha, values, mean, theta):
+            seen.append(theta)
+
+    with watch_evaluations() as evaluations:
+        full = search(X, y, hidden=(3,), watchers=[Watch()])
+    first = evaluations[0][0].parts
+    penalties = [objective.alpha for objective, _ in evaluations]
+    with watch_evaluations(method="mean_nll") as judged:
+        search(X, y, hidden=(3,))
+    assert len(judged) >= 2 * len(full.losses) > 4
+    alphas, losses = list(full.losses), list(full.losses.values())
+    half_of_first = sum(
+        objective.parts is first and alpha == penalties[0]
+        for (objective, _), alpha in zip(evaluations, penalties, strict=True)
+    )
+    with interrupted_at(1), pytest.raises(KeyboardInterrupt):
+        search(X, y, hidden=(3,))
+    for k in (2, 3, *range(5, len(evaluations) + 1, 4)):
+        with interrupted_at(k):
+            chosen = search(X, y, hidden=(3,))
+        assert chosen.interrupted
+        n_done = alphas.index(penalties[k - 1])
+        assert list(chosen.losses.items()) == list(full.losses.items())[:n_done]
+        if n_done:
+            best = int(np.argmin(losses[:n_done]))
+            assert chosen.alpha == alphas[best]
+            assert_array_equal(chosen.theta, seen[best])
+            continue
+        assert chosen.alpha == alphas[0]
+        if k > half_of_first:
+            assert_array_equal(chosen.theta, seen[0])
+        else:
+            tried = [theta for _, theta in evaluations[: k - 1]]
+            assert any(np.array_equal(chosen.theta, theta) for theta in tried)
+    # The judgement may be interrupted as well as the fit.
+    with interrupted_at(1, method="mean_nll"):
+        chosen = search(X, y, hidden=(3,))
+    assert (chosen.interrupted, chosen.losses) == (True, {})
+    assert_array_equal(chosen.theta, seen[0])
