@@ -59,6 +59,7 @@ def test_logistic_is_exact_to_rounding(margin, y, sign, dtype):
         [-700.0, -701.0, -703.0],
         [40.0, 0.0, 39.0],
         [600.0, 600.0, 1.0],
+        [1.0, 1.0 - 2**-53, -80.0],
     ],
 )
 @pytest.mark.parametrize("y", [0, 1, 2])

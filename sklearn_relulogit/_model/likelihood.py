@@ -97,9 +97,9 @@ class Softmax:
     def nll_and_residual(self, Z: Array, y: Array) -> tuple[Array, Array]:
         xp = namespace(Z)
         row = xp.arange(Z.shape[0])
-        E, others, top = _exponentials(Z)
-        nll = xp.log1p(others) + (Z[row, top] - Z[row, y])
-        residual = E / (1 + others)[:, None]
+        residual, others, largest = _exponentials(Z)
+        nll = xp.log1p(others) + (largest[:, 0] - Z[row, y])
+        residual /= (1 + others)[:, None]
         # Pr(y) - 1 is minus the probability of all other classes.
         xp.put(residual, row, y, 0)
         xp.put(residual, row, y, -xp.row_sums(residual))
@@ -107,9 +107,9 @@ class Softmax:
 
     def log_proba(self, Z: Array) -> Array:
         xp = namespace(Z)
-        _, others, top = _exponentials(Z)
+        _, others, largest = _exponentials(Z)
         with np.errstate(over="ignore"):
-            log_proba = Z - Z[xp.arange(Z.shape[0]), top][:, None]
+            log_proba = Z - largest
         log_proba -= xp.log1p(others)[:, None]
         # A difference of two finite logits may still overflow.
         return xp.maximum(log_proba, xp.finfo(Z.dtype).min, out=log_proba)
@@ -127,13 +127,14 @@ def likelihood_of(n_classes: int) -> Likelihood:
 
 
 def _exponentials(Z: Array) -> tuple[Array, Array, Array]:
-    """exp(Z - max Z), its row sums without the largest term, 1, and where that is."""
+    """E = exp(Z - max Z), its row sums less 1, the largest term, and max Z, (n, 1).
+
+    Terms of 1 are added apart, so that the sum of small ones keeps its digits.
+    """
     xp = namespace(Z)
-    row = xp.arange(Z.shape[0])
-    top = xp.argmax(Z, axis=1)
+    largest = xp.row_maxima(Z)
     with np.errstate(over="ignore"):  # to minus infinity
-        E = xp.exp(Z - Z[row, top][:, None])
-    xp.put(E, row, top, 0)
-    others = xp.row_sums(E)
-    xp.put(E, row, top, 1)
-    return E, others, top
+        E = xp.exp(Z - largest)
+    small = xp.multiply(E, E < 1)
+    others = xp.row_sums(small) + (xp.row_sums(E - small) - 1)
+    return E, others, largest

@@ -44,9 +44,16 @@ def order_of_gradient(sparse: bool, shapes: Shapes, dtype: np.dtype) -> Order:
 def empty_activations(
     n_rows: int, shapes: Shapes, dtype: np.dtype, sparse: bool, xp: Namespace
 ) -> list[np.ndarray]:
-    """Arrays for the activations and logits of a row block: (n_rows, m_l) each."""
+    """Arrays for the activations and logits of a row block: (n_rows, m_l) each.
+
+    Logits are stored class by class, since sums and maxima over few numbers are slow.
+    """
     order = order_of_activations(sparse, shapes, dtype)
-    return [xp.empty((n_rows, m), dtype, order=order) for _, m in shapes]
+    *hidden, n_outputs = (m for _, m in shapes)
+    return [
+        *(xp.empty((n_rows, m), dtype, order=order) for m in hidden),
+        xp.empty((n_rows, n_outputs), dtype, order="F"),
+    ]
 
 
 class ActivationMemory(threading.local):
