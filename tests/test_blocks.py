@@ -14,6 +14,7 @@ from sklearn_relulogit._model.blocks import (
     MAX_PARTS,
     MIN_BLOCK_ROWS,
     Block,
+    division,
     row_blocks,
     row_parts,
     rows_of,
@@ -25,7 +26,7 @@ def lengths(slices):
     return [rows.stop - rows.start for rows in slices]
 
 
-@pytest.mark.parametrize("n_samples", [1, 511, 512, 513, 5000, 100_003])
+@pytest.mark.parametrize("n_samples", [1, 500, 501, 1000, 1001, 5000, 100_003])
 @pytest.mark.parametrize("hidden", [(), (100,), (2000, 3000)])
 def test_parts_and_their_blocks_cover_the_rows_evenly(n_samples, hidden):
     shapes = layer_shapes(20, hidden, 1)
@@ -43,6 +44,17 @@ def test_parts_and_their_blocks_cover_the_rows_evenly(n_samples, hidden):
     assert max(rows) <= MAX_BLOCK_ROWS
     width = sum(m for _, m in shapes)
     assert max(rows) <= max(MIN_BLOCK_ROWS, BLOCK_NUMBERS // width)
+
+
+@pytest.mark.parametrize("hidden", [(), (1,), (100,), (2000, 3000)])
+def test_what_is_divided_without_counting_is_one_block(hidden):
+    shapes = layer_shapes(20, hidden, 1)
+    n_rows = MIN_BLOCK_ROWS // 2
+    for non_zeros in (None, 0.01, 20):
+        n_parts, block_rows = division(n_rows, shapes, non_zeros)
+        assert n_parts == 1
+        assert block_rows >= n_rows
+    assert row_parts(np.empty((n_rows, 20)), shapes) == [[slice(0, n_rows)]]
 
 
 def test_small_problems_are_one_part_and_large_ones_many():

@@ -28,9 +28,10 @@ from .parameters import Shapes
 
 # Numbers in the narrowest hidden layer of a block: with fewer, threads spend their
 # time on handing each other the interpreter's lock between two short steps. And in
-# all layers of a block together: with more, they leave the cache.
+# all layers of a block together: with more, they leave the cache. But with fewer rows
+# the products of wide layers are slower.
 LAYER_NUMBERS, BLOCK_NUMBERS = 2**17, 2**19
-MIN_BLOCK_ROWS, MAX_BLOCK_ROWS = 512, 16384
+MIN_BLOCK_ROWS, MAX_BLOCK_ROWS = 1000, 16384
 
 # Numbers in the rows and all layers of a block on a device. The block should be so long
 # that the time to start a step does not count, and small beside the device's memory.
