@@ -407,7 +407,7 @@ def choices(nll: pd.DataFrame) -> pd.DataFrame:
             f"over {label}": geometric(ratios),
             f"(error) {label}": np.log(ratios).sem(),
             f"nats over {label}": nll.sub(nll[base], axis=0).mean(),
-            f"lower than {label}": ratios.lt(1).mean(),
+            f"lower than {label}": ratios.lt(1).sum() / ratios.count(),
             f"worst over {label}": ratios.max(),
             f"on {label}": ratios.idxmax().str[0],
         }
