@@ -36,7 +36,7 @@ def written_out(layers, X):
 
 
 @pytest.mark.parametrize("container", CONTAINERS)
-@pytest.mark.parametrize("n", [1, 7, 60_000])
+@pytest.mark.parametrize("n", [1, 7, 20_000])
 @pytest.mark.parametrize("n_outputs", [1, 3])
 def test_logits_are_the_formula_for_any_number_of_rows(hidden, n, container, n_outputs):
     layers = network(hidden, n_outputs=n_outputs)
@@ -44,7 +44,7 @@ def test_logits_are_the_formula_for_any_number_of_rows(hidden, n, container, n_o
     X[X < 0] = 0
     found = logits(layers, container(X))
     assert_allclose(found, written_out(layers, X)[1], rtol=1e-10, atol=1e-12)
-    if n > 7 and hidden:
+    if n > 7:
         parts = row_parts(X, [W_T.shape for W_T, _ in layers])
         assert sum(map(len, parts)) > 1
 
