@@ -13,7 +13,7 @@ from sklearn.exceptions import DataConversionWarning
 from sklearn.multioutput import MultiOutputClassifier
 
 from sklearn_relulogit import ReLULogisticClassifier, ReLULogisticClassifierCV
-from sklearn_relulogit._rows.input import check_one_column
+from sklearn_relulogit._rows.input import check_one_column, sorted_labels
 
 
 @pytest.fixture
@@ -406,3 +406,36 @@ def test_what_is_not_one_column_is_told_of(shape, name):
     with pytest.raises(ValueError, match=re.escape(told)) as error:
         check_one_column(shape, name)
     assert ("argmax" in str(error.value)) == (name != "sample_weight")
+
+
+@pytest.mark.parametrize(
+    ("module", "layout"),
+    [
+        ("torch", "torch.sparse_coo"),
+        ("torch", "torch.sparse_csr"),
+        ("torch", "torch.jagged"),
+        ("cupyx.scipy.sparse._csr", None),
+    ],
+)
+def test_sparse_data_of_other_libraries_are_refused(data, module, layout):
+    """By the names of their types, whether these libraries are installed or not."""
+    X = type("Tensor", (), {"__module__": module, "layout": layout})()
+    with pytest.raises(TypeError, match=rf"X is sparse, of type {module}.Tensor: of"):
+        fit(X, data[1])
+    # A dense one is not, although it may be no array.
+    dense = type("Tensor", (), {"__module__": "torch", "layout": "torch.strided"})()
+    with pytest.raises((TypeError, ValueError)) as error:
+        fit(dense, data[1])
+    assert "is sparse" not in str(error.value)
+
+
+@pytest.mark.parametrize("labels", [["a", 1, "b"], [None, "a"], [2, (1,)]])
+def test_labels_of_several_types_are_not_sorted(labels):
+    y = np.empty(len(labels), object)
+    y[:] = labels
+    types = sorted({type(label).__name__ for label in labels})
+    with pytest.raises(ValueError, match="labels in y one type") as error:
+        sorted_labels(y)
+    assert str(error.value).endswith(f"Got {types}.")
+    classes, codes = sorted_labels(np.array(["b", "a", "b"]))
+    assert (classes.tolist(), codes.tolist()) == (["a", "b"], [1, 0, 1])
