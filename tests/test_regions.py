@@ -232,3 +232,13 @@ def test_the_numbers_of_the_representation(hidden):
     told = repr(linear_regions(model, X))
     assert told.startswith(expected)
     assert (len(told) > len(expected)) == (single > 569 / 2)
+
+
+def test_regions_are_themselves_and_stay_what_they_are():
+    model, X, _ = fitted(hidden=(2,))
+    regions, others = linear_regions(model, X), linear_regions(model, X)
+    assert regions == regions
+    assert regions != others
+    assert len({regions, others, regions}) == 2
+    with pytest.raises(AttributeError):
+        regions.counts = others.counts

@@ -223,3 +223,25 @@ def test_errors_begin_with_the_advice_and_have_short_names():
         strict=True,
     ):
         assert_allclose(a, b)
+
+
+@pytest.mark.parametrize(
+    ("coef", "intercept", "told"),
+    [
+        ((13,), (2,), r"of shape \(13,\) needs .* shape \(\)\. Got .* \(2,\)\."),
+        ((2, 13), (3,), r"of shape \(2, 13\) needs .* \(2,\)\. Got .* \(3,\)\."),
+        ((4, 2, 13), (4,), r"\(4, 2, 13\) needs .* \(4, 2\)\. Got .* \(4,\)\."),
+        ((4, 2, 13), (4, 3), r"\(4, 2, 13\) needs .* \(4, 2\)\. Got .* \(4, 3\)\."),
+        ((4, 13, 7), (4, 13), "scales 13 features, but coef has 7."),
+        ((13, 14), (13,), "scales 13 features, but coef has 14."),
+    ],
+)
+def test_shapes_that_do_not_belong_together(coef, intercept, told):
+    with pytest.raises(ValueError, match=told):
+        fold_scaling(np.ones(coef), np.ones(intercept), StandardScaler().fit(X))
+
+
+def test_many_features():
+    Z = np.random.RandomState(0).standard_normal((5, 1000))
+    folded, shifted = fold_scaling(np.ones(1000), 2.0, MaxAbsScaler().fit(Z))
+    assert_allclose(Z @ folded + shifted, (Z / np.abs(Z).max(axis=0)).sum(axis=1) + 2)
