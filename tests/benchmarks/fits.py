@@ -14,7 +14,7 @@ from functools import partial
 
 import numpy as np
 from measure import geometric_mean, shape_name, title
-from peers import MLP, Ours, installed
+from peers import MLP, N_THREADS, Ours, installed
 from synthetic import dense, text
 from threadpoolctl import threadpool_limits
 
@@ -73,32 +73,40 @@ def print_means(ratios, width):
     print(f"{'geometric mean':{width}s}{cells}", flush=True)
 
 
-def whole_fits(quick):
-    """Two threads. First all fits of MLPClassifier, which give the target."""
-    title("Whole fits: expected seconds to MLPClassifier(lbfgs)'s median objective")
-    n_starts, n_peer_starts = (2, 1) if quick else (N_STARTS, N_PEER_STARTS)
-    peers = installed()
+def race(make, n, p, hidden, dtype, n_starts, peers, n_threads, clock):
+    """Name -> (seconds, met) of each start. First MLPClassifier: it gives the target.
+
+    The peers take part in the first starts of dense data.
+    """
+    X, y = make(n, p, dtype)
+    data = X, y, hidden, ALPHA
+    mlp, ours = MLP(*data), Ours(*data, n_threads=n_threads)
+    with threadpool_limits(n_threads, user_api="blas"):
+        traces = [mlp.trace(seed, clock=clock) for seed in range(n_starts)]
+        target = target_of(traces)
+        trials = {"ours": [], "MLPClassifier": [t.to(target) for t in traces]}
+        for seed in range(n_starts):
+            settings = {"tol": WHOLE_TOL}
+            trace = ours.trace(seed, settings, target=target, clock=clock)
+            trials["ours"].append(trace.to(target))
+            shapes = layer_shapes(p, hidden, 1)
+            theta = initial_theta(shapes, np.random.RandomState(seed))
+            # None of them takes scipy's sparse matrices.
+            for peer in peers if seed < N_PEER_STARTS and make is not text else []:
+                met = peer(*data).minimize(theta, target, PEER_ITERATIONS)
+                trials.setdefault(peer.name, []).append(met)
+    return trials
+
+
+def races(quick, peers, n_threads, clock):
+    """Print the expected times of the large fits."""
     names = ["MLPClassifier", *(peer.name for peer in peers)]
     print(f"{'':35s}    ours, s" + "".join(f"{name:>15s}" for name in names))
     for dtype in (np.float64,) if quick else (np.float64, np.float32):
         ratios = {name: [] for name in names}
-        for make, n, p, hidden in QUICK_WHOLE if quick else WHOLE:
-            X, y = make(n, p, dtype)
-            data = X, y, hidden, ALPHA
-            traces = [MLP(*data).trace(seed) for seed in range(n_starts)]
-            target = target_of(traces)
-            trials = {"ours": [], "MLPClassifier": [t.to(target) for t in traces]}
-            # None of the others takes scipy's sparse matrices.
-            others = [] if make is text else [peer(*data) for peer in peers]
-            for seed in range(n_starts):
-                ours = Ours(*data).trace(seed, {"tol": WHOLE_TOL}, target=target)
-                trials["ours"].append(ours.to(target))
-                theta = initial_theta(
-                    layer_shapes(p, hidden, 1), np.random.RandomState(seed)
-                )
-                for peer in others if seed < n_peer_starts else []:
-                    met = peer.minimize(theta, target, PEER_ITERATIONS)
-                    trials.setdefault(peer.name, []).append(met)
+        for problem in QUICK_WHOLE if quick else WHOLE:
+            n_starts = 2 if quick else N_STARTS
+            trials = race(*problem, dtype, n_starts, peers, n_threads, clock)
             base, cells = expected(trials["ours"]), ""
             for name in names:
                 ratio = expected(trials[name]) / base if name in trials else np.nan
@@ -106,10 +114,22 @@ def whole_fits(quick):
                 cells += f"{ratio:14.2f}x" if name in trials else f"{'-':>15s}"
             met = ", ".join(f"{name} {n_met(trials[name])}" for name in trials)
             print(
-                f"{shape_name(n, p, hidden, dtype)}{base:11.3f}{cells}   met: {met}",
+                f"{shape_name(*problem[1:], dtype)}{base:11.3f}{cells}   met: {met}",
                 flush=True,
             )
         print_means(ratios, 46)
+
+
+def whole_fits(quick):
+    """With all threads, by the clock."""
+    title("Whole fits: expected seconds to MLPClassifier(lbfgs)'s median objective")
+    races(quick, installed(), N_THREADS, time.perf_counter)
+
+
+def whole_fits_one_thread(quick):
+    """As many fits at the same time have it; other work disturbs it little."""
+    title("Whole fits as above, one thread each, seconds of the processor")
+    races(quick, [], 1, time.thread_time)
 
 
 def small_fits(quick):

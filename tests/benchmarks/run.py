@@ -19,7 +19,7 @@ from functools import partial
 
 import numpy as np
 import scipy.sparse
-from fits import small_fits, whole_fits
+from fits import small_fits, whole_fits, whole_fits_one_thread
 from measure import geometric_mean, interleaved, shape_name, title
 from peers import MLP, N_THREADS, Ours, installed
 from scaling import scaling
@@ -287,6 +287,7 @@ SECTIONS = {
     for function in (
         evaluation,
         whole_fits,
+        whole_fits_one_thread,
         small_fits,
         small,
         scaling,

@@ -28,7 +28,7 @@ MODELS = {
     "LogisticRegression": LogisticRegression,
 }
 ROWS, AT_FEATURES = [10_000, 100_000, 1_000_000], 30
-FEATURES, AT_ROWS = [10, 100, 1_000, 10_000], 5_000
+FEATURES, AT_ROWS = [10, 100, 1_000, 10_000], 1_000
 LIMIT = 120.0  # seconds
 N_TEST = 10_000
 
