@@ -181,7 +181,8 @@ class ReLULogisticClassifier(BaseReLULogistic):
     feature_importances_ : ndarray of shape (n_features,)
         Mean absolute contribution of each feature to the logits, in nats: of its
         distance from `feature_mean_` times its local coefficient, over the training
-        rows (over a fixed sample of them if they are many) and the logits. It serves
+        rows (with hidden layers over a fixed sample of them if they are many) and the
+        logits. It serves
         :class:`~sklearn.feature_selection.SelectFromModel` and
         :class:`~sklearn.feature_selection.RFE`.
 

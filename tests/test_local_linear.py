@@ -249,13 +249,15 @@ def test_errors():
 @pytest.mark.parametrize("coefficients", [1, 2**17])
 @pytest.mark.parametrize("container", [np.asarray, scipy.sparse.csr_array])
 @pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("hidden", [(6, 5), ()])
 def test_the_mean_of_absolute_contributions(
-    coefficients, container, n_classes, monkeypatch
+    coefficients, container, n_classes, hidden, monkeypatch
 ):
     """However few rows are taken at a time."""
     monkeypatch.setattr("sklearn_relulogit._model.affine.COEFFICIENTS", coefficients)
-    clf, X = random_network((6, 5), n_classes)
+    clf, X = random_network(hidden, n_classes)
     rng = np.random.RandomState(0)
+    X[rng.uniform(size=X.shape) < 0.3] = 0
     weights, reference = rng.uniform(0, 2, len(X)), rng.standard_normal(4)
     coef, _ = clf.local_linear(X)
     sizes = np.abs(coef.reshape(len(X), -1, 4) * (X - reference)[:, None])
