@@ -219,9 +219,8 @@ class Network:
             IMPORTANCE_WORK // work, IMPORTANCE_NUMBERS // self.rows.n_features
         )
         n_rows = max(n_rows, FEWEST_IMPORTANCE_ROWS)
-        n_rows = min(n_rows, search_rows(self.rows.n_features))
-        # In memory all rows are at hand, in the random order of their keys.
-        X, y, weights = self.rows.sample(n_rows).block
+        # In the random order of their keys, be they all or those of a search.
+        X, y, weights = self.rows.sample(search_rows(self.rows.n_features)).block
         X = X[:n_rows]
         X = X if issparse(X) else to_numpy(X)
         return Block(X, y[:n_rows], to_numpy(weights[:n_rows]))

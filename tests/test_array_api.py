@@ -283,7 +283,7 @@ def test_rows_of_the_search_are_the_same_however_they_are_fetched(library):
     rows = Held.read(classifier(), given, **settings, max_numbers=10)
     assert rows.keys is None
     # 70 rows at a time.
-    keys, sample, _ = rows.sample(60, host_numbers=2 * 70)
+    keys, sample, _ = rows.draw(60, host_numbers=2 * 70)
     data = Block(X, rows.training.y, w)
     at_once = smallest_keys([keyed(data, moments_of(data))], 60)
     assert_array_equal(keys, at_once.keys)

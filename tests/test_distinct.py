@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 import scipy.sparse
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.datasets import load_iris
 from sklearn.utils import murmurhash3_32
 
+from sklearn_relulogit import ReLULogisticClassifier
 from sklearn_relulogit._model.blocks import Block
+from sklearn_relulogit._rows import held
 from sklearn_relulogit._rows.distinct import (
     RANK_STEP,
     Keyed,
@@ -453,3 +456,29 @@ def test_groups_of_the_same_rows_are_told_apart_by_weight_and_then_by_name():
         assert found[1] < found[0]
         assert found[2] < found[0]
         assert (found[1] < found[2]) == (ids[1] < ids[2])
+
+
+def test_large_data_are_hashed_once_in_a_fit(monkeypatch):
+    """For the search, for the importances, and to tell why a fit is a constant."""
+    monkeypatch.setattr("sklearn_relulogit._rows.held.DISTINCT_NUMBERS", 10)
+    n_hashed = []
+    hashed = held.keyed
+
+    def spy(block, *args):
+        n_hashed.append(len(block.y))
+        return hashed(block, *args)
+
+    monkeypatch.setattr(held, "keyed", spy)
+    X, y = load_iris(return_X_y=True)
+    clf = ReLULogisticClassifier((5,), random_state=0).fit(X, y)
+    assert clf.alpha_losses_ is not None
+    assert sum(n_hashed) == len(y)
+    # Without hidden layers nothing but the search needs the hashes.
+    n_hashed.clear()
+    monkeypatch.setattr("sklearn_relulogit._rows.held.DISTINCT_NUMBERS_LINEAR", 10)
+    linear = ReLULogisticClassifier((), alpha=1.0).fit(X, y)
+    assert n_hashed == []
+    size = np.abs(X - X.mean(axis=0)).mean(axis=0) * np.abs(linear.coef_).mean(axis=0)
+    assert_allclose(linear.feature_importances_, size, rtol=1e-10)
+    with pytest.raises(AssertionError):
+        assert_allclose(linear.feature_importances_, 1.0001 * size, rtol=1e-10)

@@ -6,7 +6,7 @@ Dask is imported only once there are Dask data.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, NamedTuple, Self
 
@@ -80,6 +80,8 @@ class OnCluster:
     # The coefficients are arrays of numpy.
     xp: Namespace = Numpy
     label_xp: Namespace = Numpy
+    # To hash all rows takes long.
+    _samples: dict[int, Keyed] = field(default_factory=dict, init=False, compare=False)
 
     @classmethod
     def read(
@@ -233,10 +235,12 @@ class OnCluster:
 
     def sample(self, n_rows: int) -> Keyed:
         """In memory: about ``n_rows`` distinct training rows, and their keys."""
-        merge = partial(smallest_keys, n_rows=n_rows)
-        key = partial(keyed, moments=self.moments)
-        sample: Keyed = merge([self.cluster_map.merged(key, self.training, merge)])
-        return sample
+        if n_rows not in self._samples:
+            merge = partial(smallest_keys, n_rows=n_rows)
+            key = partial(keyed, moments=self.moments)
+            found = self.cluster_map.merged(key, self.training, merge)
+            self._samples[n_rows] = merge([found])
+        return self._samples[n_rows]
 
     def row_space(self, mean: np.ndarray, unit: np.ndarray) -> None:
         """Rows on a cluster are fitted by their features."""

@@ -1,6 +1,6 @@
 """Rows in the memory of this process, mapped into it, or on a device."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Any, Self
 
@@ -94,6 +94,7 @@ class Held:
     validation: Block | None = None
     moments_val: Moments | None = None
     groups: np.ndarray | None = None
+    _samples: dict[int, Keyed] = field(default_factory=dict, init=False, compare=False)
 
     @classmethod
     def read(
@@ -272,8 +273,14 @@ class Held:
         """The training rows, unless they are on a device."""
         return None if self.on_device else self.training
 
-    def sample(self, n_rows: int, host_numbers: int = HOST_NUMBERS) -> Keyed:
+    def sample(self, n_rows: int) -> Keyed:
         """Distinct training rows: all where they are at hand, or about ``n_rows``."""
+        if n_rows not in self._samples:
+            self._samples[n_rows] = self.draw(n_rows)
+        return self._samples[n_rows]
+
+    def draw(self, n_rows: int, host_numbers: int = HOST_NUMBERS) -> Keyed:
+        """The rows of `sample`, which keeps them: to hash all rows takes long."""
         if self.keys is not None:
             X, y, sample_weight = self.training
             X = to_numpy(X) if self.on_device else X
