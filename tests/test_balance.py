@@ -118,11 +118,15 @@ def test_the_parameters_of_early_stopping_are_left_as_they_are(problem):
     # Validation data that do not stop a fit have no influence on it.
     watching = Validation(problem.objective(), None, 1e-4)
     restart, _ = ended(problem, problem.theta, validation=watching)
-    balance(restart, objective, shares_of(problem))
-    assert restart.end.iterate.loss < before.loss
-    # Nor on the choice among several.
     watching.begin_iteration(before)
     watching.end_iteration(before)
+    balance(restart, objective, shares_of(problem))
+    assert restart.end.iterate.loss < before.loss
+    # Their last loss is that of what is kept.
+    (last,) = watching.losses
+    assert last == watching.objective.mean_nll(restart.end.iterate.theta)
+    assert last != watching.best_loss
+    # Nor on the choice among several.
     assert restart.loss == restart.end.iterate.loss != watching.best_loss
 
 
