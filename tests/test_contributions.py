@@ -654,9 +654,17 @@ def test_importances():
     assert sizes.importances_mean[X.columns.get_loc("note")] == 0
 
 
-@pytest.mark.parametrize("hidden", [(), (6,)], ids=str)
+@pytest.mark.parametrize(
+    ("hidden", "merged"), [((), True), ((), False), ((6,), True)], ids=str
+)
 @pytest.mark.parametrize("sparse", [False, True])
-def test_importances_of_the_fit_are_those_of_contributions(hidden, sparse):
+def test_importances_of_the_fit_are_those_of_contributions(
+    hidden, merged, sparse, monkeypatch
+):
+    if not merged:
+        monkeypatch.setattr("sklearn_relulogit._rows.held.DISTINCT_NUMBERS_LINEAR", 0)
+        # Several pieces of each block.
+        monkeypatch.setattr("sklearn_relulogit._rows.statistics.BLOCK_NUMBERS", 50)
     Z = MaxAbsScaler().fit_transform(X[NUMBERS].fillna(1.0))
     Z = scipy.sparse.csr_array(Z) if sparse else Z
     weights = 1.0 + np.arange(N) % 4

@@ -222,7 +222,9 @@ def encode_classes(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def sorted_labels(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The different labels, sorted, and all labels as indices into them."""
     try:
-        return np.unique(y, return_inverse=True)
+        labels = np.unique(y)
+        # Faster than np.unique's own inverse, which sorts all of y by indices.
+        return labels, np.searchsorted(labels, y)
     except TypeError as error:
         raise ValueError(_remedy_for_labels(y) or str(error)) from error
 

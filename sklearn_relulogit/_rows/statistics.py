@@ -168,7 +168,8 @@ def _column_sums(X: Matrix, weights: np.ndarray) -> np.ndarray:
     """
     if issparse(X):
         return np.asarray(X.T @ weights)
-    return np.asarray(np.add.reduce(weights[:, None] * X, axis=0))
+    terms = X if (weights == 1).all() else weights[:, None] * X
+    return np.asarray(np.add.reduce(terms, axis=0))
 
 
 def _extreme(X: Matrix, name: str) -> np.ndarray:
@@ -192,6 +193,27 @@ def _squares(X: Matrix, weights: np.ndarray, mean: np.ndarray) -> np.ndarray:
     squares: np.ndarray = _column_sums(distances, weights)
     squares += np.maximum(zeros, 0) * mean**2
     return squares
+
+
+def absolute_deviations(mean: np.ndarray, part: list[Block]) -> np.ndarray:
+    """sum_i s_i |x_i - mean| of each feature over one part."""
+    total = np.zeros(len(mean))
+    with np.errstate(over="ignore", invalid="ignore"):
+        for block in part:
+            weights = to_numpy(block.sample_weight).astype(np.float64, copy=False)
+            n_samples, step = len(weights), rows_of_block(block.X, BLOCK_NUMBERS)
+            for start in range(0, n_samples, step):
+                rows = slice(start, min(start + step, n_samples))
+                X, w = rows_of(block.X, rows), weights[rows]
+                if not issparse(X):
+                    total += _column_sums(np.abs(to_numpy(X) - mean), w)
+                    continue
+                # Of zeros it is |mean|, and of stored numbers what is different.
+                X, size = X.astype(np.float64), np.abs(mean)
+                X.sum_duplicates()
+                X.data = np.abs(X.data - mean[X.indices]) - size[X.indices]
+                total += _column_sums(X, w) + w.sum() * size
+    return total
 
 
 def joint_moments(several: Sequence[Moments]) -> Moments:
