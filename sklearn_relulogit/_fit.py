@@ -32,7 +32,7 @@ from ._messages import (
 )
 from ._model.affine import mean_absolute_contributions
 from ._model.arrays import to_numpy
-from ._model.blocks import Block, Parts, weight_of
+from ._model.blocks import Parts, weight_of
 from ._model.collapse import (
     asks_for_constant,
     constant_network,
@@ -206,26 +206,23 @@ class Network:
     def importances(self) -> np.ndarray:
         """The mean absolute contribution of each feature to the logits, in nats.
 
-        It is the mean over the training rows, or over some of them where there are
-        hidden layers, or X is elsewhere.
+        It is the mean over the training rows, or over some of them.
         """
         layers = unpack(self.theta, self.shapes)
-        rows = self.rows.at_hand if len(layers) == 1 else None
-        X, _, weights = self._some_rows() if rows is None else rows
-        return mean_absolute_contributions(layers, X, weights, self.rows.moments.mean)
-
-    def _some_rows(self) -> Block:
-        """As many rows as take no notable time."""
         work = self.likelihood.n_outputs * sum(n * m for n, m in self.shapes)
         n_rows = min(
             IMPORTANCE_WORK // work, IMPORTANCE_NUMBERS // self.rows.n_features
         )
         n_rows = max(n_rows, FEWEST_IMPORTANCE_ROWS)
         # In the random order of their keys, be they all or those of a search.
-        X, y, weights = self.rows.sample(search_rows(self.rows.n_features)).block
-        X = X[:n_rows]
-        X = X if issparse(X) else to_numpy(X)
-        return Block(X, y[:n_rows], to_numpy(weights[:n_rows]))
+        X, _, weights = self.rows.sample(search_rows(self.rows.n_features)).block
+        X, weights = X[:n_rows], weights[:n_rows]
+        return mean_absolute_contributions(
+            layers,
+            X if issparse(X) else to_numpy(X),
+            to_numpy(weights),
+            self.rows.moments.mean,
+        )
 
 
 @dataclass(frozen=True)

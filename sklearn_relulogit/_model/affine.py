@@ -56,9 +56,6 @@ def mean_absolute_contributions(
 ) -> np.ndarray:
     """The mean of abs(A_k (x_k - r_k)) over rows, by weight, and outputs, (p,)."""
     n_outputs, n_features = len(layers[-1][1]), X.shape[1]
-    if len(layers) == 1:  # A is W_1 everywhere.
-        size = np.abs(layers[0][0]).mean(axis=1)
-        return np.asarray(size * mean_distances(X, weights, reference))
     step = max(COEFFICIENTS // (n_outputs * n_features), 1)
     total = np.zeros(n_features)
     for start in range(0, X.shape[0], step):
@@ -68,23 +65,6 @@ def mean_absolute_contributions(
         of_rows = np.abs(coef).sum(axis=1) * size
         total += weights[start : start + step] @ of_rows
     return np.asarray(total / (n_outputs * weights.sum()))
-
-
-def mean_distances(X: Matrix, weights: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """The mean of abs(x_k - r_k) over rows, by weight, (p,)."""
-    total = np.zeros(X.shape[1])
-    if issparse(X):
-        # What the stored numbers change, as if all were zero.
-        change, zero = X.tocsr().astype(np.float64), np.abs(reference)
-        j = change.indices
-        change.data = np.abs(change.data - reference[j]) - zero[j]
-        total += change.T @ weights + weights.sum() * zero
-    else:
-        step = max(COEFFICIENTS // X.shape[1], 1)
-        for start in range(0, X.shape[0], step):
-            rows = slice(start, start + step)
-            total += weights[rows] @ np.abs(X[rows] - reference)
-    return np.asarray(total / weights.sum())
 
 
 def activation_patterns(

@@ -229,10 +229,6 @@ class OnCluster:
         """The work of an evaluation, if the rows were dense and in memory."""
         return float(self.summary.counts.sum()) * work_of_row(shapes)
 
-    @property
-    def at_hand(self) -> None:
-        """Nothing: the rows are on the cluster."""
-
     def sample(self, n_rows: int) -> Keyed:
         """In memory: about ``n_rows`` distinct training rows, and their keys."""
         if n_rows not in self._samples:

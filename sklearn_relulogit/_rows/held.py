@@ -268,11 +268,6 @@ class Held:
         """The work of an evaluation, in multiplications or what takes as long."""
         return work_of([self.training], shapes)
 
-    @property
-    def at_hand(self) -> Block | None:
-        """The training rows, unless they are on a device."""
-        return None if self.on_device else self.training
-
     def sample(self, n_rows: int) -> Keyed:
         """Distinct training rows: all where they are at hand, or about ``n_rows``."""
         if n_rows not in self._samples:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol, Self
 import numpy as np
 
 from .._model.arrays import Namespace
-from .._model.blocks import Block, OrderedMap, Parts
+from .._model.blocks import OrderedMap, Parts
 from .._model.parameters import Shapes
 from .distinct import Keyed
 from .row_space import RowSpace
@@ -98,10 +98,6 @@ class Rows(Protocol):
 
     def work(self, shapes: Shapes) -> float:
         """The work of an evaluation, in multiplications or what takes as long."""
-
-    @property
-    def at_hand(self) -> Block | None:
-        """The training rows, where they are in the memory of this process."""
 
     def sample(self, n_rows: int) -> Keyed:
         """Distinct training rows in memory, all or about ``n_rows``, and their keys."""
