@@ -379,6 +379,11 @@ def test_a_class_of_recurring_rows_keeps_one_to_train_on(fraction):
             seen.add((*shares[y == code],))
     assert {(0, 1), (1, 0)} <= seen
     assert (1, 1) not in seen
+    # A row that weighs less than half a copy is one.
+    weights = np.array([1, 1, 1e-4, 1e-4, 1, 1])
+    shares = validation_shares(keys, y, weights, fraction, np.random.RandomState(0))
+    assert {*shares[2:4]} <= {0, 1}
+    assert_allclose(100 * shares, np.rint(100 * shares), atol=1e-9)
     # Where all are drawn, the first is trained on.
     shares = validation_shares(keys, y, np.ones(6), 1 - 1e-12, np.random.RandomState(0))
     assert_array_equal(shares[:4], [0, 0, 1, 1])
