@@ -915,3 +915,32 @@ def test_a_search_that_is_interrupted_anywhere_keeps_the_best_so_far():
         chosen = search(X, y, hidden=(3,))
     assert (chosen.interrupted, chosen.losses) == (True, {})
     assert_array_equal(chosen.theta, seen[0])
+
+
+def test_what_is_hopeless_is_measured_by_the_loss_of_the_penalty_before(monkeypatch):
+    """Two hundredths above that of the same half; of the first ones nothing is."""
+    X, y = make_classification(80, 4, flip_y=0.1, random_state=1)
+    bounds, losses = [], []
+
+    class Spy(Hopeless):
+        def __init__(self, validation, bound):
+            bounds.append(bound)
+            super().__init__(validation, bound)
+
+    class Watch(Watcher):
+        def end(self, alpha, values, mean, theta):
+            losses.append(values)
+
+    monkeypatch.setattr("sklearn_relulogit._search.path.Hopeless", Spy)
+    tried = list(search(X, y, hidden=(3,), watchers=[Watch()]).losses)
+    assert len(tried) == len(losses) > 2
+    # To weaker penalties from the one before, and to stronger ones from the first.
+    start = [
+        0
+        if alpha > tried[0] and alpha == min(a for a in tried if a > tried[0])
+        else number - 1
+        for number, alpha in enumerate(tried)
+        if number
+    ]
+    expected = [1.02 * loss for number in start for loss in losses[number]]
+    assert bounds == pytest.approx(expected, rel=1e-12)
