@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_relulogit._model.blocks import Block
 from sklearn_relulogit._rows.statistics import (
+    absolute_deviations,
     joint_moments,
     largest_values,
     moments_of,
@@ -304,3 +305,34 @@ def test_blocks_hold_about_so_many_numbers(numbers):
 def test_the_largest_values_are_absolute(container):
     X = np.array([[1.0, -4.0, 0.0, -2.0], [3.0, 2.0, 0.0, -1.0]])
     assert_array_equal(largest_values(container(X)), [3, 4, 0, 2])
+
+
+@pytest.mark.parametrize("container", CONTAINERS.values(), ids=CONTAINERS)
+@pytest.mark.parametrize("n_features", [1, 3, 300, 600])
+@pytest.mark.parametrize("n_samples", [2, 341, 342, 1024, 1025, 2051])
+def test_narrow_rows_are_taken_several_at_a_time(n_samples, n_features, container):
+    rng = np.random.RandomState(0)
+    X = rng.standard_normal((n_samples, n_features)).astype(np.float32)
+    # The last rows, which may be left over, are the extremes.
+    X[-1], X[-2] = 100, -100
+    for weights in (np.ones(n_samples), rng.uniform(0.5, 2, n_samples)):
+        data = data_of(X, weights, container)
+        assert_moments(moments_of(data), X, weights)
+        mean = rng.standard_normal(n_features)
+        expected = weights @ np.abs(X - mean)
+        found = absolute_deviations(mean, [data, data])
+        assert_allclose(found, 2 * expected, rtol=1e-12)
+
+
+def test_entries_stored_in_several_terms_count_as_their_sum():
+    indices, data = np.array([0, 0, 1, 1]), np.array([1.0, 2.0, -4.0, 1.0])
+    X = scipy.sparse.csr_array((data, indices, [0, 3, 3, 4]), shape=(3, 2))
+    dense, kept = X.toarray(), X.copy()
+    for weights in ([1, 1, 1], [1, 2, 3]):
+        block = Block(X, np.zeros(3, int), np.array(weights, dtype=float))
+        assert_moments(moments_of(block), dense, weights)
+        expected = weights @ np.abs(dense - [0.5, 2])
+        assert_allclose(absolute_deviations(np.array([0.5, 2]), [block]), expected)
+    # The user's data are as they were.
+    assert_array_equal(X.data, kept.data)
+    assert_array_equal(X.indices, kept.indices)

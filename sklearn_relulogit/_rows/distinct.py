@@ -6,6 +6,7 @@ million rows with a probability of 3e-8.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -264,8 +265,7 @@ def row_keys(
     zeros of sparse X, ``zero`` holds the hashes of what it makes of them.
     """
     n_samples, n_features = X.shape
-    columns = np.random.RandomState(0).randint(2**62, size=n_features, dtype=np.int64)
-    columns = 2 * columns + 1
+    columns = _column_numbers(n_features)
     step = rows_of_block(X, hashed_numbers)
     of_zeros = None if zero is None else zero @ columns
     return np.concatenate(
@@ -279,6 +279,15 @@ def row_keys(
             for start in range(0, n_samples, step)
         ]
     )
+
+
+@lru_cache(maxsize=4)
+def _column_numbers(n_features: int) -> np.ndarray:
+    # To make a random state takes a tenth of a millisecond.
+    columns = np.random.RandomState(0).randint(2**62, size=n_features, dtype=np.int64)
+    numbers: np.ndarray = 2 * columns + 1
+    numbers.flags.writeable = False
+    return numbers
 
 
 def _keys(

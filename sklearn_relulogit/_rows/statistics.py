@@ -19,6 +19,9 @@ FEWEST_ROWS, QUARTILES = 30, (25.01, 50.01, 74.99)
 # The distance of the quartiles of the normal law, in deviations.
 NORMAL_QUARTILES = 1.349
 
+# Numbers that several rows hold together, so that they are quickly added up.
+LONG_ROW = 1024
+
 # Numbers of a block of rows, so that its deviations from the mean stay in the cache.
 BLOCK_NUMBERS = 2**17
 
@@ -122,8 +125,8 @@ def moments_of(data: Block) -> Moments:
                 block, w = block[present[rows]], w[present[rows]]
             if not block.shape[0]:
                 continue
-            low = np.minimum(low, _extreme(block, "min"))
-            high = np.maximum(high, _extreme(block, "max"))
+            block_low, block_high = _extremes(block)
+            low, high = np.minimum(low, block_low), np.maximum(high, block_high)
             variance += _squares(block, w, mean)
         variance /= total
     return Moments(total, mean, variance, low, high)
@@ -157,7 +160,7 @@ def _quartiles(X: Matrix, weights: np.ndarray) -> np.ndarray:
 
 def _in_float64(X: Matrix) -> Matrix:
     if issparse(X):
-        return X.astype(np.float64)
+        return X.astype(np.float64, copy=False)
     return np.ascontiguousarray(to_numpy(X), dtype=np.float64)
 
 
@@ -169,30 +172,62 @@ def _column_sums(X: Matrix, weights: np.ndarray) -> np.ndarray:
     if issparse(X):
         return np.asarray(X.T @ weights)
     terms = X if (weights == 1).all() else weights[:, None] * X
-    return np.asarray(np.add.reduce(terms, axis=0))
+    return _over_rows(np.add, terms)
 
 
-def _extreme(X: Matrix, name: str) -> np.ndarray:
-    extreme = getattr(X, name)(axis=0)
-    return extreme.toarray().ravel() if issparse(X) else np.asarray(extreme)
+def _over_rows(ufunc: np.ufunc, X: np.ndarray) -> np.ndarray:
+    """``ufunc.reduce(X, axis=0)``, in another order.
+
+    Numpy takes longer to begin with a short row than for its numbers, so several are
+    taken as a long one: two to ten times faster for 30 to 5 features.
+    """
+    n_samples, n_features = X.shape
+    several = LONG_ROW // n_features
+    if several > 1 and n_samples > several:
+        end = n_samples - n_samples % several
+        long = X[:end].reshape(-1, several * n_features)
+        first = ufunc.reduce(long, axis=0).reshape(several, n_features)
+        X = np.concatenate([first, X[end:]])
+    return np.asarray(ufunc.reduce(X, axis=0))
+
+
+def _extremes(X: Matrix) -> tuple[np.ndarray, np.ndarray]:
+    """The smallest and the largest number of each feature."""
+    if not issparse(X):
+        return _over_rows(np.minimum, X), _over_rows(np.maximum, X)
+    columns = X.tocsc()  # Once for both.
+    low, high = columns.min(axis=0), columns.max(axis=0)
+    return low.toarray().ravel(), high.toarray().ravel()
 
 
 def _squares(X: Matrix, weights: np.ndarray, mean: np.ndarray) -> np.ndarray:
     """sum_i s_i (x_i - mean)^2 of each feature."""
     if not issparse(X):
         return _column_sums((X - mean) ** 2, weights)
-    distances = X.copy()
-    distances.sum_duplicates()
-    stored = distances.copy()
-    stored.data = np.ones_like(stored.data)
-    distances.data = (distances.data - mean[distances.indices]) ** 2
-    zeros = weights.sum() - _column_sums(stored, weights)
+    X = _canonical(X)
+    squares = _sums_of_stored(X, (X.data - mean[X.indices]) ** 2, weights)
+    n_stored = np.bincount(X.indices, minlength=len(mean))
+    if (weights == 1).all():
+        return np.asarray(squares + (len(weights) - n_stored) * mean**2)
+    zeros = weights.sum() - _sums_of_stored(X, np.ones(X.nnz), weights)
     # Of a feature without zeros nothing is left of it but a rounding error.
-    n_stored = np.bincount(distances.indices, minlength=len(mean))
     zeros[n_stored == len(weights)] = 0
-    squares: np.ndarray = _column_sums(distances, weights)
-    squares += np.maximum(zeros, 0) * mean**2
-    return squares
+    return np.asarray(squares + np.maximum(zeros, 0) * mean**2)
+
+
+def _canonical(X: Matrix) -> Matrix:
+    """CSR data whose entries are stored in one term each."""
+    if not X.has_canonical_format:
+        X = X.copy()
+        X.sum_duplicates()
+    return X
+
+
+def _sums_of_stored(X: Matrix, data: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """sum_i s_i d_ij of each feature j, of data d in the place of those of CSR X."""
+    if not (weights == 1).all():
+        data = data * np.repeat(weights, np.diff(X.indptr))
+    return np.bincount(X.indices, data, minlength=X.shape[1])
 
 
 def absolute_deviations(mean: np.ndarray, part: list[Block]) -> np.ndarray:
@@ -206,13 +241,12 @@ def absolute_deviations(mean: np.ndarray, part: list[Block]) -> np.ndarray:
                 rows = slice(start, min(start + step, n_samples))
                 X, w = rows_of(block.X, rows), weights[rows]
                 if not issparse(X):
-                    total += _column_sums(np.abs(to_numpy(X) - mean), w)
+                    total += _column_sums(np.abs(_in_float64(X) - mean), w)
                     continue
                 # Of zeros it is |mean|, and of stored numbers what is different.
-                X, size = X.astype(np.float64), np.abs(mean)
-                X.sum_duplicates()
-                X.data = np.abs(X.data - mean[X.indices]) - size[X.indices]
-                total += _column_sums(X, w) + w.sum() * size
+                X, size = _canonical(X), np.abs(mean)
+                data = np.abs(X.data - mean[X.indices]) - size[X.indices]
+                total += _sums_of_stored(X, data, w) + w.sum() * size
     return total
 
 
