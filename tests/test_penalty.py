@@ -772,16 +772,24 @@ def test_the_network_of_a_search_is_that_of_the_first_half(noise, best_of_two):
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
-def test_the_scale_of_the_penalty_is_the_largest_of_its_directions(iris, n_classes):
+@pytest.mark.parametrize(("kind", "spread"), [("linear", 3), ("exclusive or", 0.01)])
+def test_the_scale_of_the_penalty_is_the_largest_of_its_directions(
+    iris, kind, spread, n_classes
+):
     """That of the linear unit, and sixteen at random in units of the features."""
     X, y = iris
     X, y = X[y < n_classes], y[y < n_classes]
+    if kind == "exclusive or":
+        # Rows of which no linear unit tells as much as a random one.
+        X = np.random.RandomState(6 if n_classes == 2 else 2).standard_normal((60, 4))
+        y = (X[:, 0] * X[:, 1] > 0) * (1 + (n_classes > 2) * (X[:, 2] * X[:, 3] > 0))
     weights = np.random.RandomState(1).uniform(0.5, 2, len(y))
     likelihood = likelihood_of(n_classes)
     residuals = residuals_of(y, weights, likelihood.n_outputs)
     for seed in range(6):
         # Features of several units, of which the last is a constant.
-        unit = np.append(10.0 ** np.random.RandomState(seed).uniform(-3, 3, 4), np.inf)
+        powers = np.random.RandomState(seed).uniform(-spread, spread, 4)
+        unit = np.append(10.0**powers, np.inf)
         data = np.column_stack([X * unit[:4], np.full(len(X), 7.0)])
         linear = np.append(np.linalg.svd(data[:, :4].T @ residuals)[0][:, 0], 0)
         drawn = np.random.RandomState(0).standard_normal((5, 16)) / unit[:, None]
