@@ -468,15 +468,16 @@ def plot_all(out: Path, folder: Path) -> None:
         seconds = means(table, "processor_seconds", shown).sum()
         ranks = complete.rank(axis=1).mean()
         for model in shown:
-            below = model == BASE
+            # To the right where the label of another is above or below.
+            right = model == BASE
             ax.scatter(seconds[model], ranks[model], color=colors[model], s=60)
             ax.annotate(
                 model,
                 (seconds[model], ranks[model]),
-                xytext=(0, -7 if below else 7),
+                xytext=(8, 0) if right else (0, 7),
                 textcoords="offset points",
-                ha="center",
-                va="top" if below else "bottom",
+                ha="left" if right else "center",
+                va="center" if right else "bottom",
                 weight="bold" if model == OURS else "normal",
             )
         ax.set(
