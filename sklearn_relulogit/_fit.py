@@ -214,8 +214,9 @@ class Network:
             IMPORTANCE_WORK // work, IMPORTANCE_NUMBERS // self.rows.n_features
         )
         n_rows = max(n_rows, FEWEST_IMPORTANCE_ROWS)
+        n_rows = min(n_rows, search_rows(self.rows.n_features))
         # In the random order of their keys, be they all or those of a search.
-        X, _, weights = self.rows.sample(search_rows(self.rows.n_features)).block
+        X, _, weights = self.rows.sample(n_rows).block
         X, weights = X[:n_rows], weights[:n_rows]
         return mean_absolute_contributions(
             layers,

@@ -231,12 +231,13 @@ class OnCluster:
 
     def sample(self, n_rows: int) -> Keyed:
         """In memory: about ``n_rows`` distinct training rows, and their keys."""
-        if n_rows not in self._samples:
+        larger = [number for number in self._samples if number >= n_rows]
+        if not larger:
             merge = partial(smallest_keys, n_rows=n_rows)
             key = partial(keyed, moments=self.moments)
             found = self.cluster_map.merged(key, self.training, merge)
             self._samples[n_rows] = merge([found])
-        return self._samples[n_rows]
+        return self._samples[min(larger, default=n_rows)]
 
     def row_space(self, mean: np.ndarray, unit: np.ndarray) -> None:
         """Rows on a cluster are fitted by their features."""

@@ -270,9 +270,11 @@ class Held:
 
     def sample(self, n_rows: int) -> Keyed:
         """Distinct training rows: all where they are at hand, or about ``n_rows``."""
-        if n_rows not in self._samples:
+        # More rows that were drawn before begin with those of fewer.
+        larger = [number for number in self._samples if number >= n_rows]
+        if not larger:
             self._samples[n_rows] = self.draw(n_rows)
-        return self._samples[n_rows]
+        return self._samples[min(larger, default=n_rows)]
 
     def draw(self, n_rows: int, host_numbers: int = HOST_NUMBERS) -> Keyed:
         """The rows of `sample`, which keeps them: to hash all rows takes long."""
