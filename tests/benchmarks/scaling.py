@@ -91,9 +91,9 @@ def scaling(quick):
     """Seconds of a fit and test log-loss by number of rows and of features."""
     title("Scaling: seconds of a default fit and test log-loss, one thread")
     warnings.simplefilter("ignore", ConvergenceWarning)
-    rows = [500, 5_000] if quick else ROWS
+    rows = [250, 2_500] if quick else ROWS
     features = [10, 100] if quick else FEATURES
-    n, limit = (500, 10.0) if quick else (AT_ROWS, LIMIT)
+    n, limit = (250, 10.0) if quick else (AT_ROWS, LIMIT)
     with threadpool_limits(1):
         table(f"rows, {AT_FEATURES} features", rows, lambda n: (n, AT_FEATURES), limit)
         table(f"features, {n} rows", features, lambda p: (n, p), limit)
