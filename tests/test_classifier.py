@@ -91,6 +91,17 @@ def test_decision_function_is_the_network_written_out(cancer):
     assert_allclose(clf.decision_function(X), expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize("n", [1, 569])
+def test_a_network_that_was_set_up_by_hand_predicts(cancer, n):
+    X, y = cancer
+    fitted = make().fit(X, y)
+    clf = ReLULogisticClassifier()
+    for name in ("coefs_", "intercepts_", "classes_", "n_outputs_"):
+        setattr(clf, name, getattr(fitted, name))
+    assert_array_equal(clf.predict_proba(X[:n]), fitted.predict_proba(X[:n]))
+    assert_array_equal(clf.predict(X[:n]), fitted.predict(X[:n]))
+
+
 @pytest.mark.parametrize(
     "labels", [["no", "yes"], [5, -3], [True, False], [2.0, 1.0], ["b", "a", "c"]]
 )

@@ -73,6 +73,18 @@ def test_other_feature_names_are_an_error(library):
         clf.predict(X)
 
 
+def test_a_single_column_is_no_frame(library):
+    X, y, frame, series, names = iris(library)
+    clf = ReLULogisticClassifier((), alpha=1.0).fit(X, y)
+    for call in (
+        lambda column: ReLULogisticClassifier().fit(column, series),
+        clf.predict,
+        clf.predict_proba,
+    ):
+        with pytest.raises(ValueError, match=r"2D array|2-dimensional"):
+            call(frame[names[0]])
+
+
 def test_pipelines_with_set_output(library):
     X, y, frame, series, names = iris(library)
     clf = ReLULogisticClassifier((5,), alpha=5.0, random_state=0)

@@ -83,7 +83,7 @@ def _has_known_columns(X: Any, estimator: BaseEstimator) -> bool:
     """Whether X is an array of the fitted number of features, which have no names."""
     return (
         type(X) is np.ndarray
-        and X.shape[1:] == (estimator.n_features_in_,)
+        and X.shape[1:] == (getattr(estimator, "n_features_in_", None),)
         and not hasattr(estimator, "feature_names_in_")
     )
 
@@ -94,7 +94,8 @@ def narrow_frame(X: Any) -> Any:
     scikit-learn makes float64 of all types that pandas adds to those of numpy. X may be
     a frame of Dask.
     """
-    types = set(X.dtypes) if hasattr(X, "astype") and hasattr(X, "dtypes") else set()
+    is_frame = hasattr(X, "astype") and hasattr(X, "columns")
+    types = set(X.dtypes) if is_frame else set()
     numpy_types = {getattr(dtype, "numpy_dtype", dtype) for dtype in types}
     if numpy_types == types or not all(
         isinstance(dtype, np.dtype) and dtype.kind in "biuf" for dtype in numpy_types
