@@ -546,11 +546,14 @@ class Problem:
         Without hidden layers the coefficients are the same for all rows, and the mean
         over all of them takes less time than to choose some.
         """
-        if len(self.shapes) > 1 or self.features.space is not None:
+        if len(self.shapes) > 1:
             return network.importances()
-        ((W_T, _),) = unpack(network.theta, self.shapes)
-        of_part = partial(absolute_deviations, self.rows.moments.mean)
-        deviations = sum(self.training.map(of_part)) / self.training.weight_sum
+        training, rows = self.training, network.rows
+        if self.features.space is not None:
+            training, _ = rows.parts(network.shapes, self.threads)
+        ((W_T, _),) = unpack(network.theta, network.shapes)
+        of_part = partial(absolute_deviations, rows.moments.mean)
+        deviations = sum(training.map(of_part)) / training.weight_sum
         return np.asarray(np.abs(W_T).mean(axis=1) * deviations)
 
     def _nothing_to_fit(self, alpha: float) -> bool:

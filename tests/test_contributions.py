@@ -686,6 +686,25 @@ def test_importances_of_the_fit_by_some_rows(monkeypatch):
     assert_allclose(some.feature_importances_, whole.feature_importances_, rtol=0.3)
 
 
+@pytest.mark.parametrize("sparse", [False, True])
+def test_importances_without_hidden_layers_are_of_all_rows_in_their_space(
+    sparse, monkeypatch
+):
+    """With many more features than rows, where a sample would be of one row."""
+    for name in ("IMPORTANCE_WORK", "IMPORTANCE_NUMBERS", "FEWEST_IMPORTANCE_ROWS"):
+        monkeypatch.setattr(f"sklearn_relulogit._fit.{name}", 1)
+    rng = np.random.RandomState(0)
+    Z = rng.standard_normal((12, 50)) * (rng.uniform(size=(12, 50)) < 0.4)
+    weights = 1.0 + np.arange(12) % 4
+    y = np.arange(12) % 3
+    clf = ReLULogisticClassifier((), alpha=1.0)
+    clf.fit(scipy.sparse.csr_array(Z) if sparse else Z, y, sample_weight=weights)
+    distance = np.abs(Z - np.average(Z, axis=0, weights=weights))
+    expected = np.abs(clf.coef_).mean(axis=0)
+    expected *= np.average(distance, axis=0, weights=weights)
+    assert_allclose(clf.feature_importances_, expected, rtol=1e-9)
+
+
 def test_feature_selection_goes_by_importances():
     rng = np.random.RandomState(0)
     Z = rng.standard_normal((300, 5))

@@ -142,6 +142,25 @@ def test_sparse_features_without_zeros(seed):
     assert sparse.variance[2] == 0
 
 
+@pytest.mark.parametrize("container", CONTAINERS.values(), ids=CONTAINERS)
+@pytest.mark.parametrize("shift", [0.0, 1e12])
+def test_absolute_deviations_are_those_of_numpy(container, shift, monkeypatch):
+    monkeypatch.setattr("sklearn_relulogit._rows.statistics.BLOCK_NUMBERS", 60)
+    rng = np.random.RandomState(0)
+    X = np.round(8 * rng.standard_normal((40, 3))) + shift
+    # One feature with zeros, which are not stored.
+    X[::3, 1] = 0
+    X = X.astype(container(X).dtype)
+    weights = np.where(np.arange(40) % 4 == 1, 0.0, rng.uniform(size=40))
+    mean = np.average(X.astype(float), axis=0, weights=weights)
+    expected = weights @ np.abs(X - mean)
+    part = [
+        data_of(X[rows], weights[rows], container)
+        for rows in (slice(0, 7), slice(7, 40))
+    ]
+    assert_allclose(absolute_deviations(mean, part), expected, rtol=1e-10)
+
+
 def test_values_far_from_zero_keep_their_digits():
     """The mean square less the square of the mean would have none left."""
     x = np.random.RandomState(0).standard_normal(1000)

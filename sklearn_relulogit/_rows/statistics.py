@@ -1,6 +1,6 @@
 """Statistics of the features, over all rows or merged from parts of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -127,7 +127,7 @@ def moments_of(data: Block) -> Moments:
                 continue
             block_low, block_high = _extremes(block)
             low, high = np.minimum(low, block_low), np.maximum(high, block_high)
-            variance += _squares(block, w, mean)
+            variance += _sums_of_distances(np.square, block, w, mean)
         variance /= total
     return Moments(total, mean, variance, low, high)
 
@@ -200,19 +200,24 @@ def _extremes(X: Matrix) -> tuple[np.ndarray, np.ndarray]:
     return low.toarray().ravel(), high.toarray().ravel()
 
 
-def _squares(X: Matrix, weights: np.ndarray, mean: np.ndarray) -> np.ndarray:
-    """sum_i s_i (x_i - mean)^2 of each feature."""
+def _sums_of_distances(
+    function: Callable[[np.ndarray], np.ndarray],
+    X: Matrix,
+    weights: np.ndarray,
+    mean: np.ndarray,
+) -> np.ndarray:
+    """sum_i s_i function(x_i - mean) of each feature, for an even function."""
     if not issparse(X):
-        return _column_sums((X - mean) ** 2, weights)
+        return _column_sums(function(X - mean), weights)
     X = _canonical(X)
-    squares = _sums_of_stored(X, (X.data - mean[X.indices]) ** 2, weights)
+    sums = _sums_of_stored(X, function(X.data - mean[X.indices]), weights)
     n_stored = np.bincount(X.indices, minlength=len(mean))
     if (weights == 1).all():
-        return np.asarray(squares + (len(weights) - n_stored) * mean**2)
+        return np.asarray(sums + (len(weights) - n_stored) * function(mean))
     zeros = weights.sum() - _sums_of_stored(X, np.ones(X.nnz), weights)
     # Of a feature without zeros nothing is left of it but a rounding error.
     zeros[n_stored == len(weights)] = 0
-    return np.asarray(squares + np.maximum(zeros, 0) * mean**2)
+    return np.asarray(sums + np.maximum(zeros, 0) * function(mean))
 
 
 def _canonical(X: Matrix) -> Matrix:
@@ -239,14 +244,8 @@ def absolute_deviations(mean: np.ndarray, part: list[Block]) -> np.ndarray:
             n_samples, step = len(weights), rows_of_block(block.X, BLOCK_NUMBERS)
             for start in range(0, n_samples, step):
                 rows = slice(start, min(start + step, n_samples))
-                X, w = rows_of(block.X, rows), weights[rows]
-                if not issparse(X):
-                    total += _column_sums(np.abs(_in_float64(X) - mean), w)
-                    continue
-                # Of zeros it is |mean|, and of stored numbers what is different.
-                X, size = _canonical(X), np.abs(mean)
-                data = np.abs(X.data - mean[X.indices]) - size[X.indices]
-                total += _sums_of_stored(X, data, w) + w.sum() * size
+                X = _in_float64(rows_of(block.X, rows))
+                total += _sums_of_distances(np.abs, X, weights[rows], mean)
     return total
 
 
