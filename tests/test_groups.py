@@ -74,6 +74,22 @@ def test_groups_are_whole_and_halves_are_halves(grouped):
     assert both[0] & both[1]
 
 
+def test_a_class_of_groups_that_are_not_sampled_gives_two_rows():
+    rng = np.random.RandomState(0)
+    groups = np.repeat(np.arange(300), 5)
+    X = np.column_stack([groups, rng.standard_normal((len(groups), 2))])
+    y = rng.randint(0, 2, len(groups))
+    ids = check_groups(groups, len(y))
+    # A group that comes late in the order of their names.
+    y[ids == np.sort(np.unique(ids))[-1]] = 2
+    cut = divided(X, y, groups, max_rows=600)
+    for half in cut.training:
+        assert (half.y == 2).sum() == 2
+        assert 250 < len(half.y) < 350
+    # One group cannot be judged by another.
+    assert not any((half.y == 2).any() for half in cut.validation)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_the_division_is_nearly_the_best_of_all(seed):
     """Of 12 groups, against every division."""

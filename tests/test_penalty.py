@@ -801,6 +801,26 @@ def test_the_scale_of_the_penalty_is_the_largest_of_its_directions(
         assert found == pytest.approx(expected, rel=1e-9)
 
 
+def test_of_the_linear_directions_the_scale_of_the_penalty_knows_the_first():
+    """Where the second one would tell more, about the size of a feature."""
+    rng = np.random.RandomState(505)
+    X = rng.standard_normal((120, 12))
+    share, noise = rng.uniform(0.02, 0.5), rng.uniform(0.3, 4)
+    size = np.abs(X[:, 1]) + share * X[:, 1]
+    sign = 2 * X[:, 0] + noise * rng.standard_normal(120) > 0
+    y = np.where(size > np.median(size), 2, sign.astype(int))
+    residuals = residuals_of(y, np.ones(120), 3)
+    directions = np.linalg.svd(X.T @ residuals)[0].T
+    drawn = np.random.RandomState(0).standard_normal((12, 16))
+    gains = [
+        best_threshold(X @ w / np.linalg.norm(w), residuals)
+        for w in [*directions[:2], *drawn.T]
+    ]
+    found = collapse_alpha(Block(X, y, np.ones(120)), likelihood_of(3), np.ones(12))
+    assert found == pytest.approx(max(gains[:1] + gains[2:]), rel=1e-9)
+    assert gains[1] > 1.05 * found
+
+
 @pytest.mark.parametrize(("excess", "tells"), [(1e-10, False), (1e-8, True)])
 def test_a_gain_below_the_rounding_of_its_sums_is_none(excess, tells):
     """The epsilon times the sum of the residuals, 5000, and the root of the rows."""
