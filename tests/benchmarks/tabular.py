@@ -45,7 +45,8 @@ from sklearn_relulogit import (
 
 # Deep networks of thousands of passes, on one core: on sets of up to so many rows.
 MAX_ROWS_DEEP = 20_000
-# A thousand trees for each of many classes: up to so many numbers times classes.
+# A thousand trees, for each class where there are more than two: up to so many numbers
+# times trees of a round.
 MAX_NUMBERS_CATBOOST = 3_000_000
 
 
@@ -233,7 +234,9 @@ def is_out_of_reach(model: str, name: str) -> bool:
     X, y = load(name)
     if model in DEEP:
         return len(X) > MAX_ROWS_DEEP
-    return model == "CatBoost" and X.size * len(np.unique(y)) > MAX_NUMBERS_CATBOOST
+    n_classes = len(np.unique(y))
+    n_numbers = X.size * (n_classes if n_classes > 2 else 1)
+    return model == "CatBoost" and n_numbers > MAX_NUMBERS_CATBOOST
 
 
 def processor_seconds() -> float:
