@@ -118,7 +118,9 @@ def test_fits_and_predictions_are_those_of_numpy(library, n_classes, hidden, dty
 
     tolerance = 1e-9 if dtype == np.float64 else 1e-4
     assert abs(ours.loss_ - theirs.loss_) < tolerance
-    assert theirs.score(X_there, y_there) == pytest.approx(ours.score(X, y))
+    # In float32 one row may be on the other side of the boundary.
+    one = 0 if dtype == np.float64 else 1.01 / len(y)
+    assert abs(theirs.score(X_there, y_there) - ours.score(X, y)) <= one + 1e-9
 
     native = getattr(library.xp, np.dtype(dtype).name)
     for array in (*theirs.coefs_, *theirs.intercepts_):
@@ -219,7 +221,7 @@ def test_warm_starts_go_on(library):
     with pytest.warns(ConvergenceWarning):
         ours.fit(X, y)
     assert isinstance(theirs.coefs_[0], np.ndarray)
-    assert abs(theirs.loss_ - ours.loss_) < 1e-9
+    assert abs(theirs.loss_ - ours.loss_) < 1e-7
     with pytest.raises(ValueError, match=r"the classes \[0, 1, 2\], but those"):
         theirs.fit(X_there, library.send(y % 2))
 
