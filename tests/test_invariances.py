@@ -310,7 +310,7 @@ def test_the_mean_probability_is_the_share_of_the_class(problem, tol):
 def test_whole_fits_of_shifted_features_predict_the_same(load):
     """As far as the documentation says: 1e-7, and of digits 2e-3.
 
-    Rounding may move the penalty by a step.
+    Of digits rounding moves the penalty by a step.
     """
     X, y = load(return_X_y=True)
     X = StandardScaler().fit_transform(X)
@@ -319,11 +319,14 @@ def test_whole_fits_of_shifted_features_predict_the_same(load):
         ReLULogisticClassifier((20,), random_state=0).fit(rows, y)
         for rows in (X, X + shift)
     )
-    step = 10 ** (STEP_OF_EXPONENT / 2)
-    assert abs(np.log(moved.alpha_ / clf.alpha_)) < 1.01 * np.log(step)
-    moved.set_params(alpha=clf.alpha_).fit(X + shift, y)
+    if load is load_breast_cancer:
+        assert moved.alpha_ == clf.alpha_
+    else:
+        step = 10 ** (STEP_OF_EXPONENT / 2)
+        assert abs(np.log(moved.alpha_ / clf.alpha_)) < 1.01 * np.log(step)
+        moved.set_params(alpha=clf.alpha_).fit(X + shift, y)
     expected = clf.predict_proba(X)
-    atol = 1e-6 if load is load_breast_cancer else 1e-2
+    atol = 1e-6 if load is load_breast_cancer else 4e-3
     assert_allclose(moved.predict_proba(X + shift), expected, atol=atol)
     # Another start would be seen.
     other = ReLULogisticClassifier((20,), random_state=1).fit(X, y)
