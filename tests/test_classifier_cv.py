@@ -421,6 +421,7 @@ def test_class_weight(cancer):
 
 @pytest.mark.parametrize("make", [make, ReLULogisticClassifier])
 @pytest.mark.parametrize("warm_start", [False, True])
+# Three iterations are enough for what is checked.
 @pytest.mark.filterwarnings("ignore:The fit ended by its iteration limit")
 def test_only_a_warm_start_after_a_fit_is_bound_to_it(cancer, make, warm_start):
     X, y = cancer

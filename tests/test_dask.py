@@ -91,6 +91,7 @@ def objective_of(clf, X, y, alpha, sample_weight=1.0):
         slow((8,), 4),
     ],
 )
+# The paths are compared, which need not end.
 @pytest.mark.filterwarnings("ignore:The fit ended by its iteration limit")
 def test_a_fit_is_that_in_memory(client, hidden, n_classes):
     X, y = problem(2000, n_classes=n_classes)

@@ -62,6 +62,7 @@ def test_parameters(name, values, data):
     ],
 )
 @pytest.mark.parametrize("integer", [np.int64, np.int8])
+# Some of the integers are limits.
 @pytest.mark.filterwarnings("ignore:The fit ended by its")
 def test_numpy_integers_are_integers(name, value, integer, data):
     """Each value changes the fit, in the same way as an int of Python."""

@@ -49,7 +49,9 @@ class Problem:
         """Fit; the limits are tight, and features may say nothing."""
         clf = ReLULogisticClassifier(**(self.parameters | changes))
         with warnings.catch_warnings():
+            # Two fits are compared, wherever they end.
             warnings.simplefilter("ignore", ConvergenceWarning)
+            # scikit-learn says this of many classes, as there are here.
             warnings.filterwarnings("ignore", message="The number of unique classes")
             return clf.fit(
                 self.X if X is None else X,
@@ -485,6 +487,7 @@ def test_the_unit_of_all_features_does_not_matter_with_the_penalty(hidden, facto
 
     def fits(**settings):
         with warnings.catch_warnings():
+            # Two fits are compared, wherever they end.
             warnings.simplefilter("ignore", ConvergenceWarning)
             return [
                 ReLULogisticClassifier(hidden, alpha=a, random_state=0, **settings).fit(

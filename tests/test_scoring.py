@@ -100,6 +100,7 @@ def undefined_for_strong(y, p):
     return np.nan if p.std() < 0.05 else np.corrcoef(y, p)[0, 1]
 
 
+# scikit-learn's metric says so too, beside what is checked.
 @pytest.mark.filterwarnings("ignore:Only one class is present")
 def test_a_fold_without_a_score_is_left_out(cancer):
     X, y = cancer
@@ -171,6 +172,7 @@ def test_frames_come_as_frames(iris, library):
     # Labels in a frame of one column are labels.
     one_column = labels.to_frame()
     with warnings.catch_warnings():
+        # scikit-learn's warning of one column.
         warnings.simplefilter("ignore", sklearn.exceptions.DataConversionWarning)
         same = make(scoring="accuracy", cv=3).fit(frame, one_column)
     assert_array_equal(same.scores_, arrays.scores_)

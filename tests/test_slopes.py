@@ -35,6 +35,7 @@ from sklearn_relulogit import (
 )
 from sklearn_relulogit._explain.slopes import DERIVATIVES, slopes
 
+# Slopes are exact wherever a fit ends, on whatever scales the features are.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:The fit ended by its iteration limit"),
     pytest.mark.filterwarnings("ignore:The features are on very different scales"),

@@ -289,6 +289,7 @@ def test_rows_of_weight_zero_are_no_rows_to_split_beyond_the_distinct(
     assert_allclose(clf.validation_loss_curve_, without.validation_loss_curve_)
 
 
+# Five iterations are enough for what is checked.
 @pytest.mark.filterwarnings("ignore:The fit ended by its iteration limit")
 def test_bagging_of_few_rows_splits_each_of_its_fits():
     """It hands rows on with weights, most of which are zero."""

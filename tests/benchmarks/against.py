@@ -24,6 +24,7 @@ from sklearn.preprocessing import scale
 
 def cases():
     """Name -> a function to time."""
+    # A fixed number of iterations is meant.
     warnings.simplefilter("ignore", ConvergenceWarning)
     from sklearn_relulogit import ReLULogisticClassifier, ReLULogisticClassifierCV
 

@@ -66,7 +66,7 @@ def products_alone(objective, theta, scale):
                 if multiply:
                     for A, W_T, out in zip(Z, weights, arrays, strict=True):
                         np.matmul(A, W_T, out=out)
-                    for l in range(len(weights) - 1, -1, -1):  # noqa: E741
+                    for l in range(len(weights) - 1, -1, -1):  # noqa: E741, the l of the formulas
                         np.matmul(Z[l].T, delta, out=gradients[l])
                         if l:
                             W = weights[l].T

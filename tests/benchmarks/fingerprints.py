@@ -36,6 +36,7 @@ from sklearn_relulogit import (
     linear_regions,
 )
 
+# The bits of a fit that is cut short tell as much.
 warnings.simplefilter("ignore", ConvergenceWarning)
 
 

@@ -13,17 +13,11 @@ import numpy as np
 import scipy.sparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import normalize
+from synthetic import correlated, word_counts
 
 from sklearn_relulogit import ReLULogisticClassifier
 
 SECONDS = 6  # for each data set
-
-
-def dense(rng, n, p):
-    X = rng.standard_normal((n, p))
-    X[:, 1:] += 0.5 * X[:, :-1]
-    return X / X.std(axis=0)
 
 
 def one_hot(rng, n, n_columns, n_levels):
@@ -34,18 +28,6 @@ def one_hot(rng, n, n_columns, n_levels):
     starts = np.arange(0, n * n_columns + 1, n_columns)
     arrays = np.ones(columns.size), columns.ravel(), starts
     return scipy.sparse.csr_array(arrays, shape=(n, n_columns * n_levels))
-
-
-def text(rng, n, p, n_words):
-    """Word counts, damped and of unit length; the words follow Zipf's law."""
-    shares = np.cumsum(1 / np.arange(1, p + 1))
-    lengths = np.maximum(rng.poisson(n_words, n), 1)
-    words = np.searchsorted(shares, rng.uniform(0, shares[-1], lengths.sum()))
-    rows = np.repeat(np.arange(n), lengths)
-    X = scipy.sparse.csr_array((np.ones(len(rows)), (rows, words)), shape=(n, p))
-    X.sum_duplicates()
-    X.data = 1 + np.log(X.data)
-    return normalize(X)
 
 
 def labels(rng, X):
@@ -94,13 +76,14 @@ def compare(name, X, y, alpha):
 
 
 def main():
+    # Fits that are to end at an iteration end by their limit.
     warnings.simplefilter("ignore", ConvergenceWarning)
     rng = np.random.default_rng(0)
     cases = {
-        "200000 x 30": (dense(rng, 200_000, 30), [1.0]),
-        "200 x 10": (dense(rng, 200, 10), [1.0]),
+        "200000 x 30": (correlated(rng, 200_000, 30), [1.0]),
+        "200 x 10": (correlated(rng, 200, 10), [1.0]),
         "one-hot, 50000 x 2000": (one_hot(rng, 50_000, 20, 100), [1.0]),
-        "text, 20000 x 50000": (text(rng, 20_000, 50_000, 70), [1.0, 0.1]),
+        "text, 20000 x 50000": (word_counts(rng, 20_000, 50_000, 70), [1.0, 0.1]),
     }
     print("Milliseconds of processor time")
     for name, (X, alphas) in cases.items():

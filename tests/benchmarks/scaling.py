@@ -90,6 +90,7 @@ def table(label, sizes, shape, limit):
 def scaling(quick):
     """Seconds of a fit and test log-loss by number of rows and of features."""
     title("Scaling: seconds of a default fit and test log-loss, one thread")
+    # Peers reach their limits as a matter of course.
     warnings.simplefilter("ignore", ConvergenceWarning)
     rows = [250, 2_500] if quick else ROWS
     features = [10, 100] if quick else FEATURES

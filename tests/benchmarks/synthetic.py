@@ -5,12 +5,17 @@ import scipy.sparse
 from sklearn.preprocessing import normalize
 
 
-def dense(n, p, dtype=np.float64, seed=0):
-    """Features with some correlation, labels from a random network, with noise."""
-    rng = np.random.default_rng(seed)
+def correlated(rng, n, p):
+    """Features with some correlation and deviation 1."""
     X = rng.standard_normal((n, p))
     X[:, 1:] += 0.5 * X[:, :-1]
-    X /= X.std(axis=0)
+    return X / X.std(axis=0)
+
+
+def dense(n, p, dtype=np.float64, seed=0):
+    """Correlated features, labels from a random network, with noise."""
+    rng = np.random.default_rng(seed)
+    X = correlated(rng, n, p)
     H = np.maximum(X @ rng.standard_normal((p, 8)) / np.sqrt(p), 0)
     f = 3 * (H @ rng.standard_normal(8))
     f -= np.median(f)
