@@ -14,7 +14,6 @@ from sklearn_relulogit import ReLULogisticClassifier, contributions
 # It is no dependency, and none of the extras needs it.
 skrub = pytest.importorskip("skrub")
 
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 N = 90
 
