@@ -32,7 +32,7 @@ from ._model.blocks import Parts
 from ._model.collapse import flip_dead_layers
 from ._model.likelihood import likelihood_of
 from ._model.parameters import layer_shapes
-from ._optimize.callbacks import with_callbacks
+from ._optimize.callbacks import FitTask, with_callbacks
 from ._optimize.monitors import Report
 from ._rows.chunkwise import refuse_dask
 from ._rows.held import Held, weighted
@@ -379,26 +379,7 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
         )
         most = 1.0 if isinstance(alphas, int) else alphas[0]
         with overflow_as_error(rows, most):
-            if isinstance(alphas, int):
-                with single_threaded_blas():
-                    alphas = search.grid(alphas)
-            tasks = task.search(len(alphas))
-            score = self.scoring if isinstance(self.scoring, str) else "score"
-            walked = search.walk(
-                alphas,
-                splits,
-                n_jobs=self.n_jobs,
-                watchers=[
-                    ScorePrinter(report, score),
-                    Undefined(self.scoring),
-                    *tasks,
-                ],
-            )
-        self.alphas_ = alphas
-        best = self._choose(walked)
-        for search_task in tasks:
-            search_task.close(walked.thetas[best])
-        report.line(f"alpha {self.alpha_:.3g} chosen of {len(walked.thetas)}")
+            walked, best = self._walk(search, alphas, splits, task, report)
         message = limited_search(
             walked.n_limited, walked.n_fits, self.max_iter, self.max_fun
         )
@@ -421,6 +402,33 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
         )
         self._record(result)
         return " ".join(filter(None, [result.message, message])) or None
+
+    def _walk(
+        self,
+        search: FoldSearch,
+        alphas: Any,
+        splits: list[Split],
+        task: FitTask,
+        report: Report,
+    ) -> tuple[Walked, int]:
+        """Walk the penalties, or a grid of so many; what came of it, and the best."""
+        if isinstance(alphas, int):
+            with single_threaded_blas():
+                alphas = search.grid(alphas)
+        tasks = task.search(len(alphas))
+        score = self.scoring if isinstance(self.scoring, str) else "score"
+        walked = search.walk(
+            alphas,
+            splits,
+            n_jobs=self.n_jobs,
+            watchers=[ScorePrinter(report, score), Undefined(self.scoring), *tasks],
+        )
+        self.alphas_ = alphas
+        best = self._choose(walked)
+        for search_task in tasks:
+            search_task.close(walked.thetas[best])
+        report.line(f"alpha {self.alpha_:.3g} chosen of {len(walked.thetas)}")
+        return walked, best
 
     def _choose(self, walked: Walked) -> int:
         """Set the scores, and the penalty of the best one; the number of that."""

@@ -475,6 +475,32 @@ class Problem:
             stages.insert(0, coarse_stage(coarse, limits))
         return stages
 
+    def minimise(
+        self,
+        thetas: list[np.ndarray],
+        alpha: float,
+        pairs: deque[Pair] | None,
+        task: FitTask,
+        report: Report,
+    ) -> tuple[Restart, list[float]]:
+        """The best restart, its output biases balanced, and the losses of all."""
+        settings = self.settings
+        thetas = [self.bearable_start(theta, alpha) for theta in thetas]
+        task.begin_final(settings.n_init, settings.max_iter)
+        restarts = self.restarts(thetas, task, report)
+        best = train(
+            self.stages(alpha),
+            restarts,
+            # scipy makes room for all of them.
+            history_size=min(self.history_size, settings.max_iter),
+            n_jobs=settings.n_jobs,
+            pairs=pairs,
+            standard=self.scale.coordinates(alpha, self.training.weight_sum),
+            enough=task.enough,
+        )
+        balance(best, self.objective(self.training, alpha), self.rows.shares)
+        return best, [restart.loss for restart in restarts]
+
     def end_at(self, theta: np.ndarray, alpha: float, report: Report) -> Restart:
         """A restart that goes no further, since the search was interrupted."""
         (restart,) = self.restarts([theta], FitTask(), report)
@@ -642,24 +668,7 @@ def fit(
             best = problem.end_at(choice.theta, choice.alpha, report)
             losses = [best.loss] + [np.inf] * (settings.n_init - 1)
         else:
-            thetas = [problem.bearable_start(theta, choice.alpha) for theta in thetas]
-            task.begin_final(settings.n_init, settings.max_iter)
-            restarts = problem.restarts(thetas, task, report)
-            best = train(
-                problem.stages(choice.alpha),
-                restarts,
-                # scipy makes room for all of them.
-                history_size=min(problem.history_size, settings.max_iter),
-                n_jobs=settings.n_jobs,
-                pairs=pairs,
-                standard=problem.scale.coordinates(
-                    choice.alpha, problem.training.weight_sum
-                ),
-                enough=task.enough,
-            )
-            final = problem.objective(problem.training, choice.alpha)
-            balance(best, final, rows.shares)
-            losses = [restart.loss for restart in restarts]
+            best, losses = problem.minimise(thetas, choice.alpha, pairs, task, report)
         message = problem.message(best, choice)
         found = network(best.iterate.theta)
         importances = problem.importances(found)

@@ -95,16 +95,7 @@ class OnCluster:
         by_groups: bool = False,
     ) -> Self:
         """Check the collections, chunk by chunk; the chunks stay on the workers."""
-        if given.groups is not None:
-            raise TypeError(
-                "Leave groups out, or pass data in memory: rows on a Dask cluster are "
-                "not divided by groups."
-            )
-        if not is_dask(given.X):
-            raise TypeError(
-                f"X is of type {type(given.X).__name__}, but other arguments of fit "
-                "are Dask collections. Pass X as one too, or all of them in memory."
-            )
+        _check_collections(given)
         cluster_map = ClusterMap()
         X = row_chunks(given.X, "X")
         validate_data(
@@ -312,6 +303,20 @@ def _read(
     return [
         Chunk(read(*chunks, dtype, suffix)) for chunks in zip(*columns, strict=True)
     ]
+
+
+def _check_collections(given: Given) -> None:
+    """Raise a TypeError if X is no collection, or the rows are in groups."""
+    if given.groups is not None:
+        raise TypeError(
+            "Leave groups out, or pass data in memory: rows on a Dask cluster are "
+            "not divided by groups."
+        )
+    if not is_dask(given.X):
+        raise TypeError(
+            f"X is of type {type(given.X).__name__}, but other arguments of fit "
+            "are Dask collections. Pass X as one too, or all of them in memory."
+        )
 
 
 def _read_validation(

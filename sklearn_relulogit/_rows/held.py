@@ -137,9 +137,7 @@ class Held:
         training, keys, groups = merge_equal_rows(
             rows, max_numbers, max_hashed, weigh, groups
         )
-        moments = moments_of(training)
-        if keys is not None:
-            moments = moments.with_quartiles(training)
+        moments = _statistics(training, keys)
         class_order = np.arange(len(classes))
         if keys is not None or not linear:
             keys_to_mark = standard_keys(training, moments) if keys is None else keys
@@ -153,25 +151,10 @@ class Held:
             of_classes = of_classes[class_order]
         validation = moments_val = None
         if given.X_val is not None:
-            X_val, y_val = check_validation_data(
-                estimator,
-                to_namespace(given.X_val, input_namespace(given.X)),
-                to_host(given.y_val),
-                classes,
-                X.dtype,
-            )
-            weights_val = check_sample_weight(
-                to_host(given.sample_weight_val), X_val, "sample_weight_val"
-            )
-            y_val = np.argsort(class_order)[y_val]
-            validation = Block(X_val, y_val, weights_val)
-            validation, keys_val, _ = merge_equal_rows(
-                validation, max_numbers, max_hashed
-            )
+            block = _read_validation(estimator, given, classes, new_codes, X.dtype)
+            validation, keys_val, _ = merge_equal_rows(block, max_numbers, max_hashed)
             if len(validation.y) >= FEWEST_TO_COMPARE:
-                moments_val = moments_of(validation)
-                if keys_val is not None:
-                    moments_val = moments_val.with_quartiles(validation)
+                moments_val = _statistics(validation, keys_val)
             validation = weighted(validation, of_classes, "sample_weight_val")
         return cls(
             X,
@@ -326,6 +309,33 @@ class Held:
             training=space.reduce_rows(self.training),
             validation=validation and space.reduce_rows(validation),
         )
+
+
+def _read_validation(
+    estimator: BaseEstimator,
+    given: Given,
+    classes: np.ndarray,
+    codes: np.ndarray,
+    dtype: Any,
+) -> Block:
+    """The validation data, checked; ``codes`` are the integers of the classes."""
+    X, y = check_validation_data(
+        estimator,
+        to_namespace(given.X_val, input_namespace(given.X)),
+        to_host(given.y_val),
+        classes,
+        dtype,
+    )
+    weights = check_sample_weight(
+        to_host(given.sample_weight_val), X, "sample_weight_val"
+    )
+    return Block(X, codes[y], weights)
+
+
+def _statistics(data: Block, keys: np.ndarray | None) -> Moments:
+    """Of the features; with quartiles where the rows are in the order of keys."""
+    moments = moments_of(data)
+    return moments if keys is None else moments.with_quartiles(data)
 
 
 def weighted(
