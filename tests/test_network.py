@@ -9,6 +9,7 @@ import scipy.sparse
 from conftest import Problem, assert_gradient
 from numpy.testing import assert_allclose, assert_array_equal
 
+from sklearn_relulogit._model.arrays import MIN_RELEASED, product
 from sklearn_relulogit._model.memory import LARGE_GRADIENT
 from sklearn_relulogit._model.network import backward, forward
 from sklearn_relulogit._model.parameters import unpack
@@ -140,3 +141,22 @@ def test_backward_leaves_the_data_and_the_residual_alone():
     )
     assert_array_equal(X, p.X)
     assert_array_equal(residual, logits)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("width", [1, 3, MIN_RELEASED])
+@pytest.mark.parametrize("order", ["C", "F", "part"])
+def test_products_are_written_to_memory_of_any_order(width, order, dtype):
+    """Whether they have few numbers or many, against sums in float64."""
+    rng = np.random.default_rng(0)
+    A = rng.standard_normal((40, 7)).astype(dtype).T
+    B = rng.standard_normal((40, width)).astype(dtype)
+    out = np.empty((7, width), dtype, order="C" if order == "part" else order)
+    if order == "part":
+        out = np.empty((9, width), dtype, order="F")[:7]
+    expected = (A[:, :, None].astype(float) * B).sum(axis=1)
+    rtol = 1e-12 if dtype == np.float64 else 1e-4
+    assert product(A, B, out=out) is out
+    assert_allclose(out, expected, rtol=rtol, atol=rtol)
+    with pytest.raises(AssertionError):
+        assert_allclose(out, expected * (1 + 3 * rtol) + 3 * rtol, rtol=rtol, atol=rtol)

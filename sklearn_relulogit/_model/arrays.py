@@ -24,6 +24,11 @@ Array: TypeAlias = Any
 Matrix: TypeAlias = Any
 
 
+# For a result of fewer numbers matmul keeps the interpreter's lock, however long the
+# product takes, and other threads wait. dot never does.
+MIN_RELEASED = 512
+
+
 class Numpy:
     """The functions of numpy's arrays."""
 
@@ -305,6 +310,8 @@ def product(A: Matrix, B: np.ndarray, out: np.ndarray) -> np.ndarray:
     elif A.shape[1] == 1:
         # An outer product: broadcasting takes a third of the time of BLAS.
         np.multiply(A, B, out=out)
+    elif out.size < MIN_RELEASED and out.flags.c_contiguous:
+        np.dot(A, B, out=out)
     else:
         np.matmul(A, B, out=out)
     return out

@@ -37,8 +37,8 @@ LOSS_WINDOW = 10
 # the kinks of a ReLU network.
 MAX_LINE_SEARCH_STEPS = 50
 
-# The costs of an iteration, in multiplications of an evaluation: of a correction pair in
-# L-BFGS-B, of each number of a pair, and of the calls of Python.
+# What an iteration costs, in multiplications of an evaluation: a correction pair in
+# L-BFGS-B, each number of a pair, and the calls of Python.
 PAIR_WORK, NUMBER_WORK, CALL_WORK = 2e4, 90, 1.5e6
 
 # With m pairs there are about 1 + 2 / m times as many iterations as with very many.
