@@ -28,8 +28,6 @@ from ._constraints import (
 from ._features import Features
 from ._fit import Network, Settings, fit, overflow_as_error
 from ._messages import INTERRUPTED_SCORES, limited_search
-from ._model.blocks import Parts
-from ._model.collapse import flip_dead_layers
 from ._model.likelihood import likelihood_of
 from ._model.parameters import layer_shapes
 from ._optimize.callbacks import FitTask, with_callbacks
@@ -486,7 +484,6 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
         )
         features = Features.of(rows, shapes)
         data = features.reduce_rows(weighted(rows.given, rows.class_weights))
-        initial = features.initial(check_random_state(self.random_state))
         test_weights = np.ones(len(rows.y), rows.dtype)
         if "sample_weight" in score_params:
             test_weights = rows.given.sample_weight
@@ -507,11 +504,7 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
             test_weights=test_weights,
             likelihood=likelihood,
             features=features,
-            initial=flip_dead_layers(
-                initial,
-                features.fitted_shapes,
-                Parts.of(data, features.fitted_shapes),
-            ),
+            drawn=features.draw(check_random_state(self.random_state)),
             history_size=settings.history_size,
             n_threads=settings.n_threads,
             scorer=scorer,

@@ -72,12 +72,14 @@ class Features:
             np.zeros(r), np.full(r, self.scale.size), self.fitted_shapes
         )
 
-    def initial(self, rng: np.random.RandomState) -> np.ndarray:
-        """Draw initial parameters to fit.
+    def draw(self, rng: np.random.RandomState) -> np.ndarray:
+        """Draw initial parameters, for features in units of their own."""
+        return initial_theta(self.shapes, rng)
 
-        The weights are drawn for features in units of their own, around their means.
-        """
-        return self._to_space(self.scale.initial @ initial_theta(self.shapes, rng))
+    def initial(self, drawn: np.ndarray, alpha: float, weight_sum: float) -> np.ndarray:
+        """The initial parameters to fit by a penalty, from those that were drawn."""
+        coordinates = self.scale.coordinates(alpha, weight_sum)
+        return self._to_space(coordinates @ drawn)
 
     def reduce_rows(self, data: Block) -> Block:
         """Rows by the features that are fitted."""

@@ -355,13 +355,15 @@ class Problem:
         dtype = self.rows.dtype if dtype is None else dtype
         return Objective.over(parts, self.shapes, self.likelihood, alpha, dtype)
 
-    def initial_thetas(self) -> list[np.ndarray]:
-        """Where the restarts begin."""
+    def draws(self) -> list[np.ndarray]:
+        """Initial parameters of the restarts, for features in units of their own."""
         rng = check_random_state(self.settings.random_state)
-        return [
-            flip_dead_layers(self.features.initial(rng), self.shapes, self.training)
-            for _ in range(self.settings.n_init)
-        ]
+        return [self.features.draw(rng) for _ in range(self.settings.n_init)]
+
+    def initial(self, drawn: np.ndarray, alpha: float, weight_sum: float) -> np.ndarray:
+        """Where a fit begins by a penalty, to rows that weigh so much."""
+        theta = self.features.initial(drawn, alpha, weight_sum)
+        return flip_dead_layers(theta, self.shapes, self.training)
 
     def bearable_start(self, theta: np.ndarray, alpha: float) -> np.ndarray:
         """A start, or the constant where the penalty will leave nothing else."""
@@ -398,7 +400,7 @@ class Problem:
 
     def choose_alpha(
         self,
-        initial: np.ndarray,
+        drawn: np.ndarray,
         previous: Previous | None,
         task: FitTask,
         report: Report,
@@ -414,7 +416,7 @@ class Problem:
             self.rows.sample(search_rows(self.rows.n_features)),
             self.shapes,
             self.likelihood,
-            initial,
+            partial(self.initial, drawn),
             self.scale,
             weight_sum=self.training.weight_sum,
             history_size=settings.history_size,
@@ -656,10 +658,8 @@ def fit(
     ):
         problem = Problem.of(rows, settings, likelihood, features, threads)
         pairs = problem.pairs(previous)
-        thetas = problem.initial_thetas()
-        if previous is not None:
-            thetas[0] = features.reduce(previous.theta)
-        choice = problem.choose_alpha(thetas[0], previous, task, report)
+        draws = problem.draws()
+        choice = problem.choose_alpha(draws[0], previous, task, report)
         if interrupted_at is not None:
             kept = features.reduce(interrupted_at)
             choice = choice._replace(theta=kept, interrupted=True)
@@ -668,6 +668,12 @@ def fit(
             best = problem.end_at(choice.theta, choice.alpha, report)
             losses = [best.loss] + [np.inf] * (settings.n_init - 1)
         else:
+            weight_sum = problem.training.weight_sum
+            thetas = [
+                problem.initial(drawn, choice.alpha, weight_sum) for drawn in draws
+            ]
+            if previous is not None:
+                thetas[0] = features.reduce(previous.theta)
             best, losses = problem.minimise(thetas, choice.alpha, pairs, task, report)
         message = problem.message(best, choice)
         found = network(best.iterate.theta)

@@ -197,7 +197,7 @@ def test_constant_features_have_no_size_and_no_weights():
     scale = scale_of([0, 5, 0, 0], [1e-4, 0, 0, 9e-4], [2e-4, 0, 0, 9e-4], (3,))
     assert_allclose(scale.unit, [1e-4, np.inf, np.inf, 9e-4], rtol=1e-12)
     assert scale.size == pytest.approx(3e-4, rel=1e-12)
-    T = scale.initial
+    T = scale.coordinates(0.0, 1.0)
     (W_T, _), _ = unpack(T @ np.ones(n_parameters(scale.shapes)), scale.shapes)
     assert (W_T[[1, 2]] == 0).all()
     assert (W_T[[0, 3]] > 0).all()
@@ -234,7 +234,7 @@ def test_outliers_do_not_make_the_unit():
 
 def test_initial_coordinates_are_those_of_the_scale():
     scale = scale_of([1.0, -3.0], [2.0, 8.0], [4.0, 9.0], (3,))
-    T = scale.initial
+    T = scale.coordinates(0.0, 1.0)
     assert_array_equal(T.centre, [1, -3])
     u = np.random.RandomState(0).standard_normal(n_parameters(scale.shapes))
     same = StandardFeatures(

@@ -15,7 +15,7 @@ Layers: TypeAlias = list[tuple[np.ndarray, np.ndarray]]
 Shapes: TypeAlias = list[tuple[int, int]]
 
 # Root mean square of the initial biases of hidden units, where features have deviation
-# 1. docs/defaults.md says what it gains.
+# 1 and before the layers are balanced. docs/defaults.md says what it gains.
 BIAS_SCALE = 0.5
 
 
@@ -86,24 +86,33 @@ def pack(layers: Layers) -> np.ndarray:
 
 
 def initial_theta(shapes: Shapes, rng: np.random.RandomState) -> np.ndarray:
-    """Draw initial values: weights by He et al. (2015), biases that are positive.
+    """Draw initial values: weights by He et al. (2015), balanced, and positive biases.
 
-    Entries of W_l are normal with variance 2 / n_l in front of a ReLU, which
+    The weights of He et al. are normal with variance 2 / n_l in front of a ReLU, which
     keeps the second moment of the activations from layer to layer, and 1 / n_L
-    in the last layer, which has no ReLU behind it, where the biases are zero. Those of
-    hidden units are half-normal: were they zero, all kinks would go through the mean of
-    the data, and since they are positive, all units are active there, and few die.
-    Without hidden layers the objective is convex, and zero is as good a start as any
-    and not random.
+    in the last layer, which has no ReLU behind it. Then the squares of W_l are
+    2 m_l in sum, and m_L in the last layer. A ReLU network stays the same function if
+    a layer is multiplied by a positive number and the next one divided by it. At a
+    minimum with a penalty all layers have the same sum of squares, since otherwise such
+    numbers would make the penalty less. So layers are multiplied by numbers, whose
+    product is 1, that bring all sums of squares to their geometric mean.
+
+    The output biases are zero. Those of hidden units are half-normal: were
+    they zero, all kinks would go through the mean of the data, and since they are
+    positive, all units are active there, and few die. Without hidden layers the
+    objective is convex, and zero is as good a start as any and not random.
     """
     theta = np.zeros(n_parameters(shapes))
     if len(shapes) == 1:
         return theta
     layers = unpack(theta, shapes)
-    for index, (W_T, b) in enumerate(layers, start=1):
-        last = index == len(layers)
-        gain = 1.0 if last else 2.0
-        W_T[:] = np.sqrt(gain / W_T.shape[0]) * rng.standard_normal(W_T.shape)
-        if not last:
-            b[:] = BIAS_SCALE * np.abs(rng.standard_normal(b.shape))
+    gains = np.full(len(shapes), 2.0)
+    gains[-1] = 1.0
+    squares = gains * [m for _, m in shapes]
+    factors = np.sqrt(np.exp(np.log(squares).mean()) / squares)
+    for (W_T, _), gain, factor in zip(layers, gains, factors, strict=True):
+        W_T[:] = factor * np.sqrt(gain / W_T.shape[0]) * rng.standard_normal(W_T.shape)
+    # The outputs of a layer are multiplied by the factors of those before it, too.
+    for (_, b), factor in zip(layers[:-1], np.cumprod(factors[:-1]), strict=True):
+        b[:] = factor * BIAS_SCALE * np.abs(rng.standard_normal(b.shape))
     return theta

@@ -20,8 +20,12 @@ LARGEST_SPREAD = 10
 # A feature that goes further than so many deviations from its mean is measured by that.
 LONGEST_REACH = 10
 
-# Units are multiplied by no more than the reciprocal, so that u remains finite.
+# Weights of, and squares of derivatives by, smaller features might overflow.
 SMALLEST = 1e-100
+
+# With m hidden units in the first layer, the curvature of the loss along the activation
+# of one of them is about this over m. Chosen by measurement, see docs/trials.md.
+CURVATURE = 0.05
 
 Function = Callable[[np.ndarray], tuple[float, np.ndarray]]
 
@@ -156,7 +160,6 @@ class FeatureScale:
         else:
             centre = mean
         finite = np.isfinite(unit) & np.isfinite(mean)
-        # Weights of, and squares of derivatives by, smaller features might overflow.
         varies = varies & (unit > SMALLEST)
         # Where the statistics overflow, so will the loss, and say so.
         unit = np.where(finite, np.where(varies, unit, np.inf), 1.0)
@@ -170,28 +173,33 @@ class FeatureScale:
     @property
     def size(self) -> float:
         """The geometric mean of the units."""
-        units = self.unit[self.varies]
+        return self._mean(self.unit)
+
+    def _mean(self, unit: np.ndarray) -> float:
+        """The geometric mean of numbers for the features that vary."""
+        units = unit[self.varies]
         return float(np.exp(np.log(units).mean())) if len(units) else 1.0
 
-    @property
-    def initial(self) -> StandardFeatures:
-        """The coordinates in which initial weights are drawn."""
-        return StandardFeatures(self.centre, self.unit, self.size, self.shapes)
-
     def coordinates(self, alpha: float, weight_sum: float) -> StandardFeatures:
-        """The coordinates of an optimiser, under a penalty.
+        """The coordinates in which initial weights are drawn, and of the optimiser.
 
         With z = (x - c) / d, a weight of the first layer has about the curvature
-        (v^2 d_x^2 + alpha / sum(s)) / d^2 of mean loss and penalty, where d_x is the
-        unit of its feature and v the product of the weights behind it. It is alike for
-        all features if d^2 = d_x^2 + alpha / (v^2 sum(s)).
+        (k d_x^2 + alpha / sum(s)) / d^2 of mean loss and penalty, where d_x is the unit
+        of its feature and k the curvature of the loss along the activation of a unit:
+        by the weights of He et al. (2015) behind it, it is p (1 - p) / m_1 in the mean.
+        The curvature is alike for all features if d^2 = d_x^2 + alpha / (k sum(s)). So
+        rare features get smaller initial weights and shorter steps, as the penalty
+        counts for more there. Where it outweighs all features, it makes no difference
+        between them: its part is no more than the largest unit.
         """
-        v = self.size ** (1 / len(self.shapes) - 1)
+        n_layers, n_units = len(self.shapes), self.shapes[0][1]
+        k = CURVATURE / n_units if n_layers > 1 else 1.0
+        v = np.sqrt(k) * self.size ** (1 / n_layers - 1)
         with np.errstate(over="ignore"):
-            unit = np.hypot(self.unit, np.sqrt(np.float64(alpha) / weight_sum) / v)
-            # Of a penalty that leaves nothing but zero.
-            unit = np.minimum(unit, self.unit / SMALLEST)
-        return StandardFeatures(self.centre, unit, self.size, self.shapes)
+            of_penalty = np.sqrt(np.float64(alpha) / weight_sum) / v
+            largest = np.max(self.unit[self.varies], initial=0)
+            unit = np.hypot(self.unit, min(of_penalty, largest))
+        return StandardFeatures(self.centre, unit, self._mean(unit), self.shapes)
 
 
 class Scaled:

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from .._model.blocks import Block, OrderedMap, Parts
+from .._model.blocks import Block, OrderedMap, Parts, weight_of
 from .._model.collapse import collapse_alpha
 from .._model.likelihood import Likelihood
 from .._model.objective import Objective
@@ -183,7 +183,7 @@ def choose_alpha(
     sample: Keyed,
     shapes: Shapes,
     likelihood: Likelihood,
-    initial: np.ndarray,
+    initial: Callable[[float, float], np.ndarray],
     scale: FeatureScale,
     *,
     weight_sum: float,
@@ -196,7 +196,8 @@ def choose_alpha(
     """The penalty for rows that weigh ``weight_sum``, by fits to halves of a sample.
 
     The fits of each half, judged by the other, follow the path that `descend` takes,
-    each from where the one before has ended, the first from ``initial``. So it finds
+    each from where the one before has ended, the first from
+    ``initial(alpha, weight_sum)``. So it finds
     the lowest loss if the loss has one minimum over alpha, as it has, but for noise, in
     the study. The best penalty of a half is that of the `vertex`; that of more rows is
     larger (`GROWTH`).
@@ -215,15 +216,17 @@ def choose_alpha(
         exponent = WEAK_EXPONENT if collapse else USUAL_EXPONENT
         return Choice(unit * penalty(exponent), {})
 
-    folds = judged_folds(
-        two, shapes, likelihood, initial, scale, history_size, precision, ordered_map
-    )
-    walk = Walk(folds, initial, unit, watchers)
     first = 2 * np.log10(first_alpha(collapse, unit) / unit)
     # A rounding error may not lead to the penalty below.
     start = int(np.floor(first + ROUNDING))
+    half = float(np.mean([weight_of(training) for training in two.training]))
+    theta = initial(unit * penalty(start), half)
+    folds = judged_folds(
+        two, shapes, likelihood, theta, scale, history_size, precision, ordered_map
+    )
+    walk = Walk(folds, theta, unit, watchers)
     interrupted = False
-    theta: np.ndarray | None
+    kept: np.ndarray | None
     try:
         with single_threaded_blas():
             # One nat over all rows: the evidence that it takes to leave the penalty
@@ -236,23 +239,22 @@ def choose_alpha(
                 tol=precision.tol,
                 constant=constant_loss(two),
             )
-        theta = walk.steps[best][0][0]
+        kept = walk.steps[best][0][0]
     except (Enough, KeyboardInterrupt) as end:
         interrupted = isinstance(end, KeyboardInterrupt)
-        so_far, theta = walk.kept()
-        if theta is None:
+        so_far, kept = walk.kept()
+        if kept is None:
             raise
         best, losses = start if so_far is None else so_far, walk.losses
     chosen: float = best
     if not interrupted:
-        half = float(np.mean([fold.training.parts.weight_sum for fold in folds]))
         growth = GROWTH if len(shapes) > 1 else 0.0
         chosen = vertex(losses, best) + 2 * growth * np.log10(weight_sum / half)
         chosen = STEP_OF_EXPONENT * np.rint(chosen / STEP_OF_EXPONENT)
     return Choice(
         unit * penalty(chosen),
         {unit * penalty(exponent): loss for exponent, loss in losses.items()},
-        theta,
+        kept,
         interrupted,
         n_limited=sum(fold.n_limited for fold in folds),
         n_fits=sum(len(fold.stop_reasons) for fold in folds),

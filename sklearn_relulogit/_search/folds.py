@@ -9,8 +9,8 @@ import numpy as np
 from sklearn.utils.parallel import Parallel, delayed
 
 from .._features import Features
-from .._model.blocks import Block, OrderedMap, Parts
-from .._model.collapse import collapse_alpha
+from .._model.blocks import Block, OrderedMap, Parts, weight_of
+from .._model.collapse import collapse_alpha, flip_dead_layers
 from .._model.likelihood import Likelihood
 from .._model.objective import Objective
 from .._optimize.monitors import Watcher
@@ -85,8 +85,8 @@ class FoldSearch:
         All rows, by the features that are fitted, with the weights to fit by.
     test_weights : ndarray of shape (n_samples,)
         The weights to judge by.
-    initial : ndarray of shape (n_parameters,)
-        Where the paths begin.
+    drawn : ndarray of shape (n_parameters,)
+        The initial parameters as they were drawn.
     scorer : callable or None
         ``scorer(theta, rows)``; None for minus the mean loss of the fold.
     """
@@ -95,21 +95,29 @@ class FoldSearch:
     test_weights: np.ndarray
     likelihood: Likelihood
     features: Features
-    initial: np.ndarray
+    drawn: np.ndarray
     history_size: int | Literal["auto"]
     n_threads: int
     scorer: Callable[[np.ndarray, np.ndarray], float] | None
     precision: Precision = field(default_factory=Precision)
 
-    def step(self, alpha: float, theta: np.ndarray, split: Split) -> Step:
-        """Fit a fold from theta."""
+    def initial(self, alpha: float) -> np.ndarray:
+        """Where the paths begin, if this is their first penalty."""
+        theta = self.features.initial(self.drawn, alpha, weight_of(self.data))
+        shapes = self.features.fitted_shapes
+        return flip_dead_layers(theta, shapes, Parts.of(self.data, shapes))
+
+    def step(
+        self, alpha: float, theta: np.ndarray, initial: np.ndarray, split: Split
+    ) -> Step:
+        """Fit a fold from theta; units shrunk away begin anew as in ``initial``."""
         training, test = split
         X, y, weights = self.data
         with ThreadedMap(self.n_threads) as threads, single_threaded_blas():
             fold = Fold(
                 self._objective(Block(X, y, weights), training, threads),
                 self._objective(Block(X, y, self.test_weights), test, threads),
-                self.initial,
+                initial,
                 self.features.fitted_scale,
                 self.history_size,
                 self.precision,
@@ -167,6 +175,7 @@ class FoldSearch:
         walked = Walked(np.full((len(alphas), len(splits)), np.nan))
         n_jobs = min(joblib.effective_n_jobs(n_jobs), len(splits))
         first = self.first(alphas)
+        initial = self.initial(float(alphas[first]))
         try:
             with Parallel(n_jobs=n_jobs) as parallel:
 
@@ -175,14 +184,14 @@ class FoldSearch:
                     for watcher in watchers:
                         watcher.begin(alpha)
                     steps = parallel(
-                        delayed(self.step)(alpha, theta, split)
+                        delayed(self.step)(alpha, theta, initial, split)
                         for theta, split in zip(thetas, splits, strict=True)
                     )
                     walked.add(number, steps)
                     self._tell(alpha, walked.scores[number], steps[0].theta, watchers)
                     return [step.theta for step in steps]
 
-                start = step(first, [self.initial] * len(splits))
+                start = step(first, [initial] * len(splits))
                 for direction in (1, -1):
                     here, thetas = first, start
                     while not has_turned(walked.scores, here):
