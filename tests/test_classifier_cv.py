@@ -84,7 +84,7 @@ def path_scores(X, y, weights, alphas, splits, scoring, precision):
             test_weights=weights,
             likelihood=Logistic(),
             features=features,
-            initial=np.zeros(X.shape[1] + 1),
+            drawn=np.zeros(X.shape[1] + 1),
             history_size="auto",
             n_threads=1,
             scorer=accuracy if scoring == "accuracy" else None,

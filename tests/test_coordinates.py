@@ -254,17 +254,31 @@ def test_coordinates_under_an_absurd_penalty_are_some(hidden, alpha, weight_sum,
 
 
 def test_coordinates_under_a_penalty_even_out_the_curvature(hidden):
-    """On the diagonal (v^2 d_x^2 p (1 - p) + alpha / sum(s)) / d^2 of the first layer.
+    """On the diagonal (k v^2 d_x^2 + alpha / sum(s)) / d^2 of the first layer.
 
-    The bound p (1 - p) <= 1 stands for itself, and v is the product of the weights
-    behind. With a penalty that outweighs the features all units are alike, and without
-    one they are the features' own.
+    v is the product of the weights behind by the size of the features, and k the share
+    of a unit. Without a penalty the units are the features' own. A penalty that
+    outweighs all of them adds the largest one.
     """
-    scale = scale_of([0.0, 0.0], [1.0, 1e-3], [2.0, 2e-3], hidden)
-    for alpha in (0.0, 0.5, 1e6):
+    deviations = np.array([1.0, 1e-3])
+    scale = scale_of([0.0, 0.0], deviations, 2 * deviations, hidden)
+    L = len(scale.shapes)
+    k = 0.05 / scale.shapes[0][1] if hidden else 1
+    curvature = k * np.prod([scale.size ** (-1 / L)] * (L - 1)) ** 2
+
+    def unit(alpha):
         T = scale.coordinates(alpha, weight_sum=10.0)
-        first, *behind = unpack(T @ np.ones(n_parameters(T.shapes)), T.shapes)
-        v = np.prod([W_T[0, 0] for W_T, _ in behind])
-        diagonal = v**2 * np.array([1.0, 1e-6]) + alpha / 10
-        # By u the curvature is that by the weights times the square of d W / d u.
-        assert_allclose(diagonal * first[0][:, 0] ** 2, 1, rtol=1e-9)
+        (W_T, _), *behind = unpack(T @ np.ones(n_parameters(T.shapes)), T.shapes)
+        # The layers share the size of the new units.
+        size = np.exp(np.log(W_T[:, 0]).mean()) ** -L
+        for W_l_T, _ in behind:
+            assert_allclose(W_l_T, size ** (-1 / L), rtol=1e-9)
+        return size ** (1 - 1 / L) / W_T[:, 0]
+
+    for alpha in (0.0, 1e-3 * curvature, 9.9 * curvature):
+        diagonal = curvature * deviations**2 + alpha / 10
+        assert_allclose(diagonal / unit(alpha) ** 2, curvature, rtol=1e-9)
+    assert_allclose(unit(0.0), deviations, rtol=1e-9)
+    for alpha in (11 * curvature, 1e6):
+        assert_allclose(unit(alpha), np.hypot(deviations, 1), rtol=1e-9)
+

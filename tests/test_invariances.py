@@ -456,11 +456,13 @@ def test_a_year_is_as_good_as_a_centred_one(hidden):
         ReLULogisticClassifier(hidden, random_state=0).fit(rows, y)
         for rows in (X, centred)
     )
-    # Kinks may lead the fits apart, of two layers above all, but not to a worse end.
-    assert raw.alpha_ == pytest.approx(other.alpha_, rel=0.5)
-    two_layers = len(hidden) == 2
-    assert raw.loss_ == pytest.approx(other.loss_, rel=2e-2)
-    if not two_layers:
+    # Kinks may lead the fits apart, of two layers above all, but not to a worse end:
+    # by one step of the penalty at most.
+    step = 10**0.25
+    assert 0.99 / step < raw.alpha_ / other.alpha_ < 1.01 * step
+    if raw.alpha_ == other.alpha_:
+        assert raw.loss_ == pytest.approx(other.loss_, rel=2e-2)
+    if len(hidden) < 2:
         assert_allclose(raw.predict_proba(X), other.predict_proba(centred), atol=0.03)
     # Better than the shares of the classes, and than the other features alone.
     rest = ReLULogisticClassifier(hidden, random_state=0).fit(X[:, 1:], y)

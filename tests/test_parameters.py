@@ -36,25 +36,44 @@ def test_pack_and_unpack_are_inverse_and_unpack_gives_views(hidden):
     assert not np.shares_memory(pack(layers), theta)
 
 
-def test_initial_weights_have_the_variances_of_he_and_biases_are_half_normal():
+def test_initial_weights_are_those_of_he_with_balanced_layers():
+    """Their variances are 2 / n_l and 1 / n_L, times numbers whose product is 1."""
     shapes = layer_shapes(200, (300, 400), 50)
     layers = unpack(initial_theta(shapes, np.random.RandomState(0)), shapes)
-    for (W_T, b), variance in zip(layers, [2 / 200, 2 / 300, 1 / 400], strict=True):
+    squares = (2 * 300 * 2 * 400 * 50) ** (1 / 3)
+    factors = [squares / 600, squares / 800, squares / 50]
+    assert np.prod(factors) == pytest.approx(1, rel=1e-12)
+    variances = np.array([2 / 200, 2 / 300, 1 / 400]) * factors
+    for (W_T, _), variance in zip(layers, variances, strict=True):
         # Standard error of a variance over k normal numbers: sqrt(2 / k).
         assert_allclose(W_T.var(), variance, rtol=4 * np.sqrt(2 / W_T.size))
-        if b is not layers[-1][1]:
-            assert (b > 0).all()
-            assert_allclose(np.mean(b**2), 1 / 4, rtol=4 * np.sqrt(2 / b.size))
-    assert_array_equal(layers[-1][1], 0)
+        assert_allclose(np.sum(W_T**2), squares, rtol=4 * np.sqrt(2 / W_T.size))
+
+
+def test_initial_biases_are_half_normal_and_those_of_the_outputs_zero():
+    shapes = layer_shapes(2, (30_000, 20_000), 1)
+    rng = np.random.RandomState(0)
+    *hidden, (_, b) = unpack(initial_theta(shapes, rng), shapes)
+    assert_array_equal(b, 0)
+    # Before the layers are balanced they have mean square 1/4.
+    squares = (60_000 * 40_000) ** (1 / 3)
+    share = 1 / 4
+    for (_, b), m in zip(hidden, [30_000, 20_000], strict=True):
+        share *= squares / (2 * m)
+        assert (b > 0).all()
+        assert_allclose(np.mean(b**2), share, rtol=4 * np.sqrt(2 / m))
 
 
 def test_initial_values_keep_the_second_moment_of_activations():
+    """That of the logits; hidden layers are multiplied by numbers of product 1."""
     rng = np.random.RandomState(1)
-    shapes = layer_shapes(100, (500, 500, 500), 1)
+    shapes = layer_shapes(100, (500, 500, 500), 500)
     Z = rng.standard_normal((1000, 100))
-    for W_T, _ in unpack(initial_theta(shapes, rng), shapes)[:-1]:
+    layers = unpack(initial_theta(shapes, rng), shapes)
+    for W_T, _ in layers[:-1]:
         Z = np.maximum(Z @ W_T, 0)
-        assert np.mean(Z**2) == pytest.approx(1, rel=0.15)
+    Z = Z @ layers[-1][0]
+    assert np.mean(Z**2) == pytest.approx(1, rel=0.15)
 
 
 def test_a_convex_problem_starts_at_zero_and_draws_nothing():

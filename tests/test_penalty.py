@@ -58,12 +58,12 @@ def search(X, y, weights=None, hidden=(8,), **kwargs):
     deviation = np.sqrt(np.average(distances**2, axis=0, weights=weights_present))
     reach = np.abs(distances).max(axis=0)
     scale = FeatureScale.of(mean, deviation, reach, shapes, reach > 0)
-    initial = scale.initial @ initial_theta(shapes, np.random.RandomState(0))
+    drawn = initial_theta(shapes, np.random.RandomState(0))
     return choose_alpha(
         distinct(Block(X, y, np.ones(len(y)) if weights is None else weights)),
         shapes,
         likelihood,
-        initial,
+        lambda alpha, weight_sum: scale.coordinates(alpha, weight_sum) @ drawn,
         scale,
         history_size="auto",
         **{"weight_sum": len(y) if weights is None else weights.sum()} | kwargs,

@@ -100,7 +100,7 @@ def train_from(restarts, moons, n_jobs):
         history_size=30,
         n_jobs=n_jobs,
         pairs=None,
-        standard=FeatureScale(X.mean(0), X.std(0), SHAPES).initial,
+        standard=FeatureScale(X.mean(0), X.std(0), SHAPES).coordinates(0.1, len(y)),
         enough=threading.Event(),
     )
 
