@@ -281,4 +281,3 @@ def test_coordinates_under_a_penalty_even_out_the_curvature(hidden):
     assert_allclose(unit(0.0), deviations, rtol=1e-9)
     for alpha in (11 * curvature, 1e6):
         assert_allclose(unit(alpha), np.hypot(deviations, 1), rtol=1e-9)
-
