@@ -256,15 +256,15 @@ def test_coordinates_under_an_absurd_penalty_are_some(hidden, alpha, weight_sum,
 def test_coordinates_under_a_penalty_even_out_the_curvature(hidden):
     """On the diagonal (k v^2 d_x^2 + alpha / sum(s)) / d^2 of the first layer.
 
-    v is the product of the weights behind by the size of the features, and k the share
-    of a unit. Without a penalty the units are the features' own. A penalty that
+    v is the product of the weights behind by the median unit, and k the share of a
+    hidden unit. Without a penalty the units are the features' own. A penalty that
     outweighs all of them adds the largest one.
     """
     deviations = np.array([1.0, 1e-3])
     scale = scale_of([0.0, 0.0], deviations, 2 * deviations, hidden)
     L = len(scale.shapes)
     k = 0.05 / scale.shapes[0][1] if hidden else 1
-    curvature = k * np.prod([scale.size ** (-1 / L)] * (L - 1)) ** 2
+    curvature = k * np.prod([np.median(deviations) ** (-1 / L)] * (L - 1)) ** 2
 
     def unit(alpha):
         T = scale.coordinates(alpha, weight_sum=10.0)
@@ -281,3 +281,20 @@ def test_coordinates_under_a_penalty_even_out_the_curvature(hidden):
     assert_allclose(unit(0.0), deviations, rtol=1e-9)
     for alpha in (11 * curvature, 1e6):
         assert_allclose(unit(alpha), np.hypot(deviations, 1), rtol=1e-9)
+
+
+@pytest.mark.parametrize("alpha", [0.1, 1.0])
+def test_a_huge_feature_does_not_change_the_units_of_the_others(alpha):
+    """Its own weights are tiny, and the penalty counts for the others as without it."""
+    units = []
+    for largest in (1.0, 1e8):
+        deviation = [1.0, 1.0, largest, 1.0, 1.0]
+        scale = scale_of([0.0] * 5, deviation, deviation, (10,))
+        T = scale.coordinates(alpha, weight_sum=2000.0)
+        (W_T, _), _ = unpack(T @ np.ones(n_parameters(T.shapes)), T.shapes)
+        # Up to a factor for all.
+        units.append(W_T[2, 0] / W_T[0, 0] * largest)
+        assert_allclose(W_T[[1, 3, 4], 0], W_T[0, 0], rtol=1e-12)
+    k = 0.05 / 10
+    d = np.hypot(1, np.sqrt(alpha / 2000 / k))
+    assert_allclose(units, [1, d], rtol=1e-9)

@@ -190,14 +190,16 @@ class FeatureScale:
         The curvature is alike for all features if d^2 = d_x^2 + alpha / (k sum(s)). So
         rare features get smaller initial weights and shorter steps, as the penalty
         counts for more there. Where it outweighs all features, it makes no difference
-        between them: its part is no more than the largest unit.
+        between them: its part is no more than the largest unit. The weights behind
+        are those by the median unit, which a single huge feature does not change.
         """
         n_layers, n_units = len(self.shapes), self.shapes[0][1]
         k = CURVATURE / n_units if n_layers > 1 else 1.0
-        v = np.sqrt(k) * self.size ** (1 / n_layers - 1)
+        units = self.unit[self.varies]
+        typical, largest = (np.median(units), units.max()) if len(units) else (1.0, 1.0)
+        v = np.sqrt(k) * typical ** (1 / n_layers - 1)
         with np.errstate(over="ignore"):
             of_penalty = np.sqrt(np.float64(alpha) / weight_sum) / v
-            largest = np.max(self.unit[self.varies], initial=0)
             unit = np.hypot(self.unit, min(of_penalty, largest))
         return StandardFeatures(self.centre, unit, self._mean(unit), self.shapes)
 
