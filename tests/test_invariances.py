@@ -461,7 +461,8 @@ def test_a_year_is_as_good_as_a_centred_one(hidden):
     step = 10**0.25
     assert 0.99 / step < raw.alpha_ / other.alpha_ < 1.01 * step
     if raw.alpha_ == other.alpha_:
-        assert raw.loss_ == pytest.approx(other.loss_, rel=2e-2)
+        rel = 5e-2 if len(hidden) == 2 else 2e-2
+        assert raw.loss_ == pytest.approx(other.loss_, rel=rel)
     if len(hidden) < 2:
         assert_allclose(raw.predict_proba(X), other.predict_proba(centred), atol=0.03)
     # Better than the shares of the classes, and than the other features alone.
