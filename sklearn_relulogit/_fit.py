@@ -668,12 +668,13 @@ def fit(
             best = problem.end_at(choice.theta, choice.alpha, report)
             losses = [best.loss] + [np.inf] * (settings.n_init - 1)
         else:
-            weight_sum = problem.training.weight_sum
-            thetas = [
-                problem.initial(drawn, choice.alpha, weight_sum) for drawn in draws
-            ]
-            if previous is not None:
-                thetas[0] = features.reduce(previous.theta)
+            if previous is None:
+                weight_sum = problem.training.weight_sum
+                thetas = [
+                    problem.initial(drawn, choice.alpha, weight_sum) for drawn in draws
+                ]
+            else:
+                thetas = [features.reduce(previous.theta)]
             best, losses = problem.minimise(thetas, choice.alpha, pairs, task, report)
         message = problem.message(best, choice)
         found = network(best.iterate.theta)

@@ -192,13 +192,13 @@ def fold_columns(transformer: ColumnTransformer, layers: Layers) -> Layers:
     depth = max(map(len, parts))
     parts = [with_depth(part, depth) for part in parts]
     joined = []
-    for l in range(depth):  # noqa: E741, the l of the formulas
-        weights, shifts = zip(*[part[l] for part in parts], strict=True)
-        if l < depth - 1:
-            side_by_side = np.hstack(weights) if l == 0 else block_diag(*weights)
+    for index in range(depth):
+        weights, shifts = zip(*[part[index] for part in parts], strict=True)
+        if index < depth - 1:
+            side_by_side = block_diag(*weights) if index else np.hstack(weights)
             joined.append((side_by_side, np.concatenate(shifts)))
         else:
-            added = np.sum(weights, axis=0) if l == 0 else np.vstack(weights)
+            added = np.vstack(weights) if index else np.sum(weights, axis=0)
             joined.append((added, b + np.sum(shifts, axis=0)))
     return [*joined, *deeper]
 

@@ -122,8 +122,8 @@ def convert(
     dtype = np.dtype(np.float64 if is_double else np.float32)
 
     Z = op("Cast", X, to=TensorProto.DOUBLE if is_double else TensorProto.FLOAT)
-    for l, (W_T, b) in enumerate(zip(clf.coefs_, clf.intercepts_, strict=True)):  # noqa: E741, the l of the formulas
-        if l > 0:
+    for index, (W_T, b) in enumerate(zip(clf.coefs_, clf.intercepts_, strict=True)):
+        if index > 0:
             Z = op("Relu", Z)
         Z = op("Add", op("MatMul", Z, W_T.astype(dtype)), b.astype(dtype))
     exponents = Z

@@ -37,7 +37,7 @@ HESSIAN = A @ A.T + np.eye(N)
 PAIRS = [(s, HESSIAN @ s) for s in RNG.standard_normal((3, N))]
 
 COORDINATES = {
-    "theta itself": lambda: Coordinates(THETA),
+    "a number": lambda: Coordinates(THETA),
     "a matrix": lambda: Coordinates(THETA, Dense(A)),
     "a multiple": lambda: Coordinates(THETA, Scaled(-0.3, Dense(A))),
     "curvature": lambda: quasi_newton_coordinates(THETA, rosen_der(THETA), PAIRS),
@@ -84,6 +84,16 @@ def test_a_step_of_length_one_is_the_quasi_newton_step():
     direction = -coordinates.gradient(gradient)
     reached = coordinates.theta(direction / np.linalg.norm(direction))
     assert_allclose(reached, 3.0, rtol=1e-10)
+
+
+def test_the_first_step_without_pairs_is_short():
+    """L-BFGS-B's first trial step has length 1 in u."""
+    gradient = rosen_der(THETA)
+    coordinates = quasi_newton_coordinates(THETA, gradient, [])
+    direction = -coordinates.gradient(gradient)
+    reached = coordinates.start + direction / np.linalg.norm(direction)
+    step = coordinates.theta(reached) - THETA
+    assert_allclose(step, -0.125 * gradient / np.linalg.norm(gradient), rtol=1e-10)
 
 
 # Centres and units of four features.

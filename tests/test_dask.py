@@ -301,10 +301,10 @@ def test_starts_and_warm_starts(client):
     for n_jobs in (1, 2):
         clf.set_params(n_jobs=n_jobs).fit(*lazy)
         assert_allclose(clf.restart_losses_, inside, rtol=1e-6)
-    clf = make(warm_start=True).fit(X, y)
-    before, n_iter = clf.loss_, clf.n_iter_
+    clf = make(warm_start=True, random_state=1).fit(X, y)
+    before = clf.loss_
     clf.fit(*lazy)
-    assert clf.n_iter_ < n_iter
+    assert clf.n_iter_ < 20
     assert clf.loss_curve_[0] <= before * (1 + 1e-12)
 
 

@@ -129,6 +129,26 @@ def test_gradients_that_vanish_are_no_overflow(hidden):
             assert clf.loss_ == pytest.approx(0 if weight else np.log(2), abs=1e-12)
 
 
+@pytest.mark.parametrize("alpha", [0.01, 1.0])
+def test_few_narrow_networks_end_as_a_constant(alpha):
+    """After first steps of length 1, 10 and 18 of 50 did."""
+    n_constant = 0
+    for seed in range(50):
+        rng = np.random.RandomState(seed)
+        X = rng.standard_normal((200, 5))
+        logits = 2 * (2 * np.abs(X[:, 0]) - 1.5 + X[:, 1])
+        y = rng.uniform(size=200) < 1 / (1 + np.exp(-logits))
+        clf = ReLULogisticClassifier(
+            (5, 4, 3, 2), alpha=alpha, max_iter=200, random_state=seed
+        )
+        with warnings.catch_warnings():
+            # Of constants, which are counted, and of the limit of iterations.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            proba = clf.fit(X, y).predict_proba(X)
+        n_constant += np.ptp(proba, axis=0).max() < 1e-6
+    assert n_constant <= 6
+
+
 def test_units_that_die_in_a_long_step_are_told_of():
     """Of two layers of one unit each, one is soon dead."""
     X, y = load_iris(return_X_y=True)

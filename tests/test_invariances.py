@@ -305,6 +305,19 @@ def test_the_mean_probability_is_the_share_of_the_class(problem, tol):
     assert_allclose(means, shares, rtol=5e-3)
 
 
+def test_few_steps_lead_to_the_shares_where_the_rows_tell_classes_apart():
+    """Steps by the logarithm of shares over means alone would need more than ten."""
+    rng = np.random.RandomState(0)
+    for seed in range(8):
+        X = rng.standard_normal((60, 4))
+        y = np.where(X[:, 0] > 0.8, 0, rng.randint(0, 4, 60))
+        weights = rng.randint(1, 4, 60).astype(float)
+        clf = ReLULogisticClassifier((4, 3), alpha=0.1, tol=1e-3, random_state=seed)
+        means = weights @ clf.fit(X, y, weights).predict_proba(X) / weights.sum()
+        shares = np.bincount(y, weights) / weights.sum()
+        assert_allclose(means, shares, rtol=2e-3)
+
+
 # Whole fits, to the end.
 
 
@@ -453,20 +466,17 @@ def test_a_year_is_as_good_as_a_centred_one(hidden):
     X, y = years()
     centred = X - [2010, 0, 0]
     raw, other = (
-        ReLULogisticClassifier(hidden, random_state=0).fit(rows, y)
+        ReLULogisticClassifier(hidden, random_state=1).fit(rows, y)
         for rows in (X, centred)
     )
-    # Kinks may lead the fits apart, of two layers above all, but not to a worse end:
-    # by one step of the penalty at most.
-    step = 10**0.25
-    assert 0.99 / step < raw.alpha_ / other.alpha_ < 1.01 * step
-    if raw.alpha_ == other.alpha_:
-        rel = 5e-2 if len(hidden) == 2 else 2e-2
-        assert raw.loss_ == pytest.approx(other.loss_, rel=rel)
-    if len(hidden) < 2:
+    # Kinks may lead the fits apart, of two layers above all, but not to a worse end.
+    assert raw.alpha_ == pytest.approx(other.alpha_, rel=0.5)
+    two_layers = len(hidden) == 2
+    assert raw.loss_ == pytest.approx(other.loss_, rel=2e-2)
+    if not two_layers:
         assert_allclose(raw.predict_proba(X), other.predict_proba(centred), atol=0.03)
     # Better than the shares of the classes, and than the other features alone.
-    rest = ReLULogisticClassifier(hidden, random_state=0).fit(X[:, 1:], y)
+    rest = ReLULogisticClassifier(hidden, random_state=1).fit(X[:, 1:], y)
     assert raw.score(X, y) > rest.score(X[:, 1:], y)
 
 

@@ -87,7 +87,7 @@ def test_the_last_validation_loss_is_that_of_the_balanced_network(data, monkeypa
     X, X_val, y, y_val = data
     rng = np.random.RandomState(0)
     y = np.where(rng.rand(len(y)) < 0.9, 0, y)  # Rare classes.
-    clf = make(alpha=1.0, tol=5e-2).fit(X, y, X_val=X_val, y_val=y_val)
+    clf = make(alpha=1.0, tol=1e-2).fit(X, y, X_val=X_val, y_val=y_val)
     assert len(clf.validation_loss_curve_) == len(clf.loss_curve_) == clf.n_iter_
     monkeypatch.setattr("sklearn_relulogit._fit.balance", lambda *args: None)
     before = clone(clf).fit(X, y, X_val=X_val, y_val=y_val)
@@ -283,8 +283,10 @@ def test_rows_of_weight_zero_are_no_rows_to_split_beyond_the_distinct(
     monkeypatch.setattr("sklearn_relulogit._rows.held.DISTINCT_NUMBERS", 10)
     X = np.random.RandomState(0).standard_normal((40, 2))
     y, weights = np.arange(40) % 2, np.where(np.arange(40) < 8, 1.0, 0.0)
-    clf = make((3,), early_stopping=True, random_state=seed).fit(X, y, weights)
-    without = make((3,), early_stopping=True, random_state=seed).fit(X[:8], y[:8])
+    # With a weak penalty, kinks would make rounding errors large.
+    clf = make((3,), alpha=1.0, early_stopping=True, random_state=seed)
+    without = clone(clf).fit(X[:8], y[:8])
+    clf.fit(X, y, weights)
     assert_allclose(clf.predict_proba(X), without.predict_proba(X), rtol=1e-6)
     assert_allclose(clf.validation_loss_curve_, without.validation_loss_curve_)
 

@@ -27,6 +27,11 @@ SMALLEST = 1e-100
 # of one of them is about this over m. Chosen by measurement, see docs/trials.md.
 CURVATURE = 0.05
 
+# The length of the first trial step, where nothing is known of the curvature. After
+# steps of length 1, units of narrow layers are twice as often inactive for all rows. A
+# power of two, so that nothing is rounded.
+FIRST_STEP = 1 / 8
+
 Function = Callable[[np.ndarray], tuple[float, np.ndarray]]
 
 
@@ -189,9 +194,10 @@ class FeatureScale:
         by the weights of He et al. (2015) behind it, it is p (1 - p) / m_1 in the mean.
         The curvature is alike for all features if d^2 = d_x^2 + alpha / (k sum(s)). So
         rare features get smaller initial weights and shorter steps, as the penalty
-        counts for more there. Where it outweighs all features, it makes no difference
-        between them: its part is no more than the largest unit. The weights behind
-        are those by the median unit, which a single huge feature does not change.
+        counts for more there. A penalty that outweighs all features would only make
+        all units larger, so its part is no more than the largest of them. The larger
+        the features are, the smaller are the weights behind. How large they are, the
+        median of the units says, which one huge feature does not change.
         """
         n_layers, n_units = len(self.shapes), self.shapes[0][1]
         k = CURVATURE / n_units if n_layers > 1 else 1.0
@@ -218,20 +224,25 @@ class Scaled:
 
 
 class Coordinates:
-    """theta = origin + T u, with u = 0 at the start; without T, u is theta itself."""
+    """theta = origin + T u, with u = 0 at the start; without T, theta = c u.
+
+    L-BFGS-B's first trial step has length 1 in u, which is c = `FIRST_STEP` in theta.
+    """
 
     def __init__(self, theta: np.ndarray, T: LinearMap | None = None) -> None:
         self.T = T
         self.origin = theta
-        self.start = theta if T is None else np.zeros_like(theta)
+        self.start = theta / FIRST_STEP if T is None else np.zeros_like(theta)
 
     def theta(self, u: np.ndarray) -> np.ndarray:
         """The point that u stands for."""
-        return u if self.T is None else self.origin + self.T @ u
+        return FIRST_STEP * u if self.T is None else self.origin + self.T @ u
 
     def gradient(self, gradient: np.ndarray) -> np.ndarray:
         """The gradient by u, from that by theta."""
-        return gradient if self.T is None else self.T.transposed(gradient)
+        if self.T is None:
+            return FIRST_STEP * gradient
+        return self.T.transposed(gradient)
 
 
 def quasi_newton_coordinates(

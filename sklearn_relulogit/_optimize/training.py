@@ -39,7 +39,7 @@ COARSE_MAX_PARAMETERS = 2**18
 
 # The output biases are changed at most so often at the end of a fit, and as long as the
 # mean probability of a class is off by more than this share of it, about.
-MAX_BALANCE_STEPS, BALANCE_TOLERANCE = 5, 1e-3
+MAX_BALANCE_STEPS, BALANCE_TOLERANCE, MAX_STRETCH = 20, 1e-3, 10.0
 
 
 @dataclass
@@ -134,9 +134,12 @@ def balance(best: Restart, objective: Objective, shares: np.ndarray) -> None:
     At a minimum they are, as the output biases bear no penalty. A fit that ends by its
     loss tolerance is near one, but rare classes hardly count in the loss. The bias of a
     class is raised by the logarithm of its share over its mean probability (for two
-    classes, of their odds), as long as that lowers the objective.
+    classes, of their odds), as long as that lowers the objective. Where the rows tell
+    the classes apart, that is too little. So a step is longer by as much as the one
+    before would have had to be to end the descent along it. Where this does not lower
+    the objective, the plain step is tried.
     """
-    minimum = best.end
+    minimum, stretch = best.end, 1.0
     if minimum.stop_reason not in CONVERGED or best.best_validated is not None:
         return
     for _ in range(MAX_BALANCE_STEPS):
@@ -151,12 +154,19 @@ def balance(best: Restart, objective: Objective, shares: np.ndarray) -> None:
             step -= np.log(shares[0] / (1 - mean))
         if np.abs(step).max() < BALANCE_TOLERANCE:
             return
+        step *= stretch
         theta = before.theta.copy()
         theta[-m:] += step
         loss, gradient = objective(theta)
         minimum.n_evaluations += 1
         if not loss < before.loss:
-            return
+            if stretch == 1.0:
+                return
+            stretch = 1.0
+            continue
+        slope, remaining = before.gradient[-m:] @ step, gradient[-m:] @ step
+        if slope < remaining:  # Always, but for rounding.
+            stretch = min(stretch * slope / (slope - remaining), MAX_STRETCH)
         # Only the gradient by the output biases is used, which is that by theta.
         minimum.iterate = replace(before, theta=theta, loss=loss, gradient=gradient)
         if minimum.loss_curve:

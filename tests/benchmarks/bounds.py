@@ -66,12 +66,12 @@ def products_alone(objective, theta, scale):
                 if multiply:
                     for A, W_T, out in zip(Z, weights, arrays, strict=True):
                         np.matmul(A, W_T, out=out)
-                    for l in range(len(weights) - 1, -1, -1):  # noqa: E741, the l of the formulas
-                        np.matmul(Z[l].T, delta, out=gradients[l])
-                        if l:
-                            W = weights[l].T
+                    for index in range(len(weights) - 1, -1, -1):
+                        np.matmul(Z[index].T, delta, out=gradients[index])
+                        if index:
+                            W = weights[index].T
                             outer = np.multiply if len(W) == 1 else np.matmul
-                            delta = outer(delta, W, out=Z[l])
+                            delta = outer(delta, W, out=Z[index])
                 for A in arrays:
                     A *= scale
 
