@@ -395,7 +395,7 @@ def test_the_final_fit_is_that_with_the_chosen_penalty(cancer, weighted):
 
 
 def test_a_hopeless_fit_is_given_up():
-    X, y = make_classification(300, 20, flip_y=0.3, random_state=0)
+    X, y = make_classification(300, 20, flip_y=0.3, random_state=1)
     patient = search(X, y, hidden=(30,), precision=Precision(hopeless=np.inf))
     hasty = search(X, y, hidden=(30,))
     # The loss at which a fit is given up stands for a higher one.

@@ -47,14 +47,15 @@ FINE = lbfgs.Stage(rosenbrock, limits())
 
 
 def test_the_last_stage_decides_where_it_ends():
-    minimum = lbfgs.minimize([COARSE, FINE], START, history_size=10)
+    coarse_stage = lbfgs.Stage(rounded, limits(tol=1e-2, rounding=1e-7))
+    minimum = lbfgs.minimize([coarse_stage, FINE], START, history_size=10)
     assert minimum.stop_reason == "gradient tolerance"
     assert np.abs(rosen_der(minimum.iterate.theta)).max() <= 1e-6
     assert minimum.iterate.loss == 1 + rosen(minimum.iterate.theta)
     assert minimum.iterate.n_iter == len(minimum.loss_curve)
     assert (np.diff(minimum.loss_curve) <= 0).all()
     # With the curvature of the first stage the second has little left to do.
-    coarse = lbfgs.minimize([COARSE], START, history_size=10)
+    coarse = lbfgs.minimize([coarse_stage], START, history_size=10)
     assert 0 < minimum.iterate.n_iter - coarse.iterate.n_iter < 10
     assert np.abs(rosen_der(coarse.iterate.theta)).max() > 1e-6
 
