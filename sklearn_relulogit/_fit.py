@@ -500,7 +500,12 @@ class Problem:
             standard=self.scale.coordinates(alpha, self.training.weight_sum),
             enough=task.enough,
         )
-        balance(best, self.objective(self.training, alpha), self.rows.shares)
+        balance(
+            best,
+            self.objective(self.training, alpha),
+            self.rows.shares,
+            settings.max_fun,
+        )
         return best, [restart.loss for restart in restarts]
 
     def end_at(self, theta: np.ndarray, alpha: float, report: Report) -> Restart:

@@ -14,6 +14,9 @@ from sklearn_relulogit._optimize.lbfgs import Iterate, Minimum
 from sklearn_relulogit._optimize.monitors import Validation
 from sklearn_relulogit._optimize.training import Restart, balance
 
+# Evaluations enough for all steps.
+MAX_FUN = 100
+
 
 @pytest.fixture(params=[2, 3])
 def problem(request):
@@ -57,7 +60,7 @@ def test_mean_probabilities_become_the_shares(problem, reason):
     before = restart.end.iterate
     shares = shares_of(problem)
     assert np.abs(mean_probabilities(problem, before.theta) - shares).max() > 0.01
-    balance(restart, objective, shares)
+    balance(restart, objective, shares, MAX_FUN)
     after = restart.end.iterate
     m = problem.shapes[1][1]
     assert_array_equal(after.theta[:-m], before.theta[:-m])
@@ -80,7 +83,7 @@ def test_a_step_that_gains_nothing_is_not_taken(problem):
         return end.loss, objective(theta)[1]
 
     level.evaluation = objective.evaluation
-    balance(restart, level, shares_of(problem))
+    balance(restart, level, shares_of(problem), MAX_FUN)
     assert restart.end.iterate is end
     assert len(calls) == 1
 
@@ -88,9 +91,9 @@ def test_a_step_that_gains_nothing_is_not_taken(problem):
 def test_nothing_changes_where_they_are_the_shares(problem):
     restart, objective = ended(problem, problem.theta)
     for _ in range(4):
-        balance(restart, objective, shares_of(problem))
+        balance(restart, objective, shares_of(problem), MAX_FUN)
     end, n_evaluations = restart.end.iterate, restart.end.n_evaluations
-    balance(restart, objective, shares_of(problem))
+    balance(restart, objective, shares_of(problem), MAX_FUN)
     assert restart.end.iterate is end
     assert restart.end.n_evaluations == n_evaluations
 
@@ -101,7 +104,7 @@ def test_nothing_changes_where_they_are_the_shares(problem):
 def test_a_fit_that_was_ended_is_left_as_it_is(problem, reason):
     restart, objective = ended(problem, problem.theta, reason)
     before = restart.end.iterate
-    balance(restart, objective, shares_of(problem))
+    balance(restart, objective, shares_of(problem), MAX_FUN)
     assert restart.end.iterate is before
     assert restart.end.n_evaluations == 5
 
@@ -113,14 +116,14 @@ def test_the_parameters_of_early_stopping_are_left_as_they_are(problem):
     validation.begin_iteration(before)
     validation.end_iteration(before)
     assert restart.iterate is before
-    balance(restart, objective, shares_of(problem))
+    balance(restart, objective, shares_of(problem), MAX_FUN)
     assert restart.iterate is restart.end.iterate is before
     # Validation data that do not stop a fit have no influence on it.
     watching = Validation(problem.objective(), None, 1e-4)
     restart, _ = ended(problem, problem.theta, validation=watching)
     watching.begin_iteration(before)
     watching.end_iteration(before)
-    balance(restart, objective, shares_of(problem))
+    balance(restart, objective, shares_of(problem), MAX_FUN)
     assert restart.end.iterate.loss < before.loss
     # Their last loss is that of what is kept.
     (last,) = watching.losses
@@ -136,8 +139,36 @@ def test_a_class_without_weight_stays_without():
     problem.s = np.where(problem.y == 1, 0.0, 1.0)
     restart, objective = ended(problem, problem.theta)
     before = restart.end.iterate
-    balance(restart, objective, shares_of(problem))
+    balance(restart, objective, shares_of(problem), MAX_FUN)
     assert restart.end.iterate is before
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_evaluations_count(problem, more):
+    """`max_fun` is never exceeded."""
+    restart, objective = ended(problem, problem.theta)
+    before, n_evaluations = restart.end.iterate, restart.end.n_evaluations
+    balance(restart, objective, shares_of(problem), n_evaluations + more)
+    assert restart.end.n_evaluations == n_evaluations + more
+    assert (restart.end.iterate is before) == (more == 0)
+
+
+def test_a_fit_takes_no_more_evaluations_than_allowed():
+    X, y = make_classification(
+        300,
+        5,
+        n_informative=4,
+        n_redundant=0,
+        n_classes=3,
+        weights=[0.95, 0.025],
+        random_state=0,
+    )
+    # Three of its evaluations follow the last iteration.
+    clf = ReLULogisticClassifier((3,), alpha=1.0, random_state=0).fit(X, y)
+    n_evaluations = clf.n_evaluations_
+    for max_fun in range(n_evaluations - 3, n_evaluations + 1):
+        clf.set_params(max_fun=max_fun).fit(X, y)
+        assert clf.n_evaluations_ == max_fun
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
@@ -169,7 +200,7 @@ def test_probabilities_of_zero_and_one_are_left_as_they_are(n_classes, bias):
     theta[-1] = bias
     restart, objective = ended(problem, theta)
     before = restart.end.iterate
-    balance(restart, objective, shares_of(problem))
+    balance(restart, objective, shares_of(problem), MAX_FUN)
     assert restart.end.iterate is before
     assert restart.end.n_evaluations == 5
 
@@ -181,5 +212,5 @@ def test_so_are_those_that_are_beyond_by_rounding(mean):
     gradient[-1] = mean - 0.5
     before = replace(restart.end.iterate, gradient=gradient)
     restart.end.iterate = before
-    balance(restart, objective, np.array([0.5, 0.5]))
+    balance(restart, objective, np.array([0.5, 0.5]), MAX_FUN)
     assert restart.end.iterate is before

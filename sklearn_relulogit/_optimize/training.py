@@ -128,7 +128,9 @@ def coarse_stage(objective: Objective, limits: Limits) -> Stage:
     return Stage(objective, coarse_limits)
 
 
-def balance(best: Restart, objective: Objective, shares: np.ndarray) -> None:
+def balance(
+    best: Restart, objective: Objective, shares: np.ndarray, max_fun: int
+) -> None:
     """Let the mean predicted probabilities be the shares of the classes.
 
     At a minimum they are, as the output biases bear no penalty. A fit that ends by its
@@ -137,12 +139,12 @@ def balance(best: Restart, objective: Objective, shares: np.ndarray) -> None:
     classes, of their odds), as long as that lowers the objective. Where the rows tell
     the classes apart, that is too little. So a step is longer by as much as the one
     before would have had to be to end the descent along it. Where this does not lower
-    the objective, the plain step is tried.
+    the objective, the plain step is tried. Each takes one of ``max_fun`` evaluations.
     """
     minimum, stretch = best.end, 1.0
     if minimum.stop_reason not in CONVERGED or best.best_validated is not None:
         return
-    for _ in range(MAX_BALANCE_STEPS):
+    for _ in range(min(MAX_BALANCE_STEPS, max_fun - minimum.n_evaluations)):
         before = minimum.iterate
         m = objective.evaluation.likelihood.n_outputs
         # The derivatives by the output biases are mean probabilities less shares.
