@@ -23,6 +23,7 @@ from ._features import Features
 from ._messages import (
     CONSTANT,
     CONSTANT_BY_SEARCH,
+    above_constant,
     different_scales,
     interrupted_search,
     limited_search,
@@ -52,6 +53,7 @@ from ._optimize.callbacks import FitTask
 from ._optimize.coordinates import FeatureScale
 from ._optimize.curvature import Pair
 from ._optimize.lbfgs import (
+    CONVERGED,
     EVALUATION_LIMIT,
     INTERRUPTED,
     ITERATION_LIMIT,
@@ -86,6 +88,9 @@ IMPORTANCE_WORK, IMPORTANCE_NUMBERS, FEWEST_IMPORTANCE_ROWS = 2**31, 2**18, 100
 # A start whose penalty is so many nats is checked for a penalty that leaves nothing:
 # what the data say would be lost in its rounding.
 LARGEST_PENALTY = 1e6
+
+# A loss that is above that of a constant by this share of it is no minimum.
+FAR_ABOVE = 0.01
 
 
 @dataclass(frozen=True)
@@ -379,10 +384,16 @@ class Problem:
         return float(scipy.special.entr(self.rows.shares).sum())
 
     def pairs(self, previous: Previous | None) -> deque[Pair] | None:
-        """The correction pairs for a warm start, those of the previous fit if any."""
+        """The correction pairs for a warm start, those of a fit by the same penalty."""
         if not self.settings.warm_start:
             return None
-        before = () if previous is None else previous.pairs
+        before: Sequence[Pair] = ()
+        # They are in coordinates that depend on the penalty.
+        if previous is not None and self.settings.alpha in (
+            "auto",
+            previous.choice.alpha,
+        ):
+            before = previous.pairs
         n = n_parameters(self.shapes)
         return deque(
             (pair for pair in before if pair[0].size == n),
@@ -500,12 +511,18 @@ class Problem:
             standard=self.scale.coordinates(alpha, self.training.weight_sum),
             enough=task.enough,
         )
-        balance(
-            best,
-            self.objective(self.training, alpha),
-            self.rows.shares,
-            settings.max_fun,
-        )
+        try:
+            balance(
+                best,
+                self.objective(self.training, alpha),
+                self.rows.shares,
+                settings.max_fun,
+            )
+        except KeyboardInterrupt:
+            minimum = best.end
+            minimum.stop_reason = INTERRUPTED
+            # Wherever the interrupt came.
+            minimum.loss_curve[-1:] = [minimum.iterate.loss]
         return best, [restart.loss for restart in restarts]
 
     def end_at(self, theta: np.ndarray, alpha: float, report: Report) -> Restart:
@@ -531,6 +548,7 @@ class Problem:
             interrupted_search(alpha)
             if choice.interrupted
             else self._convergence_message(best.end),
+            self._above_constant(best),
             limited_search(
                 choice.n_limited, choice.n_fits, settings.max_iter, settings.max_fun
             ),
@@ -548,6 +566,16 @@ class Problem:
             messages.append(other_units(sizes, sizes_val, names))
         messages.append(lost_digits(scale.centre, scale.unit, self.rows.dtype, names))
         return " ".join(filter(None, messages)) or None
+
+    def _above_constant(self, best: Restart) -> str | None:
+        """That a fit has ended above the loss of a constant, if so."""
+        loss, constant = best.end.iterate.loss, self.constant_loss
+        # That of a single class is zero.
+        most = (1 + max(self.settings.tol, FAR_ABOVE)) * constant
+        most += 100 * float(np.finfo(self.rows.dtype).eps)
+        if best.end.stop_reason in CONVERGED and loss > most:
+            return above_constant(loss, constant)
+        return None
 
     def _convergence_message(self, minimum: Minimum) -> str | None:
         """Why the fit ended before it converged, if so, and what to do."""
@@ -600,7 +628,7 @@ class Problem:
             data,
             len(self.shapes),
             self.likelihood,
-            least_gain=self.settings.tol,
+            least_gain=self.settings.tol * self.constant_loss,
         )
 
 

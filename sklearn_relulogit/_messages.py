@@ -33,6 +33,16 @@ CONSTANT_BY_SEARCH = (
 )
 
 
+def above_constant(loss: float, constant: float) -> str:
+    """That a fit has ended far above what a constant would have reached."""
+    return (
+        f"The fit ended at a loss of {loss:.3g}, where a constant has {constant:.3g}: "
+        "the optimiser found no way down, probably since a few values are far larger "
+        "than the others. Clip or transform such features (QuantileTransformer, or the "
+        "logarithm), or try several starts (n_init)."
+    )
+
+
 INTERRUPTED_SCORES = (
     "The fit was interrupted in the search for alpha. The scores until then are kept, "
     "and the best alpha of these."

@@ -1,5 +1,6 @@
 """At the end of a fit: mean probabilities that are the shares of the classes."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -8,8 +9,10 @@ from conftest import Problem
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit, softmax
 from sklearn.datasets import make_classification
+from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_relulogit import ReLULogisticClassifier
+from sklearn_relulogit._model.objective import Objective
 from sklearn_relulogit._optimize.lbfgs import Iterate, Minimum
 from sklearn_relulogit._optimize.monitors import Validation
 from sklearn_relulogit._optimize.training import Restart, balance
@@ -153,8 +156,10 @@ def test_evaluations_count(problem, more):
     assert (restart.end.iterate is before) == (more == 0)
 
 
-def test_a_fit_takes_no_more_evaluations_than_allowed():
-    X, y = make_classification(
+@pytest.fixture
+def rare():
+    """Rows and labels; of the fit by `alpha=1`, three evaluations are for balance."""
+    return make_classification(
         300,
         5,
         n_informative=4,
@@ -163,7 +168,30 @@ def test_a_fit_takes_no_more_evaluations_than_allowed():
         weights=[0.95, 0.025],
         random_state=0,
     )
-    # Three of its evaluations follow the last iteration.
+
+
+@pytest.mark.parametrize("last", [1, 2, 3])
+def test_an_interrupted_balance_loses_nothing(rare, last, monkeypatch):
+    clf = ReLULogisticClassifier((3,), alpha=1.0, random_state=0).fit(*rare)
+    whole, n_evaluations = clf.loss_, clf.n_evaluations_
+    calls = itertools.count(1)
+    evaluate = Objective.__call__
+
+    def interrupted(self, theta):
+        if next(calls) == n_evaluations + 1 - last:
+            raise KeyboardInterrupt
+        return evaluate(self, theta)
+
+    monkeypatch.setattr(Objective, "__call__", interrupted)
+    with pytest.warns(ConvergenceWarning, match="interrupted"):
+        clf.fit(*rare)
+    assert clf.stop_reason_ == "interrupted"
+    assert whole <= clf.loss_ < whole + 1e-3
+    assert clf.loss_ == clf.loss_curve_[-1]
+
+
+def test_a_fit_takes_no_more_evaluations_than_allowed(rare):
+    X, y = rare
     clf = ReLULogisticClassifier((3,), alpha=1.0, random_state=0).fit(X, y)
     n_evaluations = clf.n_evaluations_
     for max_fun in range(n_evaluations - 3, n_evaluations + 1):

@@ -369,3 +369,26 @@ def test_a_gain_that_may_be_rounding_is_none(excess, asked):
     for factor in (1.0, 1e-3, 1e5):
         scaled = data._replace(X=factor * X, sample_weight=weights * factor)
         assert asks_for_constant(0.0, scaled, 2, Logistic()) == asked
+
+
+@pytest.mark.parametrize("share", [0.01, 0.02])
+def test_a_constant_of_rare_classes_is_warned_of(share):
+    """What a network gains there is little, but not beside the loss."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((4000, 4))
+    score = X[:, 0] + 0.3 * rng.standard_normal(4000)
+    y = (score > np.quantile(score, 1 - share)).astype(int)
+    clf = ReLULogisticClassifier((1,), alpha=1.0, random_state=2)
+    with pytest.warns(ConvergenceWarning, match="is a constant"):
+        clf.fit(X, y)
+    assert np.ptp(clf.predict_proba(X)[:, 1]) < 1e-6
+
+
+def test_a_loss_above_that_of_a_constant_is_warned_of():
+    rng = np.random.default_rng(0)
+    X = rng.standard_t(1, (300, 4)) ** 3
+    y = (X[:, 0] > X[:, 1]).astype(int)
+    clf = ReLULogisticClassifier(random_state=0)
+    with pytest.warns(ConvergenceWarning, match="where a constant has 0.693"):
+        clf.fit(X, y)
+    assert clf.loss_ > 1

@@ -7,10 +7,12 @@ import pytest
 import scipy.sparse
 from conftest import distinct, watch_evaluations
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import expit
 from sklearn.datasets import make_classification
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
+from sklearn.preprocessing import OneHotEncoder
 from threadpoolctl import threadpool_limits
 
 from sklearn_relulogit import ReLULogisticClassifier, ReLULogisticClassifierCV
@@ -176,10 +178,56 @@ def test_the_unit_of_the_weights(weights, unit):
 
 def test_the_first_penalty():
     # Ten times the weight of a row, or a tenth of what lets the network collapse.
-    assert first_alpha(collapse=1e4, unit=3.0) == 30
-    assert first_alpha(collapse=200.0, unit=3.0) == 20
-    assert first_alpha(collapse=0.0, unit=3.0) == 30
-    assert first_alpha(collapse=1e-3, unit=3.0) == pytest.approx(1e-4, rel=1e-12)
+    scale = scale_of([1.0, 0.5, 2.0], (5,))
+    assert first_alpha(1e4, 3.0, scale) == 30
+    assert first_alpha(200.0, 3.0, scale) == 20
+    assert first_alpha(0.0, 3.0, scale) == 30
+    assert first_alpha(1e-3, 3.0, scale) == pytest.approx(1e-4, rel=1e-12)
+    # A linear model does not collapse.
+    assert first_alpha(1e-3, 3.0, scale_of([1.0, 0.5, 2.0], ())) == 30
+
+
+@pytest.mark.parametrize("size", [1e-6, 0.0101, 0.2, 5.0, 99.9, 1e8])
+@pytest.mark.parametrize("hidden", [(), (5,), (5, 5, 5)])
+def test_the_first_penalty_goes_with_the_size_of_the_features(hidden, size):
+    """Weights of L layers are size^(-1 / L) times as large, to a power of ten."""
+    alpha = first_alpha(1e30, 1.0, scale_of([size, size], hidden))
+    weights = (alpha / 10) ** (-(len(hidden) + 1) / 2)
+    assert 0.09 < weights * size < 11
+
+
+def scale_of(units, hidden):
+    units = np.array(units)
+    return FeatureScale(0 * units, units, layer_shapes(len(units), hidden, 1))
+
+
+@pytest.mark.parametrize("factor", [1e-8, 1e-4, 1e4, 1e8])
+@pytest.mark.parametrize("hidden", [(), (6,)])
+def test_features_have_no_unit(hidden, factor):
+    """All times c: the same network, by a penalty times c^(2 / L)."""
+    X, y = make_classification(200, 5, flip_y=0.2, random_state=0)
+    before = ReLULogisticClassifier(hidden, random_state=0).fit(X, y)
+    after = ReLULogisticClassifier(hidden, random_state=0).fit(factor * X, y)
+    times = factor ** (2 / (len(hidden) + 1))
+    assert after.alpha_ == pytest.approx(times * before.alpha_, rel=1e-9)
+    assert after.loss_ == pytest.approx(before.loss_, rel=1e-3)
+    assert_allclose(after.predict_proba(factor * X), before.predict_proba(X), atol=0.02)
+
+
+def test_no_penalty_beside_one_that_leaves_a_constant():
+    """The parabola through its loss says nothing of where the network collapses."""
+    rng = np.random.RandomState(0)
+    levels = rng.randint(0, 400, (1500, 3))
+    logit = rng.standard_normal((3, 400))[np.arange(3), levels].sum(axis=1)
+    y = (rng.uniform(size=1500) < expit(logit)).astype(int)
+    X = OneHotEncoder().fit_transform(levels)
+    clf = ReLULogisticClassifier((20, 10), random_state=0).fit(X, y)
+    losses = clf.alpha_losses_
+    best = min(losses, key=losses.__getitem__)
+    constant = np.log(2)
+    assert losses[best] < 0.98 * constant < losses[best * 10**0.5]
+    assert clf.alpha_ == best
+    assert clf.loss_ < 0.9 * constant
 
 
 def test_the_loss_of_a_constant_is_that_of_the_shares_of_the_other_half():
@@ -719,7 +767,8 @@ def test_the_search_takes_the_path_that_its_losses_tell(seed):
     assert two.n_rows == n
     start = next(iter(losses))
     collapse = collapse_alpha(Block(X, y, np.full(n, 3.0)), Logistic(), X.std(axis=0))
-    assert 10 ** (start / 2) <= first_alpha(collapse, 3.0) / 3 < 10 ** (start / 2 + 0.5)
+    first = first_alpha(collapse, 3.0, scale_of(X.std(axis=0), (3,)))
+    assert 10 ** (start / 2) <= first / 3 < 10 ** (start / 2 + 0.5)
     best, tried = descend(
         lambda exponent, before: losses[exponent],
         start,

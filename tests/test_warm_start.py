@@ -116,6 +116,20 @@ def test_the_curvature_is_not_pickled_nor_cloned(cancer):
     assert clf._pairs is None
 
 
+@pytest.mark.parametrize("alpha", [1.0, 3.0])
+def test_the_curvature_is_that_by_the_same_penalty(cancer, alpha):
+    """By another one the optimiser has other coordinates."""
+    X, y = cancer
+    kept, dropped = (
+        make((10,), alpha=1.0, warm_start=True).fit(X[:300], y[:300]) for _ in range(2)
+    )
+    dropped._pairs = None
+    for clf in (kept, dropped):
+        clf.set_params(alpha=alpha).fit(X, y)
+    same = kept.n_evaluations_ == dropped.n_evaluations_
+    assert same == (alpha != 1.0)
+
+
 def test_what_changed_is_named(cancer):
     X, y = cancer
     clf = make((4,), warm_start=True).fit(X, y)

@@ -180,6 +180,12 @@ class FeatureScale:
         """The geometric mean of the units."""
         return self._mean(self.unit)
 
+    @property
+    def typical(self) -> float:
+        """The median of the units, which one huge feature does not change."""
+        units = self.unit[self.varies]
+        return float(np.median(units)) if len(units) else 1.0
+
     def _mean(self, unit: np.ndarray) -> float:
         """The geometric mean of numbers for the features that vary."""
         units = unit[self.varies]
@@ -196,14 +202,12 @@ class FeatureScale:
         rare features get smaller initial weights and shorter steps, as the penalty
         counts for more there. A penalty that outweighs all features would only make
         all units larger, so its part is no more than the largest of them. The larger
-        the features are, the smaller are the weights behind. How large they are, the
-        median of the units says, which one huge feature does not change.
+        the features are, the smaller are the weights behind.
         """
         n_layers, n_units = len(self.shapes), self.shapes[0][1]
         k = CURVATURE / n_units if n_layers > 1 else 1.0
-        units = self.unit[self.varies]
-        typical, largest = (np.median(units), units.max()) if len(units) else (1.0, 1.0)
-        v = np.sqrt(k) * typical ** (1 / n_layers - 1)
+        largest = self.unit[self.varies].max(initial=0.0) or 1.0
+        v = np.sqrt(k) * self.typical ** (1 / n_layers - 1)
         with np.errstate(over="ignore"):
             of_penalty = np.sqrt(np.float64(alpha) / weight_sum) / v
             unit = np.hypot(self.unit, min(of_penalty, largest))

@@ -200,7 +200,8 @@ def choose_alpha(
     ``initial(alpha, weight_sum)``. So it finds
     the lowest loss if the loss has one minimum over alpha, as it has, but for noise, in
     the study. The best penalty of a half is that of the `vertex`; that of more rows is
-    larger (`GROWTH`).
+    larger (`GROWTH`). But where the next penalty leaves nothing but a constant, none
+    between is trusted, and the best of those that were tried is taken.
 
     A watcher may end the search, and an interrupt ends it once there is a network to
     keep. Then the best penalty so far is taken.
@@ -216,7 +217,7 @@ def choose_alpha(
         exponent = WEAK_EXPONENT if collapse else USUAL_EXPONENT
         return Choice(unit * penalty(exponent), {})
 
-    first = 2 * np.log10(first_alpha(collapse, unit) / unit)
+    first = 2 * np.log10(first_alpha(collapse, unit, scale) / unit)
     # A rounding error may not lead to the penalty below.
     start = int(np.floor(first + ROUNDING))
     half = float(np.mean([weight_of(training) for training in two.training]))
@@ -225,6 +226,7 @@ def choose_alpha(
         two, shapes, likelihood, theta, scale, history_size, precision, ordered_map
     )
     walk = Walk(folds, theta, unit, watchers)
+    constant = constant_loss(two)
     interrupted = False
     kept: np.ndarray | None
     try:
@@ -237,7 +239,7 @@ def choose_alpha(
                 start,
                 least_gain=1 / two.n_rows,
                 tol=precision.tol,
-                constant=constant_loss(two),
+                constant=constant,
             )
         kept = walk.steps[best][0][0]
     except (Enough, KeyboardInterrupt) as end:
@@ -251,6 +253,10 @@ def choose_alpha(
         growth = GROWTH if len(shapes) > 1 else 0.0
         chosen = vertex(losses, best) + 2 * growth * np.log10(weight_sum / half)
         chosen = STEP_OF_EXPONENT * np.rint(chosen / STEP_OF_EXPONENT)
+        # To rounding, as exactly as fits are compared.
+        least = constant * (1 - precision.tol)
+        if losses[best] < least <= losses.get(best + 1, 0.0):
+            chosen = min(chosen, best)
     return Choice(
         unit * penalty(chosen),
         {unit * penalty(exponent): loss for exponent, loss in losses.items()},

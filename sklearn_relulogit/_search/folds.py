@@ -149,9 +149,9 @@ class FoldSearch:
 
     def first(self, alphas: np.ndarray) -> int:
         """The index of the penalty at which fits begin from the initial weights."""
-        unit = self.features.fitted_scale.unit
-        collapse = collapse_alpha(self.data, self.likelihood, unit)
-        best = first_alpha(collapse, unit_of(self.data.sample_weight))
+        scale = self.features.fitted_scale
+        collapse = collapse_alpha(self.data, self.likelihood, scale.unit)
+        best = first_alpha(collapse, unit_of(self.data.sample_weight), scale)
         with np.errstate(divide="ignore"):
             return int(np.abs(np.log(alphas) - np.log(best)).argmin())
 
