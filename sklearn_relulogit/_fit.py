@@ -521,7 +521,7 @@ class Problem:
         except KeyboardInterrupt:
             minimum = best.end
             minimum.stop_reason = INTERRUPTED
-            # Wherever the interrupt came.
+            # It may have come between a new iterate and its loss in the curve.
             minimum.loss_curve[-1:] = [minimum.iterate.loss]
         return best, [restart.loss for restart in restarts]
 
@@ -570,7 +570,7 @@ class Problem:
     def _above_constant(self, best: Restart) -> str | None:
         """That a fit has ended above the loss of a constant, if so."""
         loss, constant = best.end.iterate.loss, self.constant_loss
-        # That of a single class is zero.
+        # Of a single class, a constant has the loss zero, and a fit a rounding error.
         most = (1 + max(self.settings.tol, FAR_ABOVE)) * constant
         most += 100 * float(np.finfo(self.rows.dtype).eps)
         if best.end.stop_reason in CONVERGED and loss > most:

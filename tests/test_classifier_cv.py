@@ -22,7 +22,7 @@ from sklearn.model_selection import (
     cross_val_score,
 )
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import StandardScaler, scale
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_relulogit import (
@@ -543,3 +543,18 @@ def test_a_failed_fit_loses_nothing(cancer):
     weights[: len(y) // 3 + 20] = 0
     with pytest.raises(ValueError, match="sample_weight in a fold must have a pos"):
         clf.set_params(cv=[(np.arange(300, 500), np.arange(100))]).fit(X, y, weights)
+
+
+@pytest.mark.parametrize("factor", [1e-8, 1e8])
+@pytest.mark.parametrize("hidden", [(), (6,), (4, 3)])
+def test_the_grid_goes_with_the_size_of_the_features(hidden, factor):
+    """All times c: the penalties times c^(2 / L), and the same scores."""
+    X, y = make_classification(150, 5, flip_y=0.2, random_state=0)
+    before, after = (
+        ReLULogisticClassifierCV(hidden, alphas=5, cv=3, random_state=0).fit(Z, y)
+        for Z in (scale(X), factor * scale(X))
+    )
+    times = factor ** (2 / (len(hidden) + 1))
+    assert_allclose(after.alphas_, times * before.alphas_, rtol=1e-9)
+    # Under weaker penalties rounding errors at kinks may lead fits apart.
+    assert_allclose(after.scores_[:3], before.scores_[:3], rtol=1e-3)

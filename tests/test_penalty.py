@@ -183,8 +183,9 @@ def test_the_first_penalty():
     assert first_alpha(200.0, 3.0, scale) == 20
     assert first_alpha(0.0, 3.0, scale) == 30
     assert first_alpha(1e-3, 3.0, scale) == pytest.approx(1e-4, rel=1e-12)
-    # A linear model does not collapse.
-    assert first_alpha(1e-3, 3.0, scale_of([1.0, 0.5, 2.0], ())) == 30
+    # What lets the network collapse is by the features as they are.
+    large = scale_of([1e4, 1e4, 1e4], ())
+    assert first_alpha(1e4 * 200.0, 3.0, large) == pytest.approx(1e8 * 20, rel=1e-12)
 
 
 @pytest.mark.parametrize("size", [1e-6, 0.0101, 0.2, 5.0, 99.9, 1e8])

@@ -47,6 +47,7 @@ FINE = lbfgs.Stage(rosenbrock, limits())
 
 
 def test_the_last_stage_decides_where_it_ends():
+    # Nearer to the minimum than COARSE, so that little is left to do.
     coarse_stage = lbfgs.Stage(rounded, limits(tol=1e-2, rounding=1e-7))
     minimum = lbfgs.minimize([coarse_stage, FINE], START, history_size=10)
     assert minimum.stop_reason == "gradient tolerance"

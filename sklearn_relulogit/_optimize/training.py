@@ -38,7 +38,8 @@ COARSE_MAX_PARAMETERS = 2**18
 
 
 # The output biases are changed at most so often at the end of a fit, and as long as the
-# mean probability of a class is off by more than this share of it, about.
+# mean probability of a class is off by more than this share of it, about. A step is at
+# most so many times as long as the logarithm of share over mean says.
 MAX_BALANCE_STEPS, BALANCE_TOLERANCE, MAX_STRETCH = 20, 1e-3, 10.0
 
 

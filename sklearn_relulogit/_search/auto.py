@@ -253,7 +253,7 @@ def choose_alpha(
         growth = GROWTH if len(shapes) > 1 else 0.0
         chosen = vertex(losses, best) + 2 * growth * np.log10(weight_sum / half)
         chosen = STEP_OF_EXPONENT * np.rint(chosen / STEP_OF_EXPONENT)
-        # To rounding, as exactly as fits are compared.
+        # A loss from here on is that of a constant, as exactly as losses are compared.
         least = constant * (1 - precision.tol)
         if losses[best] < least <= losses.get(best + 1, 0.0):
             chosen = min(chosen, best)

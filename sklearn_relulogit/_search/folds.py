@@ -21,7 +21,9 @@ from .path import (
     Interrupted,
     Precision,
     first_alpha,
+    for_size,
     interruptible_at,
+    size_of,
     unit_of,
 )
 from .watch import Enough
@@ -141,8 +143,9 @@ class FoldSearch:
 
     def grid(self, n: int) -> np.ndarray:
         """So many penalties, from the one at which the network collapses."""
-        unit = self.features.fitted_scale.unit
-        strongest = collapse_alpha(self.data, self.likelihood, unit)
+        scale = self.features.fitted_scale
+        collapse = collapse_alpha(self.data, self.likelihood, scale.unit)
+        strongest = for_size(collapse / size_of(scale), scale)
         if WEAKEST_OF_GRID * strongest == 0:
             strongest = 1.0
         return np.geomspace(strongest, WEAKEST_OF_GRID * strongest, n)

@@ -45,21 +45,30 @@ USUALLY_BEST = 10.0
 SHARE_OF_COLLAPSE = 0.1
 
 
-def first_alpha(collapse: float, unit: float, scale: FeatureScale) -> float:
-    """The penalty at which paths begin, from fresh weights.
+def size_of(scale: FeatureScale) -> float:
+    """The whole power of ten that the features are as large as, or one."""
+    return float(10.0 ** np.trunc(np.round(np.log10(scale.typical), 2)))
+
+
+def for_size(alpha: float, scale: FeatureScale) -> float:
+    """What a penalty for features of about size one is for features of this size.
 
     With features c times as large, the same function has weights c^(-1 / L) times as
     large in each of L layers, so that the penalty counts the same with c^(2 / L) times
-    the alpha. Here c is a whole power of ten: it need only bring the path near.
-    From stronger penalties than a share of the one at which the network collapses,
-    where most units are shrunk to nothing, fits would go on to worse minima. Without
-    hidden layers there is no such penalty.
+    the alpha.
     """
-    n_layers = len(scale.shapes)
-    c = 10.0 ** np.trunc(np.round(np.log10(scale.typical), 2))
-    usual = float(USUALLY_BEST * unit * c ** (2 / n_layers))
-    share = SHARE_OF_COLLAPSE * collapse
-    return min(usual, share) if share > 0 and n_layers > 1 else usual
+    return float(alpha * size_of(scale) ** (2 / len(scale.shapes)))
+
+
+def first_alpha(collapse: float, unit: float, scale: FeatureScale) -> float:
+    """The penalty at which paths begin, from fresh weights.
+
+    From stronger ones, where most units are shrunk to nothing, fits would go on to
+    worse minima. ``collapse`` (`collapse_alpha`) is as much larger as the features are.
+    """
+    usual = USUALLY_BEST * unit
+    share = SHARE_OF_COLLAPSE * collapse / size_of(scale)
+    return for_size(min(usual, share) if share > 0 else usual, scale)
 
 
 def unit_of(weights: np.ndarray) -> float:

@@ -114,9 +114,9 @@ def split(name: str, seed: int, max_rows: int) -> tuple[np.ndarray, ...]:
 
 def measure(model: Any, data: tuple[np.ndarray, ...]) -> dict[str, Any]:
     X, X_test, y, y_test = data
-    with warnings.catch_warnings():
-        # Counted below; peers reach their limits as a matter of course.
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    with warnings.catch_warnings(record=True) as caught:
+        # Counted with the ends; peers reach their limits as a matter of course.
+        warnings.simplefilter("always", ConvergenceWarning)
         start = time.process_time()
         model.fit(X, y)
         seconds = time.process_time() - start
@@ -125,6 +125,7 @@ def measure(model: Any, data: tuple[np.ndarray, ...]) -> dict[str, Any]:
         "nll": log_loss(y_test, proba, labels=model.classes_),
         "accuracy": float(np.mean(model.classes_[proba.argmax(axis=1)] == y_test)),
         "seconds": seconds,
+        "n_warnings": len(caught),
     }
     for name in ("alpha_", "stop_reason_", "n_evaluations_", "loss_", "best_score_"):
         if hasattr(model, name):
@@ -211,6 +212,8 @@ def print_tables(out: Path) -> None:
         print(summary(table, compared).to_string())
         ours = table[table.model == "default"]
         print("\nends of a default fit:", dict(ours.stop_reason.value_counts()))
+        if "n_warnings" in ours:
+            print("default fits with a warning:", int((ours.n_warnings > 0).sum()))
         wide = means(table, "nll")[compared]
         wide.insert(0, "n", table.groupby("name").n.first())
         wide.insert(1, "p", table.groupby("name").p.first())
