@@ -1,29 +1,29 @@
 """What the estimators share: predictions, fitted attributes, all-or-nothing fits."""
 
 import copy
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from ._fit import Fit, Previous, Settings
 from ._links import SITE, SOURCE, doc_link_template
-from ._messages import overflow_message
 from ._model.affine import affine_functions
 from ._model.arrays import Array, namespace, numpy_dtype, take_labels, to_numpy
-from ._model.likelihood import Likelihood, likelihood_of
-from ._model.parameters import Layers, pack
+from ._model.likelihood import likelihood_of
+from ._model.parameters import Layers
 from ._model.prediction import logits
-from ._optimize.callbacks import CallbackSupportMixin, FitTask
+from ._optimize.callbacks import CallbackSupportMixin
 from ._rows.chunkwise import chunkwise, refuse_dask
 from ._rows.input import check_data, input_namespace
 from ._rows.statistics import largest_values
-from ._search.auto import Choice
 from ._threads import ThreadedMap, effective_n_threads, single_threaded_blas
+from ._warnings import overflow_message
 
 # Multiplications of a product for which no BLAS takes a second thread: OpenBLAS, the
 # most eager one, does from 9216 on, for a matrix and a vector.
@@ -103,46 +103,6 @@ class BaseReLULogistic(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     def _logits(self, X: Any, method: str) -> Array:
         return over_rows(self, logits, X, method)
 
-    @property
-    def _likelihood(self) -> Likelihood:
-        return likelihood_of(self.classes_.shape[0])
-
-    def _previous(self) -> Previous | None:
-        """The fit from which `warm_start` continues, if any."""
-        if not (self.warm_start and hasattr(self, "coefs_")):
-            return None
-        layers = zip(self.coefs_, self.intercepts_, strict=True)
-        return Previous(
-            to_numpy(self.classes_),
-            [W_T.shape for W_T in self.coefs_],
-            pack([(to_numpy(W_T), to_numpy(b)) for W_T, b in layers]),
-            Choice(self.alpha_, getattr(self, "alpha_losses_", None)),
-            getattr(self, "_pairs", None) or (),
-        )
-
-    def _callback_task(
-        self, settings: Settings, sample_weight: Any, *, searches: bool, fits: bool
-    ) -> FitTask:
-        """The callbacks' view of a fit: nothing where there are no callbacks.
-
-        ``searches`` and ``fits`` say what it consists of.
-        """
-        if not getattr(self, "_skl_callbacks", None):
-            return FitTask()
-        one = settings.n_init == 1
-        max_subtasks = settings.max_iter if one else settings.n_init
-        context = self._init_callback_context(
-            max_subtasks=searches + fits if searches else max_subtasks,
-            sequential_subtasks=searches or one,
-        )
-        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
-        return FitTask(context, self, metadata, searches)
-
-    def _record(self, fit: Fit) -> None:
-        """Set the attributes of a fit."""
-        set_attributes(self, fit.attributes())
-        self._pairs = fit.pairs
-
     def __getstate__(self) -> dict[str, Any]:
         # The curvature is many times larger than the parameters.
         state: dict[str, Any] = super().__getstate__()
@@ -208,7 +168,7 @@ class BaseReLULogistic(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             of the fit are float32.
         """
         Z = self._logits(X, "predict_proba")
-        return self._likelihood.proba(Z)
+        return likelihood_of(self.n_outputs_).proba(Z)
 
     @chunkwise
     def predict_log_proba(self, X: Any) -> Array:
@@ -229,7 +189,7 @@ class BaseReLULogistic(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             Natural logarithms, in the order of `classes_`.
         """
         Z = self._logits(X, "predict_log_proba")
-        return self._likelihood.log_proba(Z)
+        return likelihood_of(self.n_outputs_).log_proba(Z)
 
     def local_linear(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
         r"""The affine function that the network is around each row: exact, not fitted.
@@ -306,12 +266,6 @@ class BaseReLULogistic(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         return coef, intercept
 
 
-def set_attributes(estimator: BaseEstimator, attributes: dict[str, Any]) -> None:
-    """Set attributes by their names."""
-    for name, value in attributes.items():
-        setattr(estimator, name, value)
-
-
 def check_has_network(estimator: BaseEstimator) -> None:
     """Raise an error unless there is a network to predict with."""
     if hasattr(estimator, "coefs_"):
@@ -384,3 +338,17 @@ def all_or_nothing(estimator: BaseEstimator) -> Iterator[None]:
         vars(estimator).clear()
         vars(estimator).update(before)
         raise
+
+
+def conclude(message: str | None, interrupted: bool) -> None:
+    """Warn of what a fit has to say, or let its Ctrl-C go on.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If it was interrupted.
+    """
+    if interrupted:
+        raise KeyboardInterrupt(message)
+    if message is not None:
+        warnings.warn(message, ConvergenceWarning, stacklevel=3)

@@ -1,24 +1,14 @@
 """`ReLULogisticClassifier`: its parameters and their documentation."""
 
-import warnings
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
 
-from ._base import BaseReLULogistic, all_or_nothing
-from ._constraints import (
-    Interval,
-    Options,
-    StrOptions,
-    check_parameters,
-    check_validation_arguments,
-)
-from ._fit import Settings, fit, read
-from ._optimize.callbacks import with_callbacks
-from ._optimize.monitors import Report
+from ._base import BaseReLULogistic, all_or_nothing, conclude
+from ._checks import Interval, Options, StrOptions, check_parameters
+from ._fit import fit
 from ._rows.rows import Given
 
 
@@ -232,12 +222,11 @@ class ReLULogisticClassifier(BaseReLULogistic):
         "validation loss" (see `early_stopping`), "callback" (one asked to stop),
         or, each with a :class:`~sklearn.exceptions.ConvergenceWarning`,
         "iteration limit", "evaluation limit", "line search" (no step lowers the
-        objective in this floating type) or "interrupted" (by Ctrl-C; the best
-        parameters until then are kept, and a second Ctrl-C ends at once). Within the
-        search of "auto" these are the network of one half of the rows at the best
-        penalty so far, `alpha_`. There is a warning too where the fitted
-        network is a constant, and where features are on very different scales or too
-        far from zero for their floating type.
+        objective in this floating type). "interrupted" means Ctrl-C: the best
+        parameters until then are the fitted attributes, and ``KeyboardInterrupt``
+        goes on. During the search of "auto" there is nothing to keep yet. There is a
+        warning too where the fitted network is a constant, and where features are on
+        very different scales or too far from zero for their floating type.
 
     coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
         Coefficients, as in :class:`~sklearn.linear_model.LogisticRegression`. Only
@@ -419,32 +408,7 @@ class ReLULogisticClassifier(BaseReLULogistic):
         """
         given = Given(X, y, sample_weight, X_val, y_val, sample_weight_val, groups)
         with all_or_nothing(self):
-            message = self._fit(given)
-        if message is not None:
-            warnings.warn(message, ConvergenceWarning, stacklevel=2)
+            check_parameters(self, self._parameter_constraints)
+            message, interrupted = fit(self, given)
+        conclude(message, interrupted)
         return self
-
-    @with_callbacks
-    def _fit(self, given: Given) -> str | None:
-        """Fit; what to warn of, if anything."""
-        check_parameters(self, self._parameter_constraints)
-        check_validation_arguments(given)
-        settings = Settings.of(self, self.alpha, splits=given.X_val is None)
-        report = Report(settings.verbose)
-        previous = self._previous()
-        searches = settings.alpha == "auto" and previous is None
-        rows = read(
-            self,
-            given,
-            reset=previous is None,
-            class_weight=self.class_weight,
-            linear=not settings.hidden_layer_sizes,
-            by_groups=searches or (settings.early_stopping and given.X_val is None),
-        )
-        task = self._callback_task(
-            settings, given.sample_weight, searches=searches, fits=True
-        )
-        result = fit(rows, settings, previous=previous, task=task, report=report)
-        self._record(result)
-        self.alpha_losses_ = result.choice.losses
-        return result.message

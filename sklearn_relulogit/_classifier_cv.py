@@ -1,46 +1,35 @@
 """`ReLULogisticClassifierCV`: the penalty chosen by cross-validation along a path."""
 
-import warnings
-from dataclasses import replace
+from functools import partial
 from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import sklearn
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.base import BaseEstimator
 from sklearn.metrics import get_scorer_names
 from sklearn.model_selection import check_cv
-from sklearn.utils import check_random_state
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
     MethodMapping,
     process_routing,
 )
 
-from ._base import BaseReLULogistic, all_or_nothing, check_has_network
+from ._base import BaseReLULogistic, all_or_nothing, check_has_network, conclude
+from ._checks import Interval, StrOptions, check_parameters
 from ._classifier import ReLULogisticClassifier
-from ._constraints import (
-    Interval,
-    StrOptions,
-    check_parameters,
-    check_validation_arguments,
-)
 from ._features import Features
-from ._fit import Network, Settings, fit, overflow_as_error
-from ._messages import INTERRUPTED_SCORES, limited_search
-from ._model.likelihood import likelihood_of
-from ._model.parameters import layer_shapes
-from ._optimize.callbacks import FitTask, with_callbacks
-from ._optimize.monitors import Report
+from ._fit import fit
+from ._optimize.callbacks import FitTask
 from ._rows.chunkwise import refuse_dask
 from ._rows.held import Held, weighted
 from ._rows.input import input_namespace, is_dispatched
 from ._rows.rows import Given
 from ._scoring import Scorer, Undefined, scorer_of, with_labels
-from ._search.folds import FoldSearch, Split, Walked, mean_scores
-from ._search.path import Precision
-from ._search.watch import ScorePrinter
-from ._threads import single_threaded_blas
+from ._search.auto import Choice
+from ._search.folds import Folds, Split, mean_scores, scores_of
+from ._search.walk import Precision, ScorePrinter
+from ._threads import ThreadedMap, effective_n_threads
 
 NEG_LOG_LOSS = "neg_log_loss"
 
@@ -291,9 +280,17 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
         """
         given = Given(X, y, sample_weight, X_val, y_val, sample_weight_val)
         with all_or_nothing(self):
-            message = self._fit(given, params)
-        if message is not None:
-            warnings.warn(message, ConvergenceWarning, stacklevel=2)
+            check_parameters(self, self._parameter_constraints)
+            self._refuse_other_arrays(*given)
+            split_params, score_params = self._routed(sample_weight, params)
+            given = given._replace(groups=split_params.get("groups"))
+            search = partial(
+                self._search, self._check_alphas(), given, split_params, score_params
+            )
+            if not self.refit:
+                self._forget_network()
+            message, interrupted = fit(self, given, search, self.refit)
+        conclude(message, interrupted)
         return self
 
     def score(self, X: Any, y: Any, sample_weight: Any = None, **params: Any) -> float:
@@ -338,114 +335,62 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
         scorer = with_labels(scorer_of(self, self.scoring), self.classes_)
         return float(scorer(self, X, y, **params))
 
-    @with_callbacks
-    def _fit(self, given: Given, params: dict[str, Any]) -> str | None:
-        """Search and fit; what to warn of, if anything."""
-        check_parameters(self, self._parameter_constraints)
-        check_validation_arguments(given)
-        settings = Settings.of(self, "auto", splits=given.X_val is None)
-        report = Report(settings.verbose)
-        self._refuse_other_arrays(*given)
-        alphas = self._check_alphas()
-        split_params, score_params = self._routed(given.sample_weight, params)
-        given = given._replace(groups=split_params.get("groups"))
-        previous = self._previous()
-        rows = Held.read(
-            self,
-            given,
-            reset=previous is None,
-            class_weight=self.class_weight,
-            linear=not settings.hidden_layer_sizes,
-            by_groups=settings.early_stopping and given.X_val is None,
-        )
+    def _search(
+        self,
+        alphas: Any,
+        given: Given,
+        split_params: dict[str, Any],
+        score_params: dict[str, Any],
+        estimator: BaseEstimator,
+        rows: Held,
+        fitted: Held,
+        features: Features,
+        drawn: np.ndarray,
+        threads: ThreadedMap,
+        task: FitTask,
+    ) -> Choice:
+        """The penalty with the best mean score in the folds, and all scores."""
         X, y = as_given(given.X, rows.X), as_given(given.y, rows.y)
         splits = self._splits(X, y, split_params)
-        with single_threaded_blas():
-            search = self._search(rows, X, y, settings, score_params)
-        task = self._callback_task(
-            settings, given.sample_weight, searches=True, fits=self.refit
+        test_weights = np.ones(len(rows.y), rows.dtype)
+        if "sample_weight" in score_params:
+            test_weights = rows.given.sample_weight
+            score_params = score_params | {"sample_weight": test_weights}
+        scorer = None
+        if self.scoring != NEG_LOG_LOSS:
+            of_estimator = with_labels(scorer_of(self, self.scoring), rows.classes)
+            scorer = Scorer(of_estimator, X, y, rows, features, score_params)
+        folds = Folds(
+            data=features.reduce_rows(weighted(rows.given, rows.class_weights)),
+            test_weights=test_weights,
+            features=features,
+            drawn=drawn,
+            history_size=self.history_size,
+            precision=Precision(self.max_iter, self.max_fun),
+            n_threads=effective_n_threads(self.n_threads),
+            scorer=scorer,
         )
-        task.open(
-            rows.X,
-            rows.y,
-            lambda theta: Network(
-                search.features.expand(theta),
-                search.features.shapes,
-                search.likelihood,
-                rows,
-            ).attributes(),
-        )
-        most = 1.0 if isinstance(alphas, int) else alphas[0]
-        with overflow_as_error(rows, most):
-            walked, best = self._walk(search, alphas, splits, task, report)
-        message = limited_search(
-            walked.n_limited, walked.n_fits, self.max_iter, self.max_fun
-        )
-        if not self.refit:
-            self._forget_network()
-            self.classes_ = rows.classes
-            task.close(None)
-            if walked.interrupted:
-                message = f"{INTERRUPTED_SCORES} {message}"
-            return message or None
-        result = fit(
-            rows,
-            replace(settings, alpha=self.alpha_),
-            previous=previous,
-            interrupted_at=search.features.expand(walked.thetas[best])
-            if walked.interrupted
-            else None,
-            task=task,
-            report=report,
-        )
-        self._record(result)
-        return " ".join(filter(None, [result.message, message])) or None
-
-    def _walk(
-        self,
-        search: FoldSearch,
-        alphas: Any,
-        splits: list[Split],
-        task: FitTask,
-        report: Report,
-    ) -> tuple[Walked, int]:
-        """Walk the penalties, or a grid of so many; what came of it, and the best."""
         if isinstance(alphas, int):
-            with single_threaded_blas():
-                alphas = search.grid(alphas)
-        tasks = task.search(len(alphas))
-        score = self.scoring if isinstance(self.scoring, str) else "score"
-        walked = search.walk(
-            alphas,
-            splits,
-            n_jobs=self.n_jobs,
-            watchers=[ScorePrinter(report, score), Undefined(self.scoring), *tasks],
-        )
-        self.alphas_ = alphas
-        best = self._choose(walked)
-        for search_task in tasks:
-            search_task.close(walked.thetas[best])
-        report.line(f"alpha {self.alpha_:.3g} chosen of {len(walked.thetas)}")
-        return walked, best
-
-    def _choose(self, walked: Walked) -> int:
-        """Set the scores, and the penalty of the best one; the number of that."""
-        self.scores_ = walked.scores
-        means = mean_scores(walked.scores)
-        if not np.isnan(means).all():
-            best = int(np.nanargmax(means))
-        elif walked.interrupted and self.refit:
-            best = next(iter(walked.thetas))
-        elif walked.interrupted:
-            raise KeyboardInterrupt
-        else:
+            alphas = folds.grid(alphas)
+        watchers = task.search(len(alphas))
+        name = self.scoring if isinstance(self.scoring, str) else "score"
+        told = [ScorePrinter(task.report, name), Undefined(self.scoring), *watchers]
+        walk = folds.walk(alphas, splits, n_jobs=self.n_jobs, watchers=told)
+        scores = scores_of(walk, len(alphas))
+        means = mean_scores(scores)
+        if np.isnan(means).all():
             raise ValueError(
                 "Choose another 'scoring', or a 'cv' whose folds all hold each class, "
                 "such as StratifiedKFold. No penalty has a score in all of the folds "
                 f"that count: {self.scoring!r} is not defined (nan) there."
             )
-        self.alpha_, self.best_score_ = float(self.alphas_[best]), float(means[best])
-        return best
+        best = int(np.nanargmax(means))
+        for watcher in watchers:
+            watcher.close(walk.tried[best][0].theta)
+        alpha, best_score = float(alphas[best]), float(means[best])
+        task.report.line(f"alpha {alpha:.3g} chosen of {len(walk.tried)}")
+        found = {"alphas_": alphas, "scores_": scores, "best_score_": best_score}
+        return Choice(alpha, found, limited=walk.limited)
 
     def _refuse_other_arrays(self, *arrays: Any) -> None:
         """Raise a TypeError for arrays that are not in the memory of numpy."""
@@ -468,48 +413,6 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
                 f"split. Got {self.cv!r} instead."
             )
         return splits
-
-    def _search(
-        self,
-        rows: Held,
-        X: Any,
-        y: Any,
-        settings: Settings,
-        score_params: dict[str, Any],
-    ) -> FoldSearch:
-        """What the fits to the folds share."""
-        likelihood = likelihood_of(len(rows.classes))
-        shapes = layer_shapes(
-            rows.n_features, settings.hidden_layer_sizes, likelihood.n_outputs
-        )
-        features = Features.of(rows, shapes)
-        data = features.reduce_rows(weighted(rows.given, rows.class_weights))
-        test_weights = np.ones(len(rows.y), rows.dtype)
-        if "sample_weight" in score_params:
-            test_weights = rows.given.sample_weight
-            score_params = score_params | {"sample_weight": test_weights}
-        scorer = None
-        if self.scoring != NEG_LOG_LOSS:
-            scorer = Scorer(
-                with_labels(scorer_of(self, self.scoring), rows.classes),
-                X,
-                y,
-                rows,
-                likelihood,
-                features,
-                score_params,
-            )
-        return FoldSearch(
-            data=data,
-            test_weights=test_weights,
-            likelihood=likelihood,
-            features=features,
-            drawn=features.draw(check_random_state(self.random_state)),
-            history_size=settings.history_size,
-            n_threads=settings.n_threads,
-            scorer=scorer,
-            precision=Precision.within(settings.max_iter, settings.max_fun),
-        )
 
     def _forget_network(self) -> None:
         """Delete the attributes of an earlier fit to all rows."""

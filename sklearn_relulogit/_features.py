@@ -1,16 +1,17 @@
 """The features as the user has them, and as the network is fitted to them."""
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
+from sklearn.utils import check_random_state
 
-from ._model.blocks import Block
+from ._model.blocks import Block, Parts
+from ._model.collapse import flip_dead_layers
 from ._model.parameters import Shapes, initial_theta, reorder_outputs
 from ._optimize.coordinates import FeatureScale
 from ._rows.row_space import RowSpace
 from ._rows.rows import Rows
-from ._rows.statistics import Moments
 
 
 @dataclass(frozen=True)
@@ -19,19 +20,18 @@ class Features:
 
     Attributes
     ----------
-    moments : Moments
-    shapes : list of (n_l, m_l)
-        The layers of the network of the user's features.
     scale : FeatureScale
+        Of the user's features, with the layers of their network.
+    fitted : FeatureScale
+        Of the features that the network is fitted to, with its layers.
     space : RowSpace or None
         The space of the rows, where the network is fitted there.
     class_order : ndarray of shape (n_classes,)
         Class k of the network that is fitted is class ``class_order[k]`` of the user.
     """
 
-    moments: Moments
-    shapes: Shapes
     scale: FeatureScale
+    fitted: FeatureScale
     space: RowSpace | None
     class_order: np.ndarray
 
@@ -39,7 +39,7 @@ class Features:
     def of(cls, rows: Rows, shapes: Shapes) -> Self:
         """The features of some rows."""
         moments = rows.moments
-        scale = FeatureScale.of(
+        scale = fitted = FeatureScale.of(
             moments.mean,
             moments.deviation,
             moments.reach,
@@ -49,37 +49,28 @@ class Features:
             moments.spread,
         )
         space = rows.row_space(scale.centre, scale.unit)
-        return cls(moments, shapes, scale, space, rows.class_order)
+        if space is not None:
+            # There they are centred, and in no units of their own.
+            r = space.B.shape[1]
+            of_space = [(r, shapes[0][1]), *shapes[1:]]
+            fitted = FeatureScale(np.zeros(r), np.full(r, scale.size), of_space)
+        return cls(scale, fitted, space, rows.class_order)
 
-    @property
-    def fitted_shapes(self) -> Shapes:
-        """The layers of the network that is fitted."""
-        if self.space is None:
-            return self.shapes
-        (_, n_units), *others = self.shapes
-        return [(self.space.B.shape[1], n_units), *others]
+    def draws(self, random_state: Any, n: int) -> list[np.ndarray]:
+        """Draw initial parameters, for features in units of their own, n times."""
+        rng = check_random_state(random_state)
+        return [initial_theta(self.scale.shapes, rng) for _ in range(n)]
 
-    @property
-    def fitted_scale(self) -> FeatureScale:
-        """The scale of the features that the network is fitted to.
+    def start(
+        self, drawn: np.ndarray, alpha: float, weight_sum: float, parts: Parts
+    ) -> np.ndarray:
+        """Where a fit begins by a penalty, from what was drawn; no layer is dead."""
+        theta = self.scale.coordinates(alpha, weight_sum) @ drawn
+        return flip_dead_layers(self._to_space(theta), self.fitted.shapes, parts)
 
-        In the space of the rows they are centred, and in no units of their own.
-        """
-        if self.space is None:
-            return self.scale
-        r = self.space.B.shape[1]
-        return FeatureScale(
-            np.zeros(r), np.full(r, self.scale.size), self.fitted_shapes
-        )
-
-    def draw(self, rng: np.random.RandomState) -> np.ndarray:
-        """Draw initial parameters, for features in units of their own."""
-        return initial_theta(self.shapes, rng)
-
-    def initial(self, drawn: np.ndarray, alpha: float, weight_sum: float) -> np.ndarray:
-        """The initial parameters to fit by a penalty, from those that were drawn."""
-        coordinates = self.scale.coordinates(alpha, weight_sum)
-        return self._to_space(coordinates @ drawn)
+    def reduced(self, rows: Rows) -> Rows:
+        """The rows of a fit by the features that are fitted."""
+        return rows if self.space is None else rows.reduced(self.space)
 
     def reduce_rows(self, data: Block) -> Block:
         """Rows by the features that are fitted."""
@@ -88,13 +79,15 @@ class Features:
     def reduce(self, theta: np.ndarray) -> np.ndarray:
         """The parameters to fit, from those by the user's features and classes."""
         order = np.argsort(self.class_order)
-        return self._to_space(reorder_outputs(theta, self.shapes, order))
+        return self._to_space(reorder_outputs(theta, self.scale.shapes, order))
 
     def _to_space(self, theta: np.ndarray) -> np.ndarray:
-        return theta if self.space is None else self.space.reduce(theta, self.shapes)
+        if self.space is None:
+            return theta
+        return self.space.reduce(theta, self.scale.shapes)
 
     def expand(self, theta: np.ndarray) -> np.ndarray:
         """The parameters by the user's features and classes."""
         if self.space is not None:
-            theta = self.space.expand(theta, self.fitted_shapes)
-        return reorder_outputs(theta, self.shapes, self.class_order)
+            theta = self.space.expand(theta, self.fitted.shapes)
+        return reorder_outputs(theta, self.scale.shapes, self.class_order)

@@ -13,11 +13,9 @@ from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import check_scoring, get_scorer
 from sklearn.utils import _safe_indexing
 
-from ._base import set_attributes
 from ._classifier import ReLULogisticClassifier
 from ._features import Features
-from ._fit import Network
-from ._model.likelihood import Likelihood
+from ._fit import network_attributes, set_attributes
 from ._optimize.monitors import Watcher
 from ._rows.rows import Rows
 
@@ -86,7 +84,6 @@ class Scorer:
     X, y : array-like or data frame
         All rows and their labels, as the scorer is to see them.
     rows : Rows
-    likelihood : Likelihood
     features : Features
     params : dict
         What else the scorer gets; of an array with a value for each row, those of the
@@ -97,16 +94,14 @@ class Scorer:
     X: Any
     y: Any
     rows: Rows
-    likelihood: Likelihood
     features: Features
     params: dict[str, Any]
 
     def __call__(self, theta: np.ndarray, test: np.ndarray) -> float:
-        shapes = self.features.shapes
+        shapes = self.features.scale.shapes
         estimator = ReLULogisticClassifier([m for _, m in shapes[:-1]])
-        theta = self.features.expand(theta)
-        network = Network(theta, shapes, self.likelihood, self.rows)
-        set_attributes(estimator, network.attributes())
+        network = network_attributes(self.rows, self.features, theta)
+        set_attributes(estimator, network)
         estimator.n_features_in_ = shapes[0][0]
         if self.rows.feature_names is not None:
             estimator.feature_names_in_ = self.rows.feature_names

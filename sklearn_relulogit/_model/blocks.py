@@ -8,7 +8,7 @@ order, so a fit gives the same bits with any number of threads.
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple, Self, TypeAlias
@@ -21,6 +21,7 @@ from .arrays import (
     Namespace,
     Numpy,
     is_on_device,
+    namespace,
     take_rows,
     to_numpy,
 )
@@ -72,6 +73,10 @@ class Parts:
     weighted : bool
         Whether any weight is not one.
     sparse : bool
+    work : float
+        The work of an evaluation; see `work_of`.
+    n_parts : int
+        The number of parts that the rows would have in the memory of this process.
     xp : Numpy or ArrayAPI
         The functions of the arrays, and where these are.
     ordered_map : callable
@@ -82,23 +87,29 @@ class Parts:
     weight_sum: float
     weighted: bool = True
     sparse: bool = False
+    work: float = 0.0
+    n_parts: int = 1
     xp: Namespace = Numpy
     ordered_map: OrderedMap = map
 
     @classmethod
     def of(cls, data: Block, shapes: Shapes, ordered_map: OrderedMap = map) -> Self:
-        """Of rows in memory."""
+        """Of rows in memory or, with labels and weights on the host, on a device."""
+        xp, there = Numpy if issparse(data.X) else namespace(data.X), data
+        if xp is not Numpy:
+            # A device has threads of its own.
+            there = Block(data.X, xp.to_device(data.y), xp.to_device(data[2]))
+            ordered_map = map
         return cls(
-            row_blocks(data, shapes),
+            row_blocks(there, shapes),
             weight_of(data),
             weighted=bool((data.sample_weight != 1).any()),
             sparse=issparse(data.X),
+            work=work_of(data, shapes),
+            n_parts=division(data.X.shape[0], shapes, stored(data.X))[0],
+            xp=xp,
             ordered_map=ordered_map,
         )
-
-    def work(self, shapes: Shapes) -> float:
-        """Of rows in memory, the work of an evaluation; see `work_of`."""
-        return work_of([block for part in self.items for block in part], shapes)
 
     def map(self, function: Callable[[list[Block]], Any]) -> Iterable[Any]:
         """The results of the parts, or sums of neighbours, in order."""
@@ -134,15 +145,15 @@ def stored(X: Matrix) -> float | None:
     return X.nnz / X.shape[0] if issparse(X) else None
 
 
-def work_of(blocks: Sequence[Block], shapes: Shapes) -> float:
+def work_of(data: Block, shapes: Shapes) -> float:
     """The work of an evaluation of rows. The first ones tell how dense they are.
 
     As dense or as sparse data, whichever takes less, so that the storage of X does not
     matter. A row of weight zero is no row.
     """
-    n_samples = sum(np.count_nonzero(block.sample_weight) for block in blocks)
-    X, _, weights = blocks[0]
-    some = take_rows(X, np.flatnonzero(to_numpy(weights))[:SOME_ROWS])
+    X, _, weights = data
+    n_samples = np.count_nonzero(weights)
+    some = take_rows(X, np.flatnonzero(weights)[:SOME_ROWS])
     count = some.count_nonzero() if issparse(some) else np.count_nonzero(to_numpy(some))
     non_zeros = float(count) / max(some.shape[0], 1)
     return n_samples * min(work_of_row(shapes), work_of_row(shapes, non_zeros))

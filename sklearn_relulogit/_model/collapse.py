@@ -13,7 +13,6 @@ from sklearn.utils.extmath import row_norms
 
 from .arrays import namespace, operand, to_numpy
 from .blocks import Block, Parts
-from .likelihood import Likelihood
 from .network import forward
 from .parameters import Layers, Shapes, is_weight, n_parameters, unpack
 
@@ -104,13 +103,10 @@ def penalty_of(
 
 def is_constant(theta: np.ndarray, shapes: Shapes, parts: Parts) -> bool:
     """Whether the logits of all rows that have weight are the same."""
-    layers = unpack(theta, shapes)
-    if any(parts.map(partial(_varies, layers))):
-        return False
-    # Each part by itself is constant.
-    moments = list(parts.map(partial(_moments, layers)))
-    n, total, squares = (sum(entries) for entries in zip(*moments, strict=True))
-    return bool((squares / n - (total / n) ** 2 <= SAME_LOGITS**2).all())
+    each_part = parts.map(partial(_first_logits, unpack(theta, shapes)))
+    differ, n, first, squares = (sum(column) for column in zip(*each_part, strict=True))
+    variance = squares / n - (first / n) ** 2
+    return not differ and bool((variance <= SAME_LOGITS**2).all())
 
 
 def _active(layers: Layers, part: list[Block]) -> np.ndarray:
@@ -126,33 +122,23 @@ def _active(layers: Layers, part: list[Block]) -> np.ndarray:
     return active
 
 
-def _varies(layers: Layers, part: list[Block]) -> bool:
-    """Whether the logits of one part differ."""
-    first = None
+def _first_logits(
+    layers: Layers, part: list[Block]
+) -> tuple[int, int, np.ndarray, np.ndarray]:
+    """Whether the logits of a part differ; one, the first of them, and its square.
+
+    Sums of such numbers tell whether the first logits of all parts are the same.
+    """
+    n, first = 0, np.zeros(len(layers[-1][1]))
     for block in part:
-        logits = _logits(layers, block)
+        _, logits = _forward(layers, block)
+        logits = to_numpy(logits)[to_numpy(block.sample_weight) > 0]
         if len(logits):
-            first = logits[0] if first is None else first
+            first = first if n else logits[0].astype(np.float64)
+            n = 1
             if np.abs(logits - first).max() > SAME_LOGITS:
-                return True
-    return False
-
-
-def _moments(layers: Layers, part: list[Block]) -> tuple[int, np.ndarray, np.ndarray]:
-    """Number of rows, sum and sum of squares of the logits of one part."""
-    n, total, squares = 0, np.zeros(len(layers[-1][1])), np.zeros(len(layers[-1][1]))
-    for block in part:
-        logits = _logits(layers, block).astype(np.float64)
-        n += len(logits)
-        total += logits.sum(axis=0)
-        squares += (logits**2).sum(axis=0)
-    return n, total, squares
-
-
-def _logits(layers: Layers, block: Block) -> np.ndarray:
-    """The logits of the rows that have weight, on the host."""
-    _, logits = _forward(layers, block)
-    return to_numpy(logits)[to_numpy(block.sample_weight) > 0]
+                return 1, n, first, first**2
+    return 0, n, first, first**2
 
 
 def _forward(layers: Layers, block: Block) -> tuple[list[np.ndarray], np.ndarray]:
@@ -168,7 +154,7 @@ def _forward(layers: Layers, block: Block) -> tuple[list[np.ndarray], np.ndarray
     return activations[1:], logits
 
 
-def collapse_alpha(data: Block, likelihood: Likelihood, unit: np.ndarray) -> float:
+def collapse_alpha(data: Block, unit: np.ndarray) -> float:
     """The penalty above which no hidden unit pays, about: a scale of the penalty.
 
     R are the weighted residuals of the model that predicts the shares of the classes.
@@ -182,7 +168,6 @@ def collapse_alpha(data: Block, likelihood: Likelihood, unit: np.ndarray) -> flo
     Parameters
     ----------
     data : Block
-    likelihood : Likelihood
     unit : ndarray of shape (n_features,)
         The units of the features, in which random directions are drawn.
 
@@ -192,9 +177,9 @@ def collapse_alpha(data: Block, likelihood: Likelihood, unit: np.ndarray) -> flo
         If it overflows.
     """
     weights = data.sample_weight.astype(np.float64)
-    shares = np.bincount(data.y, weights, minlength=likelihood.n_classes)
+    shares = np.bincount(data.y, weights)
     R = weights[:, None] * (shares / shares.sum() - np.eye(len(shares))[data.y])
-    if likelihood.n_outputs == 1:
+    if len(shares) == 2:
         R = R[:, 1:]
     rng = np.random.RandomState(0)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
@@ -242,7 +227,6 @@ def asks_for_constant(
     alpha: float,
     data: Block,
     n_layers: int,
-    likelihood: Likelihood,
     least_gain: float = 0.0,
 ) -> bool:
     """Whether no network is better than a constant, by the penalty or the data.
@@ -262,7 +246,7 @@ def asks_for_constant(
     weight = data.sample_weight.astype(np.float64)
     total, weight = weight.sum(), weight / weight.sum()
     X = data.X.astype(np.float64) * (1 / largest)
-    slope = collapse_alpha(Block(X, data.y, weight), likelihood, np.ones(X.shape[1]))
+    slope = collapse_alpha(Block(X, data.y, weight), np.ones(X.shape[1]))
     curvature = float(weight @ row_norms(X, squared=True)) * 2
     if not slope**2 > NOTHING * curvature:
         return True

@@ -20,16 +20,10 @@ class Likelihood(Protocol):
 
     Attributes
     ----------
-    n_classes : int
-        K.
-    n_outputs : int
-        m_L: one logit for two classes, else one for each class.
     out_activation : str
         What makes probabilities of the logits, in scikit-learn's words.
     """
 
-    n_classes: int
-    n_outputs: int
     out_activation: str
 
     def nll_and_residual(self, Z: Array, y: Array) -> tuple[Array, Array]:
@@ -51,7 +45,6 @@ class Logistic:
     nll = log(1 + exp(u)),    residual = d nll / dz = -s sigma(u),    u = -s z
     """
 
-    n_classes, n_outputs = 2, 1
     out_activation = "logistic"
 
     def nll_and_residual(self, Z: Array, y: Array) -> tuple[Array, Array]:
@@ -91,9 +84,6 @@ class Softmax:
 
     out_activation = "softmax"
 
-    def __init__(self, n_classes: int) -> None:
-        self.n_classes = self.n_outputs = n_classes
-
     def nll_and_residual(self, Z: Array, y: Array) -> tuple[Array, Array]:
         xp = namespace(Z)
         row = xp.arange(Z.shape[0])
@@ -121,9 +111,9 @@ class Softmax:
         return E / xp.row_sums(E)[:, None]
 
 
-def likelihood_of(n_classes: int) -> Likelihood:
-    """Two classes are logistic, more are softmax."""
-    return Logistic() if n_classes == 2 else Softmax(n_classes)
+def likelihood_of(n_outputs: int) -> Likelihood:
+    """One logit, m_L = 1, is logistic, more are softmax."""
+    return Logistic() if n_outputs == 1 else Softmax()
 
 
 def _exponentials(Z: Array) -> tuple[Array, Array, Array]:

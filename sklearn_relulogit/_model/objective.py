@@ -7,8 +7,8 @@ The sum over i is a sum over parts, lists of row blocks. `Evaluation` computes t
 of one part, wherever that is; `Objective` adds the terms up and adds the penalty.
 """
 
+import copy
 import math
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy as np
 
 from .arrays import Matrix, Namespace, operand
 from .blocks import Block, Parts
-from .likelihood import Likelihood
+from .likelihood import likelihood_of
 from .memory import ActivationMemory, GradientMemory
 from .network import backward, forward
 from .parameters import Layers, Shapes, is_weight, n_parameters, unpack
@@ -49,7 +49,6 @@ class Evaluation:
     ----------
     shapes : list of (n_l, m_l)
         The layers.
-    likelihood : Likelihood
     dtype : numpy dtype
         The floating type of the network. Sums over blocks are float64.
     weighted : bool
@@ -62,13 +61,13 @@ class Evaluation:
     def __init__(
         self,
         shapes: Shapes,
-        likelihood: Likelihood,
         dtype: np.dtype,
         weighted: bool,
         sparse: bool,
         xp: Namespace,
     ) -> None:
-        self.shapes, self.likelihood, self.dtype = shapes, likelihood, dtype
+        self.shapes, self.dtype = shapes, dtype
+        self.likelihood = likelihood_of(shapes[-1][1])
         self.weighted, self.sparse, self.xp = weighted, sparse, xp
         self._activations = ActivationMemory(shapes, dtype, sparse, xp)
         self._gradient = GradientMemory(shapes, dtype, sparse, xp)
@@ -76,27 +75,17 @@ class Evaluation:
     def __reduce__(self) -> tuple[Any, ...]:
         # The memory of threads is not sent: it is made anew.
         flags = self.weighted, self.sparse, self.xp
-        return Evaluation, (self.shapes, self.likelihood, self.dtype, *flags)
+        return Evaluation, (self.shapes, self.dtype, *flags)
 
     def layers(self, theta: np.ndarray) -> Layers:
         """The layers of theta, in the type of the arrays and where these are."""
         theta = self.xp.to_device(theta, self.dtype)
         return unpack(theta, self.shapes, self.xp.reshape)
 
-    def _forward(
-        self, layers: Layers, block: Block
-    ) -> tuple[list[Matrix], np.ndarray, np.ndarray]:
-        """Activations, s_i nll_i and s_i times the residual, of the rows of a block."""
-        activations, logits = forward(
-            layers,
-            operand(block.X, self.dtype),
-            out=self._activations.rows(block.X.shape[0]),
-        )
-        nll, residual = self.likelihood.nll_and_residual(logits, block.y)
-        if self.weighted:
-            self.xp.multiply(nll, block.sample_weight, out=nll)
-            self.xp.multiply(residual, block.sample_weight[:, None], out=residual)
-        return activations, nll, residual
+    def _forward(self, layers: Layers, block: Block) -> tuple[list[Matrix], np.ndarray]:
+        """Activations and logits of the rows of a block."""
+        out = self._activations.rows(block.X.shape[0])
+        return forward(layers, operand(block.X, self.dtype), out)
 
     def nll_and_gradient(
         self, layers: Layers, part: list[Block]
@@ -105,7 +94,11 @@ class Evaluation:
         xp, gradient = self.xp, self._gradient
         nll_sum, gradient_sum = 0.0, None
         for block in part:
-            activations, nll, residual = self._forward(layers, block)
+            activations, logits = self._forward(layers, block)
+            nll, residual = self.likelihood.nll_and_residual(logits, block.y)
+            if self.weighted:
+                xp.multiply(nll, block.sample_weight, out=nll)
+                xp.multiply(residual, block.sample_weight[:, None], out=residual)
             backward(layers, activations, residual, out=gradient.layers)
             nll_sum += xp.total(nll)
             if gradient_sum is None:
@@ -118,11 +111,14 @@ class Evaluation:
 
     def nll(self, layers: Layers, part: list[Block]) -> float:
         """sum_i s_i nll_i over one part."""
-        xp = self.xp
-        total: float = xp.to_host(
-            sum(xp.total(self._forward(layers, block)[1]) for block in part)
-        )
-        return total
+        xp, nll_sum = self.xp, 0.0
+        for block in part:
+            _, logits = self._forward(layers, block)
+            nll, _ = self.likelihood.nll_and_residual(logits, block.y)
+            if self.weighted:
+                xp.multiply(nll, block.sample_weight, out=nll)
+            nll_sum += xp.total(nll)
+        return xp.to_host(nll_sum)
 
 
 class Objective:
@@ -132,42 +128,28 @@ class Objective:
     ----------
     parts : Parts
         The rows to sum over.
-    evaluation : Evaluation
-        What is computed for each part.
+    shapes : list of (n_l, m_l)
+        The layers.
     alpha : float
         Strength of the L2 penalty.
+    dtype : numpy dtype
+        The floating type of the network.
     """
 
-    def __init__(self, parts: Parts, evaluation: Evaluation, alpha: float) -> None:
-        self.parts = parts
-        self.evaluation = evaluation
-        self.alpha = alpha
-        self._penalty = np.where(is_weight(evaluation.shapes), float(alpha), 0.0)
+    def __init__(
+        self, parts: Parts, shapes: Shapes, alpha: float, dtype: np.dtype
+    ) -> None:
+        self.parts, self.shapes, self.alpha, self.dtype = parts, shapes, alpha, dtype
+        flags = parts.weighted, parts.sparse, parts.xp
+        self.evaluation = Evaluation(shapes, dtype, *flags)
+        self._penalty = np.where(is_weight(shapes), float(alpha), 0.0)
 
-    @classmethod
-    def over(
-        cls,
-        parts: Parts,
-        shapes: Shapes,
-        likelihood: Likelihood,
-        alpha: float,
-        dtype: np.dtype,
-    ) -> "Objective":
-        """The objective over parts, evaluated as their arrays require."""
-        evaluation = Evaluation(
-            shapes,
-            likelihood,
-            dtype,
-            weighted=parts.weighted,
-            sparse=parts.sparse,
-            xp=parts.xp,
-        )
-        return cls(parts, evaluation, alpha)
-
-    def _each_part(
-        self, method: Callable[[Layers, list[Block]], Any], theta: np.ndarray
-    ) -> Any:
-        return self.parts.map(partial(method, self.evaluation.layers(theta)))
+    def with_alpha(self, alpha: float) -> "Objective":
+        """The same with another penalty, in the same memory."""
+        other = copy.copy(self)
+        other.alpha = alpha
+        other._penalty = np.where(is_weight(self.shapes), float(alpha), 0.0)
+        return other
 
     def mean_nll(self, theta: np.ndarray) -> float:
         """The loss without penalty and without gradient: a weighted mean, in nats.
@@ -178,7 +160,8 @@ class Objective:
             If it overflows.
         """
         with NumpySettings():
-            value = float(sum(self._each_part(self.evaluation.nll, theta)))
+            nll = partial(self.evaluation.nll, self.evaluation.layers(theta))
+            value = float(sum(self.parts.map(nll)))
         if not math.isfinite(value):
             raise FloatingPointError("the loss overflows")
         return value / self.parts.weight_sum
@@ -192,11 +175,11 @@ class Objective:
             If the value or the square of the gradient's norm overflows.
         """
         with NumpySettings():
+            layers = self.evaluation.layers(theta)
+            nll_and_gradient = partial(self.evaluation.nll_and_gradient, layers)
             gradient = self._penalty * theta
             value = float(gradient @ theta) / 2
-            for nll_sum, gradient_sum in self._each_part(
-                self.evaluation.nll_and_gradient, theta
-            ):
+            for nll_sum, gradient_sum in self.parts.map(nll_and_gradient):
                 value += nll_sum
                 gradient += gradient_sum
             value /= self.parts.weight_sum

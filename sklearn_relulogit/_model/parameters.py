@@ -20,9 +20,13 @@ BIAS_SCALE = 0.5
 
 
 def layer_shapes(
-    n_features: int, hidden_layer_sizes: tuple[int, ...], n_outputs: int
+    n_features: int, hidden_layer_sizes: tuple[int, ...], n_classes: int
 ) -> Shapes:
-    """(n_l, m_l) for l = 1..L, with n_1 = n_features and n_(l+1) = m_l."""
+    """(n_l, m_l) for l = 1..L, with n_1 = n_features and n_(l+1) = m_l.
+
+    m_L is 1 for two classes, else there is one output for each class.
+    """
+    n_outputs = 1 if n_classes == 2 else n_classes
     return list(pairwise((n_features, *hidden_layer_sizes, n_outputs)))
 
 

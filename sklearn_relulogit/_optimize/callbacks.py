@@ -15,7 +15,7 @@ import numpy as np
 import sklearn
 
 from .lbfgs import Iterate, Monitor
-from .monitors import Watcher
+from .monitors import Report, Watcher
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -52,7 +52,9 @@ __all__ = [
 
 
 class FitTask:
-    """The callbacks' view of one fit, or nothing at all where there are no callbacks.
+    """The callbacks' view of one fit, and what is printed of it.
+
+    Where there are no callbacks it tells nobody.
 
     Parameters
     ----------
@@ -66,6 +68,8 @@ class FitTask:
 
     Attributes
     ----------
+    report : Report
+        Prints what `verbose` asks for.
     enough : threading.Event
         Set when a callback, at the end of a restart, asks that no other begins.
     """
@@ -77,37 +81,53 @@ class FitTask:
         metadata: dict[str, Any] | None = None,
         searches: bool = False,
     ) -> None:
+        self.report = Report(int(getattr(estimator, "verbose", 0)))
         self.enough = threading.Event()
         self._context = context
         self._arguments = {"estimator": estimator, "metadata": metadata}
         self._searches = searches
-        self._is_open = False
         # The task of the final fit: that of the whole fit where there is no search.
         self._final: Any = None
         self._restarts: list[Any] = []
 
+    @classmethod
+    def of(
+        cls,
+        estimator: Any,
+        sample_weight: Any,
+        n_init: int,
+        searches: bool,
+        refit: bool,
+    ) -> Self:
+        """The view of a fit of an estimator, as its parts are said to be."""
+        context = None
+        if getattr(estimator, "_skl_callbacks", None):
+            one = n_init == 1
+            max_subtasks = estimator.max_iter if one else n_init
+            context = estimator._init_callback_context(
+                max_subtasks=1 + refit if searches else max_subtasks,
+                sequential_subtasks=searches or one,
+            )
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        return cls(context, estimator, metadata, searches)
+
     def open(
-        self,
-        X: Any,
-        y: Any,
-        fitted_attributes: Callable[[np.ndarray], dict[str, Any]],
+        self, rows: Any, fitted_attributes: Callable[[np.ndarray], dict[str, Any]]
     ) -> None:
-        """The fit begins, unless it has, and this is what the callbacks may ask for.
+        """The fit begins, and this is what the callbacks may ask for.
 
         Parameters
         ----------
-        X, y
-            What the callbacks may score on: the training data as they came.
+        rows : Rows
+            Their X and y are what the callbacks may score on.
         fitted_attributes : callable
             theta -> the attributes with which a copy of the estimator can predict.
         """
         if self._context is None:
             return
-        self._arguments |= {"X": X, "y": y}
+        self._arguments |= {"X": rows.X, "y": rows.y}
         self._fitted_attributes = fitted_attributes
-        if not self._is_open:
-            self._is_open = True
-            self.begin(self._context)
+        self.begin(self._context)
 
     def search(self, max_penalties: int) -> "list[SearchTask]":
         """The search begins; what hears of its penalties, in a list."""

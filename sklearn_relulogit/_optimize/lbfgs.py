@@ -8,7 +8,7 @@ that it is given, and at the loss of a single iteration only.
 
 import sys
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -138,14 +138,6 @@ class Limits:
         return None
 
 
-@dataclass(frozen=True)
-class Stage:
-    """An objective, theta (n,) float64 -> (value, gradient), and when to stop."""
-
-    objective: Function
-    limits: Limits
-
-
 # Reasons after which the next stage continues.
 CONVERGED = (GRADIENT_TOLERANCE, LOSS_TOLERANCE, LINE_SEARCH)
 
@@ -155,7 +147,11 @@ class _Stop(Exception):
 
 
 class _Run:
-    """What scipy calls: the objective, counted, and the keeper of the iterate."""
+    """What scipy calls: value, gradient, and the end of each iteration.
+
+    scipy works in v; u = origin + T v, by `coordinates`, are standardised parameters,
+    and theta are those of the objective.
+    """
 
     def __init__(
         self,
@@ -167,41 +163,55 @@ class _Run:
         self.pairs = pairs
         self.standard = standard
         self.iterate: Iterate | None = None
+        self._last: Iterate
         self.loss_curve: list[float] = []
         self.n_evaluations = 0
-        self._at_rest = False
 
-    def begin(self, stage: Stage, u: np.ndarray) -> Iterate:
+    def begin(self, objective: Function, limits: Limits, u: np.ndarray) -> None:
         """Take up an objective at u, where an earlier stage may have ended."""
-        self.objective, self.limits = stage.objective, stage.limits
-        self._at_rest = False
-        loss, _ = self.evaluate(u)
-        self.iterate = replace(self._last, n_iter=len(self.loss_curve))
+        self.objective, self.limits = objective, limits
+        self.coordinates = Coordinates(u)
+        self._known = self._at_rest = False
+        loss = self.value(self.coordinates.start)
+        start = self.iterate = replace(self._last, n_iter=len(self.loss_curve))
         # An earlier stage's losses are less exact than this one.
         self.loss_curve = [max(value, loss) for value in self.loss_curve]
-        self._at_rest = True
-        if reason := self.limits.reason(self.iterate, self.loss_curve):
+        if reason := self.limits.reason(start, self.loss_curve):
             raise _Stop(reason)
-        return self.iterate
+        pairs = list(self.pairs or ())
+        self.coordinates = quasi_newton_coordinates(u, start.gradient, pairs)
+        self._known = self._at_rest = True
 
-    def evaluate(self, u: np.ndarray) -> tuple[float, np.ndarray]:
+    def value(self, v: np.ndarray) -> float:
+        """The objective; its gradient is kept, since scipy asks for it afterwards.
+
+        Given one function of both, scipy would compare the points of two calls, which
+        takes longer than a small network.
+        """
+        if self._known:  # scipy begins where the objective has been evaluated.
+            self._known = False
+            return self._last.loss
         if self.n_evaluations == self.limits.max_fun:
             raise _Stop(EVALUATION_LIMIT)
         if self._at_rest and self.iterate is not None:
             self._at_rest = False
             for monitor in self.monitors:
                 monitor.begin_iteration(self.iterate)
-        theta = u.copy() if self.standard is None else self.standard @ u
+        u = self.coordinates.theta(v)
+        theta = u if self.standard is None else self.standard @ u
         loss, gradient = self.objective(theta)
         if self.standard is not None:
             gradient = self.standard.transposed(gradient)
         self.n_evaluations += 1
-        n_iter = len(self.loss_curve) + 1
-        self._last = Iterate(theta, u.copy(), loss, gradient, n_iter)
-        return loss, gradient
+        self._last = Iterate(theta, u, loss, gradient, len(self.loss_curve) + 1)
+        return loss
+
+    def gradient(self, v: np.ndarray) -> np.ndarray:
+        """The gradient by v at the point that was evaluated last."""
+        return self.coordinates.gradient(self._last.gradient)
 
     def accept(self, intermediate_result: scipy.optimize.OptimizeResult) -> None:
-        # The accepted point is always the one that was evaluated last.
+        """An iteration has ended, at the point that was evaluated last."""
         before, accepted = self.iterate, self._last
         assert before is not None
         if accepted.loss > before.loss:
@@ -223,63 +233,6 @@ class _Run:
             if reason is not None:
                 raise _Stop(reason)
 
-    def minimize(self, stage: Stage, u: np.ndarray, history_size: int) -> str:
-        """Minimise one stage's objective from u; why it ended."""
-        try:
-            start = self.begin(stage, u)
-            coordinates = quasi_newton_coordinates(
-                start.u, start.gradient, list(self.pairs or ())
-            )
-            value, gradient = _value_and_gradient(self.evaluate, coordinates, start)
-            scipy.optimize.minimize(
-                value,
-                coordinates.start,
-                jac=gradient,
-                method="L-BFGS-B",
-                callback=self.accept,
-                options={
-                    "gtol": 0.0,
-                    "ftol": 0.0,
-                    "maxiter": sys.maxsize,
-                    "maxfun": sys.maxsize,
-                    "maxcor": history_size,
-                    "maxls": MAX_LINE_SEARCH_STEPS,
-                },
-            )
-        except _Stop as stop:
-            return str(stop)
-        except KeyboardInterrupt:
-            if self.iterate is None:
-                raise
-            return INTERRUPTED
-        # Nothing here stopped it, so scipy gave up.
-        return LINE_SEARCH
-
-
-def _value_and_gradient(
-    evaluate: Function, coordinates: Coordinates, start: Iterate
-) -> tuple[Callable[[np.ndarray], float], Callable[[np.ndarray], np.ndarray]]:
-    """Value and gradient by u, as two functions; those of the start are known.
-
-    L-BFGS-B needs both at each point, the value first. Given one function of both,
-    scipy would compare the points of the two calls, which takes longer than a small
-    network.
-    """
-    gradient: np.ndarray
-    known = [start]
-
-    def value(u: np.ndarray) -> float:
-        nonlocal gradient
-        if known:
-            iterate = known.pop()
-            loss, by_theta = iterate.loss, iterate.gradient
-        else:
-            loss, by_theta = evaluate(coordinates.theta(u))
-        gradient = coordinates.gradient(by_theta)
-        return loss
-
-    return value, lambda u: gradient
-
 
 def history_size_for(work: float, n_parameters: int) -> int:
     """The number m of correction pairs with which a minimisation takes least time.
@@ -293,7 +246,7 @@ def history_size_for(work: float, n_parameters: int) -> int:
 
 
 def minimize(
-    stages: Sequence[Stage],
+    stages: Sequence[tuple[Function, Limits]],
     theta: np.ndarray,
     *,
     history_size: int,
@@ -305,9 +258,10 @@ def minimize(
 
     Parameters
     ----------
-    stages : sequence of Stage
-        The last is what is to be minimised, those before it cheap substitutes.
-        They share iterations, evaluations, monitors and curvature.
+    stages : sequence of (objective, Limits)
+        An objective is a function, theta (n,) float64 -> (value, gradient). The last
+        one is what is to be minimised, those before it are cheap substitutes. They
+        share iterations, evaluations, monitors and curvature.
     theta : ndarray of shape (n,)
         The start.
     history_size : int
@@ -329,13 +283,34 @@ def minimize(
         pairs = deque(maxlen=history_size)
     run = _Run(monitors, pairs, standard)
     u = theta if standard is None else standard.solve(theta)
-    for stage in stages:
+    for number, (objective, limits) in enumerate(stages, start=1):
+        stop_reason = LINE_SEARCH  # Of scipy's, if nothing below says another.
         try:
-            stop_reason = run.minimize(stage, u, history_size)
+            run.begin(objective, limits, u)
+            scipy.optimize.minimize(
+                run.value,
+                run.coordinates.start,
+                jac=run.gradient,
+                method="L-BFGS-B",
+                callback=run.accept,
+                options={
+                    "gtol": 0.0,
+                    "ftol": 0.0,
+                    "maxiter": sys.maxsize,
+                    "maxfun": sys.maxsize,
+                    "maxcor": history_size,
+                    "maxls": MAX_LINE_SEARCH_STEPS,
+                },
+            )
+        except _Stop as stop:
+            stop_reason = str(stop)
         except FloatingPointError:
-            if stage is stages[-1]:
+            if number == len(stages):
                 raise
-            stop_reason = LINE_SEARCH
+        except KeyboardInterrupt:
+            if run.iterate is None:
+                raise
+            stop_reason = INTERRUPTED
         if run.iterate is not None:
             u = run.iterate.u
         if stop_reason not in CONVERGED:

@@ -20,7 +20,6 @@ from .lbfgs import (
     Limits,
     Minimum,
     Monitor,
-    Stage,
     minimize,
 )
 from .monitors import Interrupt, Validation
@@ -104,29 +103,30 @@ def limits_for(
     )
 
 
-def pays_in_float32(
-    dtype: np.dtype, sparse: bool, shapes: Shapes, n_parts: int
-) -> bool:
-    """Whether to begin in float32: float64 data, and time spent in matrix products."""
-    # Sparse data may have more parameters than numbers.
-    few = not sparse or n_parameters(shapes) <= COARSE_MAX_PARAMETERS
-    return (
-        dtype == np.float64 and len(shapes) > 1 and n_parts >= COARSE_MIN_PARTS and few
-    )
-
-
-def coarse_stage(objective: Objective, limits: Limits) -> Stage:
-    """Minimisation in float32, as far as its rounding allows.
+def stages(objective: Objective, limits: Limits) -> list[tuple[Objective, Limits]]:
+    """The objective with its limits; before it, where that pays, the same in float32.
 
     Half the bytes and half the time for most of the way. The end is the same: the
-    stage after it looks at float64 alone.
+    last stage looks at float64 alone.
     """
+    parts, shapes = objective.parts, objective.shapes
+    # Sparse data may have more parameters than numbers.
+    large = parts.sparse and n_parameters(shapes) > COARSE_MAX_PARAMETERS
+    if (
+        objective.dtype != np.float64
+        or len(shapes) == 1
+        or parts.n_parts < COARSE_MIN_PARTS
+        or large
+    ):
+        return [(objective, limits)]
+    float32 = np.dtype(np.float32)
     coarse_limits = replace(
         limits,
         loss_tol=max(limits.loss_tol, COARSE_LOSS_TOLERANCE),
-        rounding=float(np.finfo(objective.evaluation.dtype).eps),
+        rounding=float(np.finfo(float32).eps),
     )
-    return Stage(objective, coarse_limits)
+    coarse = Objective(parts, shapes, objective.alpha, float32)
+    return [(coarse, coarse_limits), (objective, limits)]
 
 
 def balance(
@@ -141,13 +141,29 @@ def balance(
     the classes apart, that is too little. So a step is longer by as much as the one
     before would have had to be to end the descent along it. Where this does not lower
     the objective, the plain step is tried. Each takes one of ``max_fun`` evaluations.
+    An interrupt ends it, and what there is then is kept.
     """
-    minimum, stretch = best.end, 1.0
+    minimum = best.end
     if minimum.stop_reason not in CONVERGED or best.best_validated is not None:
         return
+    try:
+        _balance(best, minimum, objective, shares, max_fun)
+    except KeyboardInterrupt:
+        minimum.stop_reason = INTERRUPTED
+        # It may have come between a new iterate and its loss in the curve.
+        minimum.loss_curve[-1:] = [minimum.iterate.loss]
+
+
+def _balance(
+    best: Restart,
+    minimum: Minimum,
+    objective: Objective,
+    shares: np.ndarray,
+    max_fun: int,
+) -> None:
+    m, stretch = objective.shapes[-1][1], 1.0
     for _ in range(min(MAX_BALANCE_STEPS, max_fun - minimum.n_evaluations)):
         before = minimum.iterate
-        m = objective.evaluation.likelihood.n_outputs
         # The derivatives by the output biases are mean probabilities less shares.
         mean = shares[-m:] + before.gradient[-m:]
         if not (mean > 0).all() or not (mean < 1).all() or not (shares > 0).all():
@@ -179,7 +195,7 @@ def balance(
 
 
 def train(
-    stages: Sequence[Stage],
+    stages: Sequence[tuple[Objective, Limits]],
     restarts: Sequence[Restart],
     *,
     history_size: int,
@@ -187,8 +203,8 @@ def train(
     pairs: deque[Pair] | None,
     standard: StandardFeatures,
     enough: threading.Event,
-) -> Restart:
-    """Minimise from every start; the restart with the lowest loss.
+) -> tuple[Restart, list[float]]:
+    """Minimise from every start; the restart with the lowest loss, and all losses.
 
     The restarts run in threads: their work is in BLAS and numpy, which release the
     interpreter's lock, and the data are not copied. A KeyboardInterrupt, or an error in
@@ -233,4 +249,4 @@ def train(
     best = min(restarts, key=lambda restart: restart.loss)
     if stop.is_set() and best.minimum is not None:
         best.minimum.stop_reason = INTERRUPTED
-    return best
+    return best, [restart.loss for restart in restarts]

@@ -6,7 +6,7 @@ Dask is imported only once there are Dask data.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple, Self
 
@@ -16,7 +16,6 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import validate_data
 
-from .._model.arrays import Namespace, Numpy
 from .._model.blocks import (
     Block,
     OrderedMap,
@@ -37,21 +36,16 @@ from .input import (
     encode_classes,
     sorted_labels,
 )
-from .row_space import RowSpace
-from .rows import Given
+from .rows import Given, Rows
+from .split import check_some_to_validate, number_of_share
 from .statistics import Moments, joint_moments, moments_of
-from .validation import (
-    FEWEST_TO_COMPARE,
-    check_known,
-    check_some_to_validate,
-    number_to_validate,
-)
+from .validation import FEWEST_TO_COMPARE, check_known
 from .weights import check_total, check_weights, weights_of_classes
 
 
-@dataclass(frozen=True)
-class OnCluster:
-    """Rows in the chunks of Dask collections; see `rows.Rows`.
+@dataclass(frozen=True, kw_only=True)
+class OnCluster(Rows):
+    """Rows in the chunks of Dask collections.
 
     Attributes
     ----------
@@ -63,25 +57,9 @@ class OnCluster:
         The sums of the weights of either.
     """
 
-    X: Any
-    y: Any
-    n_features: int
-    dtype: np.dtype
-    feature_names: np.ndarray | None
-    moments: Moments
     summary: "Summary"
     cluster_map: ClusterMap
-    training: list[Chunk]
-    validation: list[Chunk] | None
     weight_sums: list[float]
-    class_order: np.ndarray
-    class_weights: np.ndarray | None
-    moments_val: Moments | None
-    # The coefficients are arrays of numpy.
-    xp: Namespace = Numpy
-    label_xp: Namespace = Numpy
-    # To hash all rows takes long.
-    _samples: dict[int, Keyed] = field(default_factory=dict, init=False, compare=False)
 
     @classmethod
     def read(
@@ -138,27 +116,23 @@ class OnCluster:
             if summary_val.counts.sum() >= FEWEST_TO_COMPARE:
                 moments_val = cluster_map.merged(moments_of, chunks_val, joint_moments)
         return cls(
-            given.X,
-            given.y,
-            X.shape[1],
-            dtype,
-            getattr(estimator, "feature_names_in_", None),
-            moments,
-            summary,
-            cluster_map,
-            training,
-            validation,
+            X=given.X,
+            y=given.y,
+            classes=summary.classes,
+            class_order=class_order,
+            n_features=X.shape[1],
+            dtype=dtype,
+            feature_names=getattr(estimator, "feature_names_in_", None),
+            moments=moments,
+            moments_val=moments_val,
+            class_weights=of_classes,
+            training=training,
+            validation=validation,
+            summary=summary,
+            cluster_map=cluster_map,
             # Computed while the chunks as they came are still there.
-            _weight_sums(cluster_map, training, validation),
-            class_order,
-            of_classes,
-            moments_val,
+            weight_sums=_weight_sums(cluster_map, training, validation),
         )
-
-    @property
-    def classes(self) -> np.ndarray:
-        """The classes, sorted."""
-        return self.summary.classes
 
     @property
     def shares(self) -> np.ndarray:
@@ -169,12 +143,7 @@ class OnCluster:
         totals = self.summary.totals.sum(axis=0)
         if self.class_weights is not None:
             totals = totals * self.class_weights
-        return np.asarray((totals / totals.sum())[self.class_order])
-
-    @property
-    def has_validation(self) -> bool:
-        """Whether there are rows to validate on."""
-        return self.validation is not None
+        return (totals / totals.sum())[self.class_order]
 
     def split(self, fraction: float, rng: np.random.RandomState) -> Self:
         """The same with a share of each class to validate on, drawn at random."""
@@ -196,6 +165,7 @@ class OnCluster:
 
     def parts(self, shapes: Shapes, threads: OrderedMap) -> tuple[Parts, Parts | None]:
         """Each chunk is one part, mapped over by the workers."""
+        n_rows = int(self.summary.counts.sum())
 
         def of(chunks: list[Chunk], weight_sum: float) -> Parts:
             return Parts(
@@ -204,6 +174,9 @@ class OnCluster:
                 # To know whether all are one would take another pass.
                 weighted=True,
                 sparse=not self.summary.dense,
+                # As if the rows were dense, and in memory.
+                work=n_rows * work_of_row(shapes),
+                n_parts=division(n_rows, shapes)[0],
                 ordered_map=partial(self.cluster_map, shapes=shapes),
             )
 
@@ -212,30 +185,11 @@ class OnCluster:
             return training, None
         return training, of(self.validation, self.weight_sums[1])
 
-    def n_parts(self, shapes: Shapes) -> int:
-        """The number of parts that the rows, if dense, would have in memory."""
-        return division(int(self.summary.counts.sum()), shapes)[0]
-
-    def work(self, shapes: Shapes) -> float:
-        """The work of an evaluation, if the rows were dense and in memory."""
-        return float(self.summary.counts.sum()) * work_of_row(shapes)
-
-    def sample(self, n_rows: int) -> Keyed:
+    def draw(self, n_rows: int) -> Keyed:
         """In memory: about ``n_rows`` distinct training rows, and their keys."""
-        larger = [number for number in self._samples if number >= n_rows]
-        if not larger:
-            merge = partial(smallest_keys, n_rows=n_rows)
-            key = partial(keyed, moments=self.moments)
-            found = self.cluster_map.merged(key, self.training, merge)
-            self._samples[n_rows] = merge([found])
-        return self._samples[min(larger, default=n_rows)]
-
-    def row_space(self, mean: np.ndarray, unit: np.ndarray) -> None:
-        """Rows on a cluster are fitted by their features."""
-
-    def reduced(self, space: RowSpace) -> Self:
-        """Rows on a cluster are fitted by their features."""
-        raise AssertionError("unreachable")
+        merge = partial(smallest_keys, n_rows=n_rows)
+        key = partial(keyed, moments=self.moments)
+        return merge([self.cluster_map.merged(key, self.training, merge)])
 
 
 def _weight_sums(
@@ -406,7 +360,7 @@ def _numbers_to_validate(counts: np.ndarray, fraction: float) -> np.ndarray:
     """
     total = counts.sum(axis=0)
     some = np.maximum(total, 1)
-    numbers = np.array([number_to_validate(int(n), fraction) for n in total])
+    numbers = np.array([number_of_share(int(n), fraction) for n in total])
     check_some_to_validate(int(numbers.sum()), int(total.sum()))
     before = np.vstack([np.zeros_like(total), counts.cumsum(axis=0)])
     # Rounded to the nearest; between two chunks it never grows by more than they hold.

@@ -5,7 +5,7 @@ they are in. Two different rows have the same hash, of 64 bits, by chance alone:
 million rows with a probability of 3e-8.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -37,19 +37,20 @@ HASHED_NUMBERS = 2**18
 
 
 class Keyed(NamedTuple):
-    """Rows, their keys, and their groups if there are any."""
+    """Rows, with their keys if they are distinct, and their groups if there are any."""
 
-    keys: np.ndarray
     block: Block
+    keys: np.ndarray | None = None
     groups: np.ndarray | None = None
 
-
-class Merged(NamedTuple):
-    """Distinct rows, with keys and groups; or rows as they were, without keys."""
-
-    block: Block
-    keys: np.ndarray | None
-    groups: np.ndarray | None
+    def take(self, rows: np.ndarray, weights: np.ndarray | None = None) -> "Keyed":
+        """Some of the rows, with other weights if these are given."""
+        X, y, s = self.block
+        weights = s[rows] if weights is None else weights.astype(s.dtype)
+        keys, groups = (
+            None if of_rows is None else of_rows[rows] for of_rows in self[1:]
+        )
+        return Keyed(Block(take_rows(X, rows), y[rows], weights), keys, groups)
 
 
 def distinct_rows(
@@ -83,7 +84,7 @@ def merge_equal_rows(
     max_hashed: int | None = None,
     weigh: Callable[[Block], Block] = lambda data: data,
     groups: np.ndarray | None = None,
-) -> Merged:
+) -> Keyed:
     """The distinct rows and their keys, in an order that the rows define.
 
     With ``groups``, hashes of the names of the rows' groups, equal rows of different
@@ -97,14 +98,14 @@ def merge_equal_rows(
     X = data.X
     numbers = X.nnz if issparse(X) else X.shape[0] * X.shape[1]
     if max_hashed is not None and numbers > max_hashed:
-        return Merged(weigh(data), None, groups)
+        return Keyed(weigh(data), None, groups)
     if issparse(X) and not X.has_canonical_format:
         # Of an entry that is stored in several terms the sum counts.
         X = X.copy()
         X.sum_duplicates()
     rows, exact, weights = distinct_rows(data, row_keys(X), groups)
     if len(rows) * numbers > max_numbers * X.shape[0]:
-        return Merged(weigh(data), None, groups)
+        return Keyed(weigh(data), None, groups)
     weights = weights.astype(data.sample_weight.dtype)
     merged = weigh(Block(take_rows(X, rows), data.y[rows], weights))
     keys = separate(standard_keys(merged, moments_of(merged)), exact)
@@ -125,7 +126,7 @@ def merge_equal_rows(
         # BLAS is up to a fifth faster on columns, and equally fast in float32.
         X = np.asfortranarray(X)
     groups = None if groups is None else groups[order]
-    return Merged(Block(X, y, weights), keys[order], groups)
+    return Keyed(Block(X, y, weights), keys[order], groups)
 
 
 def separate(keys: np.ndarray, exact: np.ndarray) -> np.ndarray:
@@ -204,9 +205,9 @@ def class_marks(
     return marks
 
 
-def uniforms(keys: np.ndarray, code: int) -> np.ndarray:
+def uniforms(keys: np.ndarray, code: int | np.ndarray) -> np.ndarray:
     """A number between 0 and 1 for each hash, and others for another code."""
-    bits = mixed(keys.astype(np.uint64) + np.uint64(2 * code + 1))
+    bits = mixed(keys.astype(np.uint64) + np.asarray(2 * code + 1, np.uint64))
     uniform: np.ndarray = (bits >> np.uint64(11)) / 2.0**53
     return uniform
 
@@ -322,12 +323,10 @@ def _hash(values: np.ndarray) -> np.ndarray:
 
 def keyed(block: Block, moments: Moments, groups: np.ndarray | None = None) -> Keyed:
     """The rows that weigh anything, and their standard keys."""
-    rows = np.flatnonzero(block.sample_weight > 0)
-    block = Block(*(array[rows] for array in block))
-    groups = None if groups is None else groups[rows]
-    if not len(rows):
-        return Keyed(np.empty(0, np.int64), block, groups)
-    return Keyed(standard_keys(block, moments), block, groups)
+    rows = Keyed(block, None, groups).take(np.flatnonzero(block.sample_weight > 0))
+    if not len(rows.block.y):
+        return rows._replace(keys=np.empty(0, np.int64))
+    return rows._replace(keys=standard_keys(rows.block, moments))
 
 
 def smallest_keys(samples: list[Keyed], n_rows: int) -> Keyed:
@@ -336,25 +335,23 @@ def smallest_keys(samples: list[Keyed], n_rows: int) -> Keyed:
     Equal rows become one, with the sum of their weights. Merging is associative, so the
     result does not depend on how the rows are divided into samples.
     """
-    keys = np.concatenate([sample.keys for sample in samples])
-    y = np.concatenate([sample.block.y for sample in samples])
-    weights = np.concatenate([sample.block.sample_weight for sample in samples])
-    data = Block(_stacked([sample.block.X for sample in samples]), y, weights)
-    groups = None
-    if samples[0].groups is not None:
-        groups = np.concatenate([sample.groups for sample in samples])
+    blocks, of_keys, of_groups = zip(*samples, strict=True)
+    of_X, of_y, of_weights = zip(*blocks, strict=True)
+    data = Block(_stacked(of_X), np.concatenate(of_y), np.concatenate(of_weights))
+    keys = np.concatenate(of_keys)
+    groups = None if of_groups[0] is None else np.concatenate(of_groups)
     if not len(keys):
-        return Keyed(keys, data, groups)
+        return Keyed(data, keys, groups)
     rows, keys, sums = distinct_rows(data, keys, groups)
-    y = y[rows]
+    y = data.y[rows]
     kept = np.arange(len(keys)) < n_rows
     for code in np.unique(y):
         kept[np.flatnonzero(y == code)[:2]] = True
-    block = Block(data.X[rows[kept]], y[kept], sums[kept].astype(weights.dtype))
-    return Keyed(keys[kept], block, None if groups is None else groups[rows[kept]])
+    merged = Keyed(data, None, groups).take(rows[kept], sums[kept])
+    return merged._replace(keys=keys[kept])
 
 
-def _stacked(pieces: list[Matrix]) -> Matrix:
+def _stacked(pieces: Sequence[Matrix]) -> Matrix:
     if any(map(issparse, pieces)):
         return vstack(pieces, format="csr")
     return np.concatenate(pieces)

@@ -1,24 +1,14 @@
 """Rows in the memory of this process, mapped into it, or on a device."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from .._model.arrays import Matrix, Namespace, Numpy, numpy_dtype, take_rows, to_numpy
-from .._model.blocks import (
-    Block,
-    OrderedMap,
-    Parts,
-    division,
-    row_blocks,
-    rows_of,
-    stored,
-    weight_of,
-    work_of,
-)
+from .._model.arrays import Numpy, numpy_dtype, to_numpy
+from .._model.blocks import Block, OrderedMap, Parts, rows_of
 from .._model.parameters import Shapes
 from .distinct import (
     Keyed,
@@ -37,15 +27,10 @@ from .input import (
     to_namespace,
 )
 from .row_space import RowSpace
-from .rows import Given
+from .rows import Given, Rows
+from .split import validation_shares
 from .statistics import BLOCK_NUMBERS, Moments, moments_of
-from .validation import (
-    FEWEST_TO_COMPARE,
-    check_validation_data,
-    group_shares,
-    stratified_split,
-    validation_shares,
-)
+from .validation import FEWEST_TO_COMPARE, check_validation_data
 from .weights import check_sample_weight, check_total, weights_of_classes
 
 # Numbers that are copied from a device to the host at a time.
@@ -57,9 +42,9 @@ HOST_NUMBERS = 2**22
 DISTINCT_NUMBERS, DISTINCT_NUMBERS_LINEAR = 2**24, 2**19
 
 
-@dataclass(frozen=True)
-class Held:
-    """The rows of a fit, dense or sparse; see `rows.Rows`.
+@dataclass(frozen=True, kw_only=True)
+class Held(Rows):
+    """The rows of a fit, dense or sparse, in memory or on a device.
 
     On a device, the features stay there. Labels and weights, one number a row, pass
     through the host once, to be checked and split.
@@ -68,33 +53,13 @@ class Held:
     ----------
     given : Block
         The training rows as they were given, with their labels as integers 0..K-1.
-    class_weights : ndarray of shape (n_classes,) or None
-        None where all are one.
-    training, validation : Block
-        Distinct rows up to a size, otherwise the rows as they were given, with weights
-        times class weights. Labels and weights are on the host.
-    keys : ndarray or None
-        The keys of the training rows, if these are distinct.
-    groups : ndarray or None
-        The groups of the training rows, as numbers in an order as good as at random.
+    training : Keyed
+        Distinct rows up to a size, otherwise the rows as they were given, without keys.
+        Their groups are numbers in an order as good as at random.
+    validation : Block or None
     """
 
-    X: Matrix
-    y: np.ndarray
-    classes: np.ndarray
-    class_order: np.ndarray
-    feature_names: np.ndarray | None
-    xp: Namespace
-    label_xp: Namespace
-    moments: Moments
     given: Block
-    class_weights: np.ndarray | None
-    training: Block
-    keys: np.ndarray | None
-    validation: Block | None = None
-    moments_val: Moments | None = None
-    groups: np.ndarray | None = None
-    _samples: dict[int, Keyed] = field(default_factory=dict, init=False, compare=False)
 
     @classmethod
     def read(
@@ -134,143 +99,79 @@ class Held:
                 of_classes = of_classes.astype(numpy_dtype(X.dtype))
             return weighted(data, of_classes)
 
-        training, keys, groups = merge_equal_rows(
-            rows, max_numbers, max_hashed, weigh, groups
-        )
-        moments = _statistics(training, keys)
+        training = merge_equal_rows(rows, max_numbers, max_hashed, weigh, groups)
+        moments = _statistics(training)
         class_order = np.arange(len(classes))
-        if keys is not None or not linear:
-            keys_to_mark = standard_keys(training, moments) if keys is None else keys
-            marks = class_marks(keys_to_mark, *training[1:], len(classes))
+        if training.keys is not None or not linear:
+            keys = training.keys
+            keys = standard_keys(training.block, moments) if keys is None else keys
+            marks = class_marks(keys, *training.block[1:], len(classes))
             class_order = np.argsort(marks, kind="stable")
         new_codes = np.argsort(class_order)
-        training, rows = (
-            block._replace(y=new_codes[block.y]) for block in (training, rows)
-        )
+        block = training.block._replace(y=new_codes[training.block.y])
         if of_classes is not None:
             of_classes = of_classes[class_order]
         validation = moments_val = None
         if given.X_val is not None:
-            block = _read_validation(estimator, given, classes, new_codes, X.dtype)
-            validation, keys_val, _ = merge_equal_rows(block, max_numbers, max_hashed)
-            if len(validation.y) >= FEWEST_TO_COMPARE:
-                moments_val = _statistics(validation, keys_val)
-            validation = weighted(validation, of_classes, "sample_weight_val")
+            data = _read_validation(estimator, given, classes, new_codes, X.dtype)
+            merged = merge_equal_rows(data, max_numbers, max_hashed)
+            if len(merged.block.y) >= FEWEST_TO_COMPARE:
+                moments_val = _statistics(merged)
+            validation = weighted(merged.block, of_classes, "sample_weight_val")
         return cls(
-            X,
-            y,
-            classes,
-            class_order,
-            getattr(estimator, "feature_names_in_", None),
-            input_namespace(given.X),
-            input_namespace(given.y),
-            moments,
-            rows,
-            of_classes,
-            training,
-            keys,
-            validation,
-            moments_val,
-            groups,
+            X=X,
+            y=y,
+            classes=classes,
+            class_order=class_order,
+            n_features=X.shape[1],
+            dtype=numpy_dtype(X.dtype),
+            feature_names=getattr(estimator, "feature_names_in_", None),
+            xp=input_namespace(given.X),
+            label_xp=input_namespace(given.y),
+            moments=moments,
+            moments_val=moments_val,
+            given=rows._replace(y=new_codes[rows.y]),
+            class_weights=of_classes,
+            training=training._replace(block=block),
+            validation=validation,
         )
-
-    @property
-    def n_features(self) -> int:
-        """P."""
-        return int(self.training.X.shape[1])
 
     @property
     def shares(self) -> np.ndarray:
         """The shares of the classes in the weight of the training rows."""
-        _, y, weights = self.training
+        _, y, weights = self.training.block
         totals = np.bincount(y, weights, minlength=len(self.classes))
-        return np.asarray(totals / totals.sum())
-
-    @property
-    def has_validation(self) -> bool:
-        """Whether there are rows to validate on."""
-        return self.validation is not None
-
-    @property
-    def dtype(self) -> np.dtype:
-        """float64 or float32."""
-        return numpy_dtype(self.X.dtype)
+        return totals / totals.sum()
 
     def split(self, fraction: float, rng: np.random.RandomState) -> Self:
         """The same with a share of each class to validate on, drawn at random."""
-        X, y, weights = self.training
-        # A row of weight zero is no row.
-        present = np.flatnonzero(weights > 0)
-        shares = np.zeros(len(y))
-        if self.groups is not None:
-            shares[present] = group_shares(
-                self.groups[present], y[present], fraction, rng
-            )
-        elif self.keys is None:
-            shares[present[stratified_split(y[present], fraction, rng)[1]]] = 1
-        else:
-            shares = validation_shares(
-                self.keys, y, weights.astype(np.float64), fraction, rng
-            )
+        shares = validation_shares(self.training, fraction, rng)
 
-        def side(shares: np.ndarray) -> tuple[np.ndarray, Block]:
+        def side(shares: np.ndarray) -> Keyed:
             rows = np.flatnonzero(shares)
-            part = (shares[rows] * weights[rows]).astype(weights.dtype)
-            return rows, Block(take_rows(X, rows), y[rows], part)
+            weights = self.training.block.sample_weight
+            return self.training.take(rows, shares[rows] * weights[rows])
 
-        (rows, training), (_, validation) = side(1 - shares), side(shares)
-        keys = None if self.keys is None else self.keys[rows]
-        groups = None if self.groups is None else self.groups[rows]
-        return replace(
-            self, training=training, keys=keys, validation=validation, groups=groups
-        )
+        training, validation = side(1 - shares), side(shares).block
+        return replace(self, training=training, validation=validation)
 
     def parts(self, shapes: Shapes, threads: OrderedMap) -> tuple[Parts, Parts | None]:
-        """Views of the rows, block by block. A device has threads of its own."""
-
-        def of(data: Block) -> Parts:
-            if self.xp is Numpy:
-                return Parts.of(data, shapes, threads)
-            there = Block(data.X, *map(self.xp.to_device, data[1:]))
-            return Parts(
-                row_blocks(there, shapes),
-                weight_of(data),
-                weighted=bool((data.sample_weight != 1).any()),
-                xp=self.xp,
-            )
-
-        validation = None if self.validation is None else of(self.validation)
-        return of(self.training), validation
-
-    def n_parts(self, shapes: Shapes) -> int:
-        """The number of parts that the training rows would have in memory."""
-        X = self.training.X
-        return division(X.shape[0], shapes, stored(X))[0]
-
-    def work(self, shapes: Shapes) -> float:
-        """The work of an evaluation, in multiplications or what takes as long."""
-        return work_of([self.training], shapes)
-
-    def sample(self, n_rows: int) -> Keyed:
-        """Distinct training rows: all where they are at hand, or about ``n_rows``."""
-        # More rows that were drawn before begin with those of fewer.
-        larger = [number for number in self._samples if number >= n_rows]
-        if not larger:
-            self._samples[n_rows] = self.draw(n_rows)
-        return self._samples[min(larger, default=n_rows)]
+        """Views of the rows, block by block."""
+        training = Parts.of(self.training.block, shapes, threads)
+        if self.validation is None:
+            return training, None
+        return training, Parts.of(self.validation, shapes, threads)
 
     def draw(self, n_rows: int, host_numbers: int = HOST_NUMBERS) -> Keyed:
-        """The rows of `sample`, which keeps them: to hash all rows takes long."""
-        if self.keys is not None:
-            X, y, sample_weight = self.training
-            X = to_numpy(X) if self.on_device else X
-            return Keyed(self.keys, Block(X, y, sample_weight), self.groups)
-        X, y, sample_weight = self.training
-        groups = self.groups
+        """Distinct training rows: all where they are at hand, or about ``n_rows``."""
+        data, keys, groups = self.training
+        if keys is not None:
+            X = to_numpy(data.X) if self.on_device else data.X
+            return self.training._replace(block=data._replace(X=X))
         if groups is not None:
             some = rows_of_some(groups, n_rows)
-            X, y, sample_weight = take_rows(X, some), y[some], sample_weight[some]
-            groups = groups[some]
+            data, _, groups = self.training.take(some)
+        X, y, sample_weight = data
         if not self.on_device:
             host_numbers = min(host_numbers, BLOCK_NUMBERS)
         step = max(n_rows, host_numbers // self.n_features)
@@ -297,16 +198,17 @@ class Held:
 
     def row_space(self, mean: np.ndarray, unit: np.ndarray) -> RowSpace | None:
         """The space of the training rows, where a fit there pays."""
-        if self.keys is None or self.on_device:
+        if self.training.keys is None or self.on_device:
             return None
-        return RowSpace.of(self.training.X, mean, unit)
+        return RowSpace.of(self.training.block.X, mean, unit)
 
     def reduced(self, space: RowSpace) -> Self:
         """The same by the features of the space of the rows."""
-        validation = self.validation
+        training, validation = self.training, self.validation
         return replace(
             self,
-            training=space.reduce_rows(self.training),
+            n_features=space.B.shape[1],
+            training=training._replace(block=space.reduce_rows(training.block)),
             validation=validation and space.reduce_rows(validation),
         )
 
@@ -332,10 +234,10 @@ def _read_validation(
     return Block(X, codes[y], weights)
 
 
-def _statistics(data: Block, keys: np.ndarray | None) -> Moments:
+def _statistics(data: Keyed) -> Moments:
     """Of the features; with quartiles where the rows are in the order of keys."""
-    moments = moments_of(data)
-    return moments if keys is None else moments.with_quartiles(data)
+    moments = moments_of(data.block)
+    return moments if data.keys is None else moments.with_quartiles(data.block)
 
 
 def weighted(

@@ -17,9 +17,9 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._base import BaseReLULogistic
-from .._constraints import Interval, StrOptions, check_parameters
-from .._messages import feature_name
+from .._checks import Interval, StrOptions, check_parameters
 from .._rows.weights import check_sample_weight
+from .._warnings import feature_name
 
 # Of "auto": as many bins as have so many rows for each class, and no more than so many.
 MAX_BINS = 8

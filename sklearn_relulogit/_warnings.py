@@ -1,10 +1,29 @@
 """What warnings and errors say of the features and of the end of a fit."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import numpy as np
+from sklearn.base import BaseEstimator
+
+from ._features import Features
+from ._model.collapse import is_constant
+from ._model.objective import Objective
+from ._optimize.lbfgs import (
+    CONVERGED,
+    EVALUATION_LIMIT,
+    INTERRUPTED,
+    ITERATION_LIMIT,
+    LINE_SEARCH,
+    Minimum,
+)
+from ._optimize.training import Restart
+from ._rows.rows import Rows
+from ._search.auto import Choice
+
+# A loss that is above that of a constant by this share of it is no minimum.
+FAR_ABOVE = 0.01
 
 # Features whose sizes differ by more than this factor are called unscaled.
 SCALE_RATIO = 1000
@@ -27,9 +46,9 @@ CONSTANT = (
 
 
 CONSTANT_BY_SEARCH = (
-    "The fitted network is a constant: with no penalty that was tried did the network "
-    "predict better than the shares of the classes do. The features may say nothing "
-    "of the classes; if they do, pass a number for alpha."
+    "The fitted network is a constant: no penalty beat always predicting the class "
+    "frequencies. The features may say nothing of the classes; if they do, pass a "
+    "number for alpha."
 )
 
 
@@ -43,30 +62,78 @@ def above_constant(loss: float, constant: float) -> str:
     )
 
 
-INTERRUPTED_SCORES = (
-    "The fit was interrupted in the search for alpha. The scores until then are kept, "
-    "and the best alpha of these."
-)
-
-
-def interrupted_search(alpha: float) -> str:
-    """What is kept where a search for the penalty was interrupted."""
-    return (
-        f"The fit was interrupted in the search for alpha. At alpha={alpha:.3g}, the "
-        "best so far, the network of the first part of the rows is kept: with "
-        "warm_start=True another fit goes on from it."
-    )
-
-
-def limited_search(n_limited: int, n_fits: int, max_iter: int, max_fun: int) -> str:
+def limited_search(limited: Sequence[bool], estimator: BaseEstimator) -> str | None:
     """A sentence on fits of a search that a limit of the user's ended, or nothing."""
-    if not n_limited:
-        return ""
+    if not any(limited):
+        return None
     return (
-        f"In the search for alpha {n_limited} of {n_fits} fits ended by max_iter (now "
-        f"{max_iter}) or max_fun (now {max_fun}), so that another alpha may be better: "
-        "increase them, or pass a number for alpha."
+        f"In the search for alpha {sum(limited)} of {len(limited)} fits ended by "
+        f"max_iter (now {estimator.max_iter}) or max_fun (now {estimator.max_fun}), so "
+        "that another alpha may be better: increase them, or pass a number for alpha."
     )
+
+
+def not_converged(
+    minimum: Minimum, dtype: np.dtype, estimator: BaseEstimator
+) -> str | None:
+    """Why a fit ended before it converged, if so, and what to do."""
+    n_iter, reason = len(minimum.loss_curve), minimum.stop_reason
+    if reason == INTERRUPTED:
+        return (
+            f"The fit was interrupted after {n_iter} iterations. The best "
+            "parameters until then are kept."
+        )
+    remedy = {
+        ITERATION_LIMIT: f"increase max_iter (now {estimator.max_iter})",
+        EVALUATION_LIMIT: f"increase max_fun (now {estimator.max_fun})",
+        LINE_SEARCH: (
+            "accept the fit if its loss_ is low enough"
+            if dtype == np.float64
+            else "use float64 data"
+        ),
+    }.get(reason)
+    if remedy is None:
+        return None
+    return (
+        f"The fit ended by its {reason} after {n_iter} iterations, before it "
+        f"converged to tol={estimator.tol}: {remedy}, or increase alpha or tol."
+    )
+
+
+def what_to_warn_of(
+    estimator: BaseEstimator,
+    rows: Rows,
+    features: Features,
+    objective: Objective,
+    best: Restart,
+    choice: Choice,
+    constant_loss: float,
+    nothing_to_fit: Callable[[float], bool],
+) -> str | None:
+    """All that there is to warn of after a fit, in sentences."""
+    minimum, alpha = best.end, objective.alpha
+    messages = [
+        not_converged(minimum, rows.dtype, estimator),
+        limited_search(choice.limited, estimator),
+    ]
+    # Of a single class, a constant has the loss zero, and a fit a rounding error.
+    most = (1 + max(estimator.tol, FAR_ABOVE)) * constant_loss
+    most += 100 * float(np.finfo(rows.dtype).eps)
+    if minimum.stop_reason in CONVERGED and minimum.iterate.loss > most:
+        messages.append(above_constant(minimum.iterate.loss, constant_loss))
+    if is_constant(best.iterate.theta, objective.shapes, objective.parts):
+        if not nothing_to_fit(alpha):
+            messages.append(CONSTANT)
+        elif getattr(estimator, "alpha", None) == "auto" and not nothing_to_fit(0.0):
+            messages.append(CONSTANT_BY_SEARCH)
+    scale, names = features.scale, rows.feature_names
+    if alpha > 0:
+        messages.append(different_scales(scale.unit, names))
+    if rows.moments_val is not None:
+        sizes, sizes_val = rows.moments.sizes, rows.moments_val.sizes
+        messages.append(other_units(sizes, sizes_val, names))
+    messages.append(lost_digits(scale.centre, scale.unit, rows.dtype, names))
+    return " ".join(filter(None, messages)) or None
 
 
 def feature_name(index: int, names: np.ndarray | None) -> str:

@@ -17,8 +17,6 @@ from sklearn.utils._param_validation import (
     validate_parameter_constraints,
 )
 
-from ._rows.rows import Given
-
 __all__ = [
     "Interval",
     "Options",
@@ -27,7 +25,6 @@ __all__ = [
     "check_parameters",
     "check_restarts",
     "check_split",
-    "check_validation_arguments",
 ]
 
 
@@ -59,15 +56,6 @@ def check_layer_sizes(hidden_layer_sizes: Any, caller_name: str) -> tuple[int, .
             f"{hidden_layer_sizes!r} instead."
         )
     return tuple(int(size) for size in sizes)
-
-
-def check_validation_arguments(given: Given) -> None:
-    """Raise a ValueError if some of the validation data were passed without others."""
-    if (given.X_val is None) != (given.y_val is None):
-        names = ("X_val", "y_val") if given.y_val is None else ("y_val", "X_val")
-        raise ValueError("{} was passed to fit without {}.".format(*names))
-    if given.sample_weight_val is not None and given.X_val is None:
-        raise ValueError("sample_weight_val was passed to fit without X_val and y_val.")
 
 
 def check_restarts(warm_start: bool, n_init: int) -> None:

@@ -1,0 +1,303 @@
+"""A walk over penalties, where each fit begins where the one before has ended.
+
+Both searches walk: that of ``alpha="auto"`` over two halves (`auto`), and that of the
+CV class over the folds of a splitter (`folds`).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from operator import call
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from .._model.collapse import revive
+from .._model.objective import Objective
+from .._model.parameters import Shapes, n_parameters
+from .._optimize.coordinates import FeatureScale
+from .._optimize.lbfgs import (
+    EVALUATION_LIMIT,
+    INTERRUPTED,
+    ITERATION_LIMIT,
+    Iterate,
+    Limits,
+    Monitor,
+    history_size_for,
+    minimize,
+)
+from .._optimize.monitors import VALIDATION_LOSS, Printer, Report, Watcher
+from .._optimize.training import limits_for
+
+# Two losses count as different if they differ by this share of them. The fits of a
+# search are no more exact, since they serve the choice alone.
+TOLERANCE = 1e-3
+MAX_ITER = 300
+
+# A fit is given up once its validation loss is this share above that of the penalty
+# before, and rises. This is checked every so many iterations.
+HOPELESS = 0.02
+CHECK_EVERY = 10
+
+# The best single penalty of the study, in weights of a row, at which walks begin, and
+# the share of the penalty at which the network collapses that they begin at, at most.
+USUALLY_BEST = 10.0
+SHARE_OF_COLLAPSE = 0.1
+
+
+def size_of(scale: FeatureScale) -> float:
+    """The whole power of ten that the features are as large as, or one."""
+    return float(10.0 ** np.trunc(np.round(np.log10(scale.typical), 2)))
+
+
+def for_size(alpha: float, scale: FeatureScale) -> float:
+    """What a penalty for features of about size one is for features of this size.
+
+    With features c times as large, the same function has weights c^(-1 / L) times as
+    large in each of L layers, so that the penalty counts the same with c^(2 / L) times
+    the alpha.
+    """
+    return float(alpha * size_of(scale) ** (2 / len(scale.shapes)))
+
+
+def first_alpha(collapse: float, unit: float, scale: FeatureScale) -> float:
+    """The penalty at which walks begin, from fresh weights.
+
+    From stronger ones, where most units are shrunk to nothing, fits would go on to
+    worse minima. ``collapse`` (`collapse_alpha`) is as much larger as the features are.
+    """
+    usual = USUALLY_BEST * unit
+    share = SHARE_OF_COLLAPSE * collapse / size_of(scale)
+    return for_size(min(usual, share) if share > 0 else usual, scale)
+
+
+def unit_of(weights: np.ndarray) -> float:
+    """The weight of a row, of which penalties are multiples.
+
+    So the unit of the weights has no influence. It is the median, which is 1 for rows
+    without weights although some are repeated, or else the mean if that is much larger.
+    """
+    median, mean = float(np.median(weights)), float(weights.mean())
+    return median if mean <= 3 * median else mean
+
+
+@dataclass(frozen=True)
+class Precision:
+    """How exact the fits of a search are: within its own limits and the user's."""
+
+    max_iter: int = MAX_ITER
+    max_fun: int = 2 * MAX_ITER
+
+    def limits(self, shapes: Shapes, dtype: np.dtype) -> Limits:
+        """When a fit ends."""
+        max_iter = min(MAX_ITER, self.max_iter)
+        max_fun = min(2 * MAX_ITER, self.max_fun)
+        limits = limits_for(shapes, dtype, TOLERANCE, max_iter, max_fun)
+        # Without hidden layers the gradient alone ends it.
+        return limits if len(shapes) > 1 else replace(limits, tol=0.3 * TOLERANCE)
+
+    def is_limited(self, stop_reason: str) -> bool:
+        """Whether a limit of the user's ended a fit, not one of the search's own."""
+        by_user = self.max_iter < MAX_ITER or self.max_fun < 2 * MAX_ITER
+        return by_user and stop_reason in (ITERATION_LIMIT, EVALUATION_LIMIT)
+
+
+class Step(NamedTuple):
+    """Where the fit to a fold by a penalty has ended, and the loss or score there.
+
+    ``limited`` says that a limit of the user's ended it.
+    """
+
+    theta: np.ndarray
+    value: float
+    limited: bool = False
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Rows to train on and rows to judge by.
+
+    Attributes
+    ----------
+    training, validation : Objective
+        Their penalties play no part.
+    initial : ndarray of shape (n_parameters,)
+        Where units begin anew that a penalty shrank away.
+    scale : FeatureScale
+        Of the features, for the coordinates of the optimiser.
+    history_size : int or "auto"
+        Number of correction pairs.
+    precision : Precision
+    value : callable or None
+        ``value(theta)`` judges the parameters; None is the loss on ``validation``.
+    """
+
+    training: Objective
+    validation: Objective
+    initial: np.ndarray
+    scale: FeatureScale
+    history_size: int | Literal["auto"]
+    precision: Precision
+    value: Callable[[np.ndarray], float] | None = None
+
+    def step(
+        self,
+        alpha: float,
+        theta: np.ndarray,
+        loss: float = np.inf,
+        monitors: Sequence[Monitor] = (),
+    ) -> Step:
+        """Fit from theta, where the walk has come to with this validation loss."""
+        objective = self.training.with_alpha(alpha)
+        shapes, parts = objective.shapes, objective.parts
+        limits = self.precision.limits(shapes, objective.dtype)
+        history_size = self.history_size
+        if history_size == "auto":
+            history_size = history_size_for(parts.work, n_parameters(shapes))
+        bound = (1 + HOPELESS) * loss
+        hopeless = [Hopeless(self.validation, bound)] if bound < np.inf else []
+        minimum = minimize(
+            [(objective, limits)],
+            revive(theta, self.initial, shapes),
+            history_size=min(history_size, limits.max_iter),
+            monitors=[*monitors, *hopeless],
+            standard=self.scale.coordinates(alpha, parts.weight_sum),
+        )
+        if minimum.stop_reason == INTERRUPTED:
+            raise KeyboardInterrupt
+        value = self.validation.mean_nll if self.value is None else self.value
+        theta = minimum.iterate.theta
+        return Step(theta, value(theta), self.precision.is_limited(minimum.stop_reason))
+
+
+class Hopeless(Monitor):
+    """Ends a fit whose validation loss has risen, and still rises, above a bound.
+
+    Fits with too weak a penalty are the longest, and it shows early.
+    """
+
+    def __init__(self, validation: Objective, bound: float) -> None:
+        self.validation = validation
+        self.bound = bound
+        self._last = bound
+
+    def end_iteration(self, iterate: Iterate) -> str | None:
+        if iterate.n_iter % CHECK_EVERY:
+            return None
+        before, self._last = self._last, self.validation.mean_nll(iterate.theta)
+        return VALIDATION_LOSS if self._last > max(before, self.bound) else None
+
+
+class Enough(Exception):
+    """Raised to end a search that a watcher has seen enough of."""
+
+
+class Walk:
+    """The penalties that were tried, and how to try one beside them.
+
+    Parameters
+    ----------
+    steps : sequence of callable
+        ``step(alpha, theta, value, monitors)`` for each fold, see `Fold.step`.
+    initial : ndarray of shape (n_parameters,)
+        Where the first fits begin.
+    alphas : callable
+        The penalty of a number.
+    mean : callable
+        The mean of the losses or scores of the folds.
+    watchers : sequence of Watcher
+        Told of each penalty.
+    run : callable or None
+        Gives the results of functions without arguments; None calls them in turn.
+
+    Attributes
+    ----------
+    tried : dict of int to list of Step
+    means : dict of int to float
+    """
+
+    def __init__(
+        self,
+        steps: Sequence[Callable[..., Step]],
+        initial: np.ndarray,
+        *,
+        alphas: Callable[[int], float],
+        mean: Callable[[np.ndarray], float],
+        watchers: Sequence[Watcher] = (),
+        run: Callable[[list[Callable[[], Step]]], list[Step]] | None = None,
+    ) -> None:
+        self.steps, self.alphas, self.mean = steps, alphas, mean
+        self.watchers, self.run = watchers, run
+        self.first = [Step(initial, np.inf)] * len(steps)
+        self.tried: dict[int, list[Step]] = {}
+        self.means: dict[int, float] = {}
+
+    def visit(self, number: int, before: int | None = None) -> float:
+        """The mean of a penalty, whose fits begin where those of ``before`` ended.
+
+        Raises
+        ------
+        Enough
+            If a watcher ends the walk; the penalty has been tried then.
+        """
+        alpha = self.alphas(number)
+        for watcher in self.watchers:
+            watcher.begin(alpha)
+        last = self.first if before is None else self.tried[before]
+        calls: list[Callable[[], Step]] = []
+        for fold, (step, (theta, value, _)) in enumerate(
+            zip(self.steps, last, strict=True)
+        ):
+            monitors: list[Monitor] = []
+            for watcher in self.watchers:
+                monitors += watcher.monitors(alpha, fold)
+            calls.append(partial(step, alpha, theta, value, monitors))
+        steps = list(map(call, calls)) if self.run is None else self.run(calls)
+        self.tried[number] = steps
+        values = np.array([step.value for step in steps])
+        mean = self.means[number] = float(self.mean(values))
+        ends = [
+            watcher.end(alpha, values, mean, steps[0].theta)
+            for watcher in self.watchers
+        ]
+        if any(ends):
+            raise Enough
+        return mean
+
+    @property
+    def limited(self) -> list[bool]:
+        """Of each fit, whether a limit of the user's ended it."""
+        return [step.limited for steps in self.tried.values() for step in steps]
+
+
+class PenaltyPrinter(Watcher):
+    """Prints each penalty with its mean loss; with ``verbose=2`` iterations too."""
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+
+    def monitors(self, alpha: float, fold: int) -> list[Monitor]:
+        if self.report.verbose < 2:
+            return []
+        return [Printer(self.report, f"alpha {alpha:.3g}  half {fold + 1} of 2  ")]
+
+    def end(
+        self, alpha: float, values: np.ndarray, mean: float, theta: np.ndarray
+    ) -> bool:
+        self.report.line(f"alpha {alpha:.3g}  loss of the other half {mean:.6f}")
+        return False
+
+
+class ScorePrinter(Watcher):
+    """Prints each penalty with the mean and the deviation of its scores."""
+
+    def __init__(self, report: Report, score: str) -> None:
+        self.report, self.score = report, score
+
+    def end(
+        self, alpha: float, values: np.ndarray, mean: float, theta: np.ndarray
+    ) -> bool:
+        deviation = f" +- {np.nanstd(values):.6f}" if np.isfinite(mean) else ""
+        text = f"{mean:.6f}" if np.isfinite(mean) else f"{mean}"
+        self.report.line(f"alpha {alpha:.3g}  {self.score} {text}{deviation}")
+        return False
