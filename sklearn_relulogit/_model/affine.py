@@ -64,7 +64,7 @@ def mean_absolute_contributions(
         size = np.abs((block.toarray() if issparse(block) else block) - reference)
         of_rows = np.abs(coef).sum(axis=1) * size
         total += weights[start : start + step] @ of_rows
-    return np.asarray(total / (n_outputs * weights.sum()))
+    return total / (n_outputs * weights.sum())
 
 
 def activation_patterns(

@@ -48,20 +48,17 @@ class Numpy:
     @staticmethod
     def pos(Z: np.ndarray) -> np.ndarray:
         """``Z > 0``, row by row in memory."""
-        active: np.ndarray = np.greater(Z, 0, order="C")
-        return active
+        return np.greater(Z, 0, order="C")
 
     @staticmethod
     def row_sums(A: np.ndarray) -> np.ndarray:
         """The sum of each row."""
-        sums: np.ndarray = np.add.reduce(A, axis=1)
-        return sums
+        return np.add.reduce(A, axis=1)
 
     @staticmethod
     def row_maxima(A: np.ndarray) -> np.ndarray:
         """The largest number of each row, (n, 1)."""
-        maxima: np.ndarray = np.maximum.reduce(A, axis=1, keepdims=True)
-        return maxima
+        return np.maximum.reduce(A, axis=1, keepdims=True)
 
     @staticmethod
     def put(A: np.ndarray, row: np.ndarray, column: np.ndarray, values: Any) -> None:

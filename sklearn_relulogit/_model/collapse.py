@@ -43,7 +43,7 @@ def flip_dead_layers(theta: np.ndarray, shapes: Shapes, parts: Parts) -> np.ndar
 
     def active(layers: Layers) -> np.ndarray:
         each_part = list(parts.map(partial(_active, layers)))
-        return np.asarray(np.any(each_part, axis=0))
+        return np.any(each_part, axis=0)
 
     if len(shapes) == 1 or (alive := active(unpack(theta, shapes))).all():
         return theta

@@ -90,7 +90,7 @@ class StandardFeatures:
 
     def _at_centre(self, W_T: np.ndarray) -> np.ndarray:
         """W_1 c. The result of BLAS would depend on where W_1 is in memory."""
-        return np.asarray(np.add.reduce(self.centre[:, None] * W_T, axis=0))
+        return np.add.reduce(self.centre[:, None] * W_T, axis=0)
 
     def __matmul__(self, u: np.ndarray) -> np.ndarray:
         """Theta, from the parameters by standardised features."""
@@ -173,7 +173,7 @@ class FeatureScale:
     @property
     def varies(self) -> np.ndarray:
         """Whether each feature is no constant."""
-        return np.asarray(np.isfinite(self.unit))
+        return np.isfinite(self.unit)
 
     @property
     def size(self) -> float:

@@ -201,15 +201,13 @@ def class_marks(
     the standard key. So it is the same for repeats as for weights, and parts are added
     up. Two classes have the same if they cannot be told apart.
     """
-    marks: np.ndarray = np.bincount(y, weights * uniforms(keys, 0), n_classes)
-    return marks
+    return np.bincount(y, weights * uniforms(keys, 0), n_classes)
 
 
 def uniforms(keys: np.ndarray, code: int | np.ndarray) -> np.ndarray:
     """A number between 0 and 1 for each hash, and others for another code."""
     bits = mixed(keys.astype(np.uint64) + np.asarray(2 * code + 1, np.uint64))
-    uniform: np.ndarray = (bits >> np.uint64(11)) / 2.0**53
-    return uniform
+    return (bits >> np.uint64(11)) / 2.0**53
 
 
 def mixed(bits: np.ndarray) -> np.ndarray:
@@ -242,7 +240,7 @@ def number_groups(
     hashes = np.zeros(len(names), dtype=np.uint64)
     np.add.at(hashes, number, of_rows)
     order = np.lexsort((names, np.bincount(number, weights), mixed(hashes)))
-    return np.asarray(np.argsort(order)[number])
+    return np.argsort(order)[number]
 
 
 def to_host(X: Matrix) -> Matrix:
@@ -299,13 +297,13 @@ def _keys(
 ) -> np.ndarray:
     # Integers, whose sums wrap around silently and in any order.
     if not issparse(X):
-        return np.asarray(_hash(X) @ columns)
+        return _hash(X) @ columns
     hashes = X.copy()
     hashes.data = _hash(X.data)
     if zero is None:
-        return np.asarray(hashes @ columns)
+        return hashes @ columns
     hashes.data -= zero[X.indices]
-    return np.asarray(hashes @ columns + of_zeros)
+    return hashes @ columns + of_zeros
 
 
 def _hash(values: np.ndarray) -> np.ndarray:

@@ -100,14 +100,10 @@ class RowSpace:
     def products(self, T: Matrix) -> np.ndarray:
         """(T - 1 m^T)(X - 1 m^T)^T, for the varying features of some rows."""
         if not issparse(T):
-            return np.asarray(T @ self._dense_X().T)
+            return T @ self.X.T
         m = self.mean
         K = (T @ self.X.T).toarray()
-        return np.asarray(K - (T @ m)[:, None] - self.X @ m + m @ m)
-
-    def _dense_X(self) -> np.ndarray:
-        assert not issparse(self.X)
-        return np.asarray(self.X)
+        return K - (T @ m)[:, None] - self.X @ m + m @ m
 
     def reduce_rows(self, data: Block) -> Block:
         """The rows with the features Z, in the type of X."""

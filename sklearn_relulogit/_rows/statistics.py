@@ -46,14 +46,14 @@ class Moments(NamedTuple):
     @property
     def deviation(self) -> np.ndarray:
         """The standard deviation of each feature."""
-        return np.asarray(np.sqrt(self.variance))
+        return np.sqrt(self.variance)
 
     @property
     def reach(self) -> np.ndarray:
         """The largest distance of each feature from its mean."""
         with np.errstate(over="ignore"):
             above, below = self.high - self.mean, self.mean - self.low
-            return np.asarray(np.maximum(above, below))
+            return np.maximum(above, below)
 
     @property
     def sizes(self) -> list[np.ndarray]:
@@ -81,12 +81,12 @@ class Moments(NamedTuple):
         with np.errstate(over="ignore", invalid="ignore"):
             width = self.high - self.low
         rounding = 4 * np.finfo(np.float64).eps * self.largest
-        return np.asarray(width > rounding)
+        return width > rounding
 
     @property
     def largest(self) -> np.ndarray:
         """The largest absolute value of each feature."""
-        return np.asarray(np.maximum(self.high, -self.low))
+        return np.maximum(self.high, -self.low)
 
 
 def rows_of_block(X: Matrix, numbers: int) -> int:
@@ -170,7 +170,7 @@ def _column_sums(X: Matrix, weights: np.ndarray) -> np.ndarray:
     The result of BLAS does, in the last digit.
     """
     if issparse(X):
-        return np.asarray(X.T @ weights)
+        return X.T @ weights
     terms = X if (weights == 1).all() else weights[:, None] * X
     return _over_rows(np.add, terms)
 
@@ -188,7 +188,7 @@ def _over_rows(ufunc: np.ufunc, X: np.ndarray) -> np.ndarray:
         long = X[:end].reshape(-1, several * n_features)
         first = ufunc.reduce(long, axis=0).reshape(several, n_features)
         X = np.concatenate([first, X[end:]])
-    return np.asarray(ufunc.reduce(X, axis=0))
+    return ufunc.reduce(X, axis=0)
 
 
 def _extremes(X: Matrix) -> tuple[np.ndarray, np.ndarray]:
@@ -213,11 +213,11 @@ def _sums_of_distances(
     sums = _sums_of_stored(X, function(X.data - mean[X.indices]), weights)
     n_stored = np.bincount(X.indices, minlength=len(mean))
     if (weights == 1).all():
-        return np.asarray(sums + (len(weights) - n_stored) * function(mean))
+        return sums + (len(weights) - n_stored) * function(mean)
     zeros = weights.sum() - _sums_of_stored(X, np.ones(X.nnz), weights)
     # Of a feature without zeros nothing is left of it but a rounding error.
     zeros[n_stored == len(weights)] = 0
-    return np.asarray(sums + np.maximum(zeros, 0) * function(mean))
+    return sums + np.maximum(zeros, 0) * function(mean)
 
 
 def _canonical(X: Matrix) -> Matrix:
@@ -271,5 +271,4 @@ def largest_values(X: Matrix) -> np.ndarray:
     else:
         xp = namespace(X)
         high, low = (to_numpy(extreme(X, axis=0)) for extreme in (xp.max, xp.min))
-    largest: np.ndarray = np.maximum(high, -low)
-    return largest
+    return np.maximum(high, -low)
