@@ -17,7 +17,7 @@ from sklearn_relulogit._model.blocks import Block, Parts
 from sklearn_relulogit._model.likelihood import likelihood_of
 from sklearn_relulogit._model.objective import Objective
 from sklearn_relulogit._model.parameters import layer_shapes, n_parameters
-from sklearn_relulogit._rows.distinct import Keyed, merge_equal_rows
+from sklearn_relulogit._rows.distinct import merge_equal_rows
 
 # The first two set what scipy reads at its import. The others need packages that the
 # tests do not.
@@ -122,8 +122,7 @@ def assert_gradient(function, theta, gradient, rtol=1e-5):
 
 def distinct(data, groups=None):
     """All distinct rows of a Block and their keys, as the rows of a fit have them."""
-    merged = merge_equal_rows(data, max_numbers=2**30, groups=groups)
-    return Keyed(merged.keys, merged.block, merged.groups)
+    return merge_equal_rows(data, max_numbers=2**30, groups=groups)
 
 
 class Problem:
@@ -134,8 +133,8 @@ class Problem:
         self.X = self.rng.standard_normal((n_samples, n_features))
         self.y = self.rng.randint(0, n_classes, n_samples)
         self.s = np.ones(n_samples)
-        self.likelihood = likelihood_of(n_classes)
-        self.shapes = layer_shapes(n_features, hidden, self.likelihood.n_outputs)
+        self.shapes = layer_shapes(n_features, hidden, n_classes)
+        self.likelihood = likelihood_of(self.shapes[-1][1])
         # Biases too are random, so that no ReLU sits on its kink.
         self.theta = self.rng.standard_normal(n_parameters(self.shapes))
 
@@ -153,9 +152,7 @@ class Problem:
         # Parts of one and of several blocks.
         items = [part for part in (blocks[:1], blocks[1:3], blocks[3:]) if part]
         parts = Parts(items, float(self.s.sum()), ordered_map=ordered_map)
-        return Objective.over(
-            parts, self.shapes, self.likelihood, alpha, np.dtype(dtype)
-        )
+        return Objective(parts, self.shapes, alpha, np.dtype(dtype))
 
 
 @contextmanager
