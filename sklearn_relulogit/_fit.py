@@ -32,8 +32,7 @@ from ._rows.dask import OnCluster
 from ._rows.held import Held
 from ._rows.rows import Given, Rows
 from ._rows.statistics import absolute_deviations
-from ._search.auto import MAX_PENALTIES, Choice, choose_alpha, search_rows
-from ._search.walk import PenaltyPrinter, Precision
+from ._search.auto import Choice, choose_alpha, search_rows
 from ._threads import ThreadedMap, effective_n_threads, single_threaded_blas
 from ._warnings import limited_search, overflow_message, what_to_warn_of
 
@@ -105,7 +104,7 @@ def fit(
         Its fitted attributes are set.
     given : Given
     search : callable, optional
-        What finds the penalty, called as `search_by_halves` is. By default the penalty
+        What finds the penalty, called as `choose_alpha` is. By default the penalty
         is `alpha` or, for "auto", what two halves of the rows say.
     refit : bool
         Whether to fit a network by the penalty that was found.
@@ -149,7 +148,7 @@ def fit(
 
         # 3. The penalty: by a search, or as before, or as given.
         if searches:
-            choose = search or search_by_halves
+            choose = search or choose_alpha
             choice = choose(estimator, rows, fitted, features, draws[0], threads, task)
         elif previous is not None and alpha == "auto":
             choice = previous.choice
@@ -261,37 +260,6 @@ def overflow_as_error(rows: Rows, alpha: float | str) -> Iterator[None]:
                 1.0 if isinstance(alpha, str) else float(alpha),
             )
         ) from error
-
-
-def search_by_halves(
-    estimator: BaseEstimator,
-    rows: Rows,
-    fitted: Rows,
-    features: Features,
-    drawn: np.ndarray,
-    threads: ThreadedMap,
-    task: FitTask,
-) -> Choice:
-    """The penalty of ``alpha="auto"``: what two halves of the rows say."""
-    training, _ = fitted.parts(features.fitted.shapes, threads)
-    watchers = task.search(MAX_PENALTIES)
-    choice = choose_alpha(
-        fitted.sample(search_rows(fitted.n_features)),
-        features.fitted,
-        lambda alpha, weight: features.start(drawn, alpha, weight, training),
-        weight_sum=training.weight_sum,
-        history_size=estimator.history_size,
-        precision=Precision(estimator.max_iter, estimator.max_fun),
-        ordered_map=threads,
-        # Printed first, so that the line is there when a callback asks to stop.
-        watchers=[PenaltyPrinter(task.report), *watchers],
-    )
-    for search in watchers:
-        search.close(choice.theta)
-    losses = choice.found["alpha_losses_"]
-    if losses:
-        task.report.line(f"alpha {choice.alpha:.3g} chosen of {len(losses)}")
-    return choice
 
 
 def bearable_start(

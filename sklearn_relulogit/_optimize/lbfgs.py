@@ -167,12 +167,14 @@ class _Run:
         self.loss_curve: list[float] = []
         self.n_evaluations = 0
 
-    def begin(self, objective: Function, limits: Limits, u: np.ndarray) -> None:
-        """Take up an objective at u, where an earlier stage may have ended."""
+    def take_up(self, objective: Function, limits: Limits, u: np.ndarray) -> None:
+        """Prepare to evaluate another objective at u."""
         self.objective, self.limits = objective, limits
         self.coordinates = Coordinates(u)
         self._known = self._at_rest = False
-        loss = self.value(self.coordinates.start)
+
+    def begin(self, u: np.ndarray, loss: float) -> None:
+        """Begin at u, with this loss, where an earlier stage may have ended."""
         start = self.iterate = replace(self._last, n_iter=len(self.loss_curve))
         # An earlier stage's losses are less exact than this one.
         self.loss_curve = [max(value, loss) for value in self.loss_curve]
@@ -286,7 +288,8 @@ def minimize(
     for number, (objective, limits) in enumerate(stages, start=1):
         stop_reason = LINE_SEARCH  # Of scipy's, if nothing below says another.
         try:
-            run.begin(objective, limits, u)
+            run.take_up(objective, limits, u)
+            run.begin(u, run.value(run.coordinates.start))
             scipy.optimize.minimize(
                 run.value,
                 run.coordinates.start,

@@ -6,18 +6,29 @@ a path of penalties. ``docs/defaults.md`` says why, and what it gains.
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.base import BaseEstimator
 
+from .._features import Features
 from .._model.blocks import Block, OrderedMap, Parts, weight_of
 from .._model.collapse import collapse_alpha
 from .._model.objective import Objective
+from .._optimize.callbacks import FitTask
 from .._optimize.coordinates import FeatureScale
-from .._optimize.monitors import Watcher
-from .._rows.distinct import Keyed
+from .._rows.rows import Rows
 from .halves import Halves, halves
-from .walk import TOLERANCE, Enough, Fold, Precision, Walk, first_alpha, unit_of
+from .walk import (
+    TOLERANCE,
+    Enough,
+    Fold,
+    PenaltyPrinter,
+    Precision,
+    Walk,
+    first_alpha,
+    unit_of,
+)
 
 # Penalties are half powers of ten, counted by their exponents, so that rounding errors
 # do not matter. The search goes no more than four powers from where it begins.
@@ -56,15 +67,12 @@ class Choice(NamedTuple):
     alpha : float
     found : dict
         The fitted attributes that tell of the search.
-    theta : ndarray of shape (n_parameters,) or None
-        A network that was fitted by the best penalty that was tried.
     limited : list of bool
         Of each fit of the search, whether a limit of the user's ended it.
     """
 
     alpha: float
     found: dict[str, Any]
-    theta: np.ndarray | None = None
     limited: Sequence[bool] = ()
 
 
@@ -79,31 +87,42 @@ def penalty(exponent: float) -> float:
 
 
 def choose_alpha(
-    sample: Keyed,
-    scale: FeatureScale,
-    initial: Callable[[float, float], np.ndarray],
-    *,
-    weight_sum: float,
-    history_size: int | Literal["auto"],
-    precision: Precision,
-    ordered_map: OrderedMap = map,
-    watchers: Sequence[Watcher] = (),
+    estimator: BaseEstimator,
+    rows: Rows,
+    fitted: Rows,
+    features: Features,
+    drawn: np.ndarray,
+    threads: OrderedMap,
+    task: FitTask,
 ) -> Choice:
-    """The penalty for rows that weigh ``weight_sum``, by fits to halves of a sample.
+    """The penalty of ``alpha="auto"``, by fits to two halves of a sample of the rows.
 
     The fits of each half, judged by the other, follow the path that `descend` takes,
-    each from where the one before has ended, the first from
-    ``initial(alpha, weight_sum)``. So it finds the lowest loss if the loss has one
-    minimum over alpha, as it has, but for noise, in the study. The best penalty of a
-    half is that of the `vertex`; that of more rows is larger (`GROWTH`). But where the
-    next penalty leaves nothing but a constant, none between is trusted, and the best of
-    those that were tried is taken. A watcher may end the search; then the best penalty
-    so far is taken.
+    each from where the one before has ended. So it finds the lowest loss if the loss
+    has one minimum over alpha, as it has, but for noise, in the study. The best penalty
+    of a half is that of the `vertex`; that of more rows is larger (`GROWTH`). But where
+    the next penalty leaves nothing but a constant, none between is trusted, and the
+    best of those that were tried is taken. A callback may end the search; then the best
+    penalty so far is taken.
+
+    Parameters
+    ----------
+    estimator : ReLULogisticClassifier
+    rows, fitted : Rows
+        By the user's features, and by those that are fitted.
+    features : Features
+    drawn : ndarray of shape (n_parameters,)
+        The initial parameters as they were drawn.
+    threads : callable
+        The map over parts.
+    task : FitTask
+        Hears of each penalty.
     """
-    data, shapes = sample.block, scale.shapes
-    two = halves(sample, search_rows(data.X.shape[1]))
-    unit = unit_of(data.sample_weight.astype(np.float64))
-    collapse = collapse_alpha(data, scale.unit)
+    scale, shapes = features.fitted, features.fitted.shapes
+    sample = fitted.sample(search_rows(fitted.n_features))
+    two = halves(sample, search_rows(fitted.n_features))
+    unit = unit_of(sample.block.sample_weight.astype(np.float64))
+    collapse = collapse_alpha(sample.block, scale.unit)
     if two.n_rows < FEW_ROWS or collapse == 0:
         # No penalty can be preferred to another.
         exponent = WEAK_EXPONENT if collapse else USUAL_EXPONENT
@@ -112,25 +131,16 @@ def choose_alpha(
     # A rounding error may not lead to the penalty below.
     start = int(np.floor(first + ROUNDING))
     half = float(np.mean([weight_of(training) for training in two.training]))
-    theta = initial(unit * penalty(start), half)
-
-    def objective(rows: Block) -> Objective:
-        parts = Parts.of(rows, shapes, ordered_map)
-        return Objective(parts, shapes, 0.0, rows.X.dtype)
-
-    folds = [
-        Fold(
-            objective(training), objective(other), theta, scale, history_size, precision
-        )
-        for training, other in zip(two.training, two.validation, strict=True)
-    ]
-    weights = [fold.validation.parts.weight_sum for fold in folds]
+    training, _ = fitted.parts(shapes, threads)
+    theta = features.start(drawn, unit * penalty(start), half, training)
+    watchers = task.search(MAX_PENALTIES)
     walk = Walk(
-        [fold.step for fold in folds],
+        [fold.step for fold in judged_folds(estimator, two, theta, scale, threads)],
         theta,
         alphas=lambda exponent: unit * penalty(exponent),
-        mean=partial(np.average, weights=weights),
-        watchers=watchers,
+        mean=partial(np.average, weights=[weight_of(rows) for rows in two.validation]),
+        # Printed first, so that the line is there when a callback asks to stop.
+        watchers=[PenaltyPrinter(task.report), *watchers],
     )
     losses, constant = walk.means, constant_loss(two)
     try:
@@ -139,23 +149,41 @@ def choose_alpha(
         best = descend(walk.visit, start, 1 / two.n_rows, constant=constant)
     except Enough:
         best = min(losses, key=losses.__getitem__)
+    found = walk.tried[best][0].theta
+    for watcher in watchers:
+        watcher.close(found)
     growth = GROWTH if len(shapes) > 1 else 0.0
-    chosen = vertex(losses, best) + 2 * growth * np.log10(weight_sum / half)
+    chosen = vertex(losses, best) + 2 * growth * np.log10(training.weight_sum / half)
     chosen = STEP_OF_EXPONENT * np.rint(chosen / STEP_OF_EXPONENT)
     # A loss from here on is that of a constant, as exactly as losses are compared.
     least = constant * (1 - TOLERANCE)
     if losses[best] < least <= losses.get(best + 1, 0.0):
         chosen = min(chosen, best)
-    return Choice(
-        unit * penalty(chosen),
-        {
-            "alpha_losses_": {
-                unit * penalty(exponent): loss for exponent, loss in losses.items()
-            }
-        },
-        walk.tried[best][0].theta,
-        walk.limited,
-    )
+    alpha = unit * penalty(chosen)
+    task.report.line(f"alpha {alpha:.3g} chosen of {len(losses)}")
+    tried = {unit * penalty(exponent): loss for exponent, loss in losses.items()}
+    return Choice(alpha, {"alpha_losses_": tried}, walk.limited)
+
+
+def judged_folds(
+    estimator: BaseEstimator,
+    two: Halves,
+    initial: np.ndarray,
+    scale: FeatureScale,
+    threads: OrderedMap,
+) -> list[Fold]:
+    """The two folds in which each half is judged by the other."""
+
+    def objective(rows: Block) -> Objective:
+        parts = Parts.of(rows, scale.shapes, threads)
+        return Objective(parts, scale.shapes, 0.0, rows.X.dtype)
+
+    precision = Precision(estimator.max_iter, estimator.max_fun)
+    shared = initial, scale, estimator.history_size, precision
+    return [
+        Fold(objective(half), objective(other), *shared)
+        for half, other in zip(two.training, two.validation, strict=True)
+    ]
 
 
 def vertex(losses: dict[int, float], best: int) -> float:
