@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from .._model.arrays import Numpy, numpy_dtype, to_numpy
+from .._model.arrays import Namespace, Numpy, numpy_dtype, to_numpy
 from .._model.blocks import Block, OrderedMap, Parts, rows_of
 from .._model.parameters import Shapes
 from .distinct import (
@@ -82,13 +82,15 @@ class Held(Rows):
         if max_numbers is None:
             max_numbers = DISTINCT_NUMBERS_LINEAR if linear else DISTINCT_NUMBERS
         max_hashed = max_numbers if linear else None
-        X, y = check_data(estimator, given.X, to_host(given.y), reset=reset)
+        xp, label_xp = input_namespace(given.X), input_namespace(given.y)
+        given = _placed(given, xp)
+        X, y = check_data(estimator, given.X, given.y, reset=reset)
         classes, codes = encode_classes(y)
-        weights = check_sample_weight(to_host(given.sample_weight), X)
+        weights = check_sample_weight(given.sample_weight, X)
         rows = Block(X, codes, weights)
         groups = None
         if given.groups is not None:
-            groups = check_groups(to_host(given.groups), X.shape[0])
+            groups = check_groups(given.groups, X.shape[0])
             groups = groups if by_groups else None
         of_classes = None
 
@@ -126,8 +128,8 @@ class Held(Rows):
             n_features=X.shape[1],
             dtype=numpy_dtype(X.dtype),
             feature_names=getattr(estimator, "feature_names_in_", None),
-            xp=input_namespace(given.X),
-            label_xp=input_namespace(given.y),
+            xp=xp,
+            label_xp=label_xp,
             moments=moments,
             moments_val=moments_val,
             given=rows._replace(y=new_codes[rows.y]),
@@ -213,6 +215,14 @@ class Held(Rows):
         )
 
 
+def _placed(given: Given, xp: Namespace) -> Given:
+    """The features where X is, and all that has one value a row on the host."""
+    X, *of_rows, X_val = given.X, *given[1:3], *given[4:], given.X_val
+    y, sample_weight, y_val, sample_weight_val, groups = map(to_host, of_rows)
+    X_val = to_namespace(X_val, xp)
+    return Given(X, y, sample_weight, X_val, y_val, sample_weight_val, groups)
+
+
 def _read_validation(
     estimator: BaseEstimator,
     given: Given,
@@ -221,16 +231,8 @@ def _read_validation(
     dtype: Any,
 ) -> Block:
     """The validation data, checked; ``codes`` are the integers of the classes."""
-    X, y = check_validation_data(
-        estimator,
-        to_namespace(given.X_val, input_namespace(given.X)),
-        to_host(given.y_val),
-        classes,
-        dtype,
-    )
-    weights = check_sample_weight(
-        to_host(given.sample_weight_val), X, "sample_weight_val"
-    )
+    X, y = check_validation_data(estimator, given.X_val, given.y_val, classes, dtype)
+    weights = check_sample_weight(given.sample_weight_val, X, "sample_weight_val")
     return Block(X, codes[y], weights)
 
 

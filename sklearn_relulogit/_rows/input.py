@@ -55,7 +55,7 @@ def to_host(A: Any) -> Any:
 
 def to_namespace(A: Any, xp: Namespace) -> Any:
     """An argument as an array where the others are."""
-    if input_namespace(A) == xp:
+    if A is None or input_namespace(A) == xp:
         return A
     A = to_host(A)
     return A if xp is Numpy else xp.to_device(np.asarray(A))
