@@ -121,9 +121,7 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
             n_outputs_, out_activation_, loss_, loss_curve_, \
             validation_loss_curve_, restart_losses_, n_iter_, n_evaluations_, \
             stop_reason_, coef_, intercept_
-        Of the fit to all rows, as in :class:`ReLULogisticClassifier`. Where Ctrl-C
-        ended the search, `stop_reason_` is "interrupted" and the network is that of the
-        first fold at the best penalty so far.
+        Of the fit to all rows, as in :class:`ReLULogisticClassifier`.
 
     Notes
     -----
