@@ -370,7 +370,7 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
         )
         if isinstance(alphas, int):
             alphas = folds.grid(alphas)
-        watchers = task.search(len(alphas))
+        watchers = task.search(len(alphas), partial(features.attributes, rows))
         name = self.scoring if isinstance(self.scoring, str) else "score"
         told = [ScorePrinter(task.report, name), Undefined(self.scoring), *watchers]
         walk = folds.walk(alphas, splits, n_jobs=self.n_jobs, watchers=told)

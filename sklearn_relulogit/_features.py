@@ -1,6 +1,7 @@
 """The features as the user has them, and as the network is fitted to them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -8,7 +9,8 @@ from sklearn.utils import check_random_state
 
 from ._model.blocks import Block, Parts
 from ._model.collapse import flip_dead_layers
-from ._model.parameters import Shapes, initial_theta, reorder_outputs
+from ._model.likelihood import likelihood_of
+from ._model.parameters import Shapes, initial_theta, reorder_outputs, unpack
 from ._optimize.coordinates import FeatureScale
 from ._rows.row_space import RowSpace
 from ._rows.rows import Rows
@@ -56,6 +58,17 @@ class Features:
             fitted = FeatureScale(np.zeros(r), np.full(r, scale.size), of_space)
         return cls(scale, fitted, space, rows.class_order)
 
+    def narrow(self, width: int) -> Self:
+        """The same for a network whose hidden layers are no wider than that."""
+
+        def scale(scale: FeatureScale) -> FeatureScale:
+            (n, _), *_ = scale.shapes
+            hidden = tuple(min(m, width) for _, m in scale.shapes[:-1])
+            sizes = (n, *hidden, scale.shapes[-1][1])
+            return replace(scale, shapes=list(pairwise(sizes)))
+
+        return replace(self, scale=scale(self.scale), fitted=scale(self.fitted))
+
     def draws(self, random_state: Any, n: int) -> list[np.ndarray]:
         """Draw initial parameters, for features in units of their own, n times."""
         rng = check_random_state(random_state)
@@ -91,3 +104,20 @@ class Features:
         if self.space is not None:
             theta = self.space.expand(theta, self.fitted.shapes)
         return reorder_outputs(theta, self.scale.shapes, self.class_order)
+
+    def attributes(self, rows: Rows, theta: np.ndarray) -> dict[str, Any]:
+        """The attributes of an estimator that predicts; arrays own their memory.
+
+        They are made where X of the rows and, as to the classes, the labels are.
+        """
+        shapes = self.scale.shapes
+        layers = unpack(self.expand(theta), shapes)
+        to_device, dtype, n_outputs = rows.xp.to_device, rows.dtype, shapes[-1][1]
+        return {
+            "classes_": rows.label_xp.to_device(rows.classes),
+            "n_outputs_": n_outputs,
+            "n_layers_": len(layers) + 1,
+            "out_activation_": likelihood_of(n_outputs).out_activation,
+            "coefs_": [to_device(W_T.astype(dtype)) for W_T, _ in layers],
+            "intercepts_": [to_device(b.astype(dtype)) for _, b in layers],
+        }

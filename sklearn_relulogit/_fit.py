@@ -19,7 +19,6 @@ from ._model.affine import mean_absolute_contributions
 from ._model.arrays import to_numpy
 from ._model.blocks import Parts, weight_of
 from ._model.collapse import asks_for_constant, constant_network, penalty_of
-from ._model.likelihood import likelihood_of
 from ._model.objective import Objective
 from ._model.parameters import Shapes, layer_shapes, n_parameters, pack, unpack
 from ._optimize.callbacks import FitTask, with_callbacks
@@ -43,6 +42,10 @@ IMPORTANCE_WORK, IMPORTANCE_NUMBERS, FEWEST_IMPORTANCE_ROWS = 2**31, 2**18, 100
 # Above this penalty of a start, in nats, the fit first checks whether only a constant
 # can be optimal: what the data say would be lost in rounding.
 LARGEST_PENALTY = 1e6
+
+# A fit ends where ten iterations gain less than this over all rows, in nats: the data
+# hardly tell such networks apart. See docs/defaults.md.
+LITTLE = 2.0
 
 
 class Previous(NamedTuple):
@@ -143,7 +146,7 @@ def fit(
         features = Features.of(rows, shapes)
         layers = features.fitted.shapes
         fitted = features.reduced(rows)
-        task.open(rows, partial(network_attributes, rows, features))
+        task.open(rows, partial(features.attributes, rows))
         draws = features.draws(estimator.random_state, n_init)
 
         # 3. The penalty: by a search, or as before, or as given.
@@ -176,7 +179,7 @@ def fit(
         pairs = warm_pairs(estimator, objective, previous)
         task.begin_final(n_init, int(estimator.max_iter))
         best, losses = train(
-            stages(objective, limits_of(estimator, rows, layers)),
+            stages(objective, limits_of(estimator, rows, layers, training.weight_sum)),
             restarts(estimator, thetas, objective, validation, task),
             history_size=min(history_size(estimator, objective), estimator.max_iter),
             n_jobs=n_jobs,
@@ -188,7 +191,7 @@ def fit(
 
         # 5. What was found.
         theta = best.iterate.theta
-        set_attributes(estimator, network_attributes(rows, features, theta))
+        set_attributes(estimator, features.attributes(rows, theta))
         set_attributes(estimator, training_attributes(rows, best, losses))
         estimator._pairs = pairs
         message = finish(estimator, rows, fitted, features, objective, best, choice)
@@ -297,7 +300,9 @@ def constant_loss(rows: Rows) -> float:
     return float(scipy.special.entr(rows.shares).sum())
 
 
-def limits_of(estimator: BaseEstimator, rows: Rows, shapes: Shapes) -> Limits:
+def limits_of(
+    estimator: BaseEstimator, rows: Rows, shapes: Shapes, weight_sum: float
+) -> Limits:
     """When the parameters of an estimator say that a fit ends."""
     return limits_for(
         shapes,
@@ -306,6 +311,7 @@ def limits_of(estimator: BaseEstimator, rows: Rows, shapes: Shapes) -> Limits:
         int(estimator.max_iter),
         int(estimator.max_fun),
         largest=constant_loss(rows),
+        least_gain=LITTLE * rows.typical_weight / weight_sum,
     )
 
 
@@ -354,26 +360,6 @@ def restarts(
             monitors.append(Printer(task.report, label, validated))
         found.append(Restart(theta, monitors, validated))
     return found
-
-
-def network_attributes(
-    rows: Rows, features: Features, theta: np.ndarray
-) -> dict[str, Any]:
-    """The attributes of an estimator that predicts; arrays own their memory.
-
-    The arrays are made where X and, as to the classes, the labels are.
-    """
-    shapes = features.scale.shapes
-    layers = unpack(features.expand(theta), shapes)
-    to_device, dtype, n_outputs = rows.xp.to_device, rows.dtype, shapes[-1][1]
-    return {
-        "classes_": rows.label_xp.to_device(rows.classes),
-        "n_outputs_": n_outputs,
-        "n_layers_": len(layers) + 1,
-        "out_activation_": likelihood_of(n_outputs).out_activation,
-        "coefs_": [to_device(W_T.astype(dtype)) for W_T, _ in layers],
-        "intercepts_": [to_device(b.astype(dtype)) for _, b in layers],
-    }
 
 
 def training_attributes(

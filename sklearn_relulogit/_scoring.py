@@ -15,7 +15,7 @@ from sklearn.utils import _safe_indexing
 
 from ._classifier import ReLULogisticClassifier
 from ._features import Features
-from ._fit import network_attributes, set_attributes
+from ._fit import set_attributes
 from ._optimize.monitors import Watcher
 from ._rows.rows import Rows
 
@@ -100,8 +100,7 @@ class Scorer:
     def __call__(self, theta: np.ndarray, test: np.ndarray) -> float:
         shapes = self.features.scale.shapes
         estimator = ReLULogisticClassifier([m for _, m in shapes[:-1]])
-        network = network_attributes(self.rows, self.features, theta)
-        set_attributes(estimator, network)
+        set_attributes(estimator, self.features.attributes(self.rows, theta))
         estimator.n_features_in_ = shapes[0][0]
         if self.rows.feature_names is not None:
             estimator.feature_names_in_ = self.rows.feature_names

@@ -129,10 +129,18 @@ class FitTask:
         self._fitted_attributes = fitted_attributes
         self.begin(self._context)
 
-    def search(self, max_penalties: int) -> "list[SearchTask]":
-        """The search begins; what hears of its penalties, in a list."""
+    def search(
+        self,
+        max_penalties: int,
+        fitted_attributes: Callable[[np.ndarray], dict[str, Any]],
+    ) -> "list[SearchTask]":
+        """The search begins; what hears of its penalties, in a list.
+
+        ``fitted_attributes`` are those of the networks of the search.
+        """
         if self._context is None:
             return []
+        self._of_search = fitted_attributes
         context = self._context.subcontext(
             task_name="search", max_subtasks=max_penalties
         )
@@ -174,18 +182,21 @@ class FitTask:
         """Tell the callbacks that a task begins, with the parameters it starts from."""
         context.call_on_fit_task_begin(**self._arguments, **self._fitted(theta))
 
-    def end(self, context: Any, theta: np.ndarray | None = None) -> bool:
+    def end(
+        self, context: Any, theta: np.ndarray | None = None, in_search: bool = False
+    ) -> bool:
         """Tell the callbacks that a task has ended; whether one asks to stop."""
-        stop: bool = context.call_on_fit_task_end(
-            **self._arguments, **self._fitted(theta)
-        )
-        return stop
+        fitted = self._fitted(theta, in_search)
+        return bool(context.call_on_fit_task_end(**self._arguments, **fitted))
 
-    def _fitted(self, theta: np.ndarray | None) -> dict[str, Any]:
+    def _fitted(
+        self, theta: np.ndarray | None, in_search: bool = False
+    ) -> dict[str, Any]:
         if theta is None:
             return {}
+        attributes = self._of_search if in_search else self._fitted_attributes
         # A function: scikit-learn calls it only if a callback wants the estimator.
-        return {"reconstruction_attributes": lambda: self._fitted_attributes(theta)}
+        return {"reconstruction_attributes": lambda: attributes(theta)}
 
     def monitors(self, index: int) -> list[Monitor]:
         """The monitor of one restart, in a list.
@@ -222,14 +233,11 @@ class SearchTask(Watcher):
         self, alpha: float, values: np.ndarray, mean: float, theta: np.ndarray
     ) -> bool:
         penalty, self._penalty = self._penalty, None
-        return self._task.end(penalty, theta)
+        return self._task.end(penalty, theta, in_search=True)
 
     def close(self, theta: np.ndarray | None) -> None:
         """The search has ended, with these parameters."""
-        if self._penalty is not None:
-            # It was interrupted.
-            self._task.end(self._penalty)
-        self._task.end(self._context, theta)
+        self._task.end(self._context, theta, in_search=True)
 
 
 class _Iterations(Monitor):

@@ -33,6 +33,10 @@ LINE_SEARCH = "line search"
 # single one may gain little by chance.
 LOSS_WINDOW = 10
 
+# A gain that is little in nats ends a fit although it is so many times more than the
+# tolerance.
+LARGER_SHARE = 10
+
 # Trial steps in one line search. scipy's default of 20 is now and then too few at
 # the kinks of a ReLU network.
 MAX_LINE_SEARCH_STEPS = 50
@@ -104,6 +108,9 @@ class Limits:
     loss_tol : float
         The last ten iterations together lowered the value by less than this
         share of it; 0 for never.
+    least_gain : float
+        Where this is more, they end it too if they lowered the value by less, but not
+        if it was more than ten times ``loss_tol``.
     rounding : float
         Relative rounding error of the objective. An iteration lowered the value
         by no more than that, which may be a rounding error.
@@ -119,6 +126,7 @@ class Limits:
     max_iter: int
     max_fun: int
     largest: float = np.inf
+    least_gain: float = 0.0
 
     def reason(
         self, iterate: Iterate, loss_curve: Sequence[float], gain: float = np.inf
@@ -131,7 +139,8 @@ class Limits:
             return LOSS_TOLERANCE
         if len(loss_curve) > LOSS_WINDOW:
             gain = loss_curve[-1 - LOSS_WINDOW] - iterate.loss
-            if gain < self.loss_tol * value:
+            share = self.loss_tol * value
+            if gain < max(share, min(LARGER_SHARE * share, self.least_gain)):
                 return LOSS_TOLERANCE
         if iterate.n_iter >= self.max_iter:
             return ITERATION_LIMIT

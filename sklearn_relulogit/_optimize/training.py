@@ -86,12 +86,14 @@ def limits_for(
     max_iter: int,
     max_fun: int,
     largest: float = np.inf,
+    least_gain: float = 0.0,
 ) -> Limits:
     """When to stop a fit of these layers.
 
     Without hidden layers the objective is smooth, and the gradient alone decides. With
     them it has kinks, where the gradient does not tend to zero. ``largest`` is the loss
-    of a constant network, which bears no penalty.
+    of a constant network, which bears no penalty. ``least_gain`` is what ten iterations
+    have to gain, in nats, unless that is much of the loss.
     """
     return Limits(
         tol=tol,
@@ -100,6 +102,7 @@ def limits_for(
         max_iter=max_iter,
         max_fun=max_fun,
         largest=largest,
+        least_gain=least_gain,
     )
 
 

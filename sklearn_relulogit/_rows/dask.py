@@ -145,6 +145,11 @@ class OnCluster(Rows):
             totals = totals * self.class_weights
         return (totals / totals.sum())[self.class_order]
 
+    @property
+    def typical_weight(self) -> float:
+        """The mean weight of a row, since the weights stay where they are."""
+        return self.weight_sums[0] / float(self.summary.counts.sum())
+
     def split(self, fraction: float, rng: np.random.RandomState) -> Self:
         """The same with a share of each class to validate on, drawn at random."""
         counts = self.summary.counts

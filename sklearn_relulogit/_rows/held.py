@@ -31,7 +31,12 @@ from .rows import Given, Rows
 from .split import validation_shares
 from .statistics import BLOCK_NUMBERS, Moments, moments_of
 from .validation import FEWEST_TO_COMPARE, check_validation_data
-from .weights import check_sample_weight, check_total, weights_of_classes
+from .weights import (
+    check_sample_weight,
+    check_total,
+    typical_weight,
+    weights_of_classes,
+)
 
 # Numbers that are copied from a device to the host at a time.
 HOST_NUMBERS = 2**22
@@ -144,6 +149,11 @@ class Held(Rows):
         _, y, weights = self.training.block
         totals = np.bincount(y, weights, minlength=len(self.classes))
         return totals / totals.sum()
+
+    @property
+    def typical_weight(self) -> float:
+        """The weight of a typical training row."""
+        return typical_weight(self.training.block.sample_weight)
 
     def split(self, fraction: float, rng: np.random.RandomState) -> Self:
         """The same with a share of each class to validate on, drawn at random."""

@@ -93,6 +93,11 @@ class Rows:
         """The shares of the codes in the weight of the training rows, (n_classes,)."""
         raise NotImplementedError
 
+    @property
+    def typical_weight(self) -> float:
+        """The weight of a typical training row, of which penalties are multiples."""
+        raise NotImplementedError
+
     def split(self, fraction: float, rng: np.random.RandomState) -> Self:
         """The same with a share of each class to validate on, drawn at random."""
         raise NotImplementedError

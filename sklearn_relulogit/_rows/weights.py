@@ -108,3 +108,14 @@ def weights_of_classes(
             f"labels are {labels}."
         )
     return np.array([class_weight.get(label, 1.0) for label in labels], np.float64)
+
+
+def typical_weight(weights: np.ndarray) -> float:
+    """The weight of a row, of which penalties are multiples.
+
+    So the unit of the weights has no influence. It is the median, which is 1 for rows
+    without weights although some are repeated, or else the mean if that is much larger.
+    """
+    weights = weights.astype(np.float64)
+    median, mean = float(np.median(weights)), float(weights.mean())
+    return median if mean <= 3 * median else mean

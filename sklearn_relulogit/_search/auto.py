@@ -18,6 +18,7 @@ from .._model.objective import Objective
 from .._optimize.callbacks import FitTask
 from .._optimize.coordinates import FeatureScale
 from .._rows.rows import Rows
+from .._rows.weights import typical_weight
 from .halves import Halves, halves
 from .walk import (
     TOLERANCE,
@@ -27,7 +28,6 @@ from .walk import (
     Precision,
     Walk,
     first_alpha,
-    unit_of,
 )
 
 # Penalties are half powers of ten, counted by their exponents, so that rounding errors
@@ -57,6 +57,9 @@ STEP_OF_EXPONENT = 1 / 4
 # about so many numbers, but not fewer rows than this.
 MAX_ROWS = 10_000
 MAX_NUMBERS, MIN_ROWS = 2**22, 2000
+
+# The networks of the search are no wider than this, or this many units a class.
+SEARCH_UNITS, UNITS_OF_CLASS = 20, 2
 
 
 class Choice(NamedTuple):
@@ -118,10 +121,14 @@ def choose_alpha(
     task : FitTask
         Hears of each penalty.
     """
-    scale, shapes = features.fitted, features.fitted.shapes
+    width = max(SEARCH_UNITS, UNITS_OF_CLASS * len(rows.classes))
+    narrow = features.narrow(width)
+    if narrow.scale.shapes != features.scale.shapes:
+        (drawn,) = narrow.draws(estimator.random_state, 1)
+    scale, shapes = narrow.fitted, narrow.fitted.shapes
     sample = fitted.sample(search_rows(fitted.n_features))
     two = halves(sample, search_rows(fitted.n_features))
-    unit = unit_of(sample.block.sample_weight.astype(np.float64))
+    unit = typical_weight(sample.block.sample_weight)
     collapse = collapse_alpha(sample.block, scale.unit)
     if two.n_rows < FEW_ROWS or collapse == 0:
         # No penalty can be preferred to another.
@@ -132,8 +139,8 @@ def choose_alpha(
     start = int(np.floor(first + ROUNDING))
     half = float(np.mean([weight_of(training) for training in two.training]))
     training, _ = fitted.parts(shapes, threads)
-    theta = features.start(drawn, unit * penalty(start), half, training)
-    watchers = task.search(MAX_PENALTIES)
+    theta = narrow.start(drawn, unit * penalty(start), half, training)
+    watchers = task.search(MAX_PENALTIES, partial(narrow.attributes, rows))
     walk = Walk(
         [fold.step for fold in judged_folds(estimator, two, theta, scale, threads)],
         theta,

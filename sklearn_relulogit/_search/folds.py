@@ -15,7 +15,7 @@ from .._model.collapse import collapse_alpha
 from .._model.objective import Objective
 from .._optimize.lbfgs import Monitor
 from .._optimize.monitors import Watcher
-from .._rows.weights import check_total
+from .._rows.weights import check_total, typical_weight
 from .._threads import ThreadedMap, single_threaded_blas
 from .walk import (
     Enough,
@@ -26,7 +26,6 @@ from .walk import (
     first_alpha,
     for_size,
     size_of,
-    unit_of,
 )
 
 # The grid that a number of penalties stands for ends at this share of its first.
@@ -118,7 +117,7 @@ class Folds:
         """The index of the penalty at which fits begin from the initial weights."""
         scale = self.features.fitted
         collapse = collapse_alpha(self.data, scale.unit)
-        best = first_alpha(collapse, unit_of(self.data.sample_weight), scale)
+        best = first_alpha(collapse, typical_weight(self.data.sample_weight), scale)
         with np.errstate(divide="ignore"):
             return int(np.abs(np.log(alphas) - np.log(best)).argmin())
 

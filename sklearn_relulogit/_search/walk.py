@@ -71,16 +71,6 @@ def first_alpha(collapse: float, unit: float, scale: FeatureScale) -> float:
     return for_size(min(usual, share) if share > 0 else usual, scale)
 
 
-def unit_of(weights: np.ndarray) -> float:
-    """The weight of a row, of which penalties are multiples.
-
-    So the unit of the weights has no influence. It is the median, which is 1 for rows
-    without weights although some are repeated, or else the mean if that is much larger.
-    """
-    median, mean = float(np.median(weights)), float(weights.mean())
-    return median if mean <= 3 * median else mean
-
-
 @dataclass(frozen=True)
 class Precision:
     """How exact the fits of a search are: within its own limits and the user's."""
