@@ -33,6 +33,7 @@ ONE_THREAD = 2**13
 HELD_WHERE_X_IS = (
     "classes_",
     "restart_losses_",
+    "relevance_",
     "feature_mean_",
     "feature_importances_",
 )

@@ -58,6 +58,11 @@ class Features:
             fitted = FeatureScale(np.zeros(r), np.full(r, scale.size), of_space)
         return cls(scale, fitted, space, rows.class_order)
 
+    def weighed(self, relevance: np.ndarray) -> Self:
+        """The same with a relevance of each feature, all of which are fitted."""
+        scale = replace(self.scale, relevance=relevance)
+        return replace(self, scale=scale, fitted=scale)
+
     def narrow(self, width: int) -> Self:
         """The same for a network whose hidden layers are no wider than that."""
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Self
 import joblib
 import numpy as np
 import scipy.special
-from scipy.sparse import issparse
+from scipy.sparse import diags_array, issparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
@@ -18,7 +18,7 @@ from ._features import Features
 from ._model.affine import mean_absolute_contributions
 from ._model.arrays import to_numpy
 from ._model.blocks import Parts, weight_of
-from ._model.collapse import asks_for_constant, constant_network, penalty_of
+from ._model.collapse import asks_for_constant, constant_network
 from ._model.objective import Objective
 from ._model.parameters import Shapes, layer_shapes, n_parameters, pack, unpack
 from ._optimize.callbacks import FitTask, with_callbacks
@@ -65,11 +65,16 @@ class Previous(NamedTuple):
         coefs = [to_numpy(W_T) for W_T in estimator.coefs_]
         intercepts = [to_numpy(b) for b in estimator.intercepts_]
         losses = getattr(estimator, "alpha_losses_", None)
+        relevance = to_numpy(estimator.relevance_)
         return cls(
             to_numpy(estimator.classes_),
             [W_T.shape for W_T in coefs],
             pack(list(zip(coefs, intercepts, strict=True))),
-            Choice(estimator.alpha_, {"alpha_losses_": losses}),
+            Choice(
+                estimator.alpha_,
+                {"alpha_losses_": losses},
+                relevance=None if (relevance == 1).all() else relevance,
+            ),
             getattr(estimator, "_pairs", None) or (),
         )
 
@@ -158,6 +163,9 @@ def fit(
         else:
             choice = Choice(float(alpha), {"alpha_losses_": None})
         set_attributes(estimator, {"alpha_": choice.alpha} | choice.found)
+        relevance = choice.relevance
+        if relevance is not None:
+            features = features.weighed(relevance)
         if not refit:
             estimator.classes_ = rows.classes
             task.close(None)
@@ -169,7 +177,7 @@ def fit(
             rows = rows.split(float(estimator.validation_fraction), rng)
             fitted = features.reduced(rows)
         training, validation = fitted.parts(layers, threads)
-        objective = Objective(training, layers, choice.alpha, rows.dtype)
+        objective = Objective(training, layers, choice.alpha, rows.dtype, relevance)
         thetas = [
             features.reduce(previous.theta)
             if previous is not None
@@ -192,7 +200,7 @@ def fit(
         # 5. What was found.
         theta = best.iterate.theta
         set_attributes(estimator, features.attributes(rows, theta))
-        set_attributes(estimator, training_attributes(rows, best, losses))
+        set_attributes(estimator, training_attributes(rows, best, losses, relevance))
         estimator._pairs = pairs
         message = finish(estimator, rows, fitted, features, objective, best, choice)
     task.close(theta)
@@ -275,8 +283,7 @@ def bearable_start(
     """A start, or the constant where the penalty will leave nothing else."""
     parts, shapes, alpha = objective.parts, objective.shapes, objective.alpha
     theta = features.start(drawn, alpha, parts.weight_sum, parts)
-    penalty = penalty_of(theta, shapes, alpha, parts.weight_sum)
-    if penalty <= LARGEST_PENALTY or not nothing_to_fit(
+    if objective.penalty(theta) <= LARGEST_PENALTY or not nothing_to_fit(
         estimator, fitted, objective, alpha
     ):
         return theta
@@ -288,6 +295,9 @@ def nothing_to_fit(
 ) -> bool:
     """Whether no network that is better than a constant can be found."""
     data = fitted.sample(search_rows(fitted.n_features)).block
+    if objective.relevance is not None:
+        k = diags_array(objective.relevance)
+        data = data._replace(X=data.X @ k)
     # Some of the rows stand for all.
     share = weight_of(data) / objective.parts.weight_sum
     # A gain that the tolerance of the fit cannot tell from nothing does not count.
@@ -330,10 +340,20 @@ def warm_pairs(
         return None
     before: Sequence[Pair] = ()
     # They are in coordinates that depend on the penalty.
-    if previous is not None and previous.choice.alpha == objective.alpha:
+    if (
+        previous is not None
+        and previous.choice.alpha == objective.alpha
+        and _same(previous.choice.relevance, objective.relevance)
+    ):
         n = n_parameters(objective.shapes)
         before = [pair for pair in previous.pairs if pair[0].size == n]
     return deque(before, maxlen=history_size(estimator, objective))
+
+
+def _same(a: np.ndarray | None, b: np.ndarray | None) -> bool:
+    if a is None or b is None:
+        return a is b
+    return np.array_equal(a, b)
 
 
 def restarts(
@@ -363,16 +383,18 @@ def restarts(
 
 
 def training_attributes(
-    rows: Rows, best: Restart, losses: list[float]
+    rows: Rows, best: Restart, losses: list[float], relevance: np.ndarray | None
 ) -> dict[str, Any]:
     """The attributes that tell how the training went."""
     minimum = best.end
     n_iter = len(minimum.loss_curve)
+    ones = np.ones(len(rows.moments.mean))
     return {
         "loss_": best.iterate.loss,
         "loss_curve_": minimum.loss_curve,
         "validation_loss_curve_": best.validation and best.validation.losses[:n_iter],
         "restart_losses_": rows.xp.to_device(np.array(losses)),
+        "relevance_": rows.xp.to_device(ones if relevance is None else relevance),
         "feature_mean_": rows.xp.to_device(rows.moments.mean.astype(rows.dtype)),
         "n_iter_": n_iter,
         "n_evaluations_": minimum.n_evaluations,

@@ -14,7 +14,7 @@ from sklearn.utils.extmath import row_norms
 from .arrays import namespace, operand, to_numpy
 from .blocks import Block, Parts
 from .network import forward
-from .parameters import Layers, Shapes, is_weight, n_parameters, unpack
+from .parameters import Layers, Shapes, n_parameters, unpack
 
 # Logits that differ by no more say the same: probabilities to six digits.
 SAME_LOGITS = 1e-6
@@ -90,15 +90,6 @@ def constant_network(shapes: Shapes, shares: np.ndarray) -> np.ndarray:
     theta = np.zeros(n_parameters(shapes))
     theta[-n_outputs:] = logits if n_outputs > 1 else logits[1] - logits[0]
     return theta
-
-
-def penalty_of(
-    theta: np.ndarray, shapes: Shapes, alpha: float, weight_sum: float
-) -> float:
-    """What the penalty of theta adds to the mean loss, in nats; infinite if it must."""
-    with np.errstate(over="ignore"):
-        norm = np.linalg.norm(theta[is_weight(shapes)])
-        return float(np.float64(alpha) / weight_sum * norm**2 / 2)
 
 
 def is_constant(theta: np.ndarray, shapes: Shapes, parts: Parts) -> bool:

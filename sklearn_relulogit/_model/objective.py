@@ -2,7 +2,8 @@
 
     F(theta) = sum_i s_i nll_i + alpha / 2 sum_l ||W_l||_F^2
 
-divided by sum_i s_i, so that tolerances mean the same for any number of rows.
+where the weights of feature j in W_1 count as w / k_j, with k_j its relevance, usually
+1. F is divided by sum_i s_i, so that tolerances mean the same for any number of rows.
 The sum over i is a sum over parts, lists of row blocks. `Evaluation` computes the term
 of one part, wherever that is; `Objective` adds the terms up and adds the penalty.
 """
@@ -121,6 +122,17 @@ class Evaluation:
         return xp.to_host(nll_sum)
 
 
+def penalty_weights(
+    shapes: Shapes, alpha: float, relevance: np.ndarray | None = None
+) -> np.ndarray:
+    """What the square of each parameter counts twice: alpha, alpha / k_j^2, or 0."""
+    penalty = np.where(is_weight(shapes), float(alpha), 0.0)
+    if relevance is not None:
+        ((W_T, _),) = unpack(penalty, shapes[:1])
+        W_T /= relevance[:, None] ** 2
+    return penalty
+
+
 class Objective:
     """F / sum_i s_i, a callable of theta that returns its value and gradient.
 
@@ -134,22 +146,35 @@ class Objective:
         Strength of the L2 penalty.
     dtype : numpy dtype
         The floating type of the network.
+    relevance : ndarray of shape (n_features,), optional
+        k, by default ones.
     """
 
     def __init__(
-        self, parts: Parts, shapes: Shapes, alpha: float, dtype: np.dtype
+        self,
+        parts: Parts,
+        shapes: Shapes,
+        alpha: float,
+        dtype: np.dtype,
+        relevance: np.ndarray | None = None,
     ) -> None:
         self.parts, self.shapes, self.alpha, self.dtype = parts, shapes, alpha, dtype
         flags = parts.weighted, parts.sparse, parts.xp
         self.evaluation = Evaluation(shapes, dtype, *flags)
-        self._penalty = np.where(is_weight(shapes), float(alpha), 0.0)
+        self.relevance = relevance
+        self._penalty = penalty_weights(shapes, alpha, relevance)
 
     def with_alpha(self, alpha: float) -> "Objective":
         """The same with another penalty, in the same memory."""
         other = copy.copy(self)
         other.alpha = alpha
-        other._penalty = np.where(is_weight(self.shapes), float(alpha), 0.0)
+        other._penalty = penalty_weights(self.shapes, alpha, self.relevance)
         return other
+
+    def penalty(self, theta: np.ndarray) -> float:
+        """What the penalty adds to the mean loss, in nats; infinite if it must."""
+        with np.errstate(over="ignore"):
+            return float((self._penalty * theta) @ theta) / 2 / self.parts.weight_sum
 
     def mean_nll(self, theta: np.ndarray) -> float:
         """The loss without penalty and without gradient: a weighted mean, in nats.

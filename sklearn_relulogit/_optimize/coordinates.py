@@ -129,11 +129,15 @@ class FeatureScale:
         constant is infinite.
     shapes : list of (n_l, m_l)
         The layers.
+    relevance : ndarray of shape (n_features,) or None
+        k_j: a weight w of a feature costs as much as w / k_j. So its size counts k_j
+        times. None is 1 for all.
     """
 
     centre: np.ndarray
     unit: np.ndarray
     shapes: Shapes
+    relevance: np.ndarray | None = None
 
     @classmethod
     def of(
@@ -176,14 +180,19 @@ class FeatureScale:
         return np.isfinite(self.unit)
 
     @property
+    def counted(self) -> np.ndarray:
+        """The sizes as they count: k_j times the units."""
+        return self.unit if self.relevance is None else self.relevance * self.unit
+
+    @property
     def size(self) -> float:
-        """The geometric mean of the units."""
-        return self._mean(self.unit)
+        """The geometric mean of the sizes that count."""
+        return self._mean(self.counted)
 
     @property
     def typical(self) -> float:
-        """The median of the units, which one huge feature does not change."""
-        units = self.unit[self.varies]
+        """The median of the sizes, which one huge feature does not change."""
+        units = self.counted[self.varies]
         return float(np.median(units)) if len(units) else 1.0
 
     def _mean(self, unit: np.ndarray) -> float:
@@ -202,16 +211,20 @@ class FeatureScale:
         rare features get smaller initial weights and shorter steps, as the penalty
         counts for more there. A penalty that outweighs all features would only make
         all units larger, so its part is no more than the largest of them. The larger
-        the features are, the smaller are the weights behind.
+        the features are, the smaller are the weights behind. All this is for features
+        times their relevance, which bear the same penalty.
         """
         n_layers, n_units = len(self.shapes), self.shapes[0][1]
         k = CURVATURE / n_units if n_layers > 1 else 1.0
-        largest = self.unit[self.varies].max(initial=0.0) or 1.0
+        counted = self.counted
+        largest = counted[self.varies].max(initial=0.0) or 1.0
         v = np.sqrt(k) * self.typical ** (1 / n_layers - 1)
         with np.errstate(over="ignore"):
             of_penalty = np.sqrt(np.float64(alpha) / weight_sum) / v
-            unit = np.hypot(self.unit, min(of_penalty, largest))
-        return StandardFeatures(self.centre, unit, self._mean(unit), self.shapes)
+            unit = np.hypot(counted, min(of_penalty, largest))
+        size = self._mean(unit)
+        unit = unit if self.relevance is None else unit / self.relevance
+        return StandardFeatures(self.centre, unit, size, self.shapes)
 
 
 class Scaled:

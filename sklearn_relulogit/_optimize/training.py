@@ -128,7 +128,7 @@ def stages(objective: Objective, limits: Limits) -> list[tuple[Objective, Limits
         loss_tol=max(limits.loss_tol, COARSE_LOSS_TOLERANCE),
         rounding=float(np.finfo(float32).eps),
     )
-    coarse = Objective(parts, shapes, objective.alpha, float32)
+    coarse = Objective(parts, shapes, objective.alpha, float32, objective.relevance)
     return [(coarse, coarse_limits), (objective, limits)]
 
 

@@ -6,6 +6,7 @@ a path of penalties. ``docs/defaults.md`` says why, and what it gains.
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,8 +16,8 @@ from .._features import Features
 from .._model.blocks import Block, OrderedMap, Parts, weight_of
 from .._model.collapse import collapse_alpha
 from .._model.objective import Objective
+from .._model.parameters import Shapes, unpack
 from .._optimize.callbacks import FitTask
-from .._optimize.coordinates import FeatureScale
 from .._rows.rows import Rows
 from .._rows.weights import typical_weight
 from .halves import Halves, halves
@@ -26,6 +27,7 @@ from .walk import (
     Fold,
     PenaltyPrinter,
     Precision,
+    Step,
     Walk,
     first_alpha,
 )
@@ -61,9 +63,13 @@ MAX_NUMBERS, MIN_ROWS = 2**22, 2000
 # The networks of the search are no wider than this, or this many units a class.
 SEARCH_UNITS, UNITS_OF_CLASS = 20, 2
 
+# The relevance of a feature is its size beside the others, within this factor, to one
+# of these powers. For a power of one the loss must be lower by this share.
+POWERS, LARGEST_RATIO, LEAST_EARNED = (0.0, 0.5, 1.0), 10.0, 0.01
+
 
 class Choice(NamedTuple):
-    """A penalty, what else a search has found, and its network.
+    """A penalty, what else a search has found, and how its fits ended.
 
     Attributes
     ----------
@@ -72,11 +78,14 @@ class Choice(NamedTuple):
         The fitted attributes that tell of the search.
     limited : list of bool
         Of each fit of the search, whether a limit of the user's ended it.
+    relevance : ndarray of shape (n_features,) or None
+        k_j of each feature; None is 1 for all.
     """
 
     alpha: float
     found: dict[str, Any]
     limited: Sequence[bool] = ()
+    relevance: np.ndarray | None = None
 
 
 def search_rows(n_features: int) -> int:
@@ -125,40 +134,64 @@ def choose_alpha(
     narrow = features.narrow(width)
     if narrow.scale.shapes != features.scale.shapes:
         (drawn,) = narrow.draws(estimator.random_state, 1)
-    scale, shapes = narrow.fitted, narrow.fitted.shapes
+    shapes = narrow.fitted.shapes
     sample = fitted.sample(search_rows(fitted.n_features))
     two = halves(sample, search_rows(fitted.n_features))
     unit = typical_weight(sample.block.sample_weight)
-    collapse = collapse_alpha(sample.block, scale.unit)
+    collapse = collapse_alpha(sample.block, narrow.fitted.unit)
     if two.n_rows < FEW_ROWS or collapse == 0:
         # No penalty can be preferred to another.
         exponent = WEAK_EXPONENT if collapse else USUAL_EXPONENT
         return Choice(unit * penalty(exponent), {"alpha_losses_": {}})
-    first = 2 * np.log10(first_alpha(collapse, unit, scale) / unit)
+    first = 2 * np.log10(first_alpha(collapse, unit, narrow.fitted) / unit)
     # A rounding error may not lead to the penalty below.
-    start = int(np.floor(first + ROUNDING))
+    best = int(np.floor(first + ROUNDING))
     half = float(np.mean([weight_of(training) for training in two.training]))
     training, _ = fitted.parts(shapes, threads)
-    theta = narrow.start(drawn, unit * penalty(start), half, training)
+    constant = constant_loss(two)
     watchers = task.search(MAX_PENALTIES, partial(narrow.attributes, rows))
-    walk = Walk(
-        [fold.step for fold in judged_folds(estimator, two, theta, scale, threads)],
-        theta,
-        alphas=lambda exponent: unit * penalty(exponent),
-        mean=partial(np.average, weights=[weight_of(rows) for rows in two.validation]),
-        # Printed first, so that the line is there when a callback asks to stop.
-        watchers=[PenaltyPrinter(task.report), *watchers],
-    )
-    losses, constant = walk.means, constant_loss(two)
-    try:
-        # One nat over all rows: the evidence that it takes to leave the penalty that is
-        # usually best. Rows, not weights, so that the weights' unit is irrelevant.
-        best = descend(walk.visit, start, 1 / two.n_rows, constant=constant)
-    except Enough:
-        best = min(losses, key=losses.__getitem__)
-    found = walk.tried[best][0].theta
+    begin = [Step(np.empty(0), np.inf)] * 2
+    of_halves = [narrow, narrow]
+    tried: list[tuple[float, float, Walk, int]] = []
+    for power in POWERS if features.space is None else POWERS[:1]:
+        if power:
+            sizes = [feature_sizes(rows, shapes, step.theta) for step in begin]
+            of_halves = [narrow.weighed(relevance(size, power)) for size in sizes]
+        fresh = [
+            of_half.start(drawn, unit * penalty(best), half, training)
+            for of_half in of_halves
+        ]
+        if not power:
+            begin = [Step(theta, np.inf) for theta in fresh]
+        folds = judged_folds(estimator, two, fresh, of_halves, threads)
+        walk = Walk(
+            [fold.step for fold in folds],
+            begin,
+            alphas=lambda exponent: unit * penalty(exponent),
+            mean=partial(np.average, weights=[weight_of(r) for r in two.validation]),
+            # Printed first, so that the line is there when a callback asks to stop.
+            watchers=[PenaltyPrinter(task.report), *watchers],
+        )
+        try:
+            # One nat over all rows: the evidence that it takes to leave the penalty
+            # that is usually best. Rows, not weights, so that the weights' unit is
+            # irrelevant.
+            best = descend(walk.visit, best, 1 / two.n_rows, constant=constant)
+            stopped = False
+        except Enough:
+            best = min(walk.means, key=walk.means.__getitem__)
+            stopped = True
+        # A relevance must be earned.
+        asked = walk.means[best] * (1 + LEAST_EARNED * power)
+        tried.append((asked, power, walk, best))
+        if stopped or asked > tried[0][0] or tried[0][0] > constant:
+            break
+        if not power:
+            begin = walk.tried[best]
+    _, power, walk, best = min(tried, key=itemgetter(0))
+    losses = walk.means
     for watcher in watchers:
-        watcher.close(found)
+        watcher.close(walk.tried[best][0].theta)
     growth = GROWTH if len(shapes) > 1 else 0.0
     chosen = vertex(losses, best) + 2 * growth * np.log10(training.weight_sum / half)
     chosen = STEP_OF_EXPONENT * np.rint(chosen / STEP_OF_EXPONENT)
@@ -168,28 +201,56 @@ def choose_alpha(
         chosen = min(chosen, best)
     alpha = unit * penalty(chosen)
     task.report.line(f"alpha {alpha:.3g} chosen of {len(losses)}")
-    tried = {unit * penalty(exponent): loss for exponent, loss in losses.items()}
-    return Choice(alpha, {"alpha_losses_": tried}, walk.limited)
+    return Choice(
+        alpha,
+        {"alpha_losses_": {unit * penalty(n): loss for n, loss in losses.items()}},
+        [limited for _, _, one, _ in tried for limited in one.limited],
+        relevance(np.sqrt(np.prod(sizes, axis=0)), power) if power else None,
+    )
+
+
+def feature_sizes(rows: Rows, shapes: Shapes, theta: np.ndarray) -> np.ndarray:
+    """The norm of the first-layer weights of each feature, times its deviation."""
+    W_T, _ = unpack(theta, shapes)[0]
+    deviation = np.where(rows.moments.varies, rows.moments.deviation, 0.0)
+    return np.linalg.norm(W_T, axis=1) * deviation
+
+
+def relevance(sizes: np.ndarray, power: float) -> np.ndarray:
+    """k_j: the sizes beside their root mean square, within bounds, to a power."""
+    typical = np.sqrt(np.mean(sizes**2))
+    if not 0 < typical < np.inf:
+        return np.ones_like(sizes)
+    return np.clip(sizes / typical, 1 / LARGEST_RATIO, LARGEST_RATIO) ** power
 
 
 def judged_folds(
     estimator: BaseEstimator,
     two: Halves,
-    initial: np.ndarray,
-    scale: FeatureScale,
+    initial: list[np.ndarray],
+    features: list[Features],
     threads: OrderedMap,
 ) -> list[Fold]:
     """The two folds in which each half is judged by the other."""
-
-    def objective(rows: Block) -> Objective:
-        parts = Parts.of(rows, scale.shapes, threads)
-        return Objective(parts, scale.shapes, 0.0, rows.X.dtype)
-
+    shapes = features[0].fitted.shapes
     precision = Precision(estimator.max_iter, estimator.max_fun)
-    shared = initial, scale, estimator.history_size, precision
+
+    def objective(rows: Block, k: np.ndarray | None) -> Objective:
+        parts = Parts.of(rows, shapes, threads)
+        return Objective(parts, shapes, 0.0, rows.X.dtype, k)
+
     return [
-        Fold(objective(half), objective(other), *shared)
-        for half, other in zip(two.training, two.validation, strict=True)
+        Fold(
+            objective(half, of_half.fitted.relevance),
+            objective(other, None),
+            theta,
+            of_half.fitted,
+            estimator.history_size,
+            precision,
+        )
+        for half, other, theta, of_half in zip(
+            two.training, two.validation, initial, features, strict=True
+        )
     ]
 
 

@@ -147,7 +147,7 @@ class Folds:
 
             walk = Walk(
                 [partial(self.step, initial, split) for split in splits],
-                initial,
+                [Step(initial, np.nan)] * len(splits),
                 alphas=lambda number: float(alphas[number]),
                 mean=lambda values: mean_scores(values[np.newaxis])[0],
                 watchers=watchers,

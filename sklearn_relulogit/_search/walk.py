@@ -189,7 +189,7 @@ class Walk:
     ----------
     steps : sequence of callable
         ``step(alpha, theta, value, monitors)`` for each fold, see `Fold.step`.
-    initial : ndarray of shape (n_parameters,)
+    first : sequence of Step
         Where the first fits begin.
     alphas : callable
         The penalty of a number.
@@ -209,7 +209,7 @@ class Walk:
     def __init__(
         self,
         steps: Sequence[Callable[..., Step]],
-        initial: np.ndarray,
+        first: Sequence[Step],
         *,
         alphas: Callable[[int], float],
         mean: Callable[[np.ndarray], float],
@@ -218,7 +218,7 @@ class Walk:
     ) -> None:
         self.steps, self.alphas, self.mean = steps, alphas, mean
         self.watchers, self.run = watchers, run
-        self.first = [Step(initial, np.inf)] * len(steps)
+        self.first = first
         self.tried: dict[int, list[Step]] = {}
         self.means: dict[int, float] = {}
 
