@@ -8,12 +8,8 @@ from ._explain.contribution_plots import (
     ContributionSummaryDisplay,
 )
 from ._explain.contributions import Contributions, contributions
-from ._explain.explained import local_linear
-from ._explain.plots import (
-    LinearRegionsDisplay,
-    LocalCoefficientsDisplay,
-    LossCurveDisplay,
-)
+from ._explain.network import local_linear
+from ._explain.plots import LinearRegionsDisplay, LossCurveDisplay
 from ._explain.regions import LinearRegions, linear_regions
 from ._explain.scaling import fold_scaling
 from ._tables.encoder import PiecewiseLinearEncoder
@@ -26,7 +22,6 @@ __all__ = [
     "ContributionsDisplay",
     "LinearRegions",
     "LinearRegionsDisplay",
-    "LocalCoefficientsDisplay",
     "LossCurveDisplay",
     "PiecewiseLinearEncoder",
     "ReLULogisticClassifier",

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.neural_network import MLPClassifier
 
-from ._folding import FoldedNetwork
+from ._explain.network import Network, exported_layers
 from ._optional import optional_import
 
 if TYPE_CHECKING:
@@ -85,24 +85,24 @@ def to_mlp_classifier(model: BaseEstimator) -> MLPClassifier:
     >>> bool(np.allclose(mlp.predict_proba(X), model.predict_proba(X)))
     True
     """
-    network = FoldedNetwork.of(model)
-    clf = network.classifier
+    network = Network.of(model, same_predictions=True)
+    clf, layers = network.classifier, network.layers
     mlp = MLPClassifier((1,), solver="lbfgs", tol=1e100)
     # A fit to one row of each class, ended by its tolerance before an iteration, sets
     # what MLPClassifier needs beyond its parameters, whatever its release calls it.
     mlp.fit(np.zeros((len(clf.classes_), 1)), clf.classes_)
     mlp.set_params(
-        hidden_layer_sizes=tuple(len(b) for _, b in network.layers[:-1]),
+        hidden_layer_sizes=tuple(len(b) for _, b in layers[:-1]),
         alpha=float(clf.alpha_),
         max_iter=clf.max_iter,
         tol=MLPClassifier().tol,
         random_state=clf.random_state,
     )
     # Copies: whoever changes the export does not change the model.
-    mlp.coefs_ = [np.array(W_T) for W_T, _ in network.layers]
-    mlp.intercepts_ = [np.array(b) for _, b in network.layers]
-    mlp.n_layers_ = len(network.layers) + 1
-    mlp.n_features_in_ = network.layers[0][0].shape[0]
+    mlp.coefs_ = [np.array(W_T) for W_T, _ in layers]
+    mlp.intercepts_ = [np.array(b) for _, b in layers]
+    mlp.n_layers_ = len(layers) + 1
+    mlp.n_features_in_ = len(layers[0][0])
     names = getattr(network.first_step, "feature_names_in_", None)
     if names is not None:
         mlp.feature_names_in_ = names
@@ -180,7 +180,7 @@ def to_torch(model: BaseEstimator, *, dtype: Any = None) -> "torch.nn.Sequential
     True
     """
     torch = optional_import("torch", "torch", "Export to PyTorch")
-    layers = FoldedNetwork.of(model).in_type(dtype)
+    layers = exported_layers(model, dtype)
     modules = []
     for W_T, b in layers:
         n, m = W_T.shape

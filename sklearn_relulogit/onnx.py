@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 from ._base import check_has_network
 from ._classifier import ReLULogisticClassifier
 from ._classifier_cv import ReLULogisticClassifierCV
-from ._folding import FoldedNetwork
+from ._explain.network import exported_layers
 from ._optional import optional_import
 from ._tables.columns import GapsAsNaN
 from ._tables.encoder import PiecewiseLinearEncoder
@@ -300,7 +300,7 @@ def to_logits(model: BaseEstimator, *, dtype: Any = None) -> "onnx.ModelProto":
     optional_import("onnx", "onnx", "Export to ONNX")
     import onnx
 
-    layers = FoldedNetwork.of(model).in_type(dtype)
+    layers = exported_layers(model, dtype)
     n_features, n_outputs = layers[0][0].shape[0], layers[-1][0].shape[1]
     nodes: list[Any] = []
     weights: list[Any] = []

@@ -27,7 +27,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_relulogit import (
     LinearRegionsDisplay,
-    LocalCoefficientsDisplay,
     LossCurveDisplay,
     ReLULogisticClassifier,
     ReLULogisticClassifierCV,
@@ -356,9 +355,6 @@ WITHOUT_NETWORK = {
     ),
     "linear_regions": lambda clf, X: linear_regions(clf, X),
     "loss curve": lambda clf, X: LossCurveDisplay.from_estimator(clf),
-    "local coefficients": lambda clf, X: LocalCoefficientsDisplay.from_estimator(
-        clf, X
-    ),
     "regions": lambda clf, X: LinearRegionsDisplay.from_estimator(clf, X),
     "onnx": lambda clf, X: to_onnx(clf, X[:1]),
 }

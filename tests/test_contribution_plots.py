@@ -12,7 +12,6 @@ from sklearn_relulogit import (
     ContributionDependenceDisplay,
     ContributionsDisplay,
     ContributionSummaryDisplay,
-    LocalCoefficientsDisplay,
     ReLULogisticClassifier,
     contributions,
     tabular_pipeline,
@@ -195,7 +194,6 @@ def test_names_and_numbers_do_not_run_over_each_other(n_columns):
     for display in (
         ContributionsDisplay.from_estimator(model, row, reference=X.iloc[[0]]),
         ContributionSummaryDisplay.from_estimator(model, X),
-        LocalCoefficientsDisplay.from_estimator(model, row),
     ):
         assert inside(display)
     _, axes = plt.subplots(1, 2, figsize=(14, 5), layout="constrained")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.datasets import load_breast_cancer, load_iris, make_moons
+from sklearn.datasets import load_iris, make_moons
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
@@ -18,11 +18,8 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from sklearn_relulogit import (
     LinearRegionsDisplay,
-    LocalCoefficientsDisplay,
     LossCurveDisplay,
     ReLULogisticClassifier,
-    contributions,
-    local_linear,
 )
 from sklearn_relulogit._explain.polygons import (
     boundary_segments,
@@ -187,65 +184,6 @@ def test_loss_curves():
     LossCurveDisplay([3, 2, 1]).plot()
 
 
-# Local coefficients.
-
-
-def test_bars_for_one_row():
-    model, X, _ = iris()
-    display = LocalCoefficientsDisplay.from_estimator(model, X[:1], class_label=2)
-    expected = local_linear(model, X[:1])[0][0, 2]
-    # By what they contribute, not by the slope per unit.
-    found = contributions(model, X[:1]).values[0, 2]
-    order = np.argsort(-np.abs(found))
-    assert_array_equal(display.order_, order)
-    widths = [bar.get_width() for bar in display.bars_]
-    assert_allclose(widths, expected[order])
-    assert display.boxes_ is None
-    labels = [text.get_text() for text in display.ax_.get_yticklabels()]
-    j = order[0]
-    assert labels[0].split() == f"{X.columns[j]} = {X.iloc[0, j]:.4g}".split()
-    assert display.ax_.get_xlabel() == "Change of the logit of 2\nper unit (nats)"
-    # From top to bottom.
-    low, high = display.ax_.get_ylim()
-    assert low > high
-
-
-def test_the_spread_over_several_rows():
-    X, y = load_breast_cancer(return_X_y=True, as_frame=True)
-    model = make_pipeline(
-        StandardScaler(), ReLULogisticClassifier((6,), random_state=0)
-    ).fit(X, y)
-    display = LocalCoefficientsDisplay.from_estimator(
-        model, X, scaled=True, max_features=7
-    )
-    coef, _ = model[1].local_linear(model[0].transform(X))
-    order = np.argsort(-np.abs(coef).mean(axis=0))[:7]
-    assert_array_equal(display.order_, order)
-    medians = [line.get_xdata()[0] for line in display.boxes_["medians"]]
-    assert_allclose(medians, np.median(coef[:, order], axis=0))
-    assert display.bars_ is None
-    assert "log-odds of 1\nper scaled unit" in display.ax_.get_xlabel()
-    display.plot(max_features=None)
-    assert len(display.order_) == 30
-
-
-def test_errors_of_local_coefficients():
-    model, X, y = iris()
-    from_estimator = LocalCoefficientsDisplay.from_estimator
-    with pytest.raises(ValueError, match=r"one of \[0, 1, 2\] .* Got None"):
-        from_estimator(model, X)
-    with pytest.raises(ValueError, match="Got 3"):
-        from_estimator(model, X, class_label=3)
-    with pytest.raises(ValueError, match="a name for each of the 4 features"):
-        from_estimator(model, X, class_label=1, feature_names=["a"])
-    clf, X, y = moons()
-    with pytest.raises(ValueError, match=r"must be .*1.* or None .* Got 0"):
-        from_estimator(clf, X, class_label=0)
-    with pytest.raises(TypeError, match="Explain what comes behind step 'pca'"):
-        from_estimator(make_pipeline(PCA(), clf).fit(X, y), X)
-    from_estimator(clf, X, class_label=1)
-
-
 # Linear regions.
 
 
@@ -339,9 +277,7 @@ def test_errors_of_linear_regions():
 # All of them.
 
 
-@pytest.mark.parametrize(
-    "display", [LossCurveDisplay, LocalCoefficientsDisplay, LinearRegionsDisplay]
-)
+@pytest.mark.parametrize("display", [LossCurveDisplay, LinearRegionsDisplay])
 def test_errors_of_all(display, monkeypatch):
     X, y = make_moons(50, random_state=0)
     data = () if display is LossCurveDisplay else (X,)

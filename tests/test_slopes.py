@@ -24,16 +24,15 @@ from sklearn.preprocessing import (
     SplineTransformer,
     StandardScaler,
 )
+from sklearn_relulogit._explain.slopes import DERIVATIVES, slopes
 
 from sklearn_relulogit import (
-    LocalCoefficientsDisplay,
     PiecewiseLinearEncoder,
     ReLULogisticClassifier,
     linear_regions,
     local_linear,
     tabular_pipeline,
 )
-from sklearn_relulogit._explain.slopes import DERIVATIVES, slopes
 
 # Slopes are exact wherever a fit ends, on whatever scales the features are.
 pytestmark = [

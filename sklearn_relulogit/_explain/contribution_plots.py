@@ -19,7 +19,6 @@ from .bars import (
     wrap_with_value,
 )
 from .contributions import Contributions, contributions
-from .explained import output_of_class, split_model
 from .frames import (
     Table,
     as_table,
@@ -29,6 +28,7 @@ from .frames import (
     take_rows,
     with_columns_of,
 )
+from .network import Network, output_of_class
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -665,7 +665,7 @@ def _mean_prediction(
     estimator: BaseEstimator, found: Contributions, j: int, class_label: Any
 ) -> tuple[np.ndarray, np.ndarray]:
     """The mean log-odds if all rows had one value of a column, centred, over values."""
-    split = split_model(estimator)
+    network = Network.of(estimator)
     k, _ = output_of_class(found.classes, class_label)
     x = numbers(found.column_values(j))
     assert x is not None
@@ -683,7 +683,7 @@ def _mean_prediction(
     for i in order:
         at = take_rows(found.X, np.full(len(some), i))
         moved = with_columns_of(rows, at, moved_column)
-        logits = split.classifier.decision_function(split.transform(moved))
+        logits = network.classifier.decision_function(network.transform(moved))
         means.append((logits if logits.ndim == 1 else logits[:, k]).mean())
     of_rows = np.interp(x[present], x[order], means).mean() if len(order) else 0.0
     return x[order], np.array(means) - of_rows

@@ -19,8 +19,8 @@ from sklearn.utils import Bunch, gen_batches
 
 from .._optional import optional_import
 from .columns import CONSTANT
-from .explained import Encoding, ExplainedModel, dense, output_of_class, split_model
 from .frames import Table, as_one_or_more_rows, as_table, as_text, column, take_rows
+from .network import Encoded, Network, dense, output_of_class
 
 # A pandas.DataFrame; pandas has no types.
 DataFrame: TypeAlias = Any
@@ -397,49 +397,49 @@ default=None
     >>> bool(np.allclose(logits, model.decision_function(X)))
     True
     """
-    split = split_model(model)
+    network = Network.of(model)
     table = as_table(X)
-    encoding = split.encode(table)
+    encoded = network.encode(table)
     reference_row = None
     if reference is None:
-        r = split.classifier.feature_mean_
+        r = network.classifier.feature_mean_
     elif isinstance(reference, str):
         if reference != "absolute":
             raise ValueError(
                 "reference must be None, 'absolute', or a row or rows of the user's "
                 f"columns. Got {reference!r}."
             )
-        r = np.zeros(len(encoding.column_of_feature))
+        r = np.zeros(len(encoded.column_of_feature))
     else:
         rows = as_one_or_more_rows(reference)
-        r = dense(split.transform(rows)).mean(axis=0, dtype=np.float64)
-        if len(r) != len(encoding.column_of_feature):
+        r = dense(network.transform(rows)).mean(axis=0, dtype=np.float64)
+        if len(r) != len(encoded.column_of_feature):
             raise ValueError(
                 "reference must have the columns of X, of which there are "
                 f"{table.shape[1]}. Got {rows.shape[1]}."
             )
-    names = split.columns(table)
+    names = network.columns(table)
     if reference is not None and not isinstance(reference, str) and rows.shape[0] == 1:
         reference_row = np.array(
             [column(rows, j, name)[0] for j, name in enumerate(names)], dtype=object
         )
-    values, baseline = _against(split, encoding, r)
+    values, baseline = _against(network, encoded, r)
     return Contributions(
         values,
         baseline,
         np.array(names, dtype=object),
         table,
-        split.classifier.classes_,
+        network.classifier.classes_,
         reference_row,
     )
 
 
 def _against(
-    split: ExplainedModel, encoding: Encoding, r: np.ndarray
+    network: Network, encoded: Encoded, r: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Values and baselines against the features r, (n_features,)."""
-    Z, clf = encoding.features, split.classifier
-    constant = encoding.column_of_feature == CONSTANT
+    Z, clf = encoded.features, network.classifier
+    constant = encoded.column_of_feature == CONSTANT
     step = max(COEFFICIENTS // (clf.n_outputs_ * len(r)), 1)
     values, baselines = [], []
     for rows in gen_batches(Z.shape[0], step):
@@ -449,7 +449,7 @@ def _against(
         if coef.ndim == 3:
             z = z[:, np.newaxis]
         at = np.where(constant, z, r)
-        values.append(encoding.by_column(coef * (z - at)))
+        values.append(encoded.by_column(coef * (z - at)))
         baselines.append((coef * at).sum(axis=-1) + intercept)
     dtype = coef.dtype
     return np.concatenate(values).astype(dtype), np.concatenate(baselines).astype(dtype)

@@ -31,13 +31,6 @@ def take_rows(X: Table, rows: slice | np.ndarray) -> Table:
     return X.iloc[rows] if is_pandas(X) else X[rows]
 
 
-def take_columns(X: Table, columns: np.ndarray, names: Any) -> Table:
-    """Some columns, by their names where X is a frame and these are known."""
-    if names is not None and hasattr(X, "columns"):
-        return X[[names[j] for j in columns]]
-    return X.iloc[:, columns] if is_pandas(X) else X[:, columns]
-
-
 def column(X: Table, j: int, name: str) -> np.ndarray:
     """The values of a column, by its name where X is a frame."""
     if hasattr(X, "columns"):
@@ -77,6 +70,17 @@ def numbers(values: np.ndarray) -> np.ndarray | None:
             found[~missing] = values[~missing].astype(np.float64)
             return found
     return None
+
+
+def table_of_numbers(X: Table, names: list[str]) -> np.ndarray:
+    """The named columns of X as floats, with NaN in those that hold no numbers."""
+    if not hasattr(X, "columns"):
+        X = np.asarray(X.toarray() if issparse(X) else X)
+        if X.dtype.kind in "biuf":
+            return np.asarray(X, dtype=np.float64)
+    found = [numbers(column(X, j, name)) for j, name in enumerate(names)]
+    gap = np.full(X.shape[0], np.nan)
+    return np.column_stack([gap if values is None else values for values in found])
 
 
 def with_columns_of(X: Table, other: Table, columns: np.ndarray) -> Table:

@@ -10,26 +10,9 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import validate_data
 
-from .._model.arrays import Matrix
 from .._model.likelihood import likelihood_of
-from .bars import (
-    BOX_STYLE,
-    bar_figure,
-    figure_and_axes,
-    finish_bars,
-    signed_colours,
-    wrap,
-    wrap_with_value,
-)
-from .contributions import contributions
-from .explained import (
-    check_feature_names,
-    check_scaled_names,
-    class_codes,
-    output_of_class,
-    split_model,
-)
-from .frames import as_table, as_text, column, column_names
+from .bars import figure_and_axes
+from .network import Network, check_feature_names, class_codes
 from .polygons import boundary_segments, decision_pieces, linear_cells
 
 if TYPE_CHECKING:
@@ -129,7 +112,7 @@ class LossCurveDisplay:
         TypeError, NotFittedError
             If there is no fitted classifier.
         """
-        clf = split_model(estimator).classifier
+        clf = Network.of(estimator).classifier
         validation = clf.validation_loss_curve_
         best = None
         if clf.early_stopping and validation:
@@ -178,222 +161,6 @@ class LossCurveDisplay:
             self.ax_.axvline(self.best_iteration, color="grey", ls=":", label=label)
         self.ax_.set(xlabel="Iteration", ylabel="Mean loss (nats)")
         self.ax_.legend()
-        return self
-
-
-@dataclass(eq=False, repr=False)
-class LocalCoefficientsDisplay:
-    """Local coefficients: bars for one row, their spread over several.
-
-    Make it with :meth:`from_estimator`; the parameters become attributes.
-
-    Parameters
-    ----------
-    coef : array-like of shape (n_samples, n_features)
-        The coefficients of each row, of one output.
-
-    feature_names : array-like of str of shape (n_features,)
-        Names of the features.
-
-    output_name : str
-        The output that the coefficients explain, for the axis.
-
-    values : array-like of shape (n_features,), default=None
-        The features of the row, if it is one, written beside their names.
-
-    unit : str, default="unit"
-        The change of a feature that a coefficient stands for, for the axis.
-
-    sizes : array-like of shape (n_features,), default=None
-        What the features are sorted by, the largest first; by default the mean
-        absolute coefficient.
-
-    Attributes
-    ----------
-    ax_ : matplotlib Axes
-        Axes with the plot.
-
-    figure_ : matplotlib Figure
-        Figure with the plot.
-
-    bars_ : matplotlib BarContainer or None
-        The bars, for one row.
-
-    boxes_ : dict of lists of matplotlib artists or None
-        What matplotlib's ``boxplot`` returns, for several rows.
-
-    order_ : ndarray of shape (n_shown,)
-        Indices of the features shown, from top to bottom.
-
-    See Also
-    --------
-    ReLULogisticClassifier.local_linear : The coefficients.
-
-    Examples
-    --------
-    >>> from sklearn.datasets import load_breast_cancer
-    >>> from sklearn.pipeline import make_pipeline
-    >>> from sklearn.preprocessing import StandardScaler
-    >>> from sklearn_relulogit import LocalCoefficientsDisplay, ReLULogisticClassifier
-    >>> X, y = load_breast_cancer(return_X_y=True, as_frame=True)
-    >>> model = make_pipeline(
-    ...     StandardScaler(), ReLULogisticClassifier((10,), random_state=0)
-    ... ).fit(X, y)
-    >>> display = LocalCoefficientsDisplay.from_estimator(model, X, scaled=True)
-    >>> len(display.order_)
-    10
-    """
-
-    coef: ArrayLike
-    _: KW_ONLY
-    feature_names: ArrayLike
-    output_name: str
-    values: ArrayLike | None = None
-    unit: str = "unit"
-    sizes: ArrayLike | None = None
-
-    @classmethod
-    def from_estimator(
-        cls,
-        estimator: BaseEstimator,
-        X: Matrix,
-        *,
-        class_label: float | str | None = None,
-        scaled: bool = False,
-        feature_names: ArrayLike | None = None,
-        max_features: int | None = 10,
-        ax: "Axes | None" = None,
-        **kwargs: Any,
-    ) -> Self:
-        """Plot the local coefficients of a fitted model at one or several rows.
-
-        Parameters
-        ----------
-        estimator : fitted estimator
-            As for :func:`local_linear`.
-
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The rows: one gives bars, several give boxes.
-
-        class_label : int, float, bool or str, default=None
-            The class whose logit is explained, where there are more than two. For two
-            classes it is always the log-odds of the second.
-
-        scaled : bool, default=False
-            Whether to plot the coefficients of the features that the classifier sees,
-            scaled or encoded, which can be compared with each other, and not those of
-            the columns in their own units. Behind a
-            :class:`~sklearn.preprocessing.StandardScaler` they are changes per standard
-            deviation.
-
-        feature_names : array-like of str of shape (n_features,), default=None
-            Names of the features. By default those seen in fit, or x0, x1, ...
-
-        max_features : int or None, default=10
-            How many features to show: those that contribute most (see
-            :func:`contributions`) or, if scaled, have the largest mean absolute
-            coefficient. None for all.
-
-        ax : matplotlib Axes, default=None
-            Axes to plot on; by default those of a new figure.
-
-        **kwargs : dict
-            Passed to matplotlib's ``barh`` or ``boxplot``.
-
-        Returns
-        -------
-        display : LocalCoefficientsDisplay
-            The plotted display.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-
-        ValueError
-            If `class_label` is missing or unknown, or X is not what the model takes.
-
-        TypeError, NotFittedError
-            If the model is not fitted or does more than scale.
-        """
-        model = split_model(estimator)
-        X = as_table(X)
-        output, output_name = output_of_class(model.classifier.classes_, class_label)
-        coef, _ = model.local_linear(X, scaled=scaled)
-        if scaled:
-            names, table = check_scaled_names(feature_names, model), model.transform(X)
-            sizes = None
-        else:
-            names, table = check_feature_names(feature_names, model), X
-            found = contributions(estimator, X)
-            sizes = np.abs(found.of_class(class_label)[0]).mean(axis=0)
-        known = column_names(table) or list(names)
-        if not scaled and column_names(X):
-            known = model.columns(X)
-        values = None
-        if len(coef) == 1:
-            values = [column(table, j, name)[0] for j, name in enumerate(known)]
-        display = cls(
-            coef[:, output] if coef.ndim == 3 else coef,
-            feature_names=names,
-            output_name=output_name,
-            values=values,
-            unit="scaled unit" if scaled and model.steps else "unit",
-            sizes=sizes,
-        )
-        return display.plot(ax=ax, max_features=max_features, **kwargs)
-
-    def plot(
-        self, ax: "Axes | None" = None, *, max_features: int | None = 10, **kwargs: Any
-    ) -> Self:
-        """Plot the coefficients.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Axes to plot on; by default those of a new figure.
-
-        max_features : int or None, default=10
-            How many features to show: those that contribute most (see
-            :func:`contributions`) or, if scaled, have the largest mean absolute
-            coefficient. None for all.
-
-        **kwargs : dict
-            Passed to matplotlib's ``barh`` or ``boxplot``.
-
-        Returns
-        -------
-        self : LocalCoefficientsDisplay
-            The plotted display.
-        """
-        coef = np.asarray(self.coef)
-        sizes = np.abs(coef).mean(axis=0) if self.sizes is None else self.sizes
-        self.order_ = np.argsort(-np.asarray(sizes), kind="stable")[:max_features]
-        coef = coef[:, self.order_]
-        labels = [str(name) for name in np.asarray(self.feature_names)[self.order_]]
-        if self.values is not None:
-            shown = np.asarray(self.values, dtype=object)[self.order_]
-            pairs = zip(labels, shown, strict=True)
-            labels = [wrap_with_value(n, f"= {as_text(value)}") for n, value in pairs]
-        else:
-            labels = [wrap(label) for label in labels]
-        self.figure_, self.ax_ = bar_figure(type(self), ax, labels)
-        positions = np.arange(len(labels))
-        self.bars_ = self.boxes_ = None
-        numbers = None
-        if len(coef) == 1:
-            rows = "one row"
-            colours = signed_colours(coef[0])
-            style: dict[str, Any] = {"color": colours, "height": 0.62} | kwargs
-            self.bars_ = self.ax_.barh(positions, coef[0], **style)
-            numbers = [f"{value:+.3g}" for value in coef[0]]
-        else:
-            rows = f"{len(coef)} rows\n(whiskers: 5 % to 95 %)"
-            style = BOX_STYLE | kwargs
-            self.boxes_ = self.ax_.boxplot(coef, positions=positions, **style)
-        finish_bars(self.ax_, labels, numbers)
-        self.ax_.set_xlabel(f"Change of the {self.output_name}\nper {self.unit} (nats)")
-        self.ax_.set_title(f"Local coefficients of {rows}")
         return self
 
 
@@ -501,9 +268,8 @@ class LinearRegionsDisplay:
         Parameters
         ----------
         estimator : fitted estimator
-            A :class:`ReLULogisticClassifier`, or a :class:`~sklearn.pipeline.Pipeline`
-            that ends with one and before it only scales (see :func:`fold_scaling`),
-            or a fitted search over either.
+            As for :func:`.to_mlp_classifier`: before the classifier may be scalers,
+            imputation and a :class:`PiecewiseLinearEncoder`.
 
         X : array-like of shape (n_samples, n_features)
             Data, as the model takes them; they are drawn, and the axes span their
@@ -546,14 +312,14 @@ class LinearRegionsDisplay:
             it should be.
 
         TypeError, NotFittedError
-            If the model is not fitted or does more than scale.
+            If the model is not fitted, or a step is of another kind.
 
         Notes
         -----
         It takes time for each region. A hundred units in one layer make some thousand
         regions and take about a second.
         """
-        model = split_model(estimator)
+        model = Network.of(estimator)
         classes = model.classifier.classes_
         names = check_feature_names(feature_names, model)
         shown = _two_features(features, names)

@@ -10,16 +10,8 @@ import reprlib
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import (
-    MaxAbsScaler,
-    MinMaxScaler,
-    RobustScaler,
-    StandardScaler,
-)
-from sklearn.utils.validation import check_is_fitted
 
-SCALERS = (StandardScaler, MinMaxScaler, MaxAbsScaler, RobustScaler)
+from .piecewise import NotPiecewise, Piecewise, fold
 
 
 def fold_scaling(
@@ -92,74 +84,35 @@ def fold_scaling(
             f"coef of shape {coef.shape} needs an intercept of shape "
             f"{coef.shape[:-1]}. Got one of shape {intercept.shape}."
         )
-    # In float64, since the mean of a feature is often much larger than its spread.
-    folded, shifted = coef.astype(np.float64), intercept.astype(np.float64)
-    for step in reversed(scaling_steps(scaler)):
-        a, t = slope_and_shift(step)
-        if len(a) != coef.shape[-1]:
-            raise ValueError(
-                f"{type(step).__name__} scales {len(a)} features, but coef has "
-                f"{coef.shape[-1]}."
-            )
-        shifted += folded @ t
-        folded *= a
-    return folded.astype(coef.dtype), shifted.astype(intercept.dtype)
-
-
-def scaling_steps(scaler: BaseEstimator | str | None) -> list[BaseEstimator]:
-    """The fitted scalers of a pipeline in order, or the one scaler that is given.
-
-    Raises
-    ------
-    TypeError
-        If a step is no scaler that can be folded.
-
-    ValueError
-        If a scaler clips.
-
-    NotFittedError
-        If a scaler is not fitted.
-    """
-    if isinstance(scaler, Pipeline):
-        return [step for _, part in scaler.steps for step in scaling_steps(part)]
-    if scaler is None or scaler == "passthrough":
-        return []
-    if not isinstance(scaler, SCALERS):
-        raise TypeError(
-            "Explain what follows the steps that do not scale: pipeline[1:] with "
-            "pipeline[:1].transform(X), where the first of them is such a step. Only "
-            "a StandardScaler, MinMaxScaler, MaxAbsScaler or RobustScaler, a Pipeline "
-            "of those or 'passthrough' can be folded back to the features before it. "
-            f"Got {_short(scaler)}."
-        )
-    if getattr(scaler, "clip", False):
+    try:
+        z = fold(scaler, Piecewise.lines(np.arange(coef.shape[-1]), 1.0))
+    except NotPiecewise as other:
+        raise TypeError(_advice(other.step)) from None
+    if not z.is_affine:
         raise ValueError(
-            f"Use {type(scaler).__name__}(clip=False): this one clips, which is not "
-            "affine, so it cannot be folded back to the features before it."
+            f"Use scalers that do not clip, such as MinMaxScaler(clip=False): "
+            f"{type(scaler).__name__} is not affine, so it cannot be folded back to "
+            "the features before it."
         )
-    check_is_fitted(scaler)
-    return [scaler]
+    if not np.array_equal(z.column, np.arange(coef.shape[-1])):
+        raise TypeError(_advice(scaler))
+    slope = z.slopes[:, 0]
+    # In float64, since the mean of a feature is often much larger than its spread.
+    shifted = intercept + coef @ (z.value - slope * z.at)
+    return (coef * slope).astype(coef.dtype), np.asarray(shifted, dtype=intercept.dtype)
 
 
-def slope_and_shift(scaler: BaseEstimator) -> tuple[np.ndarray, np.ndarray]:
-    """The a and t, (n_features,), of z = a * x + t."""
-    match scaler:
-        case MinMaxScaler():
-            return scaler.scale_, scaler.min_
-        case StandardScaler(with_mean=True):
-            centre = scaler.mean_
-        case RobustScaler(with_centering=True):
-            centre = scaler.center_
-        case _:
-            centre = np.zeros(scaler.n_features_in_)
-    a = np.ones_like(centre) if scaler.scale_ is None else 1 / scaler.scale_
-    return a, -a * centre
-
-
-def _short(step: BaseEstimator | str) -> str:
-    """A step in a message: the representation of an estimator may take many lines."""
+def _advice(step: BaseEstimator | str) -> str:
+    # The representation of an estimator may take many lines.
     name = type(step).__name__
-    return f"a {name}" if isinstance(step, BaseEstimator) else reprlib.repr(step)
+    step = f"a {name}" if isinstance(step, BaseEstimator) else reprlib.repr(step)
+    return (
+        "Explain what follows the steps that do not scale: pipeline[1:] with "
+        "pipeline[:1].transform(X), where the first of them is such a step. Only a "
+        "StandardScaler, MinMaxScaler, MaxAbsScaler or RobustScaler, a Pipeline of "
+        "those or 'passthrough' can be folded back to the features before it. Got "
+        f"{step}."
+    )
 
 
 def _as_floating(values: ArrayLike) -> np.ndarray:
