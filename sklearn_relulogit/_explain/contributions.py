@@ -9,7 +9,6 @@ In brackets are the contributions of the columns j; the rest is the baseline. No
 sampled, and no step needs a slope.
 """
 
-import html
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -254,57 +253,6 @@ class Contributions:
             importances=sizes.T,
         )
 
-    def _repr_html_(self) -> str:
-        if len(self) == 1:
-            return "".join(self._html_of_row(*output) for output in self._outputs())
-        found = self.importances()
-        mean, std = found.importances_mean, found.importances_std
-        order = np.argsort(-mean, kind="stable")[:10]
-        rows = [
-            (self.columns[j], f"{mean[j]:.3f}", f"{std[j]:.3f}", mean[j]) for j in order
-        ]
-        heads = ("column", "mean absolute contribution", "standard deviation")
-        left = len(self.columns) - len(rows)
-        note = f" and {left} columns more" if left else ""
-        return _html_table(f"Contributions of {len(self)} rows{note}", heads, rows)
-
-    def _html_of_row(self, name: str, class_label: Any) -> str:
-        values, baseline, _ = self.of_class(class_label)
-        rows: list[tuple[Any, ...]] = [
-            (text, f"{values[0, j]:+.3f}", values[0, j])
-            for j, text in self.reasons(0, class_label)[:10]
-        ]
-        left = values[0].sum() - sum(row[-1] for row in rows)
-        if len(self.columns) > len(rows):
-            others = f"{len(self.columns) - len(rows)} other columns"
-            rows.append((others, f"{left:+.3f}", left))
-        rows.append(("baseline", f"{baseline[0]:+.3f}", 0.0))
-        total = baseline[0] + values[0].sum()
-        title = f"{name[0].upper()}{name[1:]}: {total:+.3f}"
-        return _html_table(title, ("column", "contribution"), rows)
-
-
-def _html_table(title: str, heads: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
-    """A table whose last column is drawn as bars."""
-    largest = max((abs(row[-1]) for row in rows), default=0) or 1
-    lines = []
-    for *cells, size in rows:
-        colour = "#d62728" if size > 0 else "#1f77b4"
-        width = 8 * abs(size) / largest
-        first, *others = (html.escape(cell) for cell in cells)
-        lines.append(
-            f'<tr><th scope="row" style="text-align:left">{first}</th>'
-            + "".join(f'<td style="text-align:right">{cell}</td>' for cell in others)
-            + '<td style="text-align:left"><div style="'
-            f"background:{colour};width:{width:.2f}em;height:.8em"
-            '"></div></td></tr>'
-        )
-    head = "".join(f'<th scope="col">{html.escape(text)}</th>' for text in heads)
-    return (
-        f"<table><caption>{html.escape(title)}</caption>"
-        f"<thead><tr>{head}<td></td></tr></thead><tbody>{''.join(lines)}</tbody></table>"
-    )
-
 
 def contributions(
     model: BaseEstimator,
@@ -342,7 +290,7 @@ default=None
     Returns
     -------
     contributions : Contributions
-        `values`, `baseline` and `columns`, tables, text, and an HTML representation.
+        `values`, `baseline` and `columns`, and the same as a table and as text.
         ``values.sum(axis=-1) + baseline`` is the classifier's decision function, to
         rounding.
 

@@ -74,10 +74,11 @@ def numbers(values: np.ndarray) -> np.ndarray | None:
 
 def table_of_numbers(X: Table, names: list[str]) -> np.ndarray:
     """The named columns of X as floats, with NaN in those that hold no numbers."""
-    if not hasattr(X, "columns"):
-        X = np.asarray(X.toarray() if issparse(X) else X)
-        if X.dtype.kind in "biuf":
-            return np.asarray(X, dtype=np.float64)
+    if issparse(X):
+        return np.asarray(X.toarray(), dtype=np.float64)
+    in_order = not hasattr(X, "columns") or list(X.columns) == names
+    if in_order and np.asarray(X[:1]).dtype.kind in "biuf":
+        return np.asarray(X, dtype=np.float64)
     found = [numbers(column(X, j, name)) for j, name in enumerate(names)]
     gap = np.full(X.shape[0], np.nan)
     return np.column_stack([gap if values is None else values for values in found])

@@ -42,6 +42,8 @@ from .frames import (
 )
 from .piecewise import NotPiecewise, Piecewise, fold
 
+WRAPPERS = CalibratedClassifierCV, FixedThresholdClassifier, TunedThresholdClassifierCV
+
 # Rows by which it is checked that a step does treat its columns one by one.
 CHECKED_ROWS = 20
 
@@ -134,26 +136,21 @@ class Network:
             end = cls.of(last, **again)
             kept = [(name, step) for name, step in steps if not is_left_out(step)]
             return replace(end, steps=kept + end.steps)
-        thresholds = FixedThresholdClassifier, TunedThresholdClassifierCV
-        if not same_predictions and isinstance(model, thresholds):
+        if not same_predictions and isinstance(model, WRAPPERS):
             check_is_fitted(model)
-            return cls.of(model.estimator_)
-        if not same_predictions and isinstance(model, CalibratedClassifierCV):
-            check_is_fitted(model)
-            return cls.of(_calibrated(model))
+            return cls.of(_within(model))
         if not isinstance(model, BaseReLULogistic):
-            wrappers = "" if same_predictions else ", calibration or threshold"
+            others = "" if same_predictions else ", calibration or threshold"
             raise TypeError(
                 "The model must be a ReLULogisticClassifier, a Pipeline that ends with "
-                f"one, or a fitted search{wrappers} of these. Got "
-                f"{type(model).__name__}."
+                f"one, or a fitted search{others} of these. Got {type(model).__name__}."
             )
         return cls([], model.on_host())
 
     @property
     def first_step(self) -> BaseEstimator:
         """The step that knows the number and the names of the user's columns."""
-        return [*(step for _, step in self.steps), self.classifier][0]
+        return self.steps[0][1] if self.steps else self.classifier
 
     def columns(self, X: Table) -> list[str]:
         """The names of the user's columns: of the fit, or of X, or x0, x1, ..."""
@@ -265,7 +262,7 @@ class Network:
         slope = np.where(gap, 0.0, f.slope(x))
         shift = Z - slope * np.where(slope == 0, 0.0, x)
         piece = np.where(gap, -1, f.piece(x))
-        key = np.hstack([piece, Z[:, f.jumps]], dtype=np.float64) + 0.0
+        key = np.ascontiguousarray(np.hstack([piece, Z[:, f.jumps]]), np.float64)
         return Pieces(slope, shift, key.view(np.uint8))
 
     def local_linear(self, X: Table) -> tuple[np.ndarray, np.ndarray]:
@@ -415,8 +412,10 @@ def _unfolded_message(what: str) -> str:
     )
 
 
-def _calibrated(model: CalibratedClassifierCV) -> BaseEstimator:
-    """The one estimator that a calibration goes by."""
+def _within(model: BaseEstimator) -> BaseEstimator:
+    """The one estimator whose predictions a calibration or threshold goes by."""
+    if not isinstance(model, CalibratedClassifierCV):
+        return model.estimator_
     calibrated = model.calibrated_classifiers_
     if len(calibrated) > 1:
         raise TypeError(
@@ -425,21 +424,6 @@ def _calibrated(model: CalibratedClassifierCV) -> BaseEstimator:
             "ensemble=False, or of a FrozenEstimator, it has one."
         )
     return calibrated[0].estimator
-
-
-def check_feature_names(names: ArrayLike | None, network: Network) -> np.ndarray:
-    """The given names of the features; by default those seen in fit, or x0, x1, ..."""
-    n_features = network.n_features
-    if names is None:
-        default = [f"x{j}" for j in range(n_features)]
-        names = getattr(network.first_step, "feature_names_in_", default)
-    names = np.asarray(names, dtype=object)
-    if names.shape != (n_features,):
-        raise ValueError(
-            f"feature_names must hold a name for each of the {n_features} features. "
-            f"Got an array of shape {names.shape}."
-        )
-    return names
 
 
 def class_codes(y: ArrayLike, X: Matrix, classes: np.ndarray) -> np.ndarray:

@@ -6,11 +6,14 @@ and intervals jump, and have slope 0 elsewhere. What is composed of these is of 
 kind, so a whole pipeline is: this is what local coefficients and exports read.
 """
 
+import reprlib
 import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 from sklearn.feature_selection import SelectorMixin
 from sklearn.frozen import FrozenEstimator
@@ -115,25 +118,20 @@ class Piecewise(NamedTuple):
     @property
     def is_identity(self) -> np.ndarray:
         """Whether each feature is its column."""
-        straight: np.ndarray = (self.slopes == 1).all(axis=1)
-        return straight & (self.at == self.value)
+        straight = (self.slopes == 1).all(axis=1)
+        return np.asarray(straight & (self.at == self.value))
 
     def is_gap(self, x: np.ndarray) -> np.ndarray:
         """Whether a feature has a gap, where the columns of the features are x."""
-        is_gap: np.ndarray = np.isnan(x) | (x == self.marker)
-        return is_gap
+        return np.asarray(np.isnan(x) | (x == self.marker))
 
     def piece(self, x: np.ndarray) -> np.ndarray:
         """How many knots of each feature lie to the left of x, (..., n_features)."""
-        passed = np.zeros(x.shape, dtype=int)
-        for knots in self.knots.T:
-            passed += x > knots
-        return passed
+        return np.asarray((x[..., np.newaxis] > self.knots).sum(axis=-1))
 
     def slope(self, x: np.ndarray) -> np.ndarray:
         """The slopes at x, (..., n_features); at a knot that to its left."""
-        slopes: np.ndarray = self.slopes[np.arange(len(self.slopes)), self.piece(x)]
-        return slopes
+        return np.asarray(self.slopes[np.arange(len(self.slopes)), self.piece(x)])
 
     def on_line(self, x: np.ndarray) -> np.ndarray:
         """The features at x, (..., n_features), none of which is a gap."""
@@ -188,8 +186,8 @@ def _ends(knots: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def fold(step: Any, f: Piecewise, n_outputs: int | None = None) -> Piecewise:
     """The outputs of a fitted step, as functions of the columns of its inputs f.
 
-    A step is known by the class that defines its `transform`. The functions of numbers
-    are compared with what it does, so that a subclass is read right or refused.
+    A step is known by the class that defines its `transform`. A subclass that inherits
+    it is compared with what it does, so that it is read right or refused.
 
     Raises
     ------
@@ -223,15 +221,17 @@ def fold(step: Any, f: Piecewise, n_outputs: int | None = None) -> Piecewise:
             f"{len(f.column)}."
         )
     own = KNOWN[kind](step, column_of_output(step, len(f.column), n_outputs))
-    seen = f.take(own.column)
-    moved = ~(np.isnan(own.marker) | seen.is_identity)
-    if moved.any() or not (KNOWN[kind] in (_copied, _jumps) or _agrees(step, own)):
+    marked = ~(np.isnan(own.marker) | f.take(own.column).is_identity)
+    inherited = type(step) is not kind or "transform" in vars(step)
+    if marked.any() or (inherited and not _agrees(step, own)):
         raise NotPiecewise(step)
     return f.then(own)
 
 
 def _agrees(step: Any, own: Piecewise) -> bool:
     """Whether a step does what its functions say, far away and in gaps too."""
+    if own.jumps.any():
+        return True
     unit = np.ones(step.n_features_in_)
     at = np.zeros(step.n_features_in_)
     at[own.column] = own.at
@@ -324,3 +324,101 @@ KNOWN: dict[type, Callable[[Any, np.ndarray], Piecewise]] = {
     **dict.fromkeys([Binarizer, KBinsDiscretizer, MissingIndicator], _jumps),
     **dict.fromkeys([OneHotEncoder, OrdinalEncoder, TargetEncoder], _jumps),
 }
+
+
+def fold_scaling(
+    coef: ArrayLike, intercept: ArrayLike, scaler: BaseEstimator | str | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Coefficients and intercepts for the features before scaling.
+
+    An affine function of scaled features, such as the `coef_` of a linear model behind
+    a scaler or what :meth:`ReLULogisticClassifier.local_linear` returns, is rewritten
+    as the same function of the features before scaling, in their own units.
+
+    Parameters
+    ----------
+    coef : array-like of shape (..., n_features)
+        Coefficients of the scaled features.
+
+    intercept : array-like of shape (...)
+        Intercepts.
+
+    scaler : fitted transformer
+        A :class:`~sklearn.preprocessing.StandardScaler`,
+        :class:`~sklearn.preprocessing.MinMaxScaler`,
+        :class:`~sklearn.preprocessing.MaxAbsScaler` or
+        :class:`~sklearn.preprocessing.RobustScaler`, or a
+        :class:`~sklearn.pipeline.Pipeline` of those, whose steps may also be
+        "passthrough".
+
+    Returns
+    -------
+    coef : ndarray of shape (..., n_features)
+        Coefficients of the features before scaling, of the floating type of `coef`.
+
+    intercept : ndarray of shape (...)
+        Intercepts.
+
+    Raises
+    ------
+    TypeError
+        If a step is no such scaler.
+
+    ValueError
+        If a scaler clips, which is not affine, or the number of features differs
+        from that of `coef`.
+
+    NotFittedError
+        If a scaler is not fitted.
+
+    See Also
+    --------
+    sklearn_relulogit.local_linear : Explains the rows given to a whole pipeline.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn_relulogit import fold_scaling
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> model = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, y)
+    >>> linear = model[-1]
+    >>> coef, intercept = fold_scaling(linear.coef_, linear.intercept_, model[0])
+    >>> bool(np.allclose(model.decision_function(X), X @ coef[0] + intercept))
+    True
+    """
+    coef, intercept = _as_floating(coef), _as_floating(intercept)
+    if coef.shape[:-1] != intercept.shape:
+        raise ValueError(
+            f"coef of shape {coef.shape} needs an intercept of shape "
+            f"{coef.shape[:-1]}. Got one of shape {intercept.shape}."
+        )
+    try:
+        z = fold(scaler, Piecewise.lines(np.arange(coef.shape[-1]), 1.0))
+        if not np.array_equal(z.column, np.arange(coef.shape[-1])):
+            raise NotPiecewise(scaler)
+    except NotPiecewise as other:
+        raise TypeError(
+            "Explain what follows the steps that do not scale: pipeline[1:] with "
+            "pipeline[:1].transform(X), where the first of them is such a step. Only a "
+            "StandardScaler, MinMaxScaler, MaxAbsScaler or RobustScaler, a Pipeline of "
+            "those or 'passthrough' can be folded back to the features before it. Got "
+            f"{reprlib.repr(other.step)}."
+        ) from None
+    if not z.is_affine:
+        raise ValueError(
+            "Use scalers that do not clip, such as MinMaxScaler(clip=False). This "
+            f"{type(scaler).__name__} is not affine, so it cannot be folded back."
+        )
+    slope = z.slopes[:, 0]
+    # In float64, since the mean of a feature is often much larger than its spread.
+    shifted = intercept + coef @ (z.value - slope * z.at)
+    return (coef * slope).astype(coef.dtype), np.asarray(shifted, dtype=intercept.dtype)
+
+
+def _as_floating(values: ArrayLike) -> np.ndarray:
+    array = np.asarray(values)
+    return array if array.dtype.kind == "f" else array.astype(np.float64)

@@ -17,7 +17,7 @@ from .._model.blocks import OrderedMap
 from .._model.parameters import Layers
 from .._optional import optional_import
 from .frames import Table, as_table, table_of_numbers
-from .network import Network, check_feature_names, class_codes
+from .network import Network, class_codes
 
 # A pandas.DataFrame; pandas has no types.
 DataFrame: TypeAlias = Any
@@ -90,7 +90,7 @@ class LinearRegions:
     def __repr__(self) -> str:
         n_samples, largest = len(self.labels), self.counts[0]
         single = np.sum(self.counts == 1)
-        active = self._unit_shares()
+        active = np.average(self.patterns, axis=0, weights=self.counts)
         always, never = np.sum(active == 1), np.sum(active == 0)
         lines = [
             f"LinearRegions: {len(self)} for {n_samples} rows; the largest has "
@@ -212,36 +212,6 @@ class LinearRegions:
         frame = pd.concat(frames, names=["class"])
         return frame.droplevel("class") if self.coef.ndim == 2 else frame
 
-    def units(self) -> DataFrame:
-        """At which share of the rows each hidden unit is active.
-
-        A unit that is active at all rows or at none makes no difference between
-        them: on these data the network is as flexible as the others make it.
-
-        Returns
-        -------
-        frame : pandas.DataFrame
-            Columns "layer" and "unit", both from 1, and "active", a share.
-
-        Raises
-        ------
-        ImportError
-            If pandas is not installed.
-        """
-        pd = _pandas()
-        sizes = self.hidden_layer_sizes
-        return pd.DataFrame(
-            {
-                "layer": np.repeat(np.arange(len(sizes)) + 1, sizes),
-                "unit": np.concatenate([np.arange(0), *map(np.arange, sizes)]) + 1,
-                "active": self._unit_shares(),
-            }
-        )
-
-    def _unit_shares(self) -> np.ndarray:
-        """The share of the rows at which each hidden unit is active."""
-        return np.average(self.patterns, axis=0, weights=self.counts)
-
     def _index(self, n_regions: int | None = None) -> Any:
         """The index of a table of the largest regions, or of each class in them."""
         pd = _pandas()
@@ -262,8 +232,6 @@ def linear_regions(
     model: BaseEstimator,
     X: Matrix,
     y: ArrayLike | None = None,
-    *,
-    feature_names: ArrayLike | None = None,
 ) -> LinearRegions:
     """Group the rows of a data set by the linear region of the network they lie in.
 
@@ -285,14 +253,11 @@ def linear_regions(
     y : array-like of shape (n_samples,), default=None
         Labels, to compare what is predicted in each region with what is the case.
 
-    feature_names : array-like of str of shape (n_features,), default=None
-        Names of the features. By default those seen in fit, or x0, x1, ...
-
     Returns
     -------
     regions : LinearRegions
         The regions with their rows and coefficients, by the features of X in their
-        own units, and tables of them: `summary`, `features`, `units`, `to_frame`.
+        own units, and tables of them: `summary`, `features`, `to_frame`.
 
     Raises
     ------
@@ -334,10 +299,10 @@ def linear_regions(
     """
     network = Network.of(model)
     clf = network.classifier
-    names = check_feature_names(feature_names, network)
     X = as_table(X)
     encoded = network.encode(X)
     pieces = network.pieces(X, encoded)
+    names = network.columns(X)
     codes = None if y is None else class_codes(y, X, clf.classes_)
 
     packed, first, labels, coef, intercept = over_rows(
@@ -364,8 +329,8 @@ def linear_regions(
         intercept=intercept,
         mean_proba=means(clf.predict_proba(encoded.features)),
         observed=None if codes is None else means(np.eye(n_classes)[codes]),
-        feature_names=names,
-        feature_std=_deviations(X, network.columns(X)),
+        feature_names=np.array(names, dtype=object),
+        feature_std=_deviations(X, names),
         classes=clf.classes_,
         hidden_layer_sizes=sizes,
     )
@@ -399,11 +364,8 @@ def _deviations(X: Table, names: list[str]) -> np.ndarray:
     """The standard deviation of each column; zero if it holds no numbers."""
     if issparse(X):
         return np.asarray(np.sqrt(StandardScaler(with_mean=False).fit(X).var_))
-    table = table_of_numbers(X, names)
-    known = ~np.isnan(table).all(axis=0)
-    deviations = np.zeros(len(names))
-    deviations[known] = np.nanstd(table[:, known], axis=0)
-    return deviations
+    found = np.ma.masked_invalid(table_of_numbers(X, names)).std(axis=0)
+    return np.ma.filled(found, 0.0)
 
 
 def _pandas() -> Any:
