@@ -192,9 +192,7 @@ class Mixing(MinMaxScaler):
 
 def test_a_subclass_that_mixes_columns_has_no_contributions():
     model = make_pipeline(Mixing(), network()).fit(X, Y)
-    with pytest.raises(
-        TypeError, match=r"\['mixing'\] should treat its columns"
-    ):
+    with pytest.raises(TypeError, match=r"\['mixing'\] should treat its columns"):
         contributions(model, X)
 
 
