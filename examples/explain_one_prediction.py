@@ -55,9 +55,9 @@ print(f"decision_function      {model.decision_function(row)[0]:.12f}")
 print(f"coef . x + intercept   {coef[0] @ value + intercept[0]:.12f}")
 
 # %%
-# In its own units a coefficient says what one more unit does, so coefficients of different
-# features do not compare. Contributions do: they say what the features of this row add
-# to its log-odds, against the mean of the training data.
+# In its own units a coefficient says what one more unit does, so coefficients of
+# different features do not compare. Contributions do: they say what the features of
+# this row add to its log-odds, against the mean of the training data.
 
 ContributionsDisplay.from_estimator(model, row, max_columns=8)
 

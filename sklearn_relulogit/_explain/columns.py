@@ -11,7 +11,7 @@ column of its input. This is read from the public fitted attributes of the step:
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
 import numpy as np
 from sklearn.compose import ColumnTransformer
@@ -48,13 +48,9 @@ class ColumnsMixed(Exception):
         self.step, self.reason = step, reason
 
 
-class Part(NamedTuple):
-    """A transformer in a ColumnTransformer or FeatureUnion, and its columns."""
-
-    step: Any
-    columns: np.ndarray
-    n_outputs: int | None
-    weight: float
+# A transformer in a ColumnTransformer or FeatureUnion, its columns, the number of its
+# outputs where it is known, and its weight.
+Part: TypeAlias = tuple[Any, np.ndarray, int | None, float]
 
 
 def is_left_out(step: Any) -> bool:
@@ -225,7 +221,7 @@ def parts_of(step: ColumnTransformer | FeatureUnion, n_columns: int) -> list[Par
     if isinstance(step, FeatureUnion):
         every = np.arange(n_columns)
         return [
-            Part(part, every, None, weights.get(name, 1.0))
+            (part, every, None, weights.get(name, 1.0))
             for name, part in step.transformer_list
             if part != "drop"
         ]
@@ -236,7 +232,7 @@ def parts_of(step: ColumnTransformer | FeatureUnion, n_columns: int) -> list[Par
         if len(taken) and not (isinstance(part, str) and part == "drop"):
             outputs = step.output_indices_[name]
             width = outputs.stop - outputs.start
-            one = Part(part, taken, width, weights.get(name, 1.0))
+            one = part, taken, width, weights.get(name, 1.0)
             parts.append((outputs.start, one))
     return [part for _, part in sorted(parts, key=lambda pair: pair[0])]
 
@@ -253,7 +249,7 @@ def needs_check(step: Any, n_columns: int) -> bool:
             return any(needs_check(part, n_columns) for _, part in step.steps)
         case FeatureUnion() | ColumnTransformer():
             parts = parts_of(step, n_columns)
-            return any(needs_check(part.step, len(part.columns)) for part in parts)
+            return any(needs_check(part, len(taken)) for part, taken, *_ in parts)
         case FrozenEstimator():
             return needs_check(step.estimator, n_columns)
         case FunctionTransformer():

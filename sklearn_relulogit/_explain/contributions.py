@@ -18,7 +18,15 @@ from sklearn.utils import Bunch, gen_batches
 
 from .._optional import optional_import
 from .columns import CONSTANT
-from .frames import Table, as_one_or_more_rows, as_table, as_text, column, take_rows
+from .frames import (
+    Table,
+    as_one_or_more_rows,
+    as_table,
+    as_text,
+    column,
+    column_index,
+    take_rows,
+)
 from .network import Encoded, Network, dense, output_of_class
 
 # A pandas.DataFrame; pandas has no types.
@@ -130,27 +138,15 @@ class Contributions:
         return self.values[:, k], self.baseline[:, k], name
 
     def column_values(self, name: int | str) -> np.ndarray:
-        """The values of a column of the rows, by its name or index."""
-        j = self.column_index(name)
-        return column(self.X, j, self.columns[j])
-
-    def column_index(self, name: int | str) -> int:
-        """The index of a column that is given by its name or index.
+        """The values of a column of the rows, by its name or index.
 
         Raises
         ------
         ValueError
             If there is no such column.
         """
-        known = self.columns.tolist()
-        if name in known:
-            return int(known.index(name))
-        if isinstance(name, int | np.integer) and 0 <= name < len(known):
-            return int(name)
-        raise ValueError(
-            "column must be the name of a column, or an index from 0 to "
-            f"{len(known) - 1}. Got {name!r}."
-        )
+        j = column_index(name, self.columns.tolist())
+        return column(self.X, j, self.columns[j])
 
     def values_in_words(self, row: int = 0) -> list[str]:
         """The value of each column in a row, such as "2 instead of 0"."""

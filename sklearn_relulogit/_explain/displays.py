@@ -24,6 +24,7 @@ from .frames import (
     Table,
     as_table,
     as_text,
+    column_index,
     numbers,
     position,
     take_rows,
@@ -360,7 +361,11 @@ class LinearRegionsDisplay:
         model = Network.of(estimator)
         classes = model.classifier.classes_
         names = model.columns(as_table(X))
-        shown = _two_features(features, names)
+        shown = [column_index(feature, names) for feature in features]
+        if len(shown) != 2 or shown[0] == shown[1]:
+            raise ValueError(
+                f"features must be two different columns of X. Got {features!r}."
+            )
         points = validate_data(model.first_step, X, dtype=np.float64, reset=False)
         reference = np.median(points, axis=0) if others is None else others
         reference = column_or_1d(reference, dtype=np.float64)
@@ -441,19 +446,6 @@ class LinearRegionsDisplay:
         title = f"{len(self.regions)} linear regions; bold: decision boundary"
         self.ax_.set(xlim=xlim, ylim=ylim, xlabel=xlabel, ylabel=ylabel, title=title)
         return self
-
-
-def _two_features(features: Sequence[int | str], known: list[str]) -> list[int]:
-    """Indices of two different features that are given by index or name."""
-    chosen = [known.index(f) if f in known else f for f in features]
-    indices = [f for f in chosen if isinstance(f, int | np.integer)]
-    valid = [int(f) for f in indices if 0 <= f < len(known)]
-    if len(chosen) != 2 or len(set(valid)) != 2:
-        raise ValueError(
-            "features must be two different features, by name or by an index from 0 "
-            f"to {len(known) - 1}. Got {features!r}."
-        )
-    return valid
 
 
 @dataclass(eq=False, repr=False)
@@ -903,7 +895,7 @@ class ContributionDependenceDisplay:
         self.average_: Any = None
         found = self.contributions
         all_values, _, output_name = found.of_class(self.class_label)
-        j = found.column_index(self.column)
+        j = column_index(self.column, found.columns.tolist())
         values, x = all_values[:, j], numbers(found.column_values(j))
         label = f"Contribution to the {output_name}"
         if x is None:
@@ -958,7 +950,7 @@ class ContributionDependenceDisplay:
         """The mean log-odds if all rows had one value of the column, over values."""
         found, network = self.contributions, Network.of(estimator)
         k, _ = output_of_class(found.classes, self.class_label)
-        j = found.column_index(self.column)
+        j = column_index(self.column, found.columns.tolist())
         x = np.asarray(numbers(found.column_values(j)))
         present = np.flatnonzero(~np.isnan(x))
         order = present[np.unique(x[present], return_index=True)[1]]

@@ -48,6 +48,24 @@ def position(X: Table, j: int, name: str) -> int:
     return names.index(name) if name in names else j
 
 
+def column_index(name: Any, known: list[str]) -> int:
+    """The index of a column that is given by its name or index.
+
+    Raises
+    ------
+    ValueError
+        If there is no such column.
+    """
+    if name in known:
+        return known.index(name)
+    if isinstance(name, int | np.integer) and 0 <= name < len(known):
+        return int(name)
+    raise ValueError(
+        "A column must be one of the names of X, or an index from 0 to "
+        f"{len(known) - 1}. Got {name!r}."
+    )
+
+
 def is_missing(value: Any) -> bool:
     """Whether a value is None, NaN, NaT or pandas.NA."""
     if value is None:
