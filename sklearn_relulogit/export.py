@@ -1,8 +1,8 @@
 """Fitted networks for other tools: as scikit-learn's MLPClassifier, and as PyTorch.
 
-Both take a classifier alone, or a pipeline that ends in one. Scalers and ramps in front
-become layers of the network, so that what is exported takes the features as the
-pipeline does. :mod:`sklearn_relulogit.onnx` exports to ONNX.
+Both take a classifier alone, or a pipeline that ends in one. Steps of numbers in front,
+such as scalers and ramps, become layers of the network, so that what is exported takes
+the features as the pipeline does. :mod:`sklearn_relulogit.onnx` exports to ONNX.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -32,9 +32,11 @@ def to_mlp_classifier(model: BaseEstimator) -> MLPClassifier:
     model : fitted estimator
         A :class:`.ReLULogisticClassifier` or :class:`.ReLULogisticClassifierCV`, a
         :class:`~sklearn.pipeline.Pipeline` that ends in one, or a fitted search over
-        either. Before the classifier may be scalers (those of :func:`.fold_scaling`), a
+        either. Before the classifier may be scalers (as for :func:`.fold_scaling`, and
+        clipping ones), :class:`~sklearn.impute.SimpleImputer`, selections of features, a
         :class:`.PiecewiseLinearEncoder`, and a
-        :class:`~sklearn.compose.ColumnTransformer` of these, so also a
+        :class:`~sklearn.compose.ColumnTransformer` or
+        :class:`~sklearn.pipeline.FeatureUnion` of these, so also a
         :func:`.tabular_pipeline` of numbers alone. They become the first layers.
 
     Returns
@@ -52,9 +54,6 @@ def to_mlp_classifier(model: BaseEstimator) -> MLPClassifier:
         If the model does not end in a classifier of this package, or a step before it
         is of another kind.
 
-    ValueError
-        If a scaler clips.
-
     NotFittedError
         Before `fit`.
 
@@ -65,8 +64,8 @@ def to_mlp_classifier(model: BaseEstimator) -> MLPClassifier:
     `predict_log_proba` may be minus infinity, and a logit within 1e-16 of 0 may get the
     other label.
 
-    Rows with missing values are an error, also where a PiecewiseLinearEncoder in front
-    knew what to do with them.
+    Rows with missing values are an error, also where a step in front knew what to do
+    with them.
 
     Examples
     --------
@@ -145,7 +144,7 @@ def to_torch(model: BaseEstimator, *, dtype: Any = None) -> "torch.nn.Sequential
         is of another kind.
 
     ValueError
-        If a scaler clips, or `dtype` is another.
+        If `dtype` is another.
 
     NotFittedError
         Before `fit`.

@@ -472,9 +472,10 @@ def local_linear(model: BaseEstimator, X: Matrix) -> tuple[np.ndarray, np.ndarra
     ----------
     model : fitted estimator
         A :class:`ReLULogisticClassifier`, a :class:`~sklearn.pipeline.Pipeline`
-        that ends with one and whose steps treat columns one by one, or a fitted search,
-        threshold or calibration of either, such as
-        :class:`~sklearn.model_selection.GridSearchCV`.
+        that ends with one, or a fitted search, threshold or calibration of either, such
+        as :class:`~sklearn.model_selection.GridSearchCV`. Before the classifier may be
+        scalers, imputation, a :class:`PiecewiseLinearEncoder`, selections of features,
+        encoders of categories, and combinations of these column by column.
 
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         Rows to explain, as the model takes them.
