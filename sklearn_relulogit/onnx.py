@@ -249,7 +249,7 @@ def to_logits(model: BaseEstimator, *, dtype: Any = None) -> "onnx.ModelProto":
         A :class:`.ReLULogisticClassifier` or :class:`.ReLULogisticClassifierCV`, a
         :class:`~sklearn.pipeline.Pipeline` that ends in one, or a fitted search over
         either. Before the classifier may be scalers (as for :func:`.fold_scaling`, and
-        clipping ones), :class:`~sklearn.impute.SimpleImputer`, selections of features, a
+        clipping ones), :class:`~sklearn.impute.SimpleImputer`, selections, a
         :class:`.PiecewiseLinearEncoder`, and a
         :class:`~sklearn.compose.ColumnTransformer` or
         :class:`~sklearn.pipeline.FeatureUnion` of these, so also a

@@ -24,6 +24,7 @@ from sklearn.model_selection import (
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 from sklearn.utils.validation import check_is_fitted
+from sklearn_relulogit._search.path import Precision
 
 from sklearn_relulogit import (
     LinearRegionsDisplay,
@@ -38,7 +39,6 @@ from sklearn_relulogit._fit import read
 from sklearn_relulogit._model.likelihood import Logistic
 from sklearn_relulogit._rows.rows import Given
 from sklearn_relulogit._search.folds import FoldSearch, has_turned
-from sklearn_relulogit._search.path import Precision
 from sklearn_relulogit._threads import single_threaded_blas
 from sklearn_relulogit.onnx import register
 
