@@ -141,7 +141,7 @@ print(
     f"Baseline {reasons.baseline[0]:.2f}; the model's log-odds of the median "
     f"{model.decision_function(accepted)[0]:.2f}"
 )
-display = ContributionsDisplay.from_contributions(reasons)
+display = ContributionsDisplay(reasons).plot()
 display.ax_.set_title(f"Why this one was refused: log-odds {logit:+.2f}")
 
 # %%

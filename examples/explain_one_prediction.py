@@ -24,7 +24,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_relulogit import (
-    LocalCoefficientsDisplay,
+    ContributionsDisplay,
+    ContributionSummaryDisplay,
     LossCurveDisplay,
     ReLULogisticClassifier,
     linear_regions,
@@ -54,10 +55,11 @@ print(f"decision_function      {model.decision_function(row)[0]:.12f}")
 print(f"coef . x + intercept   {coef[0] @ value + intercept[0]:.12f}")
 
 # %%
-# In its own units a coefficient says what one more unit does. To compare features,
-# ``scaled=True`` shows those of the scaled features: changes for a standard deviation.
+# In its own units a coefficient says what one more unit does, so coefficients of
+# different features do not compare. Contributions do: they say what the features of
+# this row add to its log-odds, against the mean of the training data.
 
-LocalCoefficientsDisplay.from_estimator(model, row, scaled=True, max_features=8)
+ContributionsDisplay.from_estimator(model, row, max_columns=8)
 
 # %%
 # How far the explanation reaches
@@ -91,10 +93,12 @@ print(f"{np.abs(along - tangent).max():.2f}")
 # %%
 # Over all rows
 # -------------
-# The spread of each coefficient over the data shows where the model is not linear: a
-# box is a point where it is.
+# The mean absolute contribution of each feature; then how its coefficient varies. Where
+# the smallest and the largest are the same, the model is linear in it.
 
-LocalCoefficientsDisplay.from_estimator(model, X_test, scaled=True, max_features=8)
-print(linear_regions(model, X_test, y_test))
+ContributionSummaryDisplay.from_estimator(model, X_test, max_columns=8)
+regions = linear_regions(model, X_test, y_test)
+print(regions)
+print(regions.features()[["min", "median", "max", "effect"]].head(8).round(3))
 
 plt.show()

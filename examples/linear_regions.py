@@ -66,12 +66,11 @@ print(regions.summary(n_regions=3, n_features=2).round(3))
 
 # %%
 # With hundreds of units nearly every row has a region of its own. Then the spread of
-# the coefficients over the rows tells more, and how often each unit is active.
+# the coefficients over the rows tells more.
 
 large = make_pipeline(StandardScaler(), ReLULogisticClassifier((100,), random_state=0))
 regions = linear_regions(large.fit(X, y), X, y)
 print(regions)
 print(regions.features().loc[0].head(5).round(4))
-print(regions.units()["active"].describe().round(2).to_string())
 
 plt.show()

@@ -2,20 +2,17 @@
 
 from ._classifier import ReLULogisticClassifier
 from ._classifier_cv import ReLULogisticClassifierCV
-from ._explain.contribution_plots import (
+from ._explain.contributions import Contributions, contributions
+from ._explain.displays import (
     ContributionDependenceDisplay,
     ContributionsDisplay,
     ContributionSummaryDisplay,
-)
-from ._explain.contributions import Contributions, contributions
-from ._explain.explained import local_linear
-from ._explain.plots import (
     LinearRegionsDisplay,
-    LocalCoefficientsDisplay,
     LossCurveDisplay,
 )
+from ._explain.network import local_linear
+from ._explain.piecewise import fold_scaling
 from ._explain.regions import LinearRegions, linear_regions
-from ._explain.scaling import fold_scaling
 from ._tables.encoder import PiecewiseLinearEncoder
 from ._tables.pipeline import tabular_pipeline
 
@@ -26,7 +23,6 @@ __all__ = [
     "ContributionsDisplay",
     "LinearRegions",
     "LinearRegionsDisplay",
-    "LocalCoefficientsDisplay",
     "LossCurveDisplay",
     "PiecewiseLinearEncoder",
     "ReLULogisticClassifier",

@@ -1,8 +1,8 @@
 """Fitted networks for other tools: as scikit-learn's MLPClassifier, and as PyTorch.
 
-Both take a classifier alone, or a pipeline that ends in one. Scalers and ramps in front
-become layers of the network, so that what is exported takes the features as the
-pipeline does. :mod:`sklearn_relulogit.onnx` exports to ONNX.
+Both take a classifier alone, or a pipeline that ends in one. Steps of numbers in front,
+such as scalers and ramps, become layers of the network, so that what is exported takes
+the features as the pipeline does. :mod:`sklearn_relulogit.onnx` exports to ONNX.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.neural_network import MLPClassifier
 
-from ._folding import FoldedNetwork
+from ._explain.network import Network, exported_layers
 from ._optional import optional_import
 
 if TYPE_CHECKING:
@@ -32,9 +32,11 @@ def to_mlp_classifier(model: BaseEstimator) -> MLPClassifier:
     model : fitted estimator
         A :class:`.ReLULogisticClassifier` or :class:`.ReLULogisticClassifierCV`, a
         :class:`~sklearn.pipeline.Pipeline` that ends in one, or a fitted search over
-        either. Before the classifier may be scalers (those of :func:`.fold_scaling`), a
+        either. Before the classifier may be scalers (as for :func:`.fold_scaling`, and
+        clipping ones), :class:`~sklearn.impute.SimpleImputer`, selections, a
         :class:`.PiecewiseLinearEncoder`, and a
-        :class:`~sklearn.compose.ColumnTransformer` of these, so also a
+        :class:`~sklearn.compose.ColumnTransformer` or
+        :class:`~sklearn.pipeline.FeatureUnion` of these, so also a
         :func:`.tabular_pipeline` of numbers alone. They become the first layers.
 
     Returns
@@ -52,9 +54,6 @@ def to_mlp_classifier(model: BaseEstimator) -> MLPClassifier:
         If the model does not end in a classifier of this package, or a step before it
         is of another kind.
 
-    ValueError
-        If a scaler clips.
-
     NotFittedError
         Before `fit`.
 
@@ -65,8 +64,8 @@ def to_mlp_classifier(model: BaseEstimator) -> MLPClassifier:
     `predict_log_proba` may be minus infinity, and a logit within 1e-16 of 0 may get the
     other label.
 
-    Rows with missing values are an error, also where a PiecewiseLinearEncoder in front
-    knew what to do with them.
+    Rows with missing values are an error, also where a step in front knew what to do
+    with them.
 
     Examples
     --------
@@ -85,24 +84,24 @@ def to_mlp_classifier(model: BaseEstimator) -> MLPClassifier:
     >>> bool(np.allclose(mlp.predict_proba(X), model.predict_proba(X)))
     True
     """
-    network = FoldedNetwork.of(model)
-    clf = network.classifier
+    network = Network.of(model, same_predictions=True)
+    clf, layers = network.classifier, network.layers
     mlp = MLPClassifier((1,), solver="lbfgs", tol=1e100)
     # A fit to one row of each class, ended by its tolerance before an iteration, sets
     # what MLPClassifier needs beyond its parameters, whatever its release calls it.
     mlp.fit(np.zeros((len(clf.classes_), 1)), clf.classes_)
     mlp.set_params(
-        hidden_layer_sizes=tuple(len(b) for _, b in network.layers[:-1]),
+        hidden_layer_sizes=tuple(len(b) for _, b in layers[:-1]),
         alpha=float(clf.alpha_),
         max_iter=clf.max_iter,
         tol=MLPClassifier().tol,
         random_state=clf.random_state,
     )
     # Copies: whoever changes the export does not change the model.
-    mlp.coefs_ = [np.array(W_T) for W_T, _ in network.layers]
-    mlp.intercepts_ = [np.array(b) for _, b in network.layers]
-    mlp.n_layers_ = len(network.layers) + 1
-    mlp.n_features_in_ = network.layers[0][0].shape[0]
+    mlp.coefs_ = [np.array(W_T) for W_T, _ in layers]
+    mlp.intercepts_ = [np.array(b) for _, b in layers]
+    mlp.n_layers_ = len(layers) + 1
+    mlp.n_features_in_ = len(layers[0][0])
     names = getattr(network.first_step, "feature_names_in_", None)
     if names is not None:
         mlp.feature_names_in_ = names
@@ -145,7 +144,7 @@ def to_torch(model: BaseEstimator, *, dtype: Any = None) -> "torch.nn.Sequential
         is of another kind.
 
     ValueError
-        If a scaler clips, or `dtype` is another.
+        If `dtype` is another.
 
     NotFittedError
         Before `fit`.
@@ -180,7 +179,7 @@ def to_torch(model: BaseEstimator, *, dtype: Any = None) -> "torch.nn.Sequential
     True
     """
     torch = optional_import("torch", "torch", "Export to PyTorch")
-    layers = FoldedNetwork.of(model).in_type(dtype)
+    layers = exported_layers(model, dtype)
     modules = []
     for W_T, b in layers:
         n, m = W_T.shape

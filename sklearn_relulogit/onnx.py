@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 from ._base import check_has_network
 from ._classifier import ReLULogisticClassifier
 from ._classifier_cv import ReLULogisticClassifierCV
-from ._folding import FoldedNetwork
+from ._explain.network import exported_layers
 from ._optional import optional_import
 from ._tables.columns import GapsAsNaN
 from ._tables.encoder import PiecewiseLinearEncoder
@@ -248,9 +248,11 @@ def to_logits(model: BaseEstimator, *, dtype: Any = None) -> "onnx.ModelProto":
     model : fitted estimator
         A :class:`.ReLULogisticClassifier` or :class:`.ReLULogisticClassifierCV`, a
         :class:`~sklearn.pipeline.Pipeline` that ends in one, or a fitted search over
-        either. Before the classifier may be scalers (those of :func:`.fold_scaling`), a
+        either. Before the classifier may be scalers (as for :func:`.fold_scaling`, and
+        clipping ones), :class:`~sklearn.impute.SimpleImputer`, selections, a
         :class:`.PiecewiseLinearEncoder`, and a
-        :class:`~sklearn.compose.ColumnTransformer` of these, so also a
+        :class:`~sklearn.compose.ColumnTransformer` or
+        :class:`~sklearn.pipeline.FeatureUnion` of these, so also a
         :func:`.tabular_pipeline` of numbers alone. They become the first layers.
 
     dtype : {"float32", "float64"} or dtype, default=None
@@ -274,7 +276,7 @@ def to_logits(model: BaseEstimator, *, dtype: Any = None) -> "onnx.ModelProto":
         is of another kind.
 
     ValueError
-        If a scaler clips, or `dtype` is another.
+        If `dtype` is another.
 
     NotFittedError
         Before `fit`.
@@ -300,7 +302,7 @@ def to_logits(model: BaseEstimator, *, dtype: Any = None) -> "onnx.ModelProto":
     optional_import("onnx", "onnx", "Export to ONNX")
     import onnx
 
-    layers = FoldedNetwork.of(model).in_type(dtype)
+    layers = exported_layers(model, dtype)
     n_features, n_outputs = layers[0][0].shape[0], layers[-1][0].shape[1]
     nodes: list[Any] = []
     weights: list[Any] = []

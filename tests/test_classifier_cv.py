@@ -24,10 +24,10 @@ from sklearn.model_selection import (
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 from sklearn.utils.validation import check_is_fitted
+from sklearn_relulogit._search.path import Precision
 
 from sklearn_relulogit import (
     LinearRegionsDisplay,
-    LocalCoefficientsDisplay,
     LossCurveDisplay,
     ReLULogisticClassifier,
     ReLULogisticClassifierCV,
@@ -39,7 +39,6 @@ from sklearn_relulogit._fit import read
 from sklearn_relulogit._model.likelihood import Logistic
 from sklearn_relulogit._rows.rows import Given
 from sklearn_relulogit._search.folds import FoldSearch, has_turned
-from sklearn_relulogit._search.path import Precision
 from sklearn_relulogit._threads import single_threaded_blas
 from sklearn_relulogit.onnx import register
 
@@ -356,9 +355,6 @@ WITHOUT_NETWORK = {
     ),
     "linear_regions": lambda clf, X: linear_regions(clf, X),
     "loss curve": lambda clf, X: LossCurveDisplay.from_estimator(clf),
-    "local coefficients": lambda clf, X: LocalCoefficientsDisplay.from_estimator(
-        clf, X
-    ),
     "regions": lambda clf, X: LinearRegionsDisplay.from_estimator(clf, X),
     "onnx": lambda clf, X: to_onnx(clf, X[:1]),
 }

@@ -12,12 +12,10 @@ from sklearn_relulogit import (
     ContributionDependenceDisplay,
     ContributionsDisplay,
     ContributionSummaryDisplay,
-    LocalCoefficientsDisplay,
     ReLULogisticClassifier,
     contributions,
     tabular_pipeline,
 )
-from sklearn_relulogit._explain.bars import wrap, wrap_with_value
 
 plt.switch_backend("Agg")
 
@@ -76,7 +74,7 @@ def test_one_row():
     assert display.ax_.get_title() == (
         f"log-odds of True: {total:+.2f} (probability {p:.3g})"
     )
-    every = ContributionsDisplay.from_contributions(found, max_columns=None)
+    every = ContributionsDisplay(found).plot(max_columns=None)
     assert len(every.bars_) == 5
     j = every.order_.tolist().index(4)
     assert "instead of" in labels(every)[j].replace("\n", " ")
@@ -110,6 +108,12 @@ def test_summary():
     assert display.ax_.get_title() == "80 rows, 3 more columns"
 
 
+def test_a_column_of_an_array():
+    Z = X.iloc[:, 1:4].to_numpy()
+    display = ContributionDependenceDisplay.from_estimator(fitted(Z, Y), Z, 2)
+    assert display.ax_.get_xlabel() == "x2"
+
+
 @pytest.mark.parametrize("container", [pd.DataFrame, pl.DataFrame])
 def test_numbers_of_a_column_and_the_mean_prediction(container):
     frame = container(X)
@@ -140,22 +144,6 @@ def test_numbers_of_a_column_and_the_mean_prediction(container):
         MODEL, frame, name, average=False
     )
     assert plain.average_ is None
-
-
-def test_arrays():
-    Z = X.iloc[:, 1:4].to_numpy()
-    model = fitted(Z, Y)
-    display = ContributionDependenceDisplay.from_estimator(model, Z, 2)
-    assert display.ax_.get_xlabel() == "x2"
-    by_sklearn = partial_dependence(
-        model,
-        Z,
-        [2],
-        response_method="decision_function",
-        method="brute",
-        custom_values={2: np.asarray(display.grid)},
-    )["average"][0]
-    assert_allclose(np.ptp(np.asarray(display.average) - by_sklearn), 0, atol=1e-9)
 
 
 def test_categories_of_a_column():
@@ -195,7 +183,6 @@ def test_names_and_numbers_do_not_run_over_each_other(n_columns):
     for display in (
         ContributionsDisplay.from_estimator(model, row, reference=X.iloc[[0]]),
         ContributionSummaryDisplay.from_estimator(model, X),
-        LocalCoefficientsDisplay.from_estimator(model, row),
     ):
         assert inside(display)
     _, axes = plt.subplots(1, 2, figsize=(14, 5), layout="constrained")
@@ -204,14 +191,3 @@ def test_names_and_numbers_do_not_run_over_each_other(n_columns):
     # The check sees it where they do.
     display.ax_.set_yticks([0, 0.1], ["two lines\nof text", "and one"])
     assert not inside(display)
-
-
-def test_labels():
-    assert wrap("age") == "age"
-    assert wrap("a_b c") == "a_b c"
-    assert wrap(LONG) == "debt_to_income_ratio_of_\nthe_last_12_month"
-    assert wrap("x" * 60) == "\n".join(["x" * 24, "x" * 24, "x" * 12])
-    assert wrap("word " * 40).endswith(" …")
-    assert wrap("$5") == r"\$5"
-    assert wrap_with_value("age", "3 instead of 4") == "age 3 instead of 4"
-    assert wrap_with_value(LONG, "3").endswith("12_month\n3")

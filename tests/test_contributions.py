@@ -1,6 +1,5 @@
 """Contributions: what each of the user's columns adds, through all kinds of steps."""
 
-import literal
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -27,7 +26,7 @@ from sklearn.model_selection import (
     GridSearchCV,
     TunedThresholdClassifierCV,
 )
-from sklearn.pipeline import FeatureUnion, make_pipeline, make_union
+from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import (
     Binarizer,
     FunctionTransformer,
@@ -54,7 +53,6 @@ from sklearn_relulogit import (
     local_linear,
     tabular_pipeline,
 )
-from sklearn_relulogit._explain.columns import column_indices
 from sklearn_relulogit.export import to_mlp_classifier
 
 # Explanations are exact wherever a fit ends, and these end soon.
@@ -270,42 +268,6 @@ def test_several_references_are_the_mean_of_each(fitted):
     assert each[1].reference.tolist() == X.iloc[1].tolist()
 
 
-def test_a_pipeline_folded_by_hand():
-    model = make_pipeline(
-        make_column_transformer(
-            (make_pipeline(impute(), StandardScaler()), ["age"]),
-            (OneHotEncoder(), ["city"]),
-        ),
-        network(),
-    ).fit(X, Y > 0)
-    clf = model[-1]
-    W, b = [W_T.T for W_T in clf.coefs_], clf.intercepts_
-    age = X["age"].fillna(X["age"].median())
-    cities = sorted(X["city"].unique())
-    found = contributions(model, X, "absolute")
-    centred = contributions(model, X)
-    share = np.array([np.mean(X["city"] == city) for city in cities])
-    for i in range(0, N, 9):
-        z = np.array([(age.iloc[i] - age.mean()) / age.std(ddof=0), *(0.0,) * 4])
-        k = cities.index(X["city"].iloc[i])
-        z[1 + k] = 1.0
-        hidden, logit = literal.network(W, b, z)
-        A = literal.product(W, hidden, 1)[0] @ W[0]
-        j_age, j_city = 1, 4
-        # Only the category that the row has.
-        assert_allclose(
-            found.values[i, [j_age, j_city]], [A[0] * z[0], A[1 + k]], 1e-10
-        )
-        assert_allclose(found.values[i].sum(), A @ z, rtol=1e-10)
-        assert_allclose(found.values[i].sum() + found.baseline[i], logit[0], 1e-10)
-        # Against the mean of the fit: absent categories by their share alone.
-        expected = [A[0] * z[0], A[1:] @ (z[1:] - share)]
-        assert_allclose(
-            centred.values[i, [j_age, j_city]], expected, rtol=1e-9, atol=1e-12
-        )
-    assert_allclose(clf.feature_mean_, [0, *share], rtol=1e-12, atol=1e-12)
-
-
 def test_without_hidden_layers_they_are_the_differences_of_predictions():
     # An additive model: here Shapley values, differences and contributions agree.
     clf = ReLULogisticClassifier((), alpha=1.0)
@@ -326,18 +288,6 @@ def test_the_mean_of_the_fit_counts_sample_weights():
     assert_allclose(clf.feature_mean_, np.average(Z, axis=0, weights=weights))
     same = contributions(clf, Z, np.average(Z, axis=0, weights=weights))
     assert_allclose(found.values, same.values, rtol=1e-9, atol=1e-12)
-
-
-def test_slopes_of_a_numeric_column_are_those_of_finite_differences():
-    model = make_pipeline(columns(impute(), StandardScaler()), network()).fit(X, Y > 0)
-    step = 1e-6
-    moved = [X.assign(age=X["age"] + sign * step) for sign in (1, -1)]
-    ahead, behind = (model.decision_function(rows) for rows in moved)
-    slope = (ahead - behind) / (2 * step)
-    found = contributions(model, X.fillna({"age": 40.0}), X.iloc[[0]])
-    from_age = found.values[:, 1] / (X["age"] - X["age"].iloc[0])
-    close = np.isclose(slope, from_age, rtol=1e-5, atol=1e-8)
-    assert close[X["age"].notna()].mean() > 0.95
 
 
 # What the model may be.
@@ -587,19 +537,41 @@ def test_errors():
         ("b", [1]),
         (2, [2]),
         (-1, [3]),
-        (["d", "a"], [3, 0]),
-        ([3, 0], [3, 0]),
+        (["d", "b"], [1, 3]),
+        ([3, 1], [1, 3]),
         ([], []),
-        (np.array([True, False, True, False]), [0, 2]),
+        (np.array([False, True, True, False]), [1, 2]),
         ([False, False, True, True], [2, 3]),
         (slice(1, 3), [1, 2]),
         (slice("b", "d"), [1, 2, 3]),
-        (slice(None, "b"), [0, 1]),
-        (pd.Index(["a"]), [0]),
+        (slice(None, "b"), [1]),
+        (pd.Index(["c"]), [2]),
     ],
+    ids=str,
 )
 def test_columns_as_a_column_transformer_takes_them(chosen, expected):
-    assert column_indices(chosen, ["a", "b", "c", "d"], 4).tolist() == expected
+    Z = pd.DataFrame(np.random.RandomState(0).randn(N, 4), columns=list("abcd"))
+    # A vectorizer of text is the part that takes one column by its name.
+    one = not isinstance(chosen, str | int)
+    part = StandardScaler() if one else make_pipeline(OneColumn(), StandardScaler())
+    choose = make_column_transformer((part, chosen), (RobustScaler(), ["a"]))
+    found = contributions(make_pipeline(choose, network()).fit(Z, Y > 0), Z, Z[:1])
+    moved = np.flatnonzero(np.abs(found.values).sum(axis=0))
+    assert moved.tolist() == [0, *expected]
+
+
+class OneColumn(TransformerMixin, BaseEstimator):
+    """Takes a column of one dimension, and makes it a table."""
+
+    def fit(self, column, y=None):
+        self.column_of_output_ = np.array([0])
+        return self
+
+    def transform(self, column):
+        return np.asarray(column)[:, None]
+
+    def get_feature_names_out(self, names=None):
+        return np.array(["one"])
 
 
 # Tables and text.
@@ -632,13 +604,9 @@ def test_text_and_tables():
         several.to_text()
 
 
-def test_html_and_repr():
+def test_repr():
     model = make_pipeline(columns(impute(), StandardScaler()), network()).fit(X, Y > 0)
-    rows = X.assign(city="<b>")
-    found = contributions(model, rows, X.iloc[[0]])
-    assert "<b>" not in found[3]._repr_html_()
-    assert "city &lt;b&gt; instead of" in found[3]._repr_html_()
-    assert "120 rows" in found._repr_html_()
+    found = contributions(model, X, X.iloc[[0]])
     assert "120 rows, 7 columns" in repr(found)
     assert repr(found[3]).startswith("log-odds of True: ")
     assert found.to_text(3) in repr(found[3])
@@ -720,17 +688,3 @@ def test_feature_selection_goes_by_importances():
         SelectFromModel(clf),
     ):
         assert_array_equal(selector.fit(Z, y).get_support(), chosen.support_)
-
-
-def test_feature_union_with_parts_left_out():
-    Z = X[["reports", "owner"]].astype(float).to_numpy()
-    union = FeatureUnion(
-        [("a", StandardScaler()), ("b", "drop"), ("c", "passthrough")],
-        transformer_weights={"a": 2.0},
-    )
-    model = make_pipeline(union, network()).fit(Z, Y > 0)
-    found = contributions(model, Z, Z[0])
-    assert_adds_up(found, model.decision_function(Z))
-    coef, _ = model[-1].local_linear(union.transform(Z))
-    change = union.transform(Z) - union.transform(Z[:1])
-    assert_allclose(found.values[:, 1], (coef * change)[:, [1, 3]].sum(axis=1))

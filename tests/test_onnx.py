@@ -103,15 +103,6 @@ def test_a_fit_in_one_type_and_a_graph_in_the_other(iris):
         assert_allclose(proba, clf.predict_proba(X), rtol=0, atol=1e-5)
 
 
-def test_integer_data():
-    X, y = load_iris(return_X_y=True)
-    X = np.round(X).astype(np.int64)
-    clf = fitted(X, y)
-    label, proba = run(to_onnx(clf, X[:1], options={"zipmap": False}), X)
-    assert label.tolist() == clf.predict(X).tolist()
-    assert_allclose(proba, clf.predict_proba(X), rtol=0, atol=1e-5)
-
-
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("labels", ["binary str", "int"])
 def test_options(iris, labels, dtype):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.datasets import load_breast_cancer, load_iris, make_moons
+from sklearn.datasets import load_iris, make_moons
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
@@ -18,17 +18,8 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from sklearn_relulogit import (
     LinearRegionsDisplay,
-    LocalCoefficientsDisplay,
     LossCurveDisplay,
     ReLULogisticClassifier,
-    contributions,
-    local_linear,
-)
-from sklearn_relulogit._explain.polygons import (
-    boundary_segments,
-    decision_pieces,
-    linear_cells,
-    split_polygon,
 )
 
 plt.switch_backend("Agg")
@@ -60,23 +51,11 @@ def area(P):
 SQUARE = np.array([[-1.5, -1.0], [2.5, -1.0], [2.5, 1.5], [-1.5, 1.5]])
 
 
-# The polygons.
+# Regions and boundary of a square.
 
 
-def test_splitting_a_square():
-    below, above = np.array([[0, 0], [1, 0], [1, 1], [0, 1.0]]), None
-    assert split_polygon(below, np.ones(4))[1] is None
-    assert split_polygon(below, -np.ones(4))[0] is None
-    # A line along an edge, or through a corner, cuts nothing off.
-    assert split_polygon(below, np.array([0, 0, 1, 1.0]))[1] is None
-    assert split_polygon(below, np.array([0, 1, 2, 1.0]))[1] is None
-    assert split_polygon(below, np.array([1e-14, 1, 2, 1.0]))[1] is None
-    # v = x - 1/4, and a diagonal.
-    above, below = split_polygon(below, np.array([-0.25, 0.75, 0.75, -0.25]))
-    assert (area(above), area(below)) == (0.75, 0.25)
-    above, below = split_polygon(SQUARE, np.array([-1, 0, 1, 0.0]))
-    assert len(above) == len(below) == 3
-    assert area(above) == area(below) == 5
+def drawn(clf):
+    return LinearRegionsDisplay.from_estimator(clf, SQUARE, margin=0)
 
 
 @pytest.mark.parametrize("hidden", [(), (8,), (40,), (8, 8), (6, 5, 4, 5, 6)], ids=str)
@@ -85,8 +64,7 @@ def test_the_cells_are_the_linear_regions(hidden, load):
     X, y = load(return_X_y=True) if load is load_iris else load(noise=0.1)
     X = StandardScaler().fit_transform(X[:, :2])
     clf = ReLULogisticClassifier(hidden, alpha=0.05, random_state=0, tol=1e-3).fit(X, y)
-    layers = list(zip(clf.coefs_, clf.intercepts_, strict=True))
-    cells = linear_cells(layers, SQUARE)
+    cells = drawn(clf).cells
     # They cover the square, without overlap.
     assert_allclose(sum(area(cell.vertices) for cell in cells), 10, rtol=1e-9)
     # Points inside each, near its vertices, have its affine function.
@@ -106,44 +84,47 @@ def test_the_cells_are_the_linear_regions(hidden, load):
     assert distance.max() < 1e-9 * max(np.abs(known).max(), 1)
 
 
+def test_units_that_switch_along_an_edge_or_a_diagonal():
+    """They cut nothing off, and the diagonal the square in two."""
+    clf = ReLULogisticClassifier((3,), alpha=1.0, random_state=0).fit(
+        SQUARE, [0, 1] * 2
+    )
+    clf.coefs_[0][:] = [[1, 0, 2.5], [0, 1, -4]]
+    clf.intercepts_[0][:] = [1.5 - 1e-14, 1.0, -0.25]
+    display = drawn(clf)
+    assert [area(region) for region in display.regions] == pytest.approx([5, 5])
+    assert {len(region) for region in display.regions} == {3}
+
+
+@pytest.mark.parametrize("scale", [1, 1e-12])
 @pytest.mark.parametrize("n_classes", [2, 3])
-def test_pieces_and_boundary_are_those_of_the_predictions(n_classes):
+def test_pieces_and_boundary_are_those_of_the_predictions(n_classes, scale):
     X, y = load_iris(return_X_y=True)
     X, y = StandardScaler().fit_transform(X[:, 2:]), y > 1 if n_classes == 2 else y
     clf = ReLULogisticClassifier((10,), alpha=0.05, random_state=1, tol=1e-3).fit(X, y)
-    cells = linear_cells(list(zip(clf.coefs_, clf.intercepts_, strict=True)), SQUARE)
-    total, segments = 0, []
-    for cell in cells:
-        pieces = decision_pieces(cell)
-        for k, P in pieces:
-            total += area(P)
-            centre = P.mean(axis=0)
-            inside = centre + 0.99 * (P - centre)
-            assert_array_equal(clf.predict(inside), k)
-        # The unit of the logits does not matter.
-        small = cell._replace(A=1e-12 * cell.A, c=1e-12 * cell.c)
-        assert_allclose(
-            np.reshape(boundary_segments(small, pieces), (-1, 2, 2)),
-            np.reshape(boundary_segments(cell, pieces), (-1, 2, 2)),
-        )
-        for segment in boundary_segments(cell, pieces):
-            segments.append(segment)
-            # The two largest logits are equal all along: it is straight.
-            on_it = np.linspace(*segment, 5)
-            Z = clf.decision_function(on_it).reshape(5, -1)
-            Z = np.sort(np.hstack([0 * Z, Z]) if n_classes == 2 else Z, axis=1)
-            assert_allclose(Z[:, -1], Z[:, -2], atol=1e-9)
-    assert_allclose(total, 10, rtol=1e-9)
+    # The unit of the logits does not matter.
+    clf.coefs_[-1] *= scale
+    clf.intercepts_[-1] *= scale
+    display = drawn(clf)
+    assert_allclose(sum(map(area, display.pieces)), 10, rtol=1e-9)
+    for k, P in zip(display.piece_classes, display.pieces, strict=True):
+        centre = P.mean(axis=0)
+        assert_array_equal(clf.predict(centre + 0.99 * (P - centre)), clf.classes_[k])
+    segments = np.array(display.boundary)
+    for segment in segments:
+        # The two largest logits are equal all along: it is straight.
+        Z = clf.decision_function(np.linspace(*segment, 5)).reshape(5, -1) / scale
+        Z = np.sort(np.hstack([0 * Z, Z]) if n_classes == 2 else Z, axis=1)
+        assert_allclose(Z[:, -1], Z[:, -2], atol=1e-9)
     # And they are the whole of it: where the prediction changes along a line is one.
-    low, high = SQUARE.min(axis=0), SQUARE.max(axis=0)
-    starts, ends = np.moveaxis(np.array(segments), 1, 0)
+    (low, *_), (high, *_) = SQUARE[[0, 2]]
+    starts, along = segments[:, 0], segments[:, 1] - segments[:, 0]
     n_changes = 0
-    for height in np.linspace(low[1], high[1], 9)[1:-1]:
-        x = np.linspace(low[0], high[0], 2001)
+    for height in np.linspace(-1, 1.5, 9)[1:-1]:
+        x = np.linspace(low, high, 2001)
         labels = clf.predict(np.column_stack([x, np.full_like(x, height)]))
         for j in np.flatnonzero(labels[1:] != labels[:-1]):
             point = np.array([(x[j] + x[j + 1]) / 2, height])
-            along = ends - starts
             t = ((point - starts) * along).sum(axis=1) / (along**2).sum(axis=1)
             nearest = starts + np.clip(t, 0, 1)[:, None] * along
             distance = np.linalg.norm(nearest - point, axis=1).min()
@@ -185,65 +166,6 @@ def test_loss_curves():
     assert len(display.lines_) == 2
     assert display.best_iteration is None
     LossCurveDisplay([3, 2, 1]).plot()
-
-
-# Local coefficients.
-
-
-def test_bars_for_one_row():
-    model, X, _ = iris()
-    display = LocalCoefficientsDisplay.from_estimator(model, X[:1], class_label=2)
-    expected = local_linear(model, X[:1])[0][0, 2]
-    # By what they contribute, not by the slope per unit.
-    found = contributions(model, X[:1]).values[0, 2]
-    order = np.argsort(-np.abs(found))
-    assert_array_equal(display.order_, order)
-    widths = [bar.get_width() for bar in display.bars_]
-    assert_allclose(widths, expected[order])
-    assert display.boxes_ is None
-    labels = [text.get_text() for text in display.ax_.get_yticklabels()]
-    j = order[0]
-    assert labels[0].split() == f"{X.columns[j]} = {X.iloc[0, j]:.4g}".split()
-    assert display.ax_.get_xlabel() == "Change of the logit of 2\nper unit (nats)"
-    # From top to bottom.
-    low, high = display.ax_.get_ylim()
-    assert low > high
-
-
-def test_the_spread_over_several_rows():
-    X, y = load_breast_cancer(return_X_y=True, as_frame=True)
-    model = make_pipeline(
-        StandardScaler(), ReLULogisticClassifier((6,), random_state=0)
-    ).fit(X, y)
-    display = LocalCoefficientsDisplay.from_estimator(
-        model, X, scaled=True, max_features=7
-    )
-    coef, _ = model[1].local_linear(model[0].transform(X))
-    order = np.argsort(-np.abs(coef).mean(axis=0))[:7]
-    assert_array_equal(display.order_, order)
-    medians = [line.get_xdata()[0] for line in display.boxes_["medians"]]
-    assert_allclose(medians, np.median(coef[:, order], axis=0))
-    assert display.bars_ is None
-    assert "log-odds of 1\nper scaled unit" in display.ax_.get_xlabel()
-    display.plot(max_features=None)
-    assert len(display.order_) == 30
-
-
-def test_errors_of_local_coefficients():
-    model, X, y = iris()
-    from_estimator = LocalCoefficientsDisplay.from_estimator
-    with pytest.raises(ValueError, match=r"one of \[0, 1, 2\] .* Got None"):
-        from_estimator(model, X)
-    with pytest.raises(ValueError, match="Got 3"):
-        from_estimator(model, X, class_label=3)
-    with pytest.raises(ValueError, match="a name for each of the 4 features"):
-        from_estimator(model, X, class_label=1, feature_names=["a"])
-    clf, X, y = moons()
-    with pytest.raises(ValueError, match=r"must be .*1.* or None .* Got 0"):
-        from_estimator(clf, X, class_label=0)
-    with pytest.raises(TypeError, match="Explain what comes behind step 'pca'"):
-        from_estimator(make_pipeline(PCA(), clf).fit(X, y), X)
-    from_estimator(clf, X, class_label=1)
 
 
 # Linear regions.
@@ -319,7 +241,7 @@ def test_errors_of_linear_regions():
     model, X, y = iris()
     from_estimator = LinearRegionsDisplay.from_estimator
     for features in [(0,), (0, 0), (0, 4), (-1, 2), ("sepal", 1), (0, 1, 2), (0.0, 1)]:
-        with pytest.raises(ValueError, match=r"from 0 to 3. Got \("):
+        with pytest.raises(ValueError, match=r"from 0 to 3. Got|features must be two"):
             from_estimator(model, X, features=features)
     with pytest.raises(ValueError, match="others must hold a value for each of the 4"):
         from_estimator(model, X, others=[1, 2])
@@ -339,9 +261,7 @@ def test_errors_of_linear_regions():
 # All of them.
 
 
-@pytest.mark.parametrize(
-    "display", [LossCurveDisplay, LocalCoefficientsDisplay, LinearRegionsDisplay]
-)
+@pytest.mark.parametrize("display", [LossCurveDisplay, LinearRegionsDisplay])
 def test_errors_of_all(display, monkeypatch):
     X, y = make_moons(50, random_state=0)
     data = () if display is LossCurveDisplay else (X,)

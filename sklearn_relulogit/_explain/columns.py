@@ -11,8 +11,7 @@ column of its input. This is read from the public fitted attributes of the step:
 """
 
 from collections.abc import Sequence
-from functools import singledispatch
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from sklearn.compose import ColumnTransformer
@@ -38,9 +37,6 @@ from sklearn.preprocessing import (
 )
 from sklearn.utils.validation import check_is_fitted
 
-from .._tables.columns import GapsAsNaN
-from .._tables.encoder import PiecewiseLinearEncoder
-
 CONSTANT = -1
 
 
@@ -52,9 +48,20 @@ class ColumnsMixed(Exception):
         self.step, self.reason = step, reason
 
 
+# A transformer in a ColumnTransformer or FeatureUnion, its columns, the number of its
+# outputs where it is known, and its weight.
+Part: TypeAlias = tuple[Any, np.ndarray, int | None, float]
+
+
 def is_left_out(step: Any) -> bool:
     """Whether a step of a pipeline does nothing."""
     return step is None or (isinstance(step, str) and step == "passthrough")
+
+
+def transform_of(step: Any) -> type:
+    """The class that defines the method `transform` of a step; its own if none does."""
+    kinds = (kind for kind in type(step).__mro__ if "transform" in vars(kind))
+    return next(kinds, type(step))
 
 
 def column_of_output(
@@ -85,7 +92,7 @@ def column_of_output(
     elif n_columns == 1 and n_outputs is not None:
         columns = np.zeros(n_outputs, dtype=int)
     else:
-        columns = _column_of_output(step, n_columns, n_outputs)
+        columns = _of_combination(step, n_columns, n_outputs)
     known = ((columns >= CONSTANT) & (columns < n_columns)).all()
     if not known or n_outputs not in (None, len(columns)):
         raise ColumnsMixed(
@@ -96,24 +103,91 @@ def column_of_output(
     return columns
 
 
+def _of_combination(step: Any, n_columns: int, n_outputs: int | None) -> np.ndarray:
+    match step:
+        case Pipeline():
+            columns = np.arange(n_columns)
+            parts = [part for _, part in step.steps if not is_left_out(part)]
+            for part, following in zip(parts, [*parts[1:], None], strict=True):
+                # What a step makes, the next takes; the last one's is that of all.
+                width = getattr(following, "n_features_in_", None)
+                width = width if following else n_outputs
+                columns = compose(columns, column_of_output(part, len(columns), width))
+            return columns
+        case FeatureUnion() | ColumnTransformer():
+            made = [
+                compose(columns, column_of_output(part, len(columns), width))
+                for part, columns, width, _ in parts_of(step, n_columns)
+            ]
+            return np.concatenate(made) if made else np.arange(0)
+        case FrozenEstimator():
+            return column_of_output(step.estimator, n_columns, n_outputs)
+    return _of_type(step, n_columns, n_outputs)
+
+
+def _of_type(step: Any, n_columns: int, n_outputs: int | None) -> np.ndarray:
+    every = np.arange(n_columns)
+    reason = f"may mix its {n_columns} columns"
+    match step:
+        case (
+            Binarizer() | OrdinalEncoder() | PowerTransformer() | QuantileTransformer()
+        ):
+            return every
+        case MaxAbsScaler() | MinMaxScaler() | RobustScaler() | StandardScaler():
+            return every
+        case FunctionTransformer():
+            func = step.func
+            elementwise = isinstance(func, np.ufunc) and (func.nin, func.nout) == (1, 1)
+            if func is None or elementwise or step.feature_names_out == "one-to-one":
+                return every
+            reason = (
+                "calls a function that may mix its columns "
+                "(feature_names_out='one-to-one' says that it does not)"
+            )
+        case OneHotEncoder():
+            counts = np.array([len(categories) for categories in step.categories_])
+            for j, rare in enumerate(getattr(step, "infrequent_categories_", [])):
+                if rare is not None:
+                    counts[j] -= len(rare) - 1
+            if step.drop_idx_ is not None:
+                counts -= [dropped is not None for dropped in step.drop_idx_]
+            return np.repeat(every, counts)
+        case TargetEncoder():  # One for each column, or for each column and class.
+            return np.repeat(every, len(step.encodings_) // n_columns)
+        case KBinsDiscretizer():
+            return np.repeat(every, 1 if step.encode == "ordinal" else step.n_bins_)
+        case SplineTransformer():
+            return np.repeat(every, step.n_features_out_ // n_columns)
+        case PolynomialFeatures():
+            used = step.powers_ > 0
+            if (used.sum(axis=1) <= 1).all():
+                return np.where(used.any(axis=1), used.argmax(axis=1), CONSTANT)
+            reason = "multiplies columns with each other"
+        case SimpleImputer():
+            missing = step.indicator_.features_ if step.add_indicator else every[:0]
+            n_outputs = n_outputs_of(step) if n_outputs is None else n_outputs
+            if len(every) + len(missing) != n_outputs:  # Empty columns are dropped.
+                every = every[[value == value for value in step.statistics_]]
+            return np.concatenate([every, missing])
+        case MissingIndicator():
+            return np.asarray(step.features_)
+        case SelectorMixin():
+            return np.asarray(step.get_support(indices=True))
+        case _ if type(step).__module__.startswith("skrub."):
+            columns = _of_skrub(step, n_columns)
+            if columns is not None:
+                return columns
+    if n_columns == 1:
+        return np.zeros(n_outputs_of(step), dtype=int)
+    raise ColumnsMixed(step, reason)
+
+
 def n_outputs_of(step: Any) -> int:
     """The number of columns that a fitted transformer makes, from their names."""
     try:
         return len(step.get_feature_names_out())
     except (AttributeError, ValueError) as error:
         raise ColumnsMixed(step, "does not tell how many columns it makes") from error
-
-
-@singledispatch
-def _column_of_output(step: Any, n_columns: int, n_outputs: int | None) -> np.ndarray:
-    """The same by the type of a transformer; by default of a single column only."""
-    if type(step).__module__.startswith("skrub."):
-        columns = _of_skrub(step, n_columns)
-        if columns is not None:
-            return columns
-    if n_columns == 1:
-        return np.zeros(n_outputs_of(step), dtype=int)
-    raise ColumnsMixed(step, f"may mix its {n_columns} columns")
 
 
 def _of_skrub(step: Any, n_columns: int) -> np.ndarray | None:
@@ -141,166 +215,47 @@ def _of_skrub(step: Any, n_columns: int) -> np.ndarray | None:
     )
 
 
-def one_to_one(step: Any, n_columns: int, n_outputs: int | None) -> np.ndarray:
-    """Output j is made of column j."""
-    return np.arange(n_columns)
-
-
-for kind in (
-    Binarizer,
-    MaxAbsScaler,
-    MinMaxScaler,
-    OrdinalEncoder,
-    PowerTransformer,
-    QuantileTransformer,
-    RobustScaler,
-    StandardScaler,
-):
-    _column_of_output.register(kind, one_to_one)
-
-
-@_column_of_output.register
-def _(step: FunctionTransformer, n_columns: int, n_outputs: int | None) -> np.ndarray:
-    func = step.func
-    elementwise = isinstance(func, np.ufunc) and (func.nin, func.nout) == (1, 1)
-    if func is None or elementwise or step.feature_names_out == "one-to-one":
-        return np.arange(n_columns)
-    if n_columns == 1:
-        return np.zeros(n_outputs_of(step), dtype=int)
-    raise ColumnsMixed(
-        step,
-        "calls a function that may mix its columns (feature_names_out='one-to-one' "
-        "says that it does not)",
-    )
-
-
-@_column_of_output.register
-def _(step: FrozenEstimator, n_columns: int, n_outputs: int | None) -> np.ndarray:
-    return column_of_output(step.estimator, n_columns, n_outputs)
-
-
-@_column_of_output.register
-def _(step: OneHotEncoder, n_columns: int, n_outputs: int | None) -> np.ndarray:
-    counts = np.array([len(categories) for categories in step.categories_])
-    for j, rare in enumerate(getattr(step, "infrequent_categories_", [])):
-        if rare is not None:
-            counts[j] -= len(rare) - 1
-    if step.drop_idx_ is not None:
-        counts -= [dropped is not None for dropped in step.drop_idx_]
-    return np.repeat(np.arange(n_columns), counts)
-
-
-@_column_of_output.register
-def _(step: TargetEncoder, n_columns: int, n_outputs: int | None) -> np.ndarray:
-    # One output for each column, or for each column and class.
-    return np.repeat(np.arange(n_columns), len(step.encodings_) // n_columns)
-
-
-@_column_of_output.register
-def _(step: KBinsDiscretizer, n_columns: int, n_outputs: int | None) -> np.ndarray:
-    if step.encode == "ordinal":
-        return np.arange(n_columns)
-    return np.repeat(np.arange(n_columns), step.n_bins_)
-
-
-@_column_of_output.register
-def _(step: SplineTransformer, n_columns: int, n_outputs: int | None) -> np.ndarray:
-    return np.repeat(np.arange(n_columns), step.n_features_out_ // n_columns)
-
-
-@_column_of_output.register
-def _(step: PolynomialFeatures, n_columns: int, n_outputs: int | None) -> np.ndarray:
-    used = step.powers_ > 0
-    if (used.sum(axis=1) > 1).any():
-        raise ColumnsMixed(step, "multiplies columns with each other")
-    return np.where(used.any(axis=1), used.argmax(axis=1), CONSTANT)
-
-
-@_column_of_output.register
-def _(step: SimpleImputer, n_columns: int, n_outputs: int | None) -> np.ndarray:
-    missing = np.array([], dtype=int)
-    if step.add_indicator:
-        missing = step.indicator_.features_
-    if n_outputs is None:
-        n_outputs = n_outputs_of(step)
-    kept = np.arange(n_columns)
-    if len(kept) + len(missing) != n_outputs:  # Columns without any value are dropped.
-        no_value = np.array([value != value for value in step.statistics_])
-        kept = kept[~no_value]
-    return np.concatenate([kept, missing])
-
-
-@_column_of_output.register
-def _(step: MissingIndicator, n_columns: int, n_outputs: int | None) -> np.ndarray:
-    return np.asarray(step.features_)
-
-
-@_column_of_output.register
-def _(step: SelectorMixin, n_columns: int, n_outputs: int | None) -> np.ndarray:
-    return np.asarray(step.get_support(indices=True))
-
-
-@_column_of_output.register
-def _(step: Pipeline, n_columns: int, n_outputs: int | None) -> np.ndarray:
-    columns = np.arange(n_columns)
-    parts = [part for _, part in step.steps if not is_left_out(part)]
-    for part, following in zip(parts, [*parts[1:], None], strict=True):
-        # What a step makes, the next one takes; the last one's is that of all.
-        width = getattr(following, "n_features_in_", None) if following else n_outputs
-        columns = compose(columns, column_of_output(part, len(columns), width))
-    return columns
-
-
-@_column_of_output.register
-def _(step: FeatureUnion, n_columns: int, n_outputs: int | None) -> np.ndarray:
-    kept = [part for _, part in step.transformer_list if part != "drop"]
-    if len(kept) == 1:
-        return column_of_output(kept[0], n_columns, n_outputs)
-    return np.concatenate([column_of_output(part, n_columns) for part in kept])
-
-
-@_column_of_output.register
-def _(step: ColumnTransformer, n_columns: int, n_outputs: int | None) -> np.ndarray:
-    slices = step.output_indices_
-    columns = np.zeros(max((end.stop for end in slices.values()), default=0), dtype=int)
-    for name, part, taken in parts_of(step):
-        outputs = slices[name]
-        made = column_of_output(part, len(taken), outputs.stop - outputs.start)
-        columns[outputs] = compose(taken, made)
-    return columns
-
-
-def parts_of(step: ColumnTransformer) -> list[tuple[str, Any, np.ndarray]]:
-    """Name, transformer and indices of its columns, of all that have outputs."""
+def parts_of(step: ColumnTransformer | FeatureUnion, n_columns: int) -> list[Part]:
+    """The transformers that have outputs, in the order of these."""
+    weights = step.transformer_weights or {}
+    if isinstance(step, FeatureUnion):
+        every = np.arange(n_columns)
+        return [
+            (part, every, None, weights.get(name, 1.0))
+            for name, part in step.transformer_list
+            if part != "drop"
+        ]
     names = getattr(step, "feature_names_in_", None)
     parts = []
     for name, part, columns in step.transformers_:
         taken = column_indices(columns, names, step.n_features_in_)
         if len(taken) and not (isinstance(part, str) and part == "drop"):
-            parts.append((name, part, taken))
-    return parts
+            outputs = step.output_indices_[name]
+            width = outputs.stop - outputs.start
+            one = part, taken, width, weights.get(name, 1.0)
+            parts.append((outputs.start, one))
+    return [part for _, part in sorted(parts, key=lambda pair: pair[0])]
 
 
-def is_declared(step: Any) -> bool:
-    """Whether a step, or a part of it, says itself that it treats columns one by one.
+def needs_check(step: Any, n_columns: int) -> bool:
+    """Whether it is not known how a step, or a part of it, comes to its outputs.
 
-    What is known of a type needs no check by data.
+    It says itself that it treats columns one by one, or has a `transform` of its own.
     """
+    if is_left_out(step) or n_columns == 1:
+        return False
     match step:
         case Pipeline():
-            return any(is_declared(part) for _, part in step.steps)
-        case FeatureUnion():
-            return any(is_declared(part) for _, part in step.transformer_list)
-        case ColumnTransformer():
-            return any(is_declared(part) for _, part, _ in parts_of(step))
+            return any(needs_check(part, n_columns) for _, part in step.steps)
+        case FeatureUnion() | ColumnTransformer():
+            parts = parts_of(step, n_columns)
+            return any(needs_check(part, len(taken)) for part, taken, *_ in parts)
         case FrozenEstimator():
-            return is_declared(step.estimator)
+            return needs_check(step.estimator, n_columns)
         case FunctionTransformer():
             return not (step.func is None or isinstance(step.func, np.ufunc))
-        case PiecewiseLinearEncoder() | GapsAsNaN():
-            return False
-        case _:
-            return hasattr(step, "column_of_output_")
+    package = transform_of(step).__module__.partition(".")[0]
+    return package not in ("sklearn", "sklearn_relulogit", "skrub")
 
 
 def column_indices(

@@ -9,7 +9,6 @@ In brackets are the contributions of the columns j; the rest is the baseline. No
 sampled, and no step needs a slope.
 """
 
-import html
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -19,8 +18,16 @@ from sklearn.utils import Bunch, gen_batches
 
 from .._optional import optional_import
 from .columns import CONSTANT
-from .explained import Encoding, ExplainedModel, dense, output_of_class, split_model
-from .frames import Table, as_one_or_more_rows, as_table, as_text, column, take_rows
+from .frames import (
+    Table,
+    as_one_or_more_rows,
+    as_table,
+    as_text,
+    column,
+    column_index,
+    take_rows,
+)
+from .network import Encoded, Network, dense, output_of_class
 
 # A pandas.DataFrame; pandas has no types.
 DataFrame: TypeAlias = Any
@@ -131,27 +138,15 @@ class Contributions:
         return self.values[:, k], self.baseline[:, k], name
 
     def column_values(self, name: int | str) -> np.ndarray:
-        """The values of a column of the rows, by its name or index."""
-        j = self.column_index(name)
-        return column(self.X, j, self.columns[j])
-
-    def column_index(self, name: int | str) -> int:
-        """The index of a column that is given by its name or index.
+        """The values of a column of the rows, by its name or index.
 
         Raises
         ------
         ValueError
             If there is no such column.
         """
-        known = self.columns.tolist()
-        if name in known:
-            return int(known.index(name))
-        if isinstance(name, int | np.integer) and 0 <= name < len(known):
-            return int(name)
-        raise ValueError(
-            "column must be the name of a column, or an index from 0 to "
-            f"{len(known) - 1}. Got {name!r}."
-        )
+        j = column_index(name, self.columns.tolist())
+        return column(self.X, j, self.columns[j])
 
     def values_in_words(self, row: int = 0) -> list[str]:
         """The value of each column in a row, such as "2 instead of 0"."""
@@ -254,57 +249,6 @@ class Contributions:
             importances=sizes.T,
         )
 
-    def _repr_html_(self) -> str:
-        if len(self) == 1:
-            return "".join(self._html_of_row(*output) for output in self._outputs())
-        found = self.importances()
-        mean, std = found.importances_mean, found.importances_std
-        order = np.argsort(-mean, kind="stable")[:10]
-        rows = [
-            (self.columns[j], f"{mean[j]:.3f}", f"{std[j]:.3f}", mean[j]) for j in order
-        ]
-        heads = ("column", "mean absolute contribution", "standard deviation")
-        left = len(self.columns) - len(rows)
-        note = f" and {left} columns more" if left else ""
-        return _html_table(f"Contributions of {len(self)} rows{note}", heads, rows)
-
-    def _html_of_row(self, name: str, class_label: Any) -> str:
-        values, baseline, _ = self.of_class(class_label)
-        rows: list[tuple[Any, ...]] = [
-            (text, f"{values[0, j]:+.3f}", values[0, j])
-            for j, text in self.reasons(0, class_label)[:10]
-        ]
-        left = values[0].sum() - sum(row[-1] for row in rows)
-        if len(self.columns) > len(rows):
-            others = f"{len(self.columns) - len(rows)} other columns"
-            rows.append((others, f"{left:+.3f}", left))
-        rows.append(("baseline", f"{baseline[0]:+.3f}", 0.0))
-        total = baseline[0] + values[0].sum()
-        title = f"{name[0].upper()}{name[1:]}: {total:+.3f}"
-        return _html_table(title, ("column", "contribution"), rows)
-
-
-def _html_table(title: str, heads: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
-    """A table whose last column is drawn as bars."""
-    largest = max((abs(row[-1]) for row in rows), default=0) or 1
-    lines = []
-    for *cells, size in rows:
-        colour = "#d62728" if size > 0 else "#1f77b4"
-        width = 8 * abs(size) / largest
-        first, *others = (html.escape(cell) for cell in cells)
-        lines.append(
-            f'<tr><th scope="row" style="text-align:left">{first}</th>'
-            + "".join(f'<td style="text-align:right">{cell}</td>' for cell in others)
-            + '<td style="text-align:left"><div style="'
-            f"background:{colour};width:{width:.2f}em;height:.8em"
-            '"></div></td></tr>'
-        )
-    head = "".join(f'<th scope="col">{html.escape(text)}</th>' for text in heads)
-    return (
-        f"<table><caption>{html.escape(title)}</caption>"
-        f"<thead><tr>{head}<td></td></tr></thead><tbody>{''.join(lines)}</tbody></table>"
-    )
-
 
 def contributions(
     model: BaseEstimator,
@@ -342,7 +286,7 @@ default=None
     Returns
     -------
     contributions : Contributions
-        `values`, `baseline` and `columns`, tables, text, and an HTML representation.
+        `values`, `baseline` and `columns`, and the same as a table and as text.
         ``values.sum(axis=-1) + baseline`` is the classifier's decision function, to
         rounding.
 
@@ -397,49 +341,49 @@ default=None
     >>> bool(np.allclose(logits, model.decision_function(X)))
     True
     """
-    split = split_model(model)
+    network = Network.of(model)
     table = as_table(X)
-    encoding = split.encode(table)
+    encoded = network.encode(table)
     reference_row = None
     if reference is None:
-        r = split.classifier.feature_mean_
+        r = network.classifier.feature_mean_
     elif isinstance(reference, str):
         if reference != "absolute":
             raise ValueError(
                 "reference must be None, 'absolute', or a row or rows of the user's "
                 f"columns. Got {reference!r}."
             )
-        r = np.zeros(len(encoding.column_of_feature))
+        r = np.zeros(len(encoded.column_of_feature))
     else:
         rows = as_one_or_more_rows(reference)
-        r = dense(split.transform(rows)).mean(axis=0, dtype=np.float64)
-        if len(r) != len(encoding.column_of_feature):
+        r = dense(network.transform(rows)).mean(axis=0, dtype=np.float64)
+        if len(r) != len(encoded.column_of_feature):
             raise ValueError(
                 "reference must have the columns of X, of which there are "
                 f"{table.shape[1]}. Got {rows.shape[1]}."
             )
-    names = split.columns(table)
+    names = network.columns(table)
     if reference is not None and not isinstance(reference, str) and rows.shape[0] == 1:
         reference_row = np.array(
             [column(rows, j, name)[0] for j, name in enumerate(names)], dtype=object
         )
-    values, baseline = _against(split, encoding, r)
+    values, baseline = _against(network, encoded, r)
     return Contributions(
         values,
         baseline,
         np.array(names, dtype=object),
         table,
-        split.classifier.classes_,
+        network.classifier.classes_,
         reference_row,
     )
 
 
 def _against(
-    split: ExplainedModel, encoding: Encoding, r: np.ndarray
+    network: Network, encoded: Encoded, r: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Values and baselines against the features r, (n_features,)."""
-    Z, clf = encoding.features, split.classifier
-    constant = encoding.column_of_feature == CONSTANT
+    Z, clf = encoded.features, network.classifier
+    constant = encoded.column_of_feature == CONSTANT
     step = max(COEFFICIENTS // (clf.n_outputs_ * len(r)), 1)
     values, baselines = [], []
     for rows in gen_batches(Z.shape[0], step):
@@ -449,7 +393,7 @@ def _against(
         if coef.ndim == 3:
             z = z[:, np.newaxis]
         at = np.where(constant, z, r)
-        values.append(encoding.by_column(coef * (z - at)))
+        values.append(encoded.by_column(coef * (z - at)))
         baselines.append((coef * at).sum(axis=-1) + intercept)
     dtype = coef.dtype
     return np.concatenate(values).astype(dtype), np.concatenate(baselines).astype(dtype)

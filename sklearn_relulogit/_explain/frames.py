@@ -31,13 +31,6 @@ def take_rows(X: Table, rows: slice | np.ndarray) -> Table:
     return X.iloc[rows] if is_pandas(X) else X[rows]
 
 
-def take_columns(X: Table, columns: np.ndarray, names: Any) -> Table:
-    """Some columns, by their names where X is a frame and these are known."""
-    if names is not None and hasattr(X, "columns"):
-        return X[[names[j] for j in columns]]
-    return X.iloc[:, columns] if is_pandas(X) else X[:, columns]
-
-
 def column(X: Table, j: int, name: str) -> np.ndarray:
     """The values of a column, by its name where X is a frame."""
     if hasattr(X, "columns"):
@@ -53,6 +46,24 @@ def position(X: Table, j: int, name: str) -> int:
     """Where the column j of the fit stands in X: by its name where X is a frame."""
     names = [str(key) for key in X.columns] if hasattr(X, "columns") else []
     return names.index(name) if name in names else j
+
+
+def column_index(name: Any, known: list[str]) -> int:
+    """The index of a column that is given by its name or index.
+
+    Raises
+    ------
+    ValueError
+        If there is no such column.
+    """
+    if name in known:
+        return known.index(name)
+    if isinstance(name, int | np.integer) and 0 <= name < len(known):
+        return int(name)
+    raise ValueError(
+        "A column must be one of the names of X, or an index from 0 to "
+        f"{len(known) - 1}. Got {name!r}."
+    )
 
 
 def is_missing(value: Any) -> bool:
@@ -77,6 +88,18 @@ def numbers(values: np.ndarray) -> np.ndarray | None:
             found[~missing] = values[~missing].astype(np.float64)
             return found
     return None
+
+
+def table_of_numbers(X: Table, names: list[str]) -> np.ndarray:
+    """The named columns of X as floats, with NaN in those that hold no numbers."""
+    if issparse(X):
+        return np.asarray(X.toarray(), dtype=np.float64)
+    in_order = not hasattr(X, "columns") or list(X.columns) == names
+    if in_order and np.asarray(X[:1]).dtype.kind in "biuf":
+        return np.asarray(X, dtype=np.float64)
+    found = [numbers(column(X, j, name)) for j, name in enumerate(names)]
+    gap = np.full(X.shape[0], np.nan)
+    return np.column_stack([gap if values is None else values for values in found])
 
 
 def with_columns_of(X: Table, other: Table, columns: np.ndarray) -> Table:

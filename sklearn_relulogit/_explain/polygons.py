@@ -9,6 +9,7 @@ from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import softmax
 
 from .._model.parameters import Layers
 
@@ -111,6 +112,13 @@ def boundary_segments(
         edges = np.stack([P, np.roll(P, -1, axis=0)], axis=1)
         segments.extend(edges[equal & np.roll(equal, -1)])
     return segments
+
+
+def class_proba(cell: Cell, x: np.ndarray) -> np.ndarray:
+    """The probability of each class at a point of a cell."""
+    A, c = _class_logits(cell)
+    proba: np.ndarray = softmax(A @ x + c)
+    return proba
 
 
 def _class_logits(cell: Cell) -> tuple[np.ndarray, np.ndarray]:

@@ -16,8 +16,8 @@ from .._model.arrays import Matrix
 from .._model.blocks import OrderedMap
 from .._model.parameters import Layers
 from .._optional import optional_import
-from .explained import Pieces, check_feature_names, class_codes, split_model
-from .frames import Table, as_table, column, numbers
+from .frames import Table, as_table, table_of_numbers
+from .network import Network, class_codes
 
 # A pandas.DataFrame; pandas has no types.
 DataFrame: TypeAlias = Any
@@ -90,7 +90,7 @@ class LinearRegions:
     def __repr__(self) -> str:
         n_samples, largest = len(self.labels), self.counts[0]
         single = np.sum(self.counts == 1)
-        active = self._unit_shares()
+        active = np.average(self.patterns, axis=0, weights=self.counts)
         always, never = np.sum(active == 1), np.sum(active == 0)
         lines = [
             f"LinearRegions: {len(self)} for {n_samples} rows; the largest has "
@@ -212,36 +212,6 @@ class LinearRegions:
         frame = pd.concat(frames, names=["class"])
         return frame.droplevel("class") if self.coef.ndim == 2 else frame
 
-    def units(self) -> DataFrame:
-        """At which share of the rows each hidden unit is active.
-
-        A unit that is active at all rows or at none makes no difference between
-        them: on these data the network is as flexible as the others make it.
-
-        Returns
-        -------
-        frame : pandas.DataFrame
-            Columns "layer" and "unit", both from 1, and "active", a share.
-
-        Raises
-        ------
-        ImportError
-            If pandas is not installed.
-        """
-        pd = _pandas()
-        sizes = self.hidden_layer_sizes
-        return pd.DataFrame(
-            {
-                "layer": np.repeat(np.arange(len(sizes)) + 1, sizes),
-                "unit": np.concatenate([np.arange(0), *map(np.arange, sizes)]) + 1,
-                "active": self._unit_shares(),
-            }
-        )
-
-    def _unit_shares(self) -> np.ndarray:
-        """The share of the rows at which each hidden unit is active."""
-        return np.average(self.patterns, axis=0, weights=self.counts)
-
     def _index(self, n_regions: int | None = None) -> Any:
         """The index of a table of the largest regions, or of each class in them."""
         pd = _pandas()
@@ -262,8 +232,6 @@ def linear_regions(
     model: BaseEstimator,
     X: Matrix,
     y: ArrayLike | None = None,
-    *,
-    feature_names: ArrayLike | None = None,
 ) -> LinearRegions:
     """Group the rows of a data set by the linear region of the network they lie in.
 
@@ -285,14 +253,11 @@ def linear_regions(
     y : array-like of shape (n_samples,), default=None
         Labels, to compare what is predicted in each region with what is the case.
 
-    feature_names : array-like of str of shape (n_features,), default=None
-        Names of the features. By default those seen in fit, or x0, x1, ...
-
     Returns
     -------
     regions : LinearRegions
         The regions with their rows and coefficients, by the features of X in their
-        own units, and tables of them: `summary`, `features`, `units`, `to_frame`.
+        own units, and tables of them: `summary`, `features`, `to_frame`.
 
     Raises
     ------
@@ -332,17 +297,16 @@ def linear_regions(
     >>> regions.summary().columns.tolist()
     ['rows', 'share', 'mean probability', 'observed rate', 'largest effects']
     """
-    split = split_model(model)
-    clf = split.classifier
-    names = check_feature_names(feature_names, split)
+    network = Network.of(model)
+    clf = network.classifier
     X = as_table(X)
-    encoding = None if split.only_scales else split.encode(X)
-    Z = split.scale(X) if encoding is None else encoding.features
-    pieces = None if encoding is None else split.pieces(X, encoding)
+    encoded = network.encode(X)
+    pieces = network.pieces(X, encoded)
+    names = network.columns(X)
     codes = None if y is None else class_codes(y, X, clf.classes_)
 
     packed, first, labels, coef, intercept = over_rows(
-        clf, partial(_group_rows, pieces=pieces), Z, "local_linear"
+        clf, partial(_group_rows, pieces.key), encoded.features, "local_linear"
     )
     counts = np.bincount(labels)
 
@@ -354,10 +318,7 @@ def linear_regions(
     sizes = tuple(len(b) for b in clf.intercepts_[:-1])
     if clf.n_outputs_ == 1:
         coef, intercept = coef[:, 0], intercept[:, 0]
-    if encoding is None or pieces is None:
-        coef, intercept = split.fold(coef, intercept)
-    else:
-        coef, intercept = encoding.by_pieces(coef, intercept, pieces.take(first))
+    coef, intercept = encoded.fold(coef, intercept, pieces.take(first))
     n_classes = len(clf.classes_)
     return LinearRegions(
         labels=labels,
@@ -366,22 +327,19 @@ def linear_regions(
         patterns=np.unpackbits(packed, axis=1, count=sum(sizes)).astype(bool),
         coef=coef,
         intercept=intercept,
-        mean_proba=means(clf.predict_proba(Z)),
+        mean_proba=means(clf.predict_proba(encoded.features)),
         observed=None if codes is None else means(np.eye(n_classes)[codes]),
-        feature_names=names,
-        feature_std=_deviations(X, split.columns(X)),
+        feature_names=np.array(names, dtype=object),
+        feature_std=_deviations(X, names),
         classes=clf.classes_,
         hidden_layer_sizes=sizes,
     )
 
 
 def _group_rows(
-    layers: Layers,
-    X: Matrix,
-    ordered_map: OrderedMap,
-    pieces: Pieces | None = None,
+    key: np.ndarray, layers: Layers, X: Matrix, ordered_map: OrderedMap
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Group the rows by their linear region.
+    """Group the rows by their linear region, which have the same bytes of the key too.
 
     Returns the activation pattern of each region, in the bytes of `numpy.packbits`; the
     index of its first row; the region of each row; and the coefficients, (n_regions,
@@ -389,11 +347,12 @@ def _group_rows(
     their number of rows, and where that is equal in the order of their first rows.
     """
     packed = activation_patterns(layers, X, ordered_map)
-    together = packed
-    if pieces is not None:
-        together = np.concatenate([packed, _bytes_of(pieces)], axis=1)
     _, first, labels, counts = np.unique(
-        together, axis=0, return_index=True, return_inverse=True, return_counts=True
+        np.hstack([packed, key]),
+        axis=0,
+        return_index=True,
+        return_inverse=True,
+        return_counts=True,
     )
     order = np.lexsort((first, -counts))
     first = first[order]
@@ -401,26 +360,12 @@ def _group_rows(
     return packed[first], first, np.argsort(order)[labels], coef, intercept
 
 
-def _bytes_of(pieces: Pieces) -> np.ndarray:
-    """Slopes and shifts as bytes, those of rows on the same pieces alike."""
-    slope, shift = pieces.slope, pieces.shift
-    # Where there is a slope, the shift has been rounded.
-    size = np.abs(shift).max(axis=0, initial=1e-300)
-    shift = np.where(slope == 0, shift, np.round(shift / size, 10) * size)
-    table = np.ascontiguousarray(np.concatenate([slope, shift], axis=1) + 0.0)
-    return table.view(np.uint8)
-
-
 def _deviations(X: Table, names: list[str]) -> np.ndarray:
     """The standard deviation of each column; zero if it holds no numbers."""
     if issparse(X):
         return np.asarray(np.sqrt(StandardScaler(with_mean=False).fit(X).var_))
-    deviations = np.zeros(len(names))
-    for j, name in enumerate(names):
-        values = numbers(column(X, j, name))
-        if values is not None and not np.isnan(values).all():
-            deviations[j] = np.nanstd(values)
-    return deviations
+    found = np.ma.masked_invalid(table_of_numbers(X, names)).std(axis=0)
+    return np.ma.filled(found, 0.0)
 
 
 def _pandas() -> Any:

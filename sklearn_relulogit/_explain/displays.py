@@ -1,0 +1,1062 @@
+"""Plots in scikit-learn's Display convention; matplotlib is imported to draw one.
+
+Bars have their names on the left and numbers on the right. Names are wrapped, and
+numbers stand in a column of their own beside the axes, so that neither runs over a bar
+or out of the figure.
+"""
+
+import re
+import textwrap
+from collections.abc import Iterable, Sequence
+from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import expit
+from sklearn.base import BaseEstimator
+from sklearn.utils import column_or_1d
+from sklearn.utils.validation import validate_data
+
+from .._optional import optional_import
+from .contributions import Contributions, contributions
+from .frames import (
+    Table,
+    as_table,
+    as_text,
+    column_index,
+    numbers,
+    position,
+    take_rows,
+    with_columns_of,
+)
+from .network import Network, class_codes, output_of_class
+from .polygons import (
+    Cell,
+    boundary_segments,
+    class_proba,
+    decision_pieces,
+    linear_cells,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+
+# Characters of a line of a name, and lines of it that are shown.
+LINE, MAX_LINES = 24, 3
+
+# Inches of a line of text, of the space around a bar, and of what is above and below.
+LINE_HEIGHT, BAR_SPACE, AROUND = 0.17, 0.19, 1.25
+
+BOX_STYLE: dict[str, Any] = {
+    "orientation": "horizontal",
+    "widths": 0.6,
+    "whis": (5, 95),
+    "showfliers": False,
+    "patch_artist": True,
+    "boxprops": {"facecolor": "lightsteelblue"},
+    "medianprops": {"color": "black"},
+}
+RAISES, LOWERS = "tab:red", "tab:blue"
+
+# Values and rows by which the mean prediction is drawn.
+GRID, AVERAGED_ROWS = 40, 400
+
+# Categories that are drawn, the most frequent ones.
+MAX_CATEGORIES = 20
+
+POINT_STYLE: dict[str, Any] = {"s": 16, "edgecolors": "black", "linewidths": 0.4}
+
+
+@dataclass(eq=False, repr=False)
+class LossCurveDisplay:
+    """Training and validation loss over the iterations of a fit.
+
+    Make it with :meth:`from_estimator`; the parameters become attributes.
+
+    Parameters
+    ----------
+    loss_curve : array-like of shape (n_iter,)
+        Mean training objective after each iteration, with the penalty, in nats.
+
+    validation_loss_curve : array-like of shape (n_iter,), default=None
+        Mean negative log-likelihood of the validation data, in nats.
+
+    best_iteration : int, default=None
+        The iteration, from 1, whose parameters an early stop kept. None to mark none.
+
+    estimator_name : str, default=None
+        What the legend calls the model.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the curves.
+
+    figure_ : matplotlib Figure
+        Figure with the curves.
+
+    lines_ : list of matplotlib Line2D
+        The curves: training, and validation if there is one.
+
+    See Also
+    --------
+    sklearn.model_selection.LearningCurveDisplay : Scores by the number of samples.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.preprocessing import scale
+    >>> from sklearn_relulogit import LossCurveDisplay, ReLULogisticClassifier
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> clf = ReLULogisticClassifier((10,), early_stopping=True, random_state=0)
+    >>> display = LossCurveDisplay.from_estimator(clf.fit(scale(X), y))
+    >>> len(display.lines_)
+    2
+    """
+
+    loss_curve: ArrayLike
+    validation_loss_curve: ArrayLike | None = None
+    _: KW_ONLY
+    best_iteration: int | None = None
+    estimator_name: str | None = None
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: BaseEstimator,
+        *,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Plot the loss curves of a fitted model.
+
+        Parameters
+        ----------
+        estimator : fitted estimator
+            A :class:`ReLULogisticClassifier`, or a pipeline or search with one.
+
+        name : str, default=None
+            What the legend calls the model.
+
+        **kwargs : dict
+            As for :meth:`plot`.
+
+        Returns
+        -------
+        display : LossCurveDisplay
+            The plotted display.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+
+        TypeError, NotFittedError
+            If there is no fitted classifier.
+        """
+        clf = Network.of(estimator).classifier
+        validation = clf.validation_loss_curve_
+        display = cls(clf.loss_curve_, validation, estimator_name=name)
+        if clf.early_stopping and validation:
+            display.best_iteration = int(np.argmin(validation)) + 1
+        return display.plot(**kwargs)
+
+    def plot(self, ax: "Axes | None" = None, **kwargs: Any) -> Self:
+        """Plot the curves.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to plot on; by default those of a new figure.
+
+        **kwargs : dict
+            Passed to matplotlib's ``plot`` for each curve.
+
+        Returns
+        -------
+        self : LossCurveDisplay
+            The plotted display.
+        """
+        self.figure_, self.ax_ = figure_and_axes(type(self), ax)
+        prefix = "" if self.estimator_name is None else f"{self.estimator_name}, "
+        curves = {
+            "training, with penalty": self.loss_curve,
+            "validation": self.validation_loss_curve,
+        }
+        self.lines_ = []
+        for label, curve in curves.items():
+            if curve is not None:
+                iterations = np.arange(1, np.size(curve) + 1)
+                style = {"label": prefix + label} | kwargs
+                self.lines_ += self.ax_.plot(iterations, curve, **style)
+        if self.best_iteration is not None:
+            label = f"{prefix}kept: iteration {self.best_iteration}"
+            self.ax_.axvline(self.best_iteration, color="grey", ls=":", label=label)
+        self.ax_.set(xlabel="Iteration", ylabel="Mean loss (nats)")
+        self.ax_.legend()
+        return self
+
+
+@dataclass(eq=False, repr=False)
+class LinearRegionsDisplay:
+    """The linear regions of a model over two features, and its decision boundary.
+
+    Both are exact: the regions are polygons, in each of which the model is one
+    logistic regression, so the boundary inside it is a straight line. A region is
+    coloured by the class predicted there, the paler the less certain it is at the
+    centre; where the boundary crosses it, each side has its own colour.
+
+    Make it with :meth:`from_estimator`; the parameters become attributes.
+
+    Parameters
+    ----------
+    cells : list of (vertices, A, c)
+        The linear regions: polygons of shape (n_vertices, 2), and the affine function
+        in each.
+
+    classes : array-like of shape (n_classes,)
+        The class labels.
+
+    feature_names : sequence of two str
+        Names of the two features.
+
+    points : array-like of shape (n_samples, 2), default=None
+        Data to draw.
+
+    y : array-like of shape (n_samples,), default=None
+        Their labels.
+
+    Attributes
+    ----------
+    regions : list of ndarray of shape (n_vertices, 2)
+        The polygons of the linear regions.
+
+    pieces : list of ndarray of shape (n_vertices, 2)
+        The regions, split along the decision boundary.
+
+    piece_classes : ndarray of int of shape (n_pieces,)
+        Index of the class predicted in each piece.
+
+    piece_probabilities : ndarray of shape (n_pieces,)
+        Its probability at the centre of the piece.
+
+    boundary : list of ndarray of shape (2, 2)
+        The segments of the decision boundary.
+
+    ax_ : matplotlib Axes
+        Axes with the plot.
+
+    figure_ : matplotlib Figure
+        Figure with the plot.
+
+    pieces_ : matplotlib PolyCollection
+        The coloured pieces.
+
+    region_edges_ : matplotlib PolyCollection
+        The borders of the regions.
+
+    boundary_ : matplotlib LineCollection
+        The decision boundary.
+
+    points_ : list of matplotlib PathCollection
+        The data, one collection a class; without y, one in all.
+
+    See Also
+    --------
+    sklearn.inspection.DecisionBoundaryDisplay : Of any classifier, on a grid.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_moons
+    >>> from sklearn_relulogit import LinearRegionsDisplay, ReLULogisticClassifier
+    >>> X, y = make_moons(noise=0.2, random_state=0)
+    >>> clf = ReLULogisticClassifier((4,), alpha=0.1, random_state=0).fit(X, y)
+    >>> display = LinearRegionsDisplay.from_estimator(clf, X, y)
+    >>> len(display.regions) <= 11
+    True
+    """
+
+    cells: list[Cell]
+    classes: ArrayLike
+    feature_names: Sequence[str]
+    points: ArrayLike | None = None
+    y: ArrayLike | None = None
+
+    def __post_init__(self) -> None:
+        of_cells = [decision_pieces(cell) for cell in self.cells]
+        pairs = list(zip(self.cells, of_cells, strict=True))
+        found = [(cell, k, P) for cell, pieces in pairs for k, P in pieces]
+        self.regions = [cell.vertices for cell in self.cells]
+        self.pieces = [P for _, _, P in found]
+        self.piece_classes = np.array([k for _, k, _ in found])
+        self.piece_probabilities = np.array(
+            [class_proba(cell, P.mean(axis=0))[k] for cell, k, P in found]
+        )
+        self.boundary = [line for pair in pairs for line in boundary_segments(*pair)]
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: BaseEstimator,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        features: Sequence[int | str] = (0, 1),
+        others: ArrayLike | None = None,
+        margin: float = 0.05,
+        **kwargs: Any,
+    ) -> Self:
+        """Plot the linear regions of a fitted model over two of its features.
+
+        Parameters
+        ----------
+        estimator : fitted estimator
+            As for :func:`.to_mlp_classifier`: before the classifier may be scalers,
+            imputation and a :class:`PiecewiseLinearEncoder`.
+
+        X : array-like of shape (n_samples, n_features)
+            Data, as the model takes them; they are drawn, and the axes span their
+            range.
+
+        y : array-like of shape (n_samples,), default=None
+            Labels, to draw each class in its colour.
+
+        features : sequence of two int or str, default=(0, 1)
+            The features of the axes, by index or name.
+
+        others : array-like of shape (n_features,), default=None
+            A row that says where all other features are held. By default the median
+            of X. The data are drawn whatever their other features are.
+
+        margin : float, default=0.05
+            How far to go beyond the range of X, as a share of it.
+
+        **kwargs : dict
+            As for :meth:`plot`.
+
+        Returns
+        -------
+        display : LinearRegionsDisplay
+            The plotted display.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+
+        ValueError
+            If `features` are not two features of the model, or an array is not what
+            it should be.
+
+        TypeError, NotFittedError
+            If the model is not fitted, or a step is of another kind.
+
+        Notes
+        -----
+        It takes time for each region. A hundred units in one layer make some thousand
+        regions and take about a second.
+        """
+        model = Network.of(estimator)
+        classes = model.classifier.classes_
+        names = model.columns(as_table(X))
+        shown = [column_index(feature, names) for feature in features]
+        if len(shown) != 2 or shown[0] == shown[1]:
+            raise ValueError(
+                f"features must be two different columns of X. Got {features!r}."
+            )
+        points = validate_data(model.first_step, X, dtype=np.float64, reset=False)
+        reference = np.median(points, axis=0) if others is None else others
+        reference = column_or_1d(reference, dtype=np.float64)
+        if len(reference) != len(names):
+            raise ValueError(
+                f"others must hold a value for each of the {len(names)} features. Got "
+                f"{len(reference)}."
+            )
+        if y is not None:
+            y = classes[class_codes(y, points, classes)]
+        points = points[:, shown]
+
+        low, high = points.min(axis=0), points.max(axis=0)
+        spread = np.where(high > low, high - low, 1)
+        low, high = low - margin * spread, high + margin * spread
+        corners = np.array([low, [high[0], low[1]], high, [low[0], high[1]]])
+        # The network as a function of the two features, with all others held.
+        (W_1_T, b_1), *deeper = model.layers
+        held = np.delete(np.arange(len(names)), shown)
+        b_1 = b_1 + reference[held] @ W_1_T[held]
+        cells = linear_cells([(W_1_T[shown], b_1), *deeper], corners)
+
+        shown_names = [names[j] for j in shown]
+        return cls(cells, classes, shown_names, points, y).plot(**kwargs)
+
+    def plot(self, ax: "Axes | None" = None, **kwargs: Any) -> Self:
+        """Plot regions, boundary and data.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to plot on; by default those of a new figure.
+
+        **kwargs : dict
+            Passed to matplotlib's ``scatter`` for the data.
+
+        Returns
+        -------
+        self : LinearRegionsDisplay
+            The plotted display.
+        """
+        self.figure_, self.ax_ = figure_and_axes(type(self), ax)
+        from matplotlib.collections import LineCollection, PolyCollection
+        from matplotlib.colors import to_rgb
+
+        classes = np.asarray(self.classes)
+        palette = np.array([to_rgb(f"C{k % 10}") for k in range(len(classes))])
+        # White where all classes are equally probable, and half the colour of the class
+        # where it is certain, so that the data stand out.
+        chance = 1 / len(classes)
+        certainty = (self.piece_probabilities - chance) / (1 - chance)
+        strength = 0.06 + 0.5 * np.clip(certainty, 0, 1)[:, np.newaxis]
+        faces = 1 - strength * (1 - palette[self.piece_classes])
+        # Edges in the colour of the faces, or hairlines would show between the pieces.
+        self.pieces_ = PolyCollection(
+            self.pieces, facecolors=faces, edgecolors=faces, linewidths=0.4
+        )
+        self.region_edges_ = PolyCollection(
+            self.regions, facecolors="none", edgecolors="0.45", linewidths=0.5
+        )
+        self.boundary_ = LineCollection(self.boundary, colors="black", linewidths=2)
+        for collection in (self.pieces_, self.region_edges_, self.boundary_):
+            self.ax_.add_collection(collection)
+        self.points_ = []
+        if self.points is not None:
+            points = np.asarray(self.points)
+            groups: Iterable[tuple[Any, ...]] = [("data", "0.3", points)]
+            if self.y is not None:
+                of_class = [points[np.asarray(self.y) == label] for label in classes]
+                groups = zip(classes, palette, of_class, strict=True)
+            for label, color, group in groups:
+                style = {"label": str(label), "color": color, **POINT_STYLE, **kwargs}
+                self.points_.append(self.ax_.scatter(*group.T, **style))
+            self.ax_.legend(framealpha=0.9)
+        vertices = np.concatenate(self.regions)
+        xlim, ylim = np.transpose([vertices.min(axis=0), vertices.max(axis=0)])
+        xlabel, ylabel = self.feature_names
+        title = f"{len(self.regions)} linear regions; bold: decision boundary"
+        self.ax_.set(xlim=xlim, ylim=ylim, xlabel=xlabel, ylabel=ylabel, title=title)
+        return self
+
+
+@dataclass(eq=False, repr=False)
+class ContributionsDisplay:
+    """The contributions of the columns to one row: signed bars, the largest first.
+
+    Make it with :meth:`from_estimator`, or of contributions that are known, and call
+    :meth:`plot`.
+
+    Parameters
+    ----------
+    contributions : Contributions
+        What :func:`contributions` returns.
+
+    row : int, default=0
+        The position of the row in them.
+
+    class_label : int, float, bool or str, default=None
+        The class whose logit is explained, where there are more than two. For two
+        classes it is always the log-odds of the second.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the plot.
+
+    figure_ : matplotlib Figure
+        Figure with the plot.
+
+    bars_ : matplotlib BarContainer
+        The bars.
+
+    order_ : ndarray of shape (n_shown,)
+        Indices of the columns shown, from top to bottom.
+
+    See Also
+    --------
+    contributions : The numbers.
+    ContributionSummaryDisplay : Over all rows.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from sklearn_relulogit import ContributionsDisplay, ReLULogisticClassifier
+    >>> X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+    >>> model = make_pipeline(
+    ...     StandardScaler(), ReLULogisticClassifier((10,), random_state=0)
+    ... ).fit(X, y)
+    >>> display = ContributionsDisplay.from_estimator(model, X.iloc[[0]])
+    >>> len(display.order_)
+    10
+    """
+
+    contributions: Contributions
+    row: int = 0
+    class_label: float | str | None = None
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: BaseEstimator,
+        X: Table,
+        *,
+        reference: Table | Literal["absolute"] | None = None,
+        class_label: float | str | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Plot the contributions of a fitted model to one row.
+
+        Parameters
+        ----------
+        estimator : fitted estimator
+            As for :func:`contributions`.
+
+        X : table of shape (1, n_columns)
+            The row.
+
+        reference : table or "absolute", default=None
+            What the row is compared with; see :func:`contributions`.
+
+        class_label : int, float, bool or str, default=None
+            The class whose logit is explained, where there are more than two.
+
+        **kwargs : dict
+            As for :meth:`plot`.
+
+        Returns
+        -------
+        display : ContributionsDisplay
+            The plotted display.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+
+        ValueError
+            If there is not one row, or `class_label` is missing or unknown.
+
+        TypeError, NotFittedError
+            As :func:`contributions`.
+        """
+        rows = as_table(X).shape[0]
+        if rows != 1:
+            raise ValueError(
+                "Pass one row, such as X.iloc[[0]] or X[:1], or see "
+                f"ContributionSummaryDisplay for several. X has {rows}."
+            )
+        found = contributions(estimator, X, reference)
+        return cls(found, class_label=class_label).plot(**kwargs)
+
+    def plot(
+        self, ax: "Axes | None" = None, *, max_columns: int | None = 10, **kwargs: Any
+    ) -> Self:
+        """Plot the contributions.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to plot on; by default those of a new figure.
+
+        max_columns : int or None, default=10
+            How many columns to show; the sum of the others is one bar. None for all.
+
+        **kwargs : dict
+            Passed to matplotlib's ``barh``.
+
+        Returns
+        -------
+        self : ContributionsDisplay
+            The plotted display.
+        """
+        found = self.contributions
+        all_values, baselines, name = found.of_class(self.class_label)
+        values, baseline = all_values[self.row].astype(float), baselines[self.row]
+        words = found.values_in_words(self.row)
+        self.order_ = np.argsort(-np.abs(values), kind="stable")[:max_columns]
+        shown = values[self.order_]
+        labels = [wrap_with_value(found.columns[j], words[j]) for j in self.order_]
+        left = len(values) - len(shown)
+        if left:
+            shown = np.append(shown, values.sum() - shown.sum())
+            labels.append(f"{left} other columns" if left > 1 else "1 other column")
+        self.figure_, self.ax_ = bar_figure(type(self), ax, labels)
+        style: dict[str, Any] = {"color": signed_colours(shown), "height": 0.62}
+        self.bars_ = self.ax_.barh(np.arange(len(shown)), shown, **(style | kwargs))
+        finish_bars(self.ax_, labels, [f"{value:+z.2f}" for value in shown])
+        total = float(baseline + values.sum())
+        title = f"{name}: {total:+z.2f}"
+        if name.startswith("log-odds"):
+            title += f" (probability {expit(total):.3g})"
+        self.ax_.set_title(wrap_title(title), loc="center")
+        self.ax_.set_xlabel(f"Contribution in nats; baseline {baseline:+z.2f}")
+        return self
+
+
+@dataclass(eq=False, repr=False)
+class ContributionSummaryDisplay:
+    """How much each column contributes over all rows: mean absolute value and spread.
+
+    Make it with :meth:`from_estimator`, or of contributions that are known, and call
+    :meth:`plot`.
+
+    Parameters
+    ----------
+    contributions : Contributions
+        What :func:`contributions` returns.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the plot.
+
+    figure_ : matplotlib Figure
+        Figure with the plot.
+
+    bars_ : matplotlib BarContainer
+        The means.
+
+    spreads_ : matplotlib LineCollection
+        Lines from the 5th to the 95th percentile of the rows.
+
+    order_ : ndarray of shape (n_shown,)
+        Indices of the columns shown, from top to bottom.
+
+    See Also
+    --------
+    ContributionsDisplay : Of one row.
+    ContributionDependenceDisplay : Of one column over its values.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from sklearn_relulogit import ContributionSummaryDisplay, ReLULogisticClassifier
+    >>> X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+    >>> model = make_pipeline(
+    ...     StandardScaler(), ReLULogisticClassifier((10,), random_state=0)
+    ... ).fit(X, y)
+    >>> display = ContributionSummaryDisplay.from_estimator(model, X)
+    >>> len(display.order_)
+    10
+    """
+
+    contributions: Contributions
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: BaseEstimator,
+        X: Table,
+        *,
+        reference: Table | Literal["absolute"] | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Plot how much the columns of X contribute in a fitted model.
+
+        Parameters
+        ----------
+        estimator : fitted estimator
+            As for :func:`contributions`.
+
+        X : table of shape (n_samples, n_columns)
+            The rows.
+
+        reference : table or "absolute", default=None
+            What the rows are compared with; see :func:`contributions`.
+
+        **kwargs : dict
+            As for :meth:`plot`.
+
+        Returns
+        -------
+        display : ContributionSummaryDisplay
+            The plotted display.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+
+        TypeError, ValueError, NotFittedError
+            As :func:`contributions`.
+        """
+        return cls(contributions(estimator, X, reference)).plot(**kwargs)
+
+    def plot(
+        self, ax: "Axes | None" = None, *, max_columns: int | None = 10, **kwargs: Any
+    ) -> Self:
+        """Plot means and spreads.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to plot on; by default those of a new figure.
+
+        max_columns : int or None, default=10
+            How many columns to show, those with the largest mean. None for all.
+
+        **kwargs : dict
+            Passed to matplotlib's ``barh``.
+
+        Returns
+        -------
+        self : ContributionSummaryDisplay
+            The plotted display.
+        """
+        found = self.contributions
+        sizes = found.importances().importances.astype(float)
+        mean = sizes.mean(axis=1)
+        self.order_ = np.argsort(-mean, kind="stable")[:max_columns]
+        labels = [wrap(found.columns[j]) for j in self.order_]
+        self.figure_, self.ax_ = bar_figure(type(self), ax, labels)
+        positions = np.arange(len(labels))
+        style: dict[str, Any] = {"color": "lightsteelblue", "height": 0.62} | kwargs
+        self.bars_ = self.ax_.barh(positions, mean[self.order_], **style)
+        low, high = np.quantile(sizes[self.order_], [0.05, 0.95], axis=1)
+        self.spreads_ = self.ax_.hlines(positions, low, high, color="0.25", linewidth=2)
+        finish_bars(self.ax_, labels, [f"{mean[j]:.2f}" for j in self.order_])
+        left = len(mean) - len(labels)
+        more = f", {left} more columns" if left else ""
+        self.ax_.set_title(f"{sizes.shape[1]} rows{more}")
+        self.ax_.set_xlabel(
+            "Mean absolute contribution in nats\n(lines: 5 % to 95 % of the rows)"
+        )
+        return self
+
+
+@dataclass(eq=False, repr=False)
+class ContributionDependenceDisplay:
+    """The contribution of one column over its values, at all rows.
+
+    A point is a row. Points above each other are rows with the same value at which the
+    column does not contribute the same: it interacts with other columns. For categories
+    there is a box for each.
+
+    Make it with :meth:`from_estimator`, or of contributions that are known, and call
+    :meth:`plot`.
+
+    Parameters
+    ----------
+    contributions : Contributions
+        What :func:`contributions` returns.
+
+    column : int or str
+        The column, by index or name.
+
+    class_label : int, float, bool or str, default=None
+        The class whose logit is explained, where there are more than two.
+
+    grid : array-like of shape (n_grid,), default=None
+        Values at which the mean prediction is known.
+
+    average : array-like of shape (n_grid,), default=None
+        The mean of the model's log-odds over rows that all have that value, shifted to
+        the mean of the contributions.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the plot.
+
+    figure_ : matplotlib Figure
+        Figure with the plot.
+
+    points_ : matplotlib PathCollection or None
+        The rows, for numbers.
+
+    boxes_ : dict of lists of matplotlib artists or None
+        What matplotlib's ``boxplot`` returns, for categories.
+
+    average_ : matplotlib Line2D or None
+        The mean prediction.
+
+    See Also
+    --------
+    sklearn.inspection.PartialDependenceDisplay : Of any model.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from sklearn_relulogit import (
+    ...     ContributionDependenceDisplay,
+    ...     ReLULogisticClassifier,
+    ... )
+    >>> X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+    >>> model = make_pipeline(
+    ...     StandardScaler(), ReLULogisticClassifier((10,), random_state=0)
+    ... ).fit(X, y)
+    >>> display = ContributionDependenceDisplay.from_estimator(
+    ...     model, X, "worst texture"
+    ... )
+    >>> display.ax_.get_xlabel()
+    'worst texture'
+    """
+
+    contributions: Contributions
+    column: int | str
+    class_label: float | str | None = None
+    grid: ArrayLike | None = None
+    average: ArrayLike | None = None
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: BaseEstimator,
+        X: Table,
+        column: int | str,
+        *,
+        reference: Table | Literal["absolute"] | None = None,
+        class_label: float | str | None = None,
+        average: bool = True,
+        **kwargs: Any,
+    ) -> Self:
+        """Plot the contribution of a column in a fitted model.
+
+        Parameters
+        ----------
+        estimator : fitted estimator
+            As for :func:`contributions`.
+
+        X : table of shape (n_samples, n_columns)
+            The rows.
+
+        column : int or str
+            The column, by index or name.
+
+        reference : table or "absolute", default=None
+            What the rows are compared with; see :func:`contributions`.
+
+        class_label : int, float, bool or str, default=None
+            The class whose logit is explained, where there are more than two.
+
+        average : bool, default=True
+            Whether to draw the partial dependence of a column of numbers as well: the
+            mean of the model's log-odds over up to 400 of the rows if all had the same
+            value, at up to 40 values. It is exact there, and shifted to the mean of the
+            contributions.
+
+        **kwargs : dict
+            As for :meth:`plot`.
+
+        Returns
+        -------
+        display : ContributionDependenceDisplay
+            The plotted display.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+
+        ValueError
+            If there is no such column, or `class_label` is missing or unknown.
+
+        TypeError, NotFittedError
+            As :func:`contributions`.
+        """
+        display = cls(contributions(estimator, X, reference), column, class_label)
+        if average and numbers(display.contributions.column_values(column)) is not None:
+            display.grid, display.average = display._mean_prediction(estimator)
+        return display.plot(**kwargs)
+
+    def plot(self, ax: "Axes | None" = None, **kwargs: Any) -> Self:
+        """Plot the contributions over the values.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to plot on; by default those of a new figure.
+
+        **kwargs : dict
+            Passed to matplotlib's ``scatter`` or ``boxplot``.
+
+        Returns
+        -------
+        self : ContributionDependenceDisplay
+            The plotted display.
+        """
+        self.points_: Any = None
+        self.boxes_: Any = None
+        self.average_: Any = None
+        found = self.contributions
+        all_values, _, output_name = found.of_class(self.class_label)
+        j = column_index(self.column, found.columns.tolist())
+        values, x = all_values[:, j], numbers(found.column_values(j))
+        label = f"Contribution to the {output_name}"
+        if x is None:
+            return self._plot_categories(ax, j, values, label, **kwargs)
+        self.figure_, self.ax_ = figure_and_axes(type(self), ax)
+        style: dict[str, Any] = {"s": 14, "alpha": 0.5, "linewidths": 0} | kwargs
+        self.points_ = self.ax_.scatter(x, values, **style)
+        missing = np.isnan(x)
+        if missing.any():
+            told = f"mean where missing ({missing.sum()} rows)"
+            mean = values[missing].mean()
+            self.ax_.axhline(mean, color="grey", linestyle=":", label=told)
+        if self.grid is not None and self.average is not None:
+            told = "mean prediction, shifted"
+            (self.average_,) = self.ax_.plot(
+                np.asarray(self.grid), np.asarray(self.average), "black", label=told
+            )
+        self.ax_.axhline(0, color="black", linewidth=0.8)
+        self.ax_.set(
+            xlabel=wrap(found.columns[j]), ylabel=f"{wrap_title(label)} (nats)"
+        )
+        if self.ax_.get_legend_handles_labels()[0]:
+            self.ax_.legend(framealpha=0.9)
+        return self
+
+    def _plot_categories(
+        self, ax: "Axes | None", j: int, values: np.ndarray, label: str, **kwargs: Any
+    ) -> Self:
+        found = self.contributions
+        texts = np.array([as_text(value) for value in found.column_values(j)], object)
+        categories, counts = np.unique(texts, return_counts=True)
+        kept = categories[np.argsort(-counts, kind="stable")[:MAX_CATEGORIES]]
+        groups = {name: values[texts == name] for name in kept}
+        names = sorted(groups, key=lambda name: -groups[name].mean())
+        wrapped = [wrap(name) for name in names]
+        self.figure_, self.ax_ = bar_figure(type(self), ax, wrapped)
+        self.boxes_ = self.ax_.boxplot(
+            [groups[name] for name in names],
+            positions=np.arange(len(names)),
+            **(BOX_STYLE | kwargs),
+        )
+        finish_bars(self.ax_, wrapped, [f"n={len(groups[name])}" for name in names])
+        left = len(categories) - len(names)
+        more = f" ({left} rarer categories not shown)" if left else ""
+        self.ax_.set_title(wrap_title(found.columns[j] + more))
+        self.ax_.set_xlabel(f"{label} (nats)")
+        return self
+
+    def _mean_prediction(
+        self, estimator: BaseEstimator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The mean log-odds if all rows had one value of the column, over values."""
+        found, network = self.contributions, Network.of(estimator)
+        k, _ = output_of_class(found.classes, self.class_label)
+        j = column_index(self.column, found.columns.tolist())
+        x = np.asarray(numbers(found.column_values(j)))
+        present = np.flatnonzero(~np.isnan(x))
+        order = present[np.unique(x[present], return_index=True)[1]]
+        if len(order) > GRID:
+            order = order[np.linspace(0, len(order) - 1, GRID).round().astype(int)]
+        n_rows = min(len(x), AVERAGED_ROWS)
+        some = np.linspace(0, len(x) - 1, n_rows).astype(int)
+        rows = take_rows(found.X, some)
+        moved_column = np.array([position(found.X, j, found.columns[j])])
+        means = np.zeros(len(order))
+        for i, one in enumerate(order):
+            at = take_rows(found.X, np.full(n_rows, one))
+            moved = with_columns_of(rows, at, moved_column)
+            logits = network.classifier.decision_function(network.transform(moved))
+            means[i] = (logits if logits.ndim == 1 else logits[:, k]).mean()
+        of_rows = np.interp(x[present], x[order], means) if len(order) else 0.0
+        values, _, _ = found.of_class(self.class_label)
+        return x[order], means - np.mean(of_rows) + values[:, j].mean()
+
+
+def figure_and_axes(
+    display: type, ax: "Axes | None", figsize: tuple[float, float] | None = None
+) -> tuple["Figure | SubFigure", "Axes"]:
+    """The given axes and their figure, or new ones if none are given."""
+    plt = optional_import("matplotlib.pyplot", "plot", display.__name__)
+    if ax is None:
+        _, ax = plt.subplots(figsize=figsize, layout="constrained")
+    return ax.figure, ax
+
+
+def wrap(label: str, max_lines: int = MAX_LINES) -> str:
+    """A label in lines of at most 24 characters, shortened if there are too many.
+
+    Lines end at spaces and underscores, or within a part that is longer than a line.
+    """
+    lines = [""]
+    for part in re.findall(r"[^ _]*[ _]?", label):
+        if lines[-1] and len(lines[-1]) + len(part.rstrip()) > LINE:
+            lines.append("")
+        while len(part) > LINE:
+            lines[-1:] = [part[:LINE], ""]
+            part = part[LINE:]
+        lines[-1] += part
+    lines = [line.rstrip() for line in lines if line.strip()]
+    if len(lines) > max_lines:
+        last = lines[max_lines - 1][: LINE - 2]
+        lines = [*lines[: max_lines - 1], f"{last} …"]
+    # matplotlib takes a dollar sign for mathematics.
+    return "\n".join(lines).replace("$", r"\$")
+
+
+def wrap_with_value(name: str, value: str) -> str:
+    """A name in up to two lines, and a value beside or below it."""
+    if len(name) + len(value) < LINE:
+        return wrap(f"{name} {value}")
+    return f"{wrap(name, 2)}\n{wrap(value, 2)}"
+
+
+def wrap_title(title: str) -> str:
+    """A title in lines that fit a figure."""
+    return "\n".join(textwrap.wrap(title, 48)).replace("$", r"\$")
+
+
+def bar_figure(
+    display: type, ax: "Axes | None", labels: Sequence[str]
+) -> tuple["Figure | SubFigure", "Axes"]:
+    """Axes for a horizontal bar for each label; new ones are as high as these need."""
+    return figure_and_axes(display, ax, (6.4, max(AROUND + _height(labels), 2.4)))
+
+
+def _height(labels: Sequence[str], space: float = BAR_SPACE) -> float:
+    lines = max((label.count("\n") + 1 for label in labels), default=1)
+    return len(labels) * (LINE_HEIGHT * lines + space)
+
+
+def finish_bars(
+    ax: "Axes", labels: Sequence[str], numbers: Sequence[str] | None = None
+) -> None:
+    """Names at the left, numbers at the right, the first bar at the top.
+
+    In axes that are not high enough for the names these are written smaller.
+    """
+    positions = range(len(labels))
+    ax.set_yticks(positions, labels)
+    ax.set_ylim(len(labels) - 0.4, -0.6)
+    ax.axvline(0, color="black", linewidth=0.8)
+    ax.spines[["top", "right"]].set_visible(False)
+    texts = list(ax.get_yticklabels())
+    for y, text in zip(positions, numbers or (), strict=False):
+        written = ax.text(
+            1.01,
+            y,
+            text,
+            transform=ax.get_yaxis_transform(),
+            verticalalignment="center",
+            clip_on=False,
+        )
+        texts.append(written)
+    figure = ax.get_figure(root=True)
+    height = ax.get_window_extent().height / (figure.dpi if figure else 100)
+    needed = _height(labels, space=0.05)
+    if height < needed:
+        for written in texts:
+            written.set_fontsize(max(10 * height / needed, 5))
+
+
+def signed_colours(values: np.ndarray) -> list[Any]:
+    """Red for what raises the log-odds, blue for what lowers them."""
+    return [RAISES if value > 0 else LOWERS for value in values]
