@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from sklearn_relulogit._messages import (
     different_scales,
     feature_name,

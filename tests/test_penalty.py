@@ -13,6 +13,13 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.preprocessing import OneHotEncoder
+from sklearn_relulogit._search.path import (
+    Fold,
+    Hopeless,
+    Precision,
+    first_alpha,
+    unit_of,
+)
 from threadpoolctl import threadpool_limits
 
 from sklearn_relulogit import ReLULogisticClassifier, ReLULogisticClassifierCV
@@ -32,13 +39,6 @@ from sklearn_relulogit._search.auto import (
     vertex,
 )
 from sklearn_relulogit._search.halves import Halves, halves
-from sklearn_relulogit._search.path import (
-    Fold,
-    Hopeless,
-    Precision,
-    first_alpha,
-    unit_of,
-)
 
 
 def make(hidden_layer_sizes=(8,), **kwargs):
