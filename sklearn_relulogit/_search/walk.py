@@ -35,7 +35,7 @@ TOLERANCE = 1e-3
 MAX_ITER = 300
 
 # A fit is given up once its validation loss is this share above that of the penalty
-# before, and rises. This is checked every so many iterations.
+# before. This is checked every so many iterations.
 HOPELESS = 0.02
 CHECK_EVERY = 10
 
@@ -161,7 +161,7 @@ class Fold:
 
 
 class Hopeless(Monitor):
-    """Ends a fit whose validation loss has risen, and still rises, above a bound.
+    """Ends a fit whose validation loss is above a bound.
 
     Fits with too weak a penalty are the longest, and it shows early.
     """
@@ -169,13 +169,12 @@ class Hopeless(Monitor):
     def __init__(self, validation: Objective, bound: float) -> None:
         self.validation = validation
         self.bound = bound
-        self._last = bound
 
     def end_iteration(self, iterate: Iterate) -> str | None:
         if iterate.n_iter % CHECK_EVERY:
             return None
-        before, self._last = self._last, self.validation.mean_nll(iterate.theta)
-        return VALIDATION_LOSS if self._last > max(before, self.bound) else None
+        loss = self.validation.mean_nll(iterate.theta)
+        return VALIDATION_LOSS if loss > self.bound else None
 
 
 class Enough(Exception):
