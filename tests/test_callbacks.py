@@ -1,19 +1,23 @@
 """scikit-learn's callbacks."""
 
-import warnings
+import re
 
 import numpy as np
 import pytest
 import sklearn
+from conftest import assert_same_fit, distinct, watch_evaluations
 from numpy.testing import assert_allclose
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.fixes import parse_version
 
-from sklearn_relulogit import ReLULogisticClassifier
+from sklearn_relulogit import ReLULogisticClassifier, ReLULogisticClassifierCV
+from sklearn_relulogit._model.blocks import Block
+from sklearn_relulogit._search.halves import halves
 
 HAS_CALLBACKS = parse_version(sklearn.__version__) >= parse_version("1.9")
 needs_callbacks = pytest.mark.skipif(
@@ -22,9 +26,18 @@ needs_callbacks = pytest.mark.skipif(
 
 
 def make(**kwargs):
-    """Without a search, of which test_watch.py tells."""
+    """Without a search."""
     kwargs = {"alpha": 3.0} | kwargs
     return ReLULogisticClassifier((5,), random_state=0, **kwargs)
+
+
+def make_auto(**kwargs):
+    return make(alpha="auto", **kwargs)
+
+
+def make_cv(**kwargs):
+    kwargs = {"alphas": [30.0, 3.0, 0.3], "cv": 3} | kwargs
+    return ReLULogisticClassifierCV((5,), random_state=0, **kwargs)
 
 
 @pytest.mark.skipif(HAS_CALLBACKS, reason="this scikit-learn has callbacks")
@@ -35,12 +48,11 @@ def test_an_older_scikit_learn_says_what_is_missing(cancer):
 
 
 class Recorder:
-    """Counts tasks, and may stop or fail at the end of the k-th iteration."""
+    """Notes tasks, and may ask to stop at the end of one."""
 
-    def __init__(self, stop_at=None, fail_at=None):
-        self.stop_at = stop_at
-        self.fail_at = fail_at
-        self.begun, self.ended, self.losses, self.set_up = [], [], [], 0
+    def __init__(self, stop=lambda task, number: False):
+        self.stop = stop
+        self.begun, self.ended, self.losses, self.set_up = [], [], {}, 0
 
     def setup(self, estimator, context):
         self.set_up += 1
@@ -54,13 +66,18 @@ class Recorder:
     def on_fit_task_end(
         self, estimator, context, *, X=None, y=None, fitted_estimator=None
     ):
-        self.ended.append((context.task_name, context.task_id))
-        if context.task_name != "lbfgs-iter" or fitted_estimator is None:
-            return False
-        self.losses.append(log_loss(y, fitted_estimator.predict_proba(X)))
-        if len(self.losses) == self.fail_at:
-            raise RuntimeError("the callback is broken")
-        return len(self.losses) == self.stop_at
+        task = context.task_name
+        self.ended.append((task, context.task_id))
+        if fitted_estimator is not None:
+            proba = fitted_estimator.predict_proba(X)
+            self.losses.setdefault(task, []).append(log_loss(y, proba))
+        return self.stop(task, context.task_id)
+
+    def count(self, task):
+        """The number of tasks of a name, after a fit in which all have ended."""
+        assert self.set_up == 0
+        assert sorted(self.begun) == sorted(self.ended)
+        return sum(name == task for name, _ in self.begun)
 
 
 @needs_callbacks
@@ -68,15 +85,15 @@ def test_each_iteration_is_a_task_with_an_estimator_that_predicts(cancer):
     X, y = cancer
     recorder = Recorder()
     clf = make().set_callbacks(recorder).fit(X, y)
-    assert recorder.set_up == 0
-    assert sorted(recorder.begun) == sorted(recorder.ended)
+    assert recorder.count("fit") == 1
     assert recorder.begun == [
         ("fit", 0),
         *(("lbfgs-iter", i) for i in range(clf.n_iter_)),
     ]
-    assert recorder.losses[-1] == log_loss(y, clf.predict_proba(X))
+    losses = recorder.losses["lbfgs-iter"]
+    assert losses[-1:] == recorder.losses["fit"] == [log_loss(y, clf.predict_proba(X))]
     watched = make().fit(X, y, X_val=X, y_val=y)
-    assert_allclose(recorder.losses, watched.validation_loss_curve_, rtol=1e-9)
+    assert_allclose(losses, watched.validation_loss_curve_, rtol=1e-9)
     assert clf.loss_curve_ == watched.loss_curve_
 
 
@@ -85,58 +102,53 @@ def test_each_iteration_is_a_task_with_an_estimator_that_predicts(cancer):
 def test_restarts_are_tasks_with_iterations(cancer, n_jobs):
     recorder = Recorder()
     clf = make(n_init=3, n_jobs=n_jobs).set_callbacks(recorder).fit(*cancer)
-    assert sorted(recorder.begun) == sorted(recorder.ended)
-    assert [t for t in sorted(recorder.begun) if t[0] == "restart"] == [
-        ("restart", 0),
-        ("restart", 1),
-        ("restart", 2),
-    ]
+    assert recorder.count("restart") == 3
+    assert {("restart", i) for i in range(3)} < {*recorder.begun}
     assert clf.loss_ == clf.restart_losses_.min()
 
 
 @needs_callbacks
 @pytest.mark.parametrize("k", [1, 4])
 def test_a_request_to_stop_is_honoured(cancer, k):
-    recorder = Recorder(stop_at=k)
+    recorder = Recorder(stop=lambda *task: task == ("lbfgs-iter", k - 1))
     clf = make().set_callbacks(recorder).fit(*cancer)
     assert clf.stop_reason_ == "callback"
     assert clf.n_iter_ == k
-    assert sorted(recorder.begun) == sorted(recorder.ended)
+    assert recorder.count("lbfgs-iter") == k
 
 
 @needs_callbacks
 def test_a_request_at_the_end_of_a_start_prevents_the_others(cancer):
-    class OneStart(Recorder):
-        def on_fit_task_end(self, estimator, context):
-            super().on_fit_task_end(estimator, context)
-            return context.task_name == "restart"
-
-    recorder = OneStart()
+    recorder = Recorder(stop=lambda task, number: task == "restart")
     clf = make(n_init=3).set_callbacks(recorder).fit(*cancer)
     assert clf.loss_ == make().fit(*cancer).loss_
     assert list(np.isfinite(clf.restart_losses_)) == [True, False, False]
-    assert sorted(recorder.begun) == sorted(recorder.ended)
+    assert recorder.count("restart") == 1
 
 
 @needs_callbacks
 def test_an_iteration_that_leads_nowhere_ends_too(cancer):
     led_nowhere = 0
     # Without a penalty and from these weights, line searches become long.
-    for max_fun in range(2, 80, 4):
+    for max_fun in range(2, 80, 8):
         recorder = Recorder()
         clf = make(alpha=0.0, max_fun=max_fun).set_callbacks(recorder)
         clf.set_params(random_state=3)
         with pytest.warns(ConvergenceWarning, match="evaluation limit"):
             clf.fit(*cancer)
-        assert sorted(recorder.begun) == sorted(recorder.ended)
-        led_nowhere += len(recorder.begun) > clf.n_iter_ + 1
+        led_nowhere += recorder.count("lbfgs-iter") > clf.n_iter_
     assert led_nowhere > 0
 
 
 @needs_callbacks
 def test_a_broken_callback_leaves_an_earlier_fit_as_it_was(cancer):
     clf = make().fit(*cancer)
-    recorder = Recorder(fail_at=3)
+
+    def fail(task, number):
+        if (task, number) == ("lbfgs-iter", 2):
+            raise RuntimeError("the callback is broken")
+
+    recorder = Recorder(stop=fail)
     clf.set_callbacks(recorder)
     before = dict(vars(clf))
     with pytest.raises(RuntimeError, match="the callback is broken"):
@@ -160,35 +172,141 @@ def test_scoring_monitor_alone_in_a_pipeline_and_in_a_search(cancer):
     assert data[0]["neg_log_loss"] == data[-1]["neg_log_loss"] == pytest.approx(final)
 
     weights = np.linspace(0, 1, len(y))
-    clf.fit(X, y, sample_weight=weights)
-    final = -log_loss(y, clf.predict_proba(X), sample_weight=weights)
-    assert monitor.get_logs().data[-1]["neg_log_loss"] == pytest.approx(final)
+    model = make_pipeline(StandardScaler(), make().set_callbacks(monitor))
+    model.fit(X, y, relulogisticclassifier__sample_weight=weights)
+    data = monitor.get_logs().data
+    assert len(data) == model[-1].n_iter_ + 1
+    final = -log_loss(y, model.predict_proba(X), sample_weight=weights)
+    assert data[-1]["neg_log_loss"] == pytest.approx(final)
 
-    pipeline = make_pipeline(StandardScaler(), make().set_callbacks(monitor))
-    pipeline.fit(X, y)
-    assert len(monitor.get_logs().data) == pipeline[-1].n_iter_ + 1
-
-    search = GridSearchCV(pipeline, {"relulogisticclassifier__alpha": [1, 10]}, cv=2)
+    search = GridSearchCV(make().set_callbacks(monitor), {"alpha": [1, 10]}, cv=2)
     search.fit(X, y)
     assert monitor.get_logs().data[-1]["neg_log_loss"] < 0
 
 
 @needs_callbacks
-@pytest.mark.parametrize("kind", ["alone", "restarts", "pipeline", "search"])
+@pytest.mark.parametrize(
+    "kind", ["alone", "restarts", "pipeline", "search", "auto", "cv"]
+)
 def test_progress_bar(cancer, capsys, kind):
     from sklearn.callback import ProgressBar
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        model = make(n_init=2 if kind == "restarts" else 1)
-        bar = ProgressBar(max_propagation_depth=None)
-        if kind in ("pipeline", "search"):
-            model = make_pipeline(StandardScaler(), model)
-        if kind == "search":
-            grid = {"relulogisticclassifier__alpha": [1, 10]}
-            model = GridSearchCV(model, grid, cv=2)
-        model.set_callbacks(bar).fit(*cancer)
+    model = make(n_init=2 if kind == "restarts" else 1)
+    bar = ProgressBar(max_propagation_depth=None)
+    if kind in ("auto", "cv"):
+        model = make_auto() if kind == "auto" else make_cv()
+    if kind in ("pipeline", "search"):
+        model = make_pipeline(StandardScaler(), model)
+    if kind == "search":
+        grid = {"relulogisticclassifier__alpha": [1, 10]}
+        model = GridSearchCV(model, grid, cv=2)
+    model.set_callbacks(bar).fit(*cancer)
     out = capsys.readouterr().out
-    assert "ReLULogisticClassifier - fit" in out
-    assert "100%" in out
+    assert re.search(r"ReLULogisticClassifier(CV)? - fit .*100%", out)
     assert ("restart #1" in out) == (kind == "restarts")
+    for task in ("search #0", "final-fit #1"):
+        assert bool(re.search(rf"Classifier(CV)? - {task} .*100%", out)) == (
+            kind in ("auto", "cv")
+        )
+
+
+# A search.
+
+
+def n_tried(clf):
+    losses = getattr(clf, "alpha_losses_", None)
+    return (
+        len(losses) if losses is not None else int((~np.isnan(clf.scores_[:, 0])).sum())
+    )
+
+
+@needs_callbacks
+@pytest.mark.parametrize("n_init", [1, 2])
+@pytest.mark.parametrize("maker", [make_auto, make_cv])
+def test_the_search_is_a_task_with_one_for_each_penalty(cancer, maker, n_init):
+    X, y = cancer
+    recorder = Recorder()
+    clf = maker(n_init=n_init).set_callbacks(recorder).fit(X, y)
+    assert recorder.begun[:3] == [("fit", 0), ("search", 0), ("penalty", 0)]
+    assert recorder.count("penalty") == n_tried(clf)
+    assert recorder.count("final-fit") == recorder.count("search") == 1
+    assert recorder.count("restart") == (0 if n_init == 1 else n_init)
+    if n_init == 1:
+        assert recorder.count("lbfgs-iter") == clf.n_iter_
+    # Each with a classifier that predicts: in nats, far better than guessing.
+    assert len(recorder.losses["penalty"]) == n_tried(clf)
+    assert max(recorder.losses["penalty"]) < 0.4
+    for task in ("final-fit", "fit"):
+        assert recorder.losses[task] == [log_loss(y, clf.predict_proba(X))]
+    assert_same_fit(clf, maker(n_init=n_init).fit(X, y))
+
+
+@needs_callbacks
+@pytest.mark.parametrize("maker", [make_auto, make_cv])
+def test_a_callback_ends_the_search_and_not_the_fit(cancer, maker):
+    recorder = Recorder(stop=lambda task, number: (task, number) == ("penalty", 1))
+    clf = maker().set_callbacks(recorder).fit(*cancer)
+    full = maker().fit(*cancer)
+    assert recorder.count("penalty") == n_tried(clf) == 2 < n_tried(full)
+    assert clf.n_iter_ > 0
+    assert clf.stop_reason_ in ("gradient tolerance", "loss tolerance")
+    if maker is make_cv:
+        assert clf.best_score_ == np.nanmax(clf.scores_.mean(axis=1))
+    else:
+        two = list(full.alpha_losses_)[:2]
+        assert list(clf.alpha_losses_) == two
+        # The best so far, for twice the rows.
+        best = min(two, key=clf.alpha_losses_.__getitem__)
+        assert best == two[1]
+        assert 0 <= np.log10(clf.alpha_ / best) <= 0.25
+
+
+@needs_callbacks
+def test_without_refit_there_is_no_final_fit(cancer):
+    recorder = Recorder()
+    make_cv(refit=False).set_callbacks(recorder).fit(*cancer)
+    assert recorder.count("final-fit") == 0
+    assert recorder.count("fit") == recorder.count("search") == 1
+
+
+@needs_callbacks
+def test_the_network_of_a_penalty_is_that_of_the_first_half(cancer):
+    """And that of the search is that of the penalty that it ends at."""
+    X, y = cancer
+    recorder = Recorder()
+    clf = ReLULogisticClassifier(()).set_callbacks(recorder).fit(X, y)
+    first, second = halves(distinct(Block(X, y, np.ones(len(y)))), 10**4).training
+
+    def loss_of(half, alpha):
+        peer = LogisticRegression(C=1 / alpha, solver="newton-cholesky").fit(*half)
+        return log_loss(y, peer.predict_proba(X))
+
+    expected = [loss_of(first, alpha) for alpha in clf.alpha_losses_]
+    other = [loss_of(second, alpha) for alpha in clf.alpha_losses_]
+    best = int(np.abs(np.log(np.array([*clf.alpha_losses_]) / clf.alpha_)).argmin())
+    assert_allclose(
+        recorder.losses["penalty"][: best + 1], expected[: best + 1], rtol=0.01
+    )
+    assert abs(other[best] / expected[best] - 1) > 0.02
+    assert recorder.losses["search"] == [recorder.losses["penalty"][best]]
+
+
+@needs_callbacks
+@pytest.mark.parametrize("maker", [make, make_auto, make_cv])
+def test_after_an_interrupt_callbacks_are_torn_down(cancer, maker):
+    recorder = Recorder()
+    with (
+        watch_evaluations(at=20, error=KeyboardInterrupt),
+        pytest.raises(KeyboardInterrupt),
+    ):
+        maker().set_callbacks(recorder).fit(*cancer)
+    assert recorder.set_up == 0
+
+
+@needs_callbacks
+def test_rows_that_are_too_few_for_a_search(iris):
+    X, y = iris
+    recorder = Recorder()
+    make_auto().set_callbacks(recorder).fit(X[45:60], y[45:60])
+    assert recorder.count("final-fit") == 1
+    assert recorder.count("penalty") == 0
