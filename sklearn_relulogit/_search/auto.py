@@ -64,8 +64,9 @@ MAX_NUMBERS, MIN_ROWS = 2**22, 2000
 SEARCH_UNITS, UNITS_OF_CLASS = 20, 2
 
 # The relevance of a feature is its size beside the others, within this factor, to one
-# of these powers. For a power of one the loss must be lower by this share.
-POWERS, LARGEST_RATIO, LEAST_EARNED = (0.0, 0.5, 1.0), 10.0, 0.01
+# of these powers. To use a power of one, the loss must be lower by so many nats over
+# all rows, or by this share of it.
+POWERS, LARGEST_RATIO, EARNED_NATS, EARNED_SHARE = (0.0, 0.5, 1.0), 10.0, 8.0, 0.05
 
 
 class Choice(NamedTuple):
@@ -182,7 +183,8 @@ def choose_alpha(
             best = min(walk.means, key=walk.means.__getitem__)
             stopped = True
         # A relevance must be earned.
-        asked = walk.means[best] * (1 + LEAST_EARNED * power)
+        loss = walk.means[best]
+        asked = loss + power * min(EARNED_NATS / two.n_rows, EARNED_SHARE * loss)
         tried.append((asked, power, walk, best))
         if stopped or asked > tried[0][0] or tried[0][0] > constant:
             break
