@@ -255,7 +255,7 @@ def test_several_blocks_are_one(library):
         rows = [slice(*pair) for pair in pairwise(bounds)]
         blocks = [Block(*(a[one, ...] for a in there)) for one in rows]
         parts = Parts([blocks], 75.0, xp=namespace(there.X))
-        objective = Objective.over(parts, shapes, Softmax(3), 2.0, np.dtype(float))
+        objective = Objective(parts, shapes, 2.0, np.dtype(float))
         values.append(objective(theta))
     assert values[1][0] == pytest.approx(values[0][0], rel=1e-13)
     assert_allclose(values[1][1], values[0][1], rtol=1e-10, atol=1e-14)
@@ -358,7 +358,7 @@ def test_probabilities_are_accurate_in_the_tails(library, dtype):
     z = np.array([[-500, -100, -20, -1e-3, 0, 3, 80, 700]], dtype).T
     for likelihood, Z, logits in (
         (Logistic(), z, np.hstack([0 * z, z])),
-        (Softmax(3), *2 * [np.hstack([z, -z, 0 * z])]),
+        (Softmax(), *2 * [np.hstack([z, -z, 0 * z])]),
     ):
         proba, log_proba = exact_softmax(logits)
         # Where numbers are too small to have all digits, there is no relative accuracy.

@@ -229,7 +229,7 @@ def test_random_state(cancer):
 def test_initial_weights_are_drawn_for_standardised_features(cancer):
     """By these they are the same numbers, whatever the rows and their type."""
     X, y = cancer
-    shapes = layer_shapes(30, make().hidden_layer_sizes, 1)
+    shapes = layer_shapes(30, make().hidden_layer_sizes, 2)
     drawn = initial_theta(shapes, np.random.RandomState(0))
     for rows, dtype in [
         (slice(None), np.float64),

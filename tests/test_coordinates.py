@@ -172,7 +172,7 @@ def test_layers_share_the_size_of_the_features(hidden, size):
 
 def scale_of(mean, deviation, reach, hidden=()):
     statistics = [np.array(x, dtype=float) for x in (mean, deviation, reach)]
-    shapes = layer_shapes(len(mean), hidden, 1)
+    shapes = layer_shapes(len(mean), hidden, 2)
     return FeatureScale.of(*statistics, shapes, statistics[2] > 0)
 
 
@@ -221,7 +221,7 @@ def test_constant_features_have_no_size_and_no_weights():
 def test_what_rounding_leaves_of_a_constant_is_no_unit():
     """Whether a feature varies is not for its statistics to say."""
     statistics = [np.array([x, x]) for x in (7.0, 1e-15, 2e-15)]
-    shapes = layer_shapes(2, (), 1)
+    shapes = layer_shapes(2, (), 2)
     scale = FeatureScale.of(*statistics, shapes, np.array([False, True]))
     assert_array_equal(scale.unit, [np.inf, 1e-15])
     assert_array_equal(scale.varies, [False, True])
@@ -229,7 +229,7 @@ def test_what_rounding_leaves_of_a_constant_is_no_unit():
 
 def test_outliers_do_not_make_the_unit():
     statistics = (np.array([250.0]), np.array([5e3]), np.array([1e5]))
-    shapes, varies = layer_shapes(1, (), 1), np.array([True])
+    shapes, varies = layer_shapes(1, (), 2), np.array([True])
     robust = FeatureScale.of(
         *statistics, shapes, varies, np.array([0.1]), np.array([1.0])
     )

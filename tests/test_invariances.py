@@ -596,7 +596,7 @@ def test_a_fit_in_the_space_of_the_rows_is_a_fit(container, hidden, p):
     clf = ReLULogisticClassifier(hidden, alpha=alpha, random_state=0)
     clf.fit(container(X), y)
     assert clf.coefs_[0].shape[0] == p
-    shapes = layer_shapes(p, hidden, 1)
+    shapes = layer_shapes(p, hidden, 2)
     rows = read(
         clf, Given(container(X), y), reset=True, class_weight=None, linear=hidden == ()
     )

@@ -233,6 +233,19 @@ def test_a_stage_that_a_monitor_ends_is_the_last(stop_at):
     assert not calls
 
 
+def test_an_iteration_may_begin_and_lead_nowhere():
+    for max_fun, told in [(1, ["close"]), (2, [("begin", 0), "close"])]:
+        listener = Listener()
+        # The first step, of length one, is too short.
+        minimum = minimize(
+            lambda theta: (theta.sum(), np.ones(4)),
+            max_fun=max_fun,
+            monitors=[listener],
+        )
+        assert minimum.stop_reason == "evaluation limit"
+        assert listener.told == told
+
+
 def test_a_stage_that_its_iterations_end_is_the_last():
     minimum = lbfgs.minimize(
         stages(valley, valley, max_iter=3), np.ones(6), history_size=10

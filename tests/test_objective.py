@@ -9,9 +9,7 @@ import pytest
 from conftest import Problem
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sklearn_relulogit._model.arrays import Numpy
-from sklearn_relulogit._model.likelihood import Softmax
-from sklearn_relulogit._model.objective import Evaluation, Objective
+from sklearn_relulogit._model.objective import Objective
 
 
 @pytest.mark.parametrize("rows", [1, 5, 22, 23])
@@ -53,20 +51,7 @@ def test_an_evaluation_is_the_same_after_pickling(hidden, n_classes, dtype):
         its_value, its_gradient = sent.nll_and_gradient(sent.layers(p.theta), part)
         assert its_value == value == sent.nll(layers, part)
         assert_array_equal(its_gradient, gradient)
-    assert Objective(objective.parts, sent, 0.0)(p.theta)[0] == objective(p.theta)[0]
-
-
-@pytest.mark.parametrize(
-    ("weighted", "sparse"), [(True, False), (False, True), (True, True)]
-)
-def test_a_pickled_evaluation_knows_its_kind(weighted, sparse):
-    evaluation = Evaluation(
-        [(3, 1)], Softmax(4), np.dtype("f4"), weighted, sparse, Numpy
-    )
-    sent = pickle.loads(pickle.dumps(evaluation))
-    assert (sent.weighted, sent.sparse, sent.xp) == (weighted, sparse, Numpy)
-    assert (sent.shapes, sent.dtype) == ([(3, 1)], np.float32)
-    assert sent.likelihood.n_classes == 4
+    assert sent.dtype == dtype
 
 
 def test_a_part_without_rows_adds_nothing(hidden):
@@ -79,7 +64,7 @@ def test_a_part_without_rows_adds_nothing(hidden):
     assert (nll, evaluation.nll(layers, [])) == (0, 0)
     assert_array_equal(gradient, np.zeros(len(p.theta)))
     parts = replace(whole.parts, items=[[], *whole.parts.items, []])
-    value, gradient = Objective(parts, evaluation, 0.5)(p.theta)
+    value, gradient = Objective(parts, p.shapes, 0.5, whole.dtype)(p.theta)
     assert value == whole(p.theta)[0]
     assert_array_equal(gradient, whole(p.theta)[1])
 
