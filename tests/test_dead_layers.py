@@ -19,7 +19,6 @@ from sklearn_relulogit._model.collapse import (
     constant_network,
     flip_dead_layers,
     is_constant,
-    penalty_of,
 )
 from sklearn_relulogit._model.parameters import initial_theta, layer_shapes, unpack
 
@@ -199,7 +198,7 @@ def test_constants_that_are_right_are_not_warned_of(hidden):
         assert clf.predict_proba(X[:1])[0, y[0]] > 0.99
 
 
-@pytest.mark.parametrize("scale", [1e-42, 1e-23, 1.0, 1e15, 1e30])
+@pytest.mark.parametrize("scale", [1e-42, 1.0, 1e30])
 @pytest.mark.parametrize("weight", [1e-30, 1.0, 1e30])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_what_a_penalty_asks_for_depends_on_no_unit(scale, weight, dtype):
@@ -292,16 +291,6 @@ def test_the_bound_for_a_constant_is_the_formula_written_out(n_layers):
     alpha = max(pays)
     assert asks_for_constant(1.01 * alpha, data, n_layers)
     assert not asks_for_constant(0.99 * alpha, data, n_layers)
-
-
-def test_the_penalty_of_a_start_is_that_of_the_loss():
-    shapes = layer_shapes(2, (3,), n_classes=2)
-    theta = np.random.RandomState(0).standard_normal(13)
-    (W_1, _), (W_2, _) = unpack(theta, shapes)
-    expected = 0.7 / 2 * ((W_1**2).sum() + (W_2**2).sum()) / 5.0
-    assert penalty_of(theta, shapes, 0.7, 5.0) == pytest.approx(expected)
-    assert penalty_of(theta, shapes, 1e300, 1e-300) == np.inf
-    assert penalty_of(theta, shapes, 0.0, 1e-300) == 0
 
 
 def parts_with(*values, weights=None, dtype=np.float64):
