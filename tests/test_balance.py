@@ -1,5 +1,7 @@
 """At the end of a fit: mean probabilities that are the shares of the classes."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from conftest import watch_evaluations
@@ -69,7 +71,7 @@ def test_each_evaluation_brings_them_nearer_and_counts(rare, tol):
         assert short.stop_reason_ == clf.stop_reason_
         fits.append(short)
     assert len(fits) > 3
-    for later, earlier in zip(fits, fits[1:], strict=False):
+    for later, earlier in pairwise(fits):
         assert later.loss_ == later.loss_curve_[-1] <= earlier.loss_
         assert later.loss_curve_[:-1] == earlier.loss_curve_[:-1]
         assert_array_equal(later.coefs_[-1], earlier.coefs_[-1])

@@ -111,15 +111,17 @@ def test_an_interrupt_of_the_validation_undoes_the_iteration(cancer):
     assert clf.loss_ == clf.loss_curve_[-1]
 
 
-def test_an_interrupt_while_importances_are_computed_keeps_the_fit(cancer):
+def test_an_interrupt_of_the_importances_keeps_the_fit(cancer, monkeypatch):
     clf = make().fit(*cancer)
 
     def interrupted(*args):
         raise KeyboardInterrupt
 
     again = make().fit(cancer[0][:90], cancer[1][:90])
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("sklearn_relulogit._fit.mean_absolute_contributions", interrupted)
+    monkeypatch.setattr(
+        "sklearn_relulogit._fit.mean_absolute_contributions", interrupted
+    )
+    with pytest.raises(KeyboardInterrupt):
         again.fit(*cancer)
     assert again.stop_reason_ == "interrupted"
     assert again.loss_curve_ == clf.loss_curve_
