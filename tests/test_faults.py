@@ -372,14 +372,6 @@ def test_fits_with_different_settings_at_the_same_time():
         assert_array_equal(proba, other_proba)
 
 
-def test_predictions_of_one_estimator_in_many_threads():
-    clf = make((20, 20), n_threads=2, tol=0.05).fit(*LARGE)
-    expected = clf.predict_proba(LARGE[0])
-    with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        for proba in pool.map(clf.predict_proba, [LARGE[0]] * 12):
-            assert_array_equal(proba, expected)
-
-
 def test_a_daemon_thread():
     results = []
     thread = threading.Thread(

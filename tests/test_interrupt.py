@@ -296,7 +296,7 @@ TWO_SIGNALS = """
 @pytest.mark.parametrize(
     ("function", "outcome"),
     [
-        ("network_attributes", "True 9 loss tolerance"),
+        ("training_attributes", "True 9 loss tolerance"),
         ("mean_absolute_contributions", "False 9 interrupted"),
     ],
 )

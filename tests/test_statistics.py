@@ -104,29 +104,6 @@ def test_nothing_that_has_weight(n_rows):
         assert_array_equal(moments[1:5], np.zeros((4, 2)))
 
 
-def test_entries_of_sparse_data_that_are_stored_twice_are_added_up():
-    """And zeros that are stored are zeros."""
-    X = scipy.sparse.csr_array(
-        (
-            np.array([1.0, 2.0, 5.0, 0.0, -4.0, 1.0]),
-            np.array([0, 0, 1, 1, 1, 0]),
-            np.array([0, 3, 5, 6]),
-        ),
-        shape=(3, 2),
-    )
-    dense = np.array([[3.0, 5.0], [0.0, -4.0], [1.0, 0.0]])
-    assert_array_equal(X.toarray(), dense)
-    weights = np.array([1.0, 2.0, 0.5])
-    stored = X.data.copy(), X.indices.copy(), X.indptr.copy()
-    moments = moments_of(Block(X, np.zeros(3, int), weights))
-    mean = weights @ dense / 3.5
-    assert_allclose(moments.mean, mean, rtol=1e-12)
-    assert_allclose(moments.variance, weights @ (dense - mean) ** 2 / 3.5, rtol=1e-12)
-    assert_moments(moments, dense, weights)
-    for array, before in zip((X.data, X.indices, X.indptr), stored, strict=True):
-        assert_array_equal(array, before)
-
-
 @pytest.mark.parametrize("seed", range(10))
 def test_sparse_features_without_zeros(seed):
     """A constant has no variance, and one that is far from zero its own."""
