@@ -24,16 +24,18 @@ def make(hidden=(5,), **kwargs):
 def test_the_lowest_objective_is_kept(moons):
     clf = make(n_init=6).fit(*moons)
     assert clf.restart_losses_.shape == (6,)
-    assert clf.loss_ == clf.restart_losses_.min()
+    # It is balanced afterwards.
+    assert clf.loss_ <= clf.restart_losses_.min()
+    assert clf.loss_ == pytest.approx(clf.restart_losses_.min(), rel=1e-3)
     # Local minima are real here.
     assert clf.restart_losses_.max() > 1.05 * clf.restart_losses_.min()
 
 
 def test_the_first_start_is_that_of_a_single_one(moons):
     single = make().fit(*moons)
-    assert_array_equal(single.restart_losses_, [single.loss_])
     losses = make(n_init=4).fit(*moons).restart_losses_
-    assert losses[0] == single.loss_
+    assert_array_equal(single.restart_losses_, losses[:1])
+    assert single.loss_ == pytest.approx(losses[0], rel=1e-3)
     assert_array_equal(make(n_init=2).fit(*moons).restart_losses_, losses[:2])
 
 
