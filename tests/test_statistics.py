@@ -13,7 +13,6 @@ from sklearn_relulogit._rows.statistics import (
     joint_moments,
     largest_values,
     moments_of,
-    rows_of_block,
 )
 
 CONTAINERS = {
@@ -281,20 +280,6 @@ def test_quartiles_of_sparse_data_are_those_of_dense_data(stored):
 def test_a_constant_differs_by_no_more_than_four_roundings(steps, varies, sign):
     X = sign * np.array([[1.0], [1.0 + steps * np.finfo(float).eps]])
     assert moments_of(data_of(X, [1, 1])).varies == [varies]
-
-
-@pytest.mark.parametrize("numbers", [1, 10, 1000])
-def test_blocks_hold_about_so_many_numbers(numbers):
-    """Of sparse rows those that are stored; and a row at least."""
-    X = np.random.RandomState(0).uniform(size=(50, 8))
-    X[:, 6:] = 0
-    assert rows_of_block(X, numbers) == max(numbers // 8, 1)
-    # Its dense sums should not take longer than the rows themselves.
-    sparse = rows_of_block(scipy.sparse.csr_array(X), numbers)
-    assert sparse == max(numbers, 4 * 8) // 6
-    few = scipy.sparse.csr_array(np.eye(50, 8))
-    assert rows_of_block(few, numbers) == max(numbers, 4 * 8)
-    assert rows_of_block(scipy.sparse.csr_array((0, 8)), numbers) >= 1
 
 
 @pytest.mark.parametrize("container", CONTAINERS.values(), ids=list(CONTAINERS))
