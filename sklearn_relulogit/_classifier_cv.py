@@ -19,7 +19,7 @@ from ._base import BaseReLULogistic, all_or_nothing, check_has_network, conclude
 from ._checks import Interval, StrOptions, check_parameters
 from ._classifier import ReLULogisticClassifier
 from ._features import Features
-from ._fit import fit
+from ._fit import fit, overflow_as_error
 from ._optimize.callbacks import FitTask
 from ._rows.chunkwise import refuse_dask
 from ._rows.held import Held, weighted
@@ -368,12 +368,15 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
             n_threads=effective_n_threads(self.n_threads),
             scorer=scorer,
         )
+        # Of the penalties of a user the strongest may be what overflows.
+        most = 1.0 if isinstance(alphas, int) else float(alphas[0])
         if isinstance(alphas, int):
             alphas = folds.grid(alphas)
         watchers = task.search(len(alphas), partial(features.attributes, rows))
         name = self.scoring if isinstance(self.scoring, str) else "score"
         told = [ScorePrinter(task.report, name), Undefined(self.scoring), *watchers]
-        walk = folds.walk(alphas, splits, n_jobs=self.n_jobs, watchers=told)
+        with overflow_as_error(rows, most):
+            walk = folds.walk(alphas, splits, n_jobs=self.n_jobs, watchers=told)
         scores = scores_of(walk, len(alphas))
         means = mean_scores(scores)
         if np.isnan(means).all():

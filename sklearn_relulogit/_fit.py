@@ -189,7 +189,10 @@ def fit(
         best, losses = train(
             stages(objective, limits_of(estimator, rows, layers, training.weight_sum)),
             restarts(estimator, thetas, objective, validation, task),
-            history_size=min(history_size(estimator, objective), estimator.max_iter),
+            # (An int8 would overflow in scipy.)
+            history_size=min(
+                history_size(estimator, objective), int(estimator.max_iter)
+            ),
             n_jobs=n_jobs,
             pairs=pairs,
             standard=features.fitted.coordinates(choice.alpha, training.weight_sum),

@@ -31,7 +31,6 @@ from sklearn_relulogit import (
     linear_regions,
     local_linear,
 )
-from sklearn_relulogit import _fit as fit_module
 from sklearn_relulogit._model.arrays import namespace
 from sklearn_relulogit._model.blocks import Block, Parts, row_parts
 from sklearn_relulogit._model.likelihood import Logistic, Softmax
@@ -149,22 +148,17 @@ def test_fits_and_predictions_are_those_of_numpy(library, n_classes, hidden, dty
         assert_allclose(library.fetch(there), here, rtol=rtol, atol=rtol)
 
 
-def test_the_history_is_as_long_as_for_arrays_of_numpy(library, monkeypatch):
-    kept = []
-    choose = fit_module.history_size_for
-
-    def spy(*args):
-        kept.append(choose(*args))
-        return kept[-1]
-
-    monkeypatch.setattr(fit_module, "history_size_for", spy)
+def test_the_history_is_as_long_as_for_arrays_of_numpy(library):
     X, y = data(3)
-    clf = classifier(history_size="auto")
-    clf.fit(X, y)
-    n_calls = len(kept)
-    clf.fit(library.send(X), library.send(y))
-    assert kept[:n_calls] == kept[n_calls:]
-    assert 8 < kept[0] < 30
+    same = []
+    for given in ((X, y), (library.send(X), library.send(y))):
+        curve, *curves = (
+            classifier(history_size=size).fit(*given).loss_curve_
+            for size in ("auto", *range(8, 31))
+        )
+        same.append([size for size, one in enumerate(curves, 8) if one == curve])
+    assert same[0] == same[1]
+    assert 0 < len(same[0]) < len(curves)
 
 
 @pytest.mark.parametrize("n_classes", [slow(2), 3])
@@ -255,7 +249,7 @@ def test_several_blocks_are_one(library):
         rows = [slice(*pair) for pair in pairwise(bounds)]
         blocks = [Block(*(a[one, ...] for a in there)) for one in rows]
         parts = Parts([blocks], 75.0, xp=namespace(there.X))
-        objective = Objective.over(parts, shapes, Softmax(3), 2.0, np.dtype(float))
+        objective = Objective(parts, shapes, 2.0, np.dtype(float))
         values.append(objective(theta))
     assert values[1][0] == pytest.approx(values[0][0], rel=1e-13)
     assert_allclose(values[1][1], values[0][1], rtol=1e-10, atol=1e-14)
@@ -302,10 +296,9 @@ def test_rows_of_the_search_are_the_same_however_they_are_fetched(library):
     settings = {"reset": True, "class_weight": None, "linear": False}
     # Large data, whose distinct rows are not at hand.
     rows = Held.read(classifier(), given, **settings, max_numbers=10)
-    assert rows.keys is None
     # 70 rows at a time.
-    keys, sample, _ = rows.draw(60, host_numbers=2 * 70)
-    data = Block(X, rows.training.y, w)
+    sample, keys, _ = rows.draw(60, host_numbers=2 * 70)
+    data = Block(X, rows.training.block.y, w)
     at_once = smallest_keys([keyed(data, moments_of(data))], 60)
     assert_array_equal(keys, at_once.keys)
     for ours, theirs in zip(sample, at_once.block, strict=True):
@@ -358,7 +351,7 @@ def test_probabilities_are_accurate_in_the_tails(library, dtype):
     z = np.array([[-500, -100, -20, -1e-3, 0, 3, 80, 700]], dtype).T
     for likelihood, Z, logits in (
         (Logistic(), z, np.hstack([0 * z, z])),
-        (Softmax(3), *2 * [np.hstack([z, -z, 0 * z])]),
+        (Softmax(), *2 * [np.hstack([z, -z, 0 * z])]),
     ):
         proba, log_proba = exact_softmax(logits)
         # Where numbers are too small to have all digits, there is no relative accuracy.

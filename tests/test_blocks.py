@@ -29,7 +29,7 @@ def lengths(slices):
 @pytest.mark.parametrize("n_samples", [1, 500, 501, 1000, 1001, 5000, 100_003])
 @pytest.mark.parametrize("hidden", [(), (100,), (2000, 3000)])
 def test_parts_and_their_blocks_cover_the_rows_evenly(n_samples, hidden):
-    shapes = layer_shapes(20, hidden, 1)
+    shapes = layer_shapes(20, hidden, 2)
     parts = row_parts(np.empty((n_samples, 20)), shapes)
     blocks = list(chain.from_iterable(parts))
     assert_array_equal(
@@ -48,7 +48,7 @@ def test_parts_and_their_blocks_cover_the_rows_evenly(n_samples, hidden):
 
 @pytest.mark.parametrize("hidden", [(), (1,), (100,), (2000, 3000)])
 def test_what_is_divided_without_counting_is_one_block(hidden):
-    shapes = layer_shapes(20, hidden, 1)
+    shapes = layer_shapes(20, hidden, 2)
     n_rows = MIN_BLOCK_ROWS // 2
     for non_zeros in (None, 0.01, 20):
         n_parts, block_rows = division(n_rows, shapes, non_zeros)
@@ -58,14 +58,14 @@ def test_what_is_divided_without_counting_is_one_block(hidden):
 
 
 def test_small_problems_are_one_part_and_large_ones_many():
-    assert len(row_parts(np.empty((500, 20)), layer_shapes(20, (10,), 1))) == 1
-    assert len(row_parts(np.empty((10_000, 20)), layer_shapes(20, (100,), 1))) == 8
-    assert len(row_parts(np.empty((100_000, 50)), layer_shapes(50, (256,), 1))) == 32
+    assert len(row_parts(np.empty((500, 20)), layer_shapes(20, (10,), 2))) == 1
+    assert len(row_parts(np.empty((10_000, 20)), layer_shapes(20, (100,), 2))) == 8
+    assert len(row_parts(np.empty((100_000, 50)), layer_shapes(50, (256,), 2))) == 32
 
 
 def test_sparse_blocks_are_large_enough_for_their_gradient():
     X = scipy.sparse.random_array((4000, 100), density=0.001, rng=0, format="csr")
-    assert row_parts(X, layer_shapes(100, (100,), 1)) == [[slice(0, 4000)]]
+    assert row_parts(X, layer_shapes(100, (100,), 2)) == [[slice(0, 4000)]]
 
 
 @pytest.mark.parametrize("container", [np.array, scipy.sparse.csr_array])

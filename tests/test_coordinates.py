@@ -68,14 +68,6 @@ def test_the_gradient_is_that_by_differences(make):
         assert_gradient(function, u, wrong)
 
 
-def test_a_multiple_and_its_transpose_are_those_of_the_matrix():
-    T, matrix = Scaled(-0.3, Dense(A)), -0.3 * A
-    u = np.random.RandomState(1).standard_normal(N)
-    assert_allclose(T @ u, matrix @ u, rtol=1e-12)
-    assert_allclose(T.transposed(u), matrix.T @ u, rtol=1e-12)
-    assert not np.allclose(T.transposed(u), matrix @ u)
-
-
 def test_a_step_of_length_one_is_the_quasi_newton_step():
     """With as many pairs as parameters it leads to the minimum of a quadratic."""
     pairs = [(e, HESSIAN @ e) for e in np.linalg.eigh(HESSIAN)[1].T]
@@ -172,7 +164,7 @@ def test_layers_share_the_size_of_the_features(hidden, size):
 
 def scale_of(mean, deviation, reach, hidden=()):
     statistics = [np.array(x, dtype=float) for x in (mean, deviation, reach)]
-    shapes = layer_shapes(len(mean), hidden, 1)
+    shapes = layer_shapes(len(mean), hidden, 2)
     return FeatureScale.of(*statistics, shapes, statistics[2] > 0)
 
 
@@ -221,7 +213,7 @@ def test_constant_features_have_no_size_and_no_weights():
 def test_what_rounding_leaves_of_a_constant_is_no_unit():
     """Whether a feature varies is not for its statistics to say."""
     statistics = [np.array([x, x]) for x in (7.0, 1e-15, 2e-15)]
-    shapes = layer_shapes(2, (), 1)
+    shapes = layer_shapes(2, (), 2)
     scale = FeatureScale.of(*statistics, shapes, np.array([False, True]))
     assert_array_equal(scale.unit, [np.inf, 1e-15])
     assert_array_equal(scale.varies, [False, True])
@@ -229,7 +221,7 @@ def test_what_rounding_leaves_of_a_constant_is_no_unit():
 
 def test_outliers_do_not_make_the_unit():
     statistics = (np.array([250.0]), np.array([5e3]), np.array([1e5]))
-    shapes, varies = layer_shapes(1, (), 1), np.array([True])
+    shapes, varies = layer_shapes(1, (), 2), np.array([True])
     robust = FeatureScale.of(
         *statistics, shapes, varies, np.array([0.1]), np.array([1.0])
     )
@@ -240,17 +232,6 @@ def test_outliers_do_not_make_the_unit():
             *statistics, shapes, varies, np.array([0.1]), np.array([spread])
         )
         assert (plain.centre, plain.unit) == (250, 1e4)
-
-
-def test_initial_coordinates_are_those_of_the_scale():
-    scale = scale_of([1.0, -3.0], [2.0, 8.0], [4.0, 9.0], (3,))
-    T = scale.coordinates(0.0, 1.0)
-    assert_array_equal(T.centre, [1, -3])
-    u = np.random.RandomState(0).standard_normal(n_parameters(scale.shapes))
-    same = StandardFeatures(
-        np.array([1.0, -3.0]), np.array([2.0, 8.0]), 4.0, scale.shapes
-    )
-    assert_allclose(T @ u, same @ u, rtol=1e-12)
 
 
 @pytest.mark.parametrize("alpha", [1e150, 1e300])

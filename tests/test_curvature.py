@@ -69,8 +69,8 @@ def rosenbrock(theta):
 
 def minimize(theta, max_iter, pairs):
     limits = lbfgs.Limits(1e-8, 0.0, 0.0, max_iter, 10_000)
-    stage = lbfgs.Stage(rosenbrock, limits)
-    return lbfgs.minimize([stage], theta, history_size=10, pairs=pairs)
+    stages = [(rosenbrock, limits)]
+    return lbfgs.minimize(stages, theta, history_size=10, pairs=pairs)
 
 
 def test_one_iteration_at_a_time_is_one_long_minimisation():

@@ -282,10 +282,14 @@ def test_the_split_gives_each_class_its_share(client):
     assert rows.weight_sums == [len(training), len(validation)]
     assert_array_equal(np.sort(np.concatenate([training, validation])), np.arange(2000))
     for code in range(3):
-        share = round(0.1 * (y == code).sum()) or 1
-        assert (y[validation] == code).sum() == share
+        assert (y[validation] == code).sum() == share_of((y == code).sum(), 0.1)
     # Every chunk gives its share too.
     assert np.ptp(np.bincount(validation // 300)[:6]) <= 3
+
+
+def share_of(n_rows, share):
+    """The nearest number, the lower of two, but one row at least."""
+    return np.maximum(np.ceil(share * n_rows - 0.5), 1)
 
 
 def _rows_of(block):
@@ -333,7 +337,7 @@ def test_the_search_gets_a_bounded_part(client):
         data = Block(X, np.argsort(outside.class_order)[y], np.ones(len(y)))
         inside = smallest_keys([keyed(data, moments_of(data))], 10_000)
         assert inside.block.X.shape == (10_000, 10)
-        keys, sample, _ = outside.sample(10_000)
+        sample, keys, _ = outside.sample(10_000)
         assert_array_equal(keys, inside.keys)
         for array, expected in zip(sample, inside.block, strict=True):
             assert_array_equal(array, expected)
@@ -371,7 +375,7 @@ def test_empty_chunks_are_allowed(client):
 def test_a_split_meets_an_empty_chunk(client):
     X, y = problem(1000)
     rows = read(*without_the_first(X, y, 250)).split(0.1, np.random.RandomState(0))
-    n_validation = np.round(0.1 * np.bincount(y[250:])).sum()
+    n_validation = share_of(np.bincount(y[250:]), 0.1).sum()
     assert rows.weight_sums == [750 - n_validation, n_validation]
 
 
@@ -524,7 +528,7 @@ def test_rows_of_weight_zero_are_no_rows_to_split(client):
         counts = np.bincount(y[:24])
         if class_weight is not None:
             counts = counts[:2]
-        n_validation = np.round(0.25 * counts).sum()
+        n_validation = share_of(counts, 0.25).sum()
         assert rows.weight_sums == [counts.sum() - n_validation, n_validation]
     clf = make((3,), early_stopping=True).fit(*chunked(X, y, weights, rows=8))
     without = make((3,), early_stopping=True).fit(*chunked(X[:24], y[:24], rows=8))

@@ -19,9 +19,7 @@ from sklearn_relulogit._model.collapse import (
     constant_network,
     flip_dead_layers,
     is_constant,
-    penalty_of,
 )
-from sklearn_relulogit._model.likelihood import Logistic, Softmax
 from sklearn_relulogit._model.parameters import initial_theta, layer_shapes, unpack
 
 
@@ -44,7 +42,7 @@ def active(theta, shapes, X):
 def test_every_dead_layer_is_revived(hidden):
     rng = np.random.RandomState(0)
     X = rng.uniform(1, 2, (30, 2))  # in one direction, so that units see all or nothing
-    shapes = layer_shapes(2, hidden, 1)
+    shapes = layer_shapes(2, hidden, n_classes=2)
     dead = 0
     for seed in range(60):
         theta = initial_theta(shapes, np.random.RandomState(seed))
@@ -60,7 +58,7 @@ def test_every_dead_layer_is_revived(hidden):
 
 def test_rows_without_weight_do_not_count():
     X = np.array([[1.0], [-1.0]])
-    shapes = layer_shapes(1, (1,), 1)
+    shapes = layer_shapes(1, (1,), n_classes=2)
     theta = np.array([1.0, 0.0, 1.0, 0.0])
     assert_array_equal(flip_dead_layers(theta, shapes, parts_of(X, shapes)), theta)
     flipped = flip_dead_layers(theta, shapes, parts_of(X, shapes, [0, 1]))
@@ -70,7 +68,7 @@ def test_rows_without_weight_do_not_count():
 def test_rows_of_later_blocks_count():
     X = -np.ones((50_000, 1))
     X[-1] = 1
-    shapes = layer_shapes(1, (1,), 1)
+    shapes = layer_shapes(1, (1,), n_classes=2)
     parts = parts_of(X, shapes)
     assert sum(map(len, parts.items)) > 1
     theta = np.array([1.0, 0.0, 1.0, 0.0])
@@ -200,7 +198,7 @@ def test_constants_that_are_right_are_not_warned_of(hidden):
         assert clf.predict_proba(X[:1])[0, y[0]] > 0.99
 
 
-@pytest.mark.parametrize("scale", [1e-42, 1e-23, 1.0, 1e15, 1e30])
+@pytest.mark.parametrize("scale", [1e-42, 1.0, 1e30])
 @pytest.mark.parametrize("weight", [1e-30, 1.0, 1e30])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_what_a_penalty_asks_for_depends_on_no_unit(scale, weight, dtype):
@@ -212,16 +210,14 @@ def test_what_a_penalty_asks_for_depends_on_no_unit(scale, weight, dtype):
         n_layers = len(hidden) + 1
         data = Block((scale * X).astype(dtype), y, np.full(50, weight, dtype))
         asked = [
-            asks_for_constant(
-                alpha * scale ** (2 / n_layers) * weight, data, n_layers, Logistic()
-            )
+            asks_for_constant(alpha * scale ** (2 / n_layers) * weight, data, n_layers)
             for alpha in (0.0, 0.01, 1.0, 1e3, 1e5)
         ]
         assert asked == [False, False, False, True, True]
         sparse = data._replace(X=scipy.sparse.csr_array(data.X))
-        assert not asks_for_constant(0.0, sparse, n_layers, Logistic())
-        assert asks_for_constant(0.0, data._replace(X=0 * data.X), n_layers, Logistic())
-        assert asks_for_constant(0.0, data, 1, Logistic())
+        assert not asks_for_constant(0.0, sparse, n_layers)
+        assert asks_for_constant(0.0, data._replace(X=0 * data.X), n_layers)
+        assert asks_for_constant(0.0, data, 1)
 
 
 @pytest.mark.parametrize("scale", [1e-320, 1e-299, 1e-200, 1e200, 1e300])
@@ -230,7 +226,7 @@ def test_what_a_penalty_asks_for_overflows_nowhere(scale, weight):
     X, y = np.array([[-1.0], [0.5], [1.0], [0.9]]), np.array([0, 0, 1, 1])
     data = Block(scale * X, y, np.full(4, weight))
     for alpha in (0.0, 1e-300, 1.0, 1e300):
-        asked = asks_for_constant(alpha, data, 3, Logistic())
+        asked = asks_for_constant(alpha, data, 3)
         if alpha == 0 or scale < 1e-300:
             assert asked == (scale < 1e-300)
 
@@ -244,7 +240,7 @@ def test_a_gain_below_the_tolerance_is_none():
     y = rng.randint(0, 3, size=40)
     data = Block(X, y, np.ones(40))
     for least_gain, asked in [(0.0, False), (1e-6, False), (3e-6, True)]:
-        assert asks_for_constant(10**0.5, data, 2, Softmax(3), least_gain) == asked
+        assert asks_for_constant(10**0.5, data, 2, least_gain) == asked
     for seed in range(60):
         clf = ReLULogisticClassifier(alpha=10**0.5, random_state=seed).fit(X, y)
         assert clf.loss_ == pytest.approx(1.09604, abs=5e-5)
@@ -285,7 +281,7 @@ def test_the_bound_for_a_constant_is_the_formula_written_out(n_layers):
     X, y = rng.uniform(-0.3, 0.3, (60, 2)), rng.randint(0, 2, 60)
     X[0] = [1.0, 0.0]
     data, total = Block(X, y, np.ones(60)), 60
-    slope = collapse_alpha(data, Logistic(), np.ones(2)) / total
+    slope = collapse_alpha(data, np.ones(2)) / total
     curvature = sum((2 * np.linalg.norm(x)) ** 2 / 2 for x in X) / total
     pays = []
     for t in slope / curvature * 2.0 ** -np.arange(20):
@@ -293,18 +289,8 @@ def test_the_bound_for_a_constant_is_the_formula_written_out(n_layers):
         cost_of_one = n_layers * t ** (2 / n_layers) / 2 / total
         pays.append(gain / cost_of_one)
     alpha = max(pays)
-    assert asks_for_constant(1.01 * alpha, data, n_layers, Logistic())
-    assert not asks_for_constant(0.99 * alpha, data, n_layers, Logistic())
-
-
-def test_the_penalty_of_a_start_is_that_of_the_loss():
-    shapes = layer_shapes(2, (3,), 1)
-    theta = np.random.RandomState(0).standard_normal(13)
-    (W_1, _), (W_2, _) = unpack(theta, shapes)
-    expected = 0.7 / 2 * ((W_1**2).sum() + (W_2**2).sum()) / 5.0
-    assert penalty_of(theta, shapes, 0.7, 5.0) == pytest.approx(expected)
-    assert penalty_of(theta, shapes, 1e300, 1e-300) == np.inf
-    assert penalty_of(theta, shapes, 0.0, 1e-300) == 0
+    assert asks_for_constant(1.01 * alpha, data, n_layers)
+    assert not asks_for_constant(0.99 * alpha, data, n_layers)
 
 
 def parts_with(*values, weights=None, dtype=np.float64):
@@ -350,8 +336,8 @@ def test_rows_without_weight_do_not_tell_of_a_constant():
 @pytest.mark.parametrize("shares", [[0.2, 0.8], [0.5, 0.25, 0.25], [1.0, 0.0]])
 @pytest.mark.parametrize("layers", [(), (4,), (4, 2)])
 def test_the_constant_network_predicts_the_shares(shares, layers):
-    n_outputs = len(shares) if len(shares) > 2 else 1
-    shapes = layer_shapes(3, layers, n_outputs)
+    shapes = layer_shapes(3, layers, len(shares))
+    n_outputs = shapes[-1][1]
     theta = constant_network(shapes, np.array(shares))
     assert np.isfinite(theta).all()
     logits = unpack(theta, shapes)[-1][1]
@@ -368,7 +354,7 @@ def test_a_gain_that_may_be_rounding_is_none(excess, asked):
     data = Block(X, y, weights)
     for factor in (1.0, 1e-3, 1e5):
         scaled = data._replace(X=factor * X, sample_weight=weights * factor)
-        assert asks_for_constant(0.0, scaled, 2, Logistic()) == asked
+        assert asks_for_constant(0.0, scaled, 2) == asked
 
 
 @pytest.mark.parametrize("share", [0.01, 0.02])

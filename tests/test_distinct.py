@@ -1,31 +1,18 @@
 """Equal rows are one, in an order that the rows define."""
 
-import struct
-
 import numpy as np
 import pytest
 import scipy.sparse
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.datasets import load_iris
-from sklearn.utils import murmurhash3_32
 
-from sklearn_relulogit import ReLULogisticClassifier
 from sklearn_relulogit._model.blocks import Block
-from sklearn_relulogit._rows import held
 from sklearn_relulogit._rows.distinct import (
-    RANK_STEP,
     Keyed,
     class_marks,
-    distinct_rows,
-    keyed,
     merge_equal_rows,
-    mixed,
-    number_groups,
     row_keys,
-    separate,
     smallest_keys,
     standard_keys,
-    uniforms,
 )
 from sklearn_relulogit._rows.statistics import moments_of
 
@@ -73,30 +60,17 @@ def assert_same(block, other):
         assert_array_equal(a, b)
 
 
-def test_distinct_rows_are_those_of_a_table(data):
-    rows, keys, weights = distinct_rows(data, row_keys(data.X))
-    expected = totals_of(*data)
-    found = totals_of(data.X[rows], data.y[rows], weights)
-    assert found.keys() == expected.keys()
-    assert len(rows) == len(expected) < (data.sample_weight > 0).sum()
-    for key, (n, weight) in found.items():
-        assert n == 1
-        assert weight == pytest.approx(expected[key][1], rel=1e-12)
-    assert_array_equal(keys, row_keys(data.X)[rows])
-    order = np.lexsort((data.y[rows], keys))
-    assert_array_equal(order, np.arange(len(rows)))
-
-
 def test_sums_of_weights_are_the_same_bits_in_any_order(data):
-    keys = row_keys(data.X)
-    rows, _, weights = distinct_rows(data, keys)
+    """And those of a table."""
+    merged = merge_equal_rows(data, MANY).block
+    expected, found = totals_of(*data), totals_of(*merged)
+    assert found.keys() == expected.keys()
+    for key, (n, weight) in found.items():
+        assert (n, weight) == (1, pytest.approx(expected[key][1], rel=1e-12))
     as_they_come = set()
     for seed in range(5):
-        order = np.random.RandomState(seed).permutation(80)
-        shuffled = taken(data, order)
-        rows_there, _, weights_there = distinct_rows(shuffled, keys[order])
-        assert_array_equal(weights, weights_there)
-        assert_array_equal(data.X[rows], shuffled.X[rows_there])
+        shuffled = taken(data, np.random.RandomState(seed).permutation(80))
+        assert_same(merge_equal_rows(shuffled, MANY).block, merged)
         as_they_come.add(tuple(sorted(w for _, w in totals_of(*shuffled).values())))
     # Added up otherwise they would differ.
     assert len(as_they_come) > 1
@@ -323,11 +297,11 @@ def test_a_sample_of_the_smallest_keys(data, n_rows, n_samples, container):
     weights = np.where(weights > 1, 2.0, weights)
     keys = row_keys(X)
     samples = [
-        Keyed(keys[i::n_samples], Block(container(X[i::n_samples]), *of_rows))
+        Keyed(Block(container(X[i::n_samples]), *of_rows), keys[i::n_samples])
         for i in range(n_samples)
         for of_rows in [(y[i::n_samples], weights[i::n_samples])]
     ]
-    nothing = Keyed(keys[:0], Block(container(X[:0]), y[:0], weights[:0]))
+    nothing = Keyed(Block(container(X[:0]), y[:0], weights[:0]), keys[:0])
     sample = smallest_keys([nothing, *samples], n_rows)
     totals = {}
     for key, x, label, weight in zip(keys, X, y, weights, strict=True):
@@ -349,136 +323,42 @@ def test_a_sample_of_the_smallest_keys(data, n_rows, n_samples, container):
 
 
 @each_container
-def test_rows_without_weight_have_no_keys(data, container):
-    X, y, weights = data
-    moments = moments_of(data)
-    for zero in (0 * weights, np.where(np.arange(80) < 70, 0, weights)):
-        sample = keyed(Block(container(X), y, zero), moments)
-        assert len(sample.keys) == sample.block.X.shape[0] == (zero > 0).sum()
-        assert_array_equal(sample.block.y, y[zero > 0])
-
-
-def test_keys_are_changed_only_where_they_stand_for_different_rows():
-    """By the order of the exact ones, wherever the rows are."""
-    largest = np.iinfo(np.int64).max
-    keys = np.array([5, 2, 5, largest, 2, 9, largest, 5])
-    exact = np.array([40, 7, 10, 1, 7, 0, 2, 10])
-    for seed in range(4):
-        order = np.random.RandomState(seed).permutation(8)
-        found = np.empty(8, np.int64)
-        found[order] = separate(keys[order], exact[order])
-        # The first of each key keeps it: all of 2 and 9, of the others some.
-        assert_array_equal(found[[1, 2, 3, 4, 5, 7]], keys[[1, 2, 3, 4, 5, 7]])
-        # The others go on in steps, as integers of 64 bits.
-        assert found[0] == 5 + RANK_STEP
-        assert int(found[6]) == signed(int(largest) + int(RANK_STEP))
-    assert_array_equal(separate(np.arange(4), np.arange(4)[::-1]), np.arange(4))
-
-
-# The hashes, written out with Python's integers: the same data have the same halves on
-# any machine, and with any version of numpy.
-
-GOLDEN = 0x9E3779B97F4A7C15
-
-
-def signed(number):
-    """The integer of 64 bits with these last bits."""
-    return (number + 2**63) % 2**64 - 2**63
-
-
-def mixed_one(number):
-    bits = number * GOLDEN % 2**64
-    return (bits ^ bits >> 32) * GOLDEN % 2**64
-
-
-def hash_of(x):
-    if x == 0:
-        return 0
-    low, high = struct.unpack("<ii", struct.pack("<d", x))
-    return murmurhash3_32(low, seed=0) + 2**32 * murmurhash3_32(high, seed=1)
-
-
-def keys_written_out(X):
-    rng = np.random.RandomState(0)
-    columns = rng.randint(2**62, size=X.shape[1], dtype=np.int64).tolist()
-    return [
-        signed(sum(hash_of(x) * (2 * c + 1) for x, c in zip(row, columns, strict=True)))
-        for row in X.tolist()
+@pytest.mark.parametrize("hashed_numbers", [10, 10**6])
+def test_the_same_keys_on_any_machine(container, hashed_numbers):
+    """By any version of numpy, in pieces and whole: they decide what is drawn."""
+    X = np.array([[0.0, 0, 0], [1, 0, -2.5], [1e5, -0.0, 1 / 3]])
+    assert row_keys(container(X), hashed_numbers).tolist() == [
+        0,
+        -2114993628785361772,
+        8756772660629557236,
     ]
+    data = Block(container(X), np.array([0, 1, 1]), np.ones(3))
+    merged, keys, groups = merge_equal_rows(data, MANY, groups=np.array([7, 7, 3]))
+    assert keys.tolist() == [
+        4819068424490106004,
+        7125041042931891348,
+        8918152909343472788,
+    ]
+    assert groups.tolist() == [1, 1, 0]
+    assert_allclose(
+        class_marks(keys, *merged[1:], 2),
+        [0.0025695991997403134, 1.159870310048703],
+        rtol=1e-12,
+    )
 
 
-@each_container
-def test_keys_of_rows_are_the_formula_written_out(data, container):
-    rng = np.random.RandomState(3)
-    X = np.vstack([data.X, 1e5 * rng.standard_normal((40, 3))])
-    for hashed_numbers in (10, 10**6):
-        found = row_keys(container(X), hashed_numbers)
-        assert found.tolist() == keys_written_out(X)
-    # Standard ones are those of the standardised values.
-    moments = moments_of(Block(X, np.zeros(120, int), np.ones(120)))
-    standardised = np.rint((X - moments.mean) * (2**16 / moments.deviation))
-    block = Block(container(X), np.zeros(120, int), np.ones(120))
-    assert standard_keys(block, moments).tolist() == keys_written_out(standardised)
-
-
-def test_numbers_of_keys_are_the_formulas_written_out():
-    rng = np.random.RandomState(0)
-    keys = rng.randint(-(2**63), 2**63 - 1, size=30, dtype=np.int64)
-    numbers = [int(key) % 2**64 for key in keys]
-    assert mixed(keys.astype(np.uint64)).tolist() == list(map(mixed_one, numbers))
-    for code in range(3):
-        expected = [mixed_one((key + 2 * code + 1) % 2**64) / 2**64 for key in numbers]
-        assert_allclose(uniforms(keys, code), expected, rtol=0, atol=2**-53)
-    y, weights = rng.randint(0, 3, 30), rng.uniform(0, 2, 30)
-    marks = [weights[y == code] @ uniforms(keys, 0)[y == code] for code in range(4)]
-    assert_allclose(class_marks(keys, y, weights, 4), marks, rtol=1e-12)
-    # The hash of a group is that of the sum of those of its rows.
-    ids = rng.randint(0, 4, 30)
-    totals = [
-        sum(
-            mixed_one((key + 2 * int(label) + 1) % 2**64)
-            for key, label, id_ in zip(numbers, y, ids, strict=True)
-            if id_ == group
+def test_groups_are_numbered_by_their_rows_and_not_by_their_names():
+    """The same rows are told apart by weight and then by name."""
+    X = np.array([[5.0], [5.0], [5.0], [8.0], [9.0]])
+    weights, y = np.array([3.0, 1.0, 1.0, 9.0, 9.0]), np.zeros(5, int)
+    orders = set()
+    for ids in ([1, 2, 3, 4, 5], [30, 10, 20, 5, 4], [4, 3, 2, 1, 0]):
+        block, _, groups = merge_equal_rows(
+            Block(X, y, weights), MANY, groups=np.array(ids)
         )
-        for group in range(4)
-    ]
-    order = sorted(range(4), key=lambda group: mixed_one(totals[group] % 2**64))
-    found = number_groups(10 * ids, keys, y, weights)
-    assert found.tolist() == [order.index(id_) for id_ in ids]
-
-
-def test_groups_of_the_same_rows_are_told_apart_by_weight_and_then_by_name():
-    keys, classes = np.array([5, 5, 5, 8]), np.zeros(4, int)
-    for ids in ([1, 2, 3, 4], [30, 10, 20, 4]):
-        ids = np.array(ids)
-        found = number_groups(ids, keys, classes, np.array([3.0, 1.0, 1.0, 9.0]))
-        assert sorted(found) == [0, 1, 2, 3]
-        assert found[1] < found[0]
-        assert found[2] < found[0]
-        assert (found[1] < found[2]) == (ids[1] < ids[2])
-
-
-def test_large_data_are_hashed_once_in_a_fit(monkeypatch):
-    """For the search, for the importances, and to tell why a fit is a constant."""
-    monkeypatch.setattr("sklearn_relulogit._rows.held.DISTINCT_NUMBERS", 10)
-    n_hashed = []
-    hashed = held.keyed
-
-    def spy(block, *args):
-        n_hashed.append(len(block.y))
-        return hashed(block, *args)
-
-    monkeypatch.setattr(held, "keyed", spy)
-    X, y = load_iris(return_X_y=True)
-    clf = ReLULogisticClassifier((5,), random_state=0).fit(X, y)
-    assert clf.alpha_losses_ is not None
-    assert sum(n_hashed) == len(y)
-    # Without hidden layers nothing but the search needs the hashes.
-    n_hashed.clear()
-    monkeypatch.setattr("sklearn_relulogit._rows.held.DISTINCT_NUMBERS_LINEAR", 10)
-    linear = ReLULogisticClassifier((), alpha=1.0).fit(X, y)
-    assert n_hashed == []
-    size = np.abs(X - X.mean(axis=0)).mean(axis=0) * np.abs(linear.coef_).mean(axis=0)
-    assert_allclose(linear.feature_importances_, size, rtol=1e-10)
-    with pytest.raises(AssertionError):
-        assert_allclose(linear.feature_importances_, 1.0001 * size, rtol=1e-10)
+        assert sorted(groups) == [0, 1, 2, 3, 4]
+        heavy, light = (groups[block.sample_weight == weight] for weight in (3, 1))
+        assert (heavy > light).all()
+        of_value = [groups[block.X[:, 0] == x].min() for x in (5, 8, 9)]
+        orders.add(tuple(of_value))
+    assert len(orders) == 1

@@ -1,7 +1,5 @@
 """Bad input: an error that names the culprit, the value and what is allowed."""
 
-import re
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,7 +11,6 @@ from sklearn.exceptions import DataConversionWarning
 from sklearn.multioutput import MultiOutputClassifier
 
 from sklearn_relulogit import ReLULogisticClassifier, ReLULogisticClassifierCV
-from sklearn_relulogit._rows.input import check_one_column, sorted_labels
 
 
 @pytest.fixture
@@ -78,13 +75,6 @@ def test_numpy_integers_are_integers(name, value, integer, data):
         not np.array_equal(vars(fits[0])[attribute], vars(others)[attribute])
         for attribute in ("loss_curve_", "restart_losses_")
     )
-
-
-def test_a_warm_start_has_one_start(data):
-    clf = ReLULogisticClassifier((2,), alpha=1.0, warm_start=True, n_init=1)
-    assert clf.fit(*data).n_iter_ > 0
-    with pytest.raises(ValueError, match="n_init=2 and warm_start=True exclude each"):
-        clf.set_params(n_init=2).fit(*data)
 
 
 def fit(X, y, **kwargs):
@@ -399,20 +389,6 @@ def test_the_check_of_sparse_data_leaves_them_alone(data):
     assert (S.data is arrays[0]) & (S.indices is arrays[1]) & (S.indptr is arrays[2])
 
 
-@pytest.mark.parametrize("shape", [(3,), (3, 1), (0,), (0, 1)])
-def test_one_column_is_one_column(shape):
-    check_one_column(shape, "y")
-
-
-@pytest.mark.parametrize("shape", [(), (3, 2), (1, 3), (3, 0), (3, 1, 1), (1, 1, 1)])
-@pytest.mark.parametrize("name", ["y", "y_val", "sample_weight"])
-def test_what_is_not_one_column_is_told_of(shape, name):
-    told = f"Pass {name} as one column, of shape (n_samples,). Its shape is {shape}."
-    with pytest.raises(ValueError, match=re.escape(told)) as error:
-        check_one_column(shape, name)
-    assert ("argmax" in str(error.value)) == (name != "sample_weight")
-
-
 @pytest.mark.parametrize(
     ("module", "layout"),
     [
@@ -432,15 +408,3 @@ def test_sparse_data_of_other_libraries_are_refused(data, module, layout):
     with pytest.raises((TypeError, ValueError)) as error:
         fit(dense, data[1])
     assert "is sparse" not in str(error.value)
-
-
-@pytest.mark.parametrize("labels", [["a", 1, "b"], [None, "a"], [2, (1,)]])
-def test_labels_of_several_types_are_not_sorted(labels):
-    y = np.empty(len(labels), object)
-    y[:] = labels
-    types = sorted({type(label).__name__ for label in labels})
-    with pytest.raises(ValueError, match="labels in y one type") as error:
-        sorted_labels(y)
-    assert str(error.value).endswith(f"Got {types}.")
-    classes, codes = sorted_labels(np.array(["b", "a", "b"]))
-    assert (classes.tolist(), codes.tolist()) == (["a", "b"], [1, 0, 1])

@@ -1,4 +1,4 @@
-"""Ctrl-C: the best parameters so far are kept."""
+"""Ctrl-C: it goes on, and the best parameters that a fit had are kept."""
 
 import os
 import signal
@@ -10,30 +10,34 @@ import numpy as np
 import pytest
 from conftest import slow, watch_evaluations
 from numpy.testing import assert_array_equal
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from sklearn_relulogit import ReLULogisticClassifier
+from sklearn_relulogit import ReLULogisticClassifier, ReLULogisticClassifierCV
 
 
 def make(**kwargs):
-    return ReLULogisticClassifier((5,), random_state=0, alpha=0.1, **kwargs)
+    defaults = {"hidden_layer_sizes": (5,), "random_state": 0, "alpha": 0.1}
+    return ReLULogisticClassifier(**defaults | kwargs)
 
 
-def was_interrupted(when="after"):
-    return pytest.warns(ConvergenceWarning, match=f"was interrupted {when}")
+def interrupt(function, k, *args, method="__call__", **kwargs):
+    """Call a function, with Ctrl-C in the place of the k-th evaluation, the last one.
 
-
-def interrupted_at(k, **kwargs):
-    """A context in which Ctrl-C comes in the place of the k-th evaluation."""
-    return watch_evaluations(at=k, error=KeyboardInterrupt, **kwargs)
+    It goes on, and there is nothing to warn of.
+    """
+    interrupted = watch_evaluations(at=k, error=KeyboardInterrupt, method=method)
+    with interrupted as evaluations, pytest.raises(KeyboardInterrupt):
+        function(*args, **kwargs)
+    assert len(evaluations) == k
 
 
 @pytest.mark.parametrize("k", [2, 3, 10, 25])
 def test_the_last_iterate_is_kept(cancer, k):
     X, y = cancer
-    full = make().fit(X, y)
-    with interrupted_at(k), was_interrupted():
-        clf = make().fit(X, y)
+    full, clf = make().fit(X, y), make()
+    interrupt(clf.fit, k, X, y)
     assert clf.stop_reason_ == "interrupted"
     assert clf.n_evaluations_ == k - 1
     assert clf.n_iter_ < k
@@ -41,39 +45,59 @@ def test_the_last_iterate_is_kept(cancer, k):
     if clf.n_iter_:
         assert clf.loss_ == clf.loss_curve_[-1]
     assert np.isfinite(clf.predict_proba(X)).all()
+    assert vars(clf).keys() == vars(full).keys()
 
 
-def test_before_there_is_anything_to_keep_it_passes_through(cancer):
-    X, y = cancer
-    clf = make().fit(X, y)
-    coefs = clf.coefs_
-    with interrupted_at(1), pytest.raises(KeyboardInterrupt):
-        clf.fit(X, y)
-    assert clf.coefs_ is coefs
+@pytest.mark.parametrize(
+    ("alpha", "k"), [(0.1, 1), ("auto", 1), ("auto", 9), ("auto", 60)]
+)
+def test_before_the_fit_has_anything_to_keep_the_estimator_is_as_it_was(
+    cancer, alpha, k
+):
+    """At its first evaluation, and during the search for the penalty."""
+    clf = make(alpha=alpha).fit(*cancer)
+    before = dict(vars(clf))
+    interrupt(clf.fit, k, *cancer)
+    assert vars(clf) == before
+    clf = make(alpha=alpha)
+    interrupt(clf.fit, k, *cancer)
+    assert not hasattr(clf, "alpha_")
+
+
+@pytest.mark.parametrize("found", ["alpha_losses_", "scores_"])
+def test_after_the_search_its_penalty_is_kept_too(cancer, found):
+    clf = make(alpha="auto")
+    if found == "scores_":
+        clf = ReLULogisticClassifierCV((), alphas=[1.0, 0.1], cv=2)
+    with watch_evaluations() as evaluations:
+        clf.fit(*cancer)
+    alpha, losses = clf.alpha_, getattr(clf, found)
+    interrupt(clf.fit, len(evaluations) - clf.n_evaluations_ + 5, *cancer)
+    assert clf.stop_reason_ == "interrupted"
+    assert clf.n_evaluations_ == 4
+    assert clf.alpha_ == alpha
+    assert getattr(clf, found) is not losses
+    np.testing.assert_equal(getattr(clf, found), losses)
 
 
 def test_no_further_start_begins(cancer):
-    X, y = cancer
-    with interrupted_at(15), was_interrupted():
-        clf = make(n_init=3).fit(X, y)
-    assert clf.stop_reason_ == "interrupted"
+    clf = make(n_init=3)
+    interrupt(clf.fit, 15, *cancer)
     assert np.isfinite(clf.restart_losses_[0])
     assert_array_equal(clf.restart_losses_[1:], np.inf)
 
 
-def test_a_finished_start_is_kept_if_it_is_better(cancer):
-    X, y = cancer
-    first = make().fit(X, y)
-    with interrupted_at(first.n_evaluations_ + 3), was_interrupted():
-        clf = make(n_init=3).fit(X, y)
+@pytest.mark.parametrize("more", [1, 3])
+def test_a_finished_start_is_kept_if_it_is_better(cancer, more):
+    first, clf = make(tol=1e-2).fit(*cancer), make(tol=1e-2, n_init=3)
+    interrupt(clf.fit, first.n_evaluations_ + more, *cancer)
     assert clf.stop_reason_ == "interrupted"
-    assert clf.loss_ == first.loss_
+    assert clf.loss_ == pytest.approx(first.loss_, rel=1e-3)
 
 
 def test_early_stopping_keeps_its_best(cancer):
-    X, y = cancer
-    with interrupted_at(12), was_interrupted():
-        clf = make(early_stopping=True).fit(X, y)
+    clf = make(early_stopping=True)
+    interrupt(clf.fit, 12, *cancer)
     assert clf.stop_reason_ == "interrupted"
     best = int(np.argmin(clf.validation_loss_curve_))
     assert clf.loss_ == clf.loss_curve_[best]
@@ -81,34 +105,116 @@ def test_early_stopping_keeps_its_best(cancer):
 
 def test_an_interrupt_of_the_validation_undoes_the_iteration(cancer):
     X, y = cancer
-    with interrupted_at(6, method="mean_nll"), was_interrupted("after 5 iterations"):
-        clf = make().fit(X, y, X_val=X, y_val=y)
+    clf = make()
+    interrupt(clf.fit, 6, X, y, X_val=X, y_val=y, method="mean_nll")
     assert len(clf.validation_loss_curve_) == len(clf.loss_curve_) == clf.n_iter_ == 5
     assert clf.loss_ == clf.loss_curve_[-1]
 
 
-def test_an_exception_leaves_an_earlier_fit_as_it_was(cancer):
+def test_an_interrupt_of_the_importances_keeps_the_fit(cancer, monkeypatch):
+    clf = make().fit(*cancer)
+
+    def interrupted(*args):
+        raise KeyboardInterrupt
+
+    again = make().fit(cancer[0][:90], cancer[1][:90])
+    monkeypatch.setattr(
+        "sklearn_relulogit._fit.mean_absolute_contributions", interrupted
+    )
+    with pytest.raises(KeyboardInterrupt):
+        again.fit(*cancer)
+    assert again.stop_reason_ == "interrupted"
+    assert again.loss_curve_ == clf.loss_curve_
+    assert_array_equal(again.coefs_[0], clf.coefs_[0])
+    # Those of the earlier fit would not be true.
+    assert not hasattr(again, "feature_importances_")
+
+
+class Impatient:
+    """A callback that hears of so many iterations, and then presses Ctrl-C."""
+
+    def __init__(self, left):
+        self.left = left
+
+    def setup(self, estimator, context):
+        pass
+
+    teardown = on_fit_task_begin = setup
+
+    def on_fit_task_end(self, estimator, context):
+        self.left -= 1
+        if self.left == 0:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("n_init", [1, 3])
+def test_a_callback_may_interrupt(cancer, n_init):
+    pytest.importorskip("sklearn.callback", reason="scikit-learn 1.9 has callbacks")
+    full, clf = make().fit(*cancer), make(n_init=n_init)
+    with pytest.raises(KeyboardInterrupt):
+        clf.set_callbacks(Impatient(6)).fit(*cancer)
+    assert clf.stop_reason_ == "interrupted"
+    assert clf.loss_curve_ == full.loss_curve_[: clf.n_iter_]
+    # The iteration at whose end it came is undone.
+    assert clf.n_iter_ == 5
+
+
+@pytest.mark.parametrize("n_jobs", [None, 1])
+def test_a_search_stops_at_once(cancer, n_jobs):
+    """The fit that was interrupted is no fit that could be scored."""
     X, y = cancer
-    clf = make().fit(X, y)
+    search = GridSearchCV(make(), {"alpha": [0.1, 1.0]}, cv=3, n_jobs=n_jobs)
+    interrupt(search.fit, 12, X, y)
+    assert not hasattr(search, "cv_results_")
+    pipeline = make_pipeline(StandardScaler(), make())
+    interrupt(cross_val_score, 12, pipeline, X, y, n_jobs=n_jobs)
+    cv = ReLULogisticClassifierCV((5,), alphas=[1.0, 0.1], cv=2, random_state=0)
+    interrupt(cv.fit, 12, X, y)
+    assert not hasattr(cv, "alpha_")
+
+
+def test_a_pipeline_has_the_network(cancer):
+    X, y = cancer
+    model = make_pipeline(StandardScaler(), make())
+    interrupt(model.fit, 12, 7 * X + 3, y)
+    assert model[-1].stop_reason_ == "interrupted"
+    assert model.score(7 * X + 3, y) > 0.9
+
+
+def test_a_warm_start_goes_on_from_there(cancer):
+    X, y = cancer
+    full, clf = make().fit(X, y), make(warm_start=True)
+    interrupt(clf.fit, 12, X, y)
+    before = clf.loss_
+    clf.fit(X, y)
+    assert clf.stop_reason_ == full.stop_reason_
+    assert clf.loss_curve_[0] < before
+    assert clf.loss_ == pytest.approx(full.loss_, rel=0.1)
+
+
+def test_another_exception_leaves_an_earlier_fit_as_it_was(cancer):
+    clf = make().fit(*cancer)
     before = dict(vars(clf))
     told = pytest.raises(RuntimeError, match="the disk is gone")
     with watch_evaluations(at=8, error=RuntimeError("the disk is gone")), told:
-        clf.fit(X, y)
+        clf.fit(*cancer)
     assert vars(clf) == before
 
 
 SCRIPT = """
     import os, signal, sys, threading, time, warnings
     import numpy as np
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
     from sklearn_relulogit import ReLULogisticClassifier
     from sklearn_relulogit._model.objective import Objective
 
     rng = np.random.default_rng(0)
     X = rng.standard_normal((20_000, 50))
     y = rng.integers(0, 2, 20_000)
-    clf = ReLULogisticClassifier(
+    model = make_pipeline(StandardScaler(), ReLULogisticClassifier(
         (100,), alpha=1e-6, tol=0, max_iter=10**6, random_state=0, {parameters}
-    )
+    ))
 
     call, evaluations, begun = Objective.__call__, [], threading.Event()
     def counted(self, theta):
@@ -124,37 +230,42 @@ SCRIPT = """
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=interrupt, daemon=True).start()
-    with warnings.catch_warnings(record=True) as record:
-        warnings.simplefilter("always")
-        clf.fit(X, y)
-    print(clf.stop_reason_, clf.n_iter_ > 0, len(record), clf.predict(X[:3]).shape)
+    warnings.simplefilter("error")
+    try:
+        model.fit(X, y)
+    except KeyboardInterrupt as error:
+        print(error)
+    clf = model[-1]
+    print(clf.stop_reason_, clf.n_iter_ > 0, model.predict(X[:3]).shape)
     print(threading.active_count() <= 3)
 """
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no os.kill with SIGINT")
-@pytest.mark.parametrize(
-    "parameters",
-    [
-        "",
-        slow("n_init=3"),
-        slow("n_init=4, n_jobs=2"),
-    ],
-)
-def test_a_real_signal(parameters):
-    script = textwrap.dedent(SCRIPT).format(parameters=parameters)
+def run(script):
+    """What a script prints, line by line."""
     result = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", textwrap.dedent(script)],
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
-    assert result.stdout.splitlines() == ["interrupted True 1 (3,)", "True"], (
-        result.stderr
-    )
+    assert not result.stderr
+    return result.stdout.splitlines()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no os.kill with SIGINT")
+@pytest.mark.parametrize("parameters", ["", slow("n_init=3"), "n_init=4, n_jobs=2"])
+def test_a_real_signal(parameters):
+    told, *lines = run(SCRIPT.format(parameters=parameters))
+    assert told.startswith("The fit was interrupted after ")
+    assert told.endswith(" iterations. The best parameters until then are kept.")
+    assert lines == ["interrupted True (3,)", "True"]
 
 
 TWO_SIGNALS = """
-    import os, signal, sys, threading, time
+    import os, signal
     import numpy as np
-    from sklearn_relulogit import ReLULogisticClassifier
+    from sklearn_relulogit import ReLULogisticClassifier, _fit
     from sklearn_relulogit._model.objective import Objective
 
     X = np.random.default_rng(0).standard_normal((500, 5))
@@ -166,36 +277,32 @@ TWO_SIGNALS = """
     def first(self, theta):
         evaluations.append(theta)
         if len(evaluations) == 9:
-            print("first", flush=True)
             os.kill(os.getpid(), signal.SIGINT)
         return call(self, theta)
     Objective.__call__ = first
-    record = ReLULogisticClassifier._record
-    def second(self, fit):
-        print("second, as the fit ends:", fit.best.end.stop_reason, flush=True)
+    recorded = _fit.{function}
+    def second(*args):
         os.kill(os.getpid(), signal.SIGINT)
-        return record(self, fit)
-    ReLULogisticClassifier._record = second
+        return recorded(*args)
+    _fit.{function} = second
     try:
         clf.fit(X, y)
     except KeyboardInterrupt:
-        print("ended at once", clf.coefs_ is coefs, len(evaluations))
+        print(clf.coefs_ is coefs, len(evaluations), clf.stop_reason_)
 """
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no os.kill with SIGINT")
-def test_a_second_signal_ends_at_once_and_loses_nothing():
-    result = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(TWO_SIGNALS)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert result.stdout.splitlines() == [
-        "first",
-        "second, as the fit ends: interrupted",
-        "ended at once True 9",
-    ], result.stderr
+@pytest.mark.parametrize(
+    ("function", "outcome"),
+    [
+        ("training_attributes", "True 9 loss tolerance"),
+        ("mean_absolute_contributions", "False 9 interrupted"),
+    ],
+)
+def test_a_second_signal_ends_at_once_and_loses_nothing(function, outcome):
+    """The estimator is as it was, or what has been recorded is kept."""
+    assert run(TWO_SIGNALS.format(function=function)) == [outcome]
 
 
 def test_the_handler_of_sigint_is_left_alone(cancer):

@@ -25,8 +25,8 @@ def minimize(objective=rosenbrock, theta=START, **kwargs):
         "max_fun": 1000,
     }
     limits = {name: kwargs.pop(name, settings[name]) for name in settings}
-    stage = lbfgs.Stage(objective, lbfgs.Limits(**limits))
-    return lbfgs.minimize([stage], theta, **({"history_size": 10} | kwargs))
+    stages = [(objective, lbfgs.Limits(**limits))]
+    return lbfgs.minimize(stages, theta, **({"history_size": 10} | kwargs))
 
 
 @pytest.mark.parametrize("unit", [2.0**-30, 1.0, 2.0**30])
@@ -188,14 +188,9 @@ class Listener(lbfgs.Monitor):
 
 
 def stages(*objectives, tols=(1e-2, 1e-9), max_iter=300):
-    """Stages over some objectives, each to its own tolerance."""
+    """Some objectives, each to its own tolerance."""
     return [
-        lbfgs.Stage(
-            objective,
-            lbfgs.Limits(
-                tol=tol, loss_tol=0.0, rounding=0.0, max_iter=max_iter, max_fun=10**4
-            ),
-        )
+        (objective, lbfgs.Limits(tol, 0.0, 0.0, max_iter, max_fun=10**4))
         for objective, tol in zip(objectives, tols, strict=True)
     ]
 
@@ -238,6 +233,19 @@ def test_a_stage_that_a_monitor_ends_is_the_last(stop_at):
     assert not calls
 
 
+def test_an_iteration_may_begin_and_lead_nowhere():
+    for max_fun, told in [(1, ["close"]), (2, [("begin", 0), "close"])]:
+        listener = Listener()
+        # The first step, of length one, is too short.
+        minimum = minimize(
+            lambda theta: (theta.sum(), np.ones(4)),
+            max_fun=max_fun,
+            monitors=[listener],
+        )
+        assert minimum.stop_reason == "evaluation limit"
+        assert listener.told == told
+
+
 def test_a_stage_that_its_iterations_end_is_the_last():
     minimum = lbfgs.minimize(
         stages(valley, valley, max_iter=3), np.ones(6), history_size=10
@@ -245,7 +253,7 @@ def test_a_stage_that_its_iterations_end_is_the_last():
     assert (minimum.stop_reason, minimum.iterate.n_iter) == ("iteration limit", 3)
 
 
-def test_a_second_stage_goes_on_with_the_curvature_of_the_first(monkeypatch):
+def test_a_second_stage_goes_on_with_the_curvature_of_the_first():
     """So it begins with steps that the first took many iterations to learn."""
     start = np.ones(6)
     alone = lbfgs.minimize(stages(valley, tols=[1e-9]), start, history_size=10)
@@ -261,46 +269,15 @@ def test_a_second_stage_goes_on_with_the_curvature_of_the_first(monkeypatch):
     assert both.iterate.loss == pytest.approx(1, abs=1e-12)
 
 
-@pytest.mark.parametrize("history_size", [1, 3])
-def test_as_many_pairs_are_carried_on_as_are_stored(history_size, monkeypatch):
-    carried = []
-    coordinates = lbfgs.quasi_newton_coordinates
-
-    def spy(theta, gradient, pairs):
-        carried.append(pairs)
-        return coordinates(theta, gradient, pairs)
-
-    monkeypatch.setattr(lbfgs, "quasi_newton_coordinates", spy)
-    minimum = lbfgs.minimize(
-        stages(valley, valley), np.ones(6), history_size=history_size
-    )
-    assert minimum.iterate.n_iter > 2 * history_size
-    assert [len(pairs) for pairs in carried] == [0, history_size]
-    # A single stage leaves its pairs to nobody.
-    carried.clear()
-    lbfgs.minimize(stages(valley, tols=[1e-9]), np.ones(6), history_size=history_size)
-    assert [len(pairs) for pairs in carried] == [0]
-
-
-@pytest.mark.parametrize(
-    ("gradient", "is_kept"),
-    [([1.0, 2.0], True), ([1.0, 1.0], False), ([0.0, 1.0], False), ([1, 0.5], False)],
-)
-def test_pairs_without_curvature_are_not_kept(gradient, is_kept):
-    """From (0, 0) to (0, 1), where the gradient was (1, 1)."""
-    pairs = deque(maxlen=10)
-    run = lbfgs._Run([], pairs, None)
-    run.limits = lbfgs.Limits(
-        tol=0.0, loss_tol=0.0, rounding=0.0, max_iter=9, max_fun=9
-    )
-    start, end = np.zeros(2), np.array([0.0, 1.0])
-    run.iterate = lbfgs.Iterate(start, start, 2.0, np.ones(2), 0)
-    run._last = lbfgs.Iterate(end, end, 1.0, np.asarray(gradient, float), 1)
-    run.accept(intermediate_result=None)
-    assert run.iterate is run._last
-    assert len(pairs) == is_kept
-    if is_kept:
-        assert_array_equal(pairs[0], [[0, 1], [0, 1]])
+def test_pairs_are_the_last_steps_and_what_the_gradient_changed_by():
+    pairs = deque(maxlen=3)
+    theta = minimize(pairs=pairs).iterate.theta
+    assert len(pairs) == 3
+    for s, y in reversed(pairs):
+        assert s @ y > 0
+        change = rosen_der(theta) - rosen_der(theta - s)
+        assert_allclose(y, change, atol=1e-9 * np.abs(y).max())
+        theta = theta - s
 
 
 @pytest.mark.parametrize("sign", [1, -1])

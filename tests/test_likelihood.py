@@ -65,7 +65,7 @@ def test_logistic_is_exact_to_rounding(margin, y, sign, dtype):
 @pytest.mark.parametrize("y", [0, 1, 2])
 def test_softmax_is_exact_to_rounding(row, y):
     Z = np.array([row])
-    (nll,), residual = Softmax(3).nll_and_residual(Z, np.array([y]))
+    (nll,), residual = Softmax().nll_and_residual(Z, np.array([y]))
     exact_nll, exact_residual, exact_log_proba = exact_softmax(row, y)
     tiny = float(np.finfo(float).tiny)
     assert_allclose(nll, float(exact_nll), rtol=1e-15 * 8, atol=tiny)
@@ -73,10 +73,10 @@ def test_softmax_is_exact_to_rounding(row, y):
         residual[0], np.array(exact_residual, float), rtol=1e-15 * 8, atol=tiny
     )
     assert_allclose(
-        Softmax(3).log_proba(Z)[0], np.array(exact_log_proba, float), rtol=1e-15 * 8
+        Softmax().log_proba(Z)[0], np.array(exact_log_proba, float), rtol=1e-15 * 8
     )
     assert_allclose(
-        Softmax(3).proba(Z)[0],
+        Softmax().proba(Z)[0],
         [float(mpmath.exp(p)) for p in exact_log_proba],
         rtol=1e-15 * 8,
         atol=tiny,
@@ -101,12 +101,12 @@ def test_softmax_of_0_and_f_is_the_logistic_likelihood():
     y = rng.randint(0, 2, len(f))
     Z = np.hstack([np.zeros_like(f), f])
     nll, residual = Logistic().nll_and_residual(f, y)
-    nll_2, residual_2 = Softmax(3).nll_and_residual(Z, y)
+    nll_2, residual_2 = Softmax().nll_and_residual(Z, y)
     assert_allclose(nll_2, nll, rtol=1e-14)
     assert_allclose(residual_2[:, 1:], residual, rtol=1e-14)
     assert_allclose(residual_2[:, :1], -residual, rtol=1e-14)
-    assert_allclose(Softmax(3).proba(Z), Logistic().proba(f), rtol=1e-14)
-    assert_allclose(Softmax(3).log_proba(Z), Logistic().log_proba(f), rtol=1e-14)
+    assert_allclose(Softmax().proba(Z), Logistic().proba(f), rtol=1e-14)
+    assert_allclose(Softmax().log_proba(Z), Logistic().log_proba(f), rtol=1e-14)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -116,5 +116,5 @@ def test_log_probabilities_are_finite_for_any_finite_logit(dtype):
         log_proba = Logistic().log_proba(np.array([[huge], [-huge], [0]], dtype))
         assert np.isfinite(log_proba).all()
         assert_array_equal(log_proba[0], [-huge, 0])
-        log_proba = Softmax(3).log_proba(np.array([[huge, -huge, 0]], dtype))
+        log_proba = Softmax().log_proba(np.array([[huge, -huge, 0]], dtype))
     assert_array_equal(log_proba, np.array([[0, -huge, -huge]], dtype))

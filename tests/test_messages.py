@@ -1,22 +1,34 @@
-"""What warnings and errors say: each sentence for numbers that are given."""
+"""What the warnings and errors of a fit say of the features, and from where on."""
+
+import re
+import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
-from sklearn_relulogit._messages import (
-    different_scales,
-    feature_name,
-    limited_search,
-    lost_digits,
-    other_units,
-    overflow_message,
-)
 
-NAMES = np.array(["height", "width", "depth"])
+from sklearn_relulogit import ReLULogisticClassifier
+from sklearn_relulogit._warnings import overflow_message
+
+NAMES = ["height", "width", "depth"]
 
 
-def test_features_have_names_or_numbers():
-    assert feature_name(2, None) == "feature 2"
-    assert feature_name(2, NAMES) == "feature 'depth'"
+def signs(n=40):
+    """Columns of plus and minus one, each half of the time, and labels of all three."""
+    S = np.array(np.meshgrid(*[[-1.0, 1.0]] * 3)).reshape(3, -1).T
+    S = np.tile(S, (n // 8, 1))
+    return S, (S.sum(axis=1) + np.arange(n) % 3 > 1).astype(int)
+
+
+def told_of(X, X_val=None, **parameters):
+    """All that a fit warns of."""
+    y = signs(len(X))[1]
+    given = {} if X_val is None else {"X_val": X_val, "y_val": signs(len(X_val))[1]}
+    clf = ReLULogisticClassifier(**{"hidden_layer_sizes": (), "alpha": 1} | parameters)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        clf.fit(X, y, **given)
+    return " ".join(str(warning.message) for warning in caught)
 
 
 @pytest.mark.parametrize(
@@ -24,72 +36,59 @@ def test_features_have_names_or_numbers():
     [
         ([1.0, 1001.0, 2.0], "'height' varies by 1,", "'width' by 1e+03."),
         ([5.0, 2.0, 4e3], "'width' varies by 2,", "'depth' by 4e+03."),
-        ([np.inf, 1e-9, 2e-6], "'width' varies by 1e-09,", "'depth' by 2e-06."),
+        ([0.0, 1e-9, 2e-6], "'width' varies by 1e-09,", "'depth' by 2e-06."),
     ],
 )
 def test_scales_that_differ_by_more_than_a_thousand_are_told_of(units, low, high):
-    told = different_scales(np.array(units), NAMES)
+    X = signs()[0] * units
+    told = told_of(pd.DataFrame(X, columns=NAMES))
     assert low in told
     assert high in told
-    assert "feature 1" in different_scales(np.array(units), None)
+    # Where there are no names, by numbers.
+    assert f"feature {NAMES.index(low.split(chr(39))[1])} varies" in told_of(X)
+
+
+@pytest.mark.parametrize("units", [[1, 1000, 7], [0, 3, 4], [0, 0, 0], [2, 2, 2]])
+def test_scales_that_differ_less_are_not(units):
+    assert told_of(signs()[0] * units) == ""
+    # Nor are those that no penalty weighs.
+    assert "scales" not in told_of(signs()[0] * [1, 1e4, 7], alpha=0.0)
 
 
 @pytest.mark.parametrize(
-    "units", [[1.0, 1000.0, 7.0], [np.inf, 3.0, 4.0], [np.inf] * 3, [2.0] * 3]
+    ("factor", "told"), [(10.1, True), (1 / 10.1, True), (9.9, False), (1 / 9.9, False)]
 )
-def test_scales_that_differ_less_are_not(units):
-    assert different_scales(np.array(units), NAMES) == ""
-
-
-def units_told(sizes, sizes_val):
-    return other_units(
-        [np.array(size) for size in sizes], [np.array(size) for size in sizes_val], None
-    )
-
-
-@pytest.mark.parametrize("factor", [10.1, 1 / 10.1, 1e200, 1e-200])
-def test_other_units_are_told_of_where_all_sizes_tell_them(factor):
-    sizes = [[0.7, 2.0], [1.5, 5.0], [0.6, 1.7]]
-    other = [[0.7, 2 * factor], [1.5, 5 * factor], [0.6, 1.7 * factor]]
-    told = units_told(sizes, other)
-    assert f"of feature 1 is 2 in X and {2 * factor:.2g} in X_val." in told
-    # Quartiles of one side alone say nothing, and neither do those that are zero.
-    assert units_told(sizes, other[:2]) == units_told(sizes[:2], other) == told
-    assert units_told(sizes, [*other[:2], [0.6, 0.0]]) == told
-    # One of the sizes may differ by chance.
-    for k in range(3):
-        same = [sizes[i] if i == k else other[i] for i in range(3)]
-        assert units_told(sizes, same) == ""
+def test_other_units_of_validation_data_are_told_of_from_ten_on(factor, told):
+    X = signs()[0]
+    units = np.array([1, factor, 1])
+    sentence = f"of feature 1 is 1 in X and {factor:.2g} in X_val."
+    assert (sentence in told_of(X, X * units)) == told
+    # A single row as large as that is none, and neither is a constant.
+    rare = X.copy()
+    rare[0] *= factor
+    assert told_of(X, rare) == told_of(X, X * [1, 0, 1]) == ""
 
 
 def test_the_worst_of_several_features_is_named():
-    told = units_told([[1.0, 1.0, 1.0], [2.0] * 3], [[1, 20, 50], [2, 60, 90]])
-    assert "of feature 2 is 1 in X and 50 in X_val." in told
-
-
-@pytest.mark.parametrize("factor", [10, 0.1, 1.0, 0.0, np.inf])
-def test_other_units_are_not_told_of_up_to_ten(factor):
-    """Of constants and of deviations that overflow nothing is known."""
-    sizes = [[1.0, 2.0], [4.0, 8.0]]
-    scaled = [[1.0, 2.0 * factor], [4.0, 8.0 * factor]]
-    assert units_told(sizes, scaled) == units_told(scaled, sizes) == ""
-    # The deviation must say something.
-    assert units_told([[1.0, 0.0], sizes[1]], [[1.0, 0.0], [4.0, 800.0]]) == ""
+    X = signs()[0]
+    told = told_of(
+        pd.DataFrame(X, columns=NAMES), pd.DataFrame(X * [1, 20, 50], columns=NAMES)
+    )
+    assert "of feature 'depth' is 1 in X and 50 in X_val." in told
 
 
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 @pytest.mark.parametrize("sign", [1, -1])
 def test_lost_digits_are_told_of_from_a_hundredth_on(dtype, sign):
     """Rounding errors are the mean times the epsilon of the type."""
-    dtype = np.dtype(dtype)
-    eps = np.finfo(dtype).eps
-    units = np.array([3.0, 2.0, np.inf])
-    for share, lost in [(0.009, False), (0.011, True)]:
-        mean = np.array([1.0, sign * share * 2 / eps, 1e30])
-        told = lost_digits(mean, units, dtype, NAMES)
-        assert bool(told) == lost
-    assert told.startswith(f"Feature 'width' is so far from zero, at {mean[1]:.3g},")
-    assert f"that {dtype} does not hold what it varies by, 2." in told
+    eps = float(np.finfo(dtype).eps)
+    for share, lost in [(1 / 256, False), (1 / 64, True)]:
+        mean = sign * 2 * share / eps  # A power of two, so that nothing is rounded.
+        X = (signs()[0] * [3, 2, 4] + [1, mean, 0]).astype(dtype)
+        told = told_of(pd.DataFrame(X, columns=NAMES))
+        assert ("so far from zero" in told) == lost
+    assert f"Feature 'width' is so far from zero, at {mean:.3g}," in told
+    assert f"that {np.dtype(dtype)} does not hold what it varies by, 2." in told
 
 
 @pytest.mark.parametrize(
@@ -106,17 +105,24 @@ def test_lost_digits_are_told_of_from_a_hundredth_on(dtype, sign):
 def test_what_is_farthest_from_one_has_made_it_overflow(
     largest, weight_sum, alpha, culprit
 ):
-    dtype = np.dtype("f4")
-    told = overflow_message(
-        "It", np.array(largest), dtype, NAMES, weight_sum=weight_sum, alpha=alpha
-    )
+    largest, names = np.array(largest), np.array(NAMES)
+    told = overflow_message("It", largest, np.dtype("f4"), names, weight_sum, alpha)
     assert told.startswith(f"It overflows the range of float32. {culprit}")
-    if "X" in culprit:
-        assert "feature 'width'" in told
-        assert told == overflow_message("It", np.array(largest), dtype, NAMES)
+    assert ("feature 'width'" in told) == ("X" in culprit)
+
+
+def test_weights_that_overflow_are_named():
+    X, y = signs()
+    clf = ReLULogisticClassifier((3,), alpha=1.0, random_state=0)
+    with pytest.raises(ValueError, match=r"float32. The sample weights sum to 4e\+38"):
+        clf.fit(1e18 * X.astype(np.float32), y, np.full(40, 1e37))
 
 
 def test_limits_of_a_search_are_told_of_if_they_ended_fits():
-    assert limited_search(0, 8, 10, 20) == ""
-    told = limited_search(3, 8, 10, 20)
-    assert "3 of 8 fits ended by max_iter (now 10) or max_fun (now 20)" in told
+    X = np.random.RandomState(0).standard_normal((40, 3))
+    told = told_of(X, alpha="auto", max_iter=2, hidden_layer_sizes=(3,), random_state=0)
+    found = re.search(
+        r"(\d+) of (\d+) fits ended by max_iter \(now 2\) or max_fun", told
+    )
+    assert 0 < int(found[1]) <= int(found[2])
+    assert "fits ended" not in told_of(X, alpha="auto")

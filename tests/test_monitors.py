@@ -67,55 +67,6 @@ def test_errors(iris):
             ReLULogisticClassifier((4,), verbose=value).fit(*iris)
 
 
-class Recorder(lbfgs.Monitor):
-    def __init__(self, stop_at=None):
-        self.events = []
-        self.stop_at = stop_at
-
-    def begin_iteration(self, iterate):
-        self.events.append(("begin", iterate.n_iter))
-
-    def end_iteration(self, iterate):
-        self.events.append(("end", iterate.n_iter))
-        return "enough" if iterate.n_iter == self.stop_at else None
-
-    def close(self):
-        self.events.append("close")
-
-
-def minimize(monitor, max_iter, max_fun=100):
-    stage = lbfgs.Stage(
-        lambda theta: (theta @ theta + 1, 2 * theta),
-        lbfgs.Limits(0.0, 0.0, 0.0, max_iter, max_fun),
-    )
-    return lbfgs.minimize(
-        [stage], np.array([3.0, 4.0]), history_size=5, monitors=[monitor]
-    )
-
-
-def test_monitors_see_each_iteration_begin_and_end():
-    monitor = Recorder()
-    assert minimize(monitor, max_iter=1).stop_reason == "iteration limit"
-    assert monitor.events == [("begin", 0), ("end", 1), "close"]
-
-
-def test_a_monitor_stops_the_minimisation():
-    monitor = Recorder(stop_at=1)
-    minimum = minimize(monitor, max_iter=1)
-    assert minimum.stop_reason == "enough"
-    assert minimum.iterate.n_iter == 1
-
-
-def test_an_iteration_may_begin_and_lead_nowhere():
-    monitor = Recorder()
-    assert minimize(monitor, max_iter=9, max_fun=1).stop_reason == "evaluation limit"
-    assert monitor.events == ["close"]
-    monitor = Recorder()
-    assert minimize(monitor, max_iter=9, max_fun=2).stop_reason == "evaluation limit"
-    assert monitor.events[0] == ("begin", 0)
-    assert monitor.events[-1] == "close"
-
-
 def test_the_seconds_are_those_since_the_beginning(capsys, monkeypatch):
     """By a clock that is asked twice."""
     readings = iter([10.0, 12.34])

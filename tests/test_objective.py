@@ -9,9 +9,7 @@ import pytest
 from conftest import Problem
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sklearn_relulogit._model.arrays import Numpy
-from sklearn_relulogit._model.likelihood import Softmax
-from sklearn_relulogit._model.objective import Evaluation, Objective
+from sklearn_relulogit._model.objective import Objective
 
 
 @pytest.mark.parametrize("rows", [1, 5, 22, 23])
@@ -53,20 +51,7 @@ def test_an_evaluation_is_the_same_after_pickling(hidden, n_classes, dtype):
         its_value, its_gradient = sent.nll_and_gradient(sent.layers(p.theta), part)
         assert its_value == value == sent.nll(layers, part)
         assert_array_equal(its_gradient, gradient)
-    assert Objective(objective.parts, sent, 0.0)(p.theta)[0] == objective(p.theta)[0]
-
-
-@pytest.mark.parametrize(
-    ("weighted", "sparse"), [(True, False), (False, True), (True, True)]
-)
-def test_a_pickled_evaluation_knows_its_kind(weighted, sparse):
-    evaluation = Evaluation(
-        [(3, 1)], Softmax(4), np.dtype("f4"), weighted, sparse, Numpy
-    )
-    sent = pickle.loads(pickle.dumps(evaluation))
-    assert (sent.weighted, sent.sparse, sent.xp) == (weighted, sparse, Numpy)
-    assert (sent.shapes, sent.dtype) == ([(3, 1)], np.float32)
-    assert sent.likelihood.n_classes == 4
+    assert sent.dtype == dtype
 
 
 def test_a_part_without_rows_adds_nothing(hidden):
@@ -79,7 +64,7 @@ def test_a_part_without_rows_adds_nothing(hidden):
     assert (nll, evaluation.nll(layers, [])) == (0, 0)
     assert_array_equal(gradient, np.zeros(len(p.theta)))
     parts = replace(whole.parts, items=[[], *whole.parts.items, []])
-    value, gradient = Objective(parts, evaluation, 0.5)(p.theta)
+    value, gradient = Objective(parts, p.shapes, 0.5, whole.dtype)(p.theta)
     assert value == whole(p.theta)[0]
     assert_array_equal(gradient, whole(p.theta)[1])
 
@@ -96,19 +81,26 @@ def test_weights_are_repeats():
     assert_allclose(weighted[1], repeated[1], rtol=1e-11, atol=1e-14)
 
 
-def test_the_penalty_leaves_biases_free():
+@pytest.mark.parametrize("relevance", [None, [0.5, 1.0, 3.0, 100.0]])
+def test_the_penalty_is_that_of_the_weights_alone(relevance):
+    """Those of a feature count as if they were divided by its relevance."""
     p = Problem((3,))
     p.s[:] = 2.0
-    plain = p.objective()(p.theta)
-    penalised = p.objective(alpha=4.0)(p.theta)
-    W_mask = np.ones_like(p.theta, bool)
-    W_mask[[12, 13, 14, 18]] = False  # (4, 3) weights, 3 biases, (3, 1) weights, 1 bias
-    W = p.theta[W_mask]
-    n = p.s.sum()
-    assert_allclose(penalised[0] - plain[0], 4.0 / 2 * (W @ W) / n, rtol=1e-12)
-    difference = penalised[1] - plain[1]
-    assert_allclose(difference[W_mask], 4.0 * W / n, rtol=1e-10)
-    assert_allclose(difference[~W_mask], 0, atol=1e-16)
+    plain = p.objective()
+    k = None if relevance is None else np.array(relevance)
+    penalised = Objective(plain.parts, p.shapes, 4.0, plain.dtype, k)
+    factor = np.zeros((4, 3)) + (1 if k is None else k[:, None] ** -2)
+    # (4, 3) weights, 3 biases, (3, 1) weights, 1 bias
+    counts = np.concatenate([factor.ravel(), np.zeros(3), np.ones(3), [0]])
+    n, (value, gradient) = p.s.sum(), penalised(p.theta)
+    expected = 4.0 / 2 * (counts @ p.theta**2) / n
+    assert penalised.penalty(p.theta) == pytest.approx(expected, rel=1e-12)
+    assert_allclose(value - plain(p.theta)[0], expected, rtol=1e-12)
+    difference = gradient - plain(p.theta)[1]
+    assert_allclose(difference, 4.0 * counts * p.theta / n, rtol=1e-9, atol=1e-16)
+    # It may be more than there are numbers for.
+    assert penalised.with_alpha(1e300).penalty(1e10 * p.theta) == np.inf
+    assert penalised.with_alpha(0.0).penalty(1e10 * p.theta) == 0
 
 
 def test_float32_evaluates_close_to_float64_and_sums_in_float64(hidden):

@@ -17,7 +17,7 @@ from sklearn_relulogit._model.parameters import (
 
 
 def test_shapes_follow_the_layers():
-    assert layer_shapes(7, (), 1) == [(7, 1)]
+    assert layer_shapes(7, (), 2) == [(7, 1)]
     assert layer_shapes(7, (5, 3), 4) == [(7, 5), (5, 3), (3, 4)]
     assert n_parameters([(7, 5), (5, 3), (3, 4)]) == 40 + 18 + 16
 
@@ -51,7 +51,7 @@ def test_initial_weights_are_those_of_he_with_balanced_layers():
 
 
 def test_initial_biases_are_half_normal_and_those_of_the_outputs_zero():
-    shapes = layer_shapes(2, (300, 200), 1)
+    shapes = layer_shapes(2, (300, 200), 2)
     rng = np.random.RandomState(0)
     # Many draws of narrow layers tell as much as one of wide layers, in less time.
     draws = [unpack(initial_theta(shapes, rng), shapes) for _ in range(100)]
@@ -123,7 +123,7 @@ def output_of(theta, shapes, x):
 
 def test_two_classes_change_the_sign_of_their_output(hidden):
     """One output is the logarithm of the odds of class 1, which becomes class 0."""
-    shapes = layer_shapes(4, hidden, 1)
+    shapes = layer_shapes(4, hidden, 2)
     rng = np.random.RandomState(0)
     theta = rng.standard_normal(n_parameters(shapes))
     x = rng.standard_normal(4)

@@ -10,13 +10,6 @@ from sklearn import config_context, get_config
 from sklearn.datasets import make_moons
 
 from sklearn_relulogit import ReLULogisticClassifier
-from sklearn_relulogit._model.blocks import Block, Parts
-from sklearn_relulogit._model.likelihood import Logistic
-from sklearn_relulogit._model.objective import Objective
-from sklearn_relulogit._model.parameters import initial_theta, layer_shapes
-from sklearn_relulogit._optimize.coordinates import FeatureScale
-from sklearn_relulogit._optimize.lbfgs import Monitor, Stage
-from sklearn_relulogit._optimize.training import Restart, limits_for, train
 
 
 @pytest.fixture(scope="module")
@@ -31,16 +24,18 @@ def make(hidden=(5,), **kwargs):
 def test_the_lowest_objective_is_kept(moons):
     clf = make(n_init=6).fit(*moons)
     assert clf.restart_losses_.shape == (6,)
-    assert clf.loss_ == clf.restart_losses_.min()
+    # It is balanced afterwards.
+    assert clf.loss_ <= clf.restart_losses_.min()
+    assert clf.loss_ == pytest.approx(clf.restart_losses_.min(), rel=1e-3)
     # Local minima are real here.
     assert clf.restart_losses_.max() > 1.05 * clf.restart_losses_.min()
 
 
 def test_the_first_start_is_that_of_a_single_one(moons):
     single = make().fit(*moons)
-    assert_array_equal(single.restart_losses_, [single.loss_])
     losses = make(n_init=4).fit(*moons).restart_losses_
-    assert losses[0] == single.loss_
+    assert_array_equal(single.restart_losses_, losses[:1])
+    assert single.loss_ == pytest.approx(losses[0], rel=1e-3)
     assert_array_equal(make(n_init=2).fit(*moons).restart_losses_, losses[:2])
 
 
@@ -63,87 +58,26 @@ def test_a_convex_problem_needs_one_start(moons):
     assert_array_equal(clf.restart_losses_, [clf.loss_])
 
 
-SHAPES = layer_shapes(2, (5,), 1)
-
-
-class Watch(Monitor):
-    """Notes scikit-learn's configuration and the thread at each iteration."""
-
-    def __init__(self, act=None):
-        self.act = act
-        self.seen = []
-
-    def end_iteration(self, iterate):
-        self.seen.append((get_config()["print_changed_only"], threading.get_ident()))
-        if self.act is not None:
-            self.act()
-        return None
-
-
-def starts(monitors):
-    """A restart for each monitor, each from other weights."""
-    return [
-        Restart(initial_theta(SHAPES, np.random.RandomState(seed)), [monitor], None)
-        for seed, monitor in enumerate(monitors)
-    ]
-
-
-def train_from(restarts, moons, n_jobs):
-    """What a fit does with its restarts."""
-    X, y = moons
-    parts = Parts.of(Block(X, y, np.ones(len(y))), SHAPES)
-    objective = Objective.over(parts, SHAPES, Logistic(), 0.1, X.dtype)
-    limits = limits_for(SHAPES, X.dtype, 1e-4, max_iter=1000, max_fun=15_000)
-    train(
-        [Stage(objective, limits)],
-        restarts,
-        history_size=30,
-        n_jobs=n_jobs,
-        pairs=None,
-        standard=FeatureScale(X.mean(0), X.std(0), SHAPES).coordinates(0.1, len(y)),
-        enough=threading.Event(),
-    )
-
-
-@pytest.mark.parametrize("error", [MemoryError, RuntimeError])
-@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize("error", [MemoryError, KeyboardInterrupt])
+@pytest.mark.parametrize("n_jobs", [1, 2, 3])
 def test_an_error_in_one_start_ends_them_all(moons, n_jobs, error):
     """A start in another thread ends at its next iteration; others do not begin."""
-    broken, raised = threading.Event(), error("no room")
-
-    def fail():
-        broken.set()
-        raise raised
-
-    # With two threads the first start goes on until the second one has failed.
-    first = Watch(lambda: broken.wait(10) if n_jobs == 2 else None)
-    second, later = Watch(fail), [Watch() for _ in range(4)]
-    restarts = starts([first, second, *later])
-    n_threads = threading.active_count()
-    with pytest.raises(error, match="no room") as caught:
-        train_from(restarts, moons, n_jobs)
-    assert caught.value is raised
-    assert threading.active_count() == n_threads
-    assert len(second.seen) == 1
-    assert not any(monitor.seen for monitor in later)
-    assert [restart.minimum for restart in restarts[1:]] == [None] * 5
-    if n_jobs == 2:
-        (alone,) = starts([Watch()])
-        train_from([alone], moons, 1)
-        minimum = restarts[0].minimum
-        assert minimum.stop_reason == "interrupted"
-        assert len(minimum.loss_curve) < len(alone.minimum.loss_curve)
-
-
-@pytest.mark.parametrize("n_jobs", [1, 2])
-def test_an_error_in_one_start_leaves_the_estimator_as_it_was(moons, n_jobs):
-    clf = make(n_init=6, n_jobs=n_jobs)
-    before = dict(vars(clf))
-    broken = watch_evaluations(at=30, error=MemoryError("no room"))
-    with broken as evaluations, pytest.raises(MemoryError, match="no room"):
+    whole = make(n_init=6).fit(*moons)
+    clf, raised = make(n_init=6, n_jobs=n_jobs), error("no room")
+    before, n_threads = dict(vars(clf)), threading.active_count()
+    broken = watch_evaluations(at=20, error=raised)
+    with broken as evaluations, pytest.raises(error) as caught:
         clf.fit(*moons)
-    assert len(evaluations) < 60
-    assert vars(clf) == before
+    assert threading.active_count() == n_threads
+    # Each of the others may finish a line search.
+    assert len(evaluations) < 20 + 10 * n_jobs < whole.n_evaluations_
+    if error is MemoryError:
+        assert caught.value is raised
+        assert vars(clf) == before
+    else:
+        assert clf.stop_reason_ == "interrupted"
+        assert np.isinf(clf.restart_losses_[n_jobs:]).all()
+        assert clf.loss_ == clf.restart_losses_.min()
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
@@ -151,19 +85,18 @@ def test_the_threads_of_restarts_see_the_configuration_of_scikit_learn(moons, n_
     """scikit-learn keeps it for each thread; callbacks may depend on it."""
     # Each start waits for the others once, and so they run in as many threads.
     barrier, met = threading.Barrier(n_jobs, timeout=10), threading.local()
+    seen, changed = set(), not get_config()["print_changed_only"]
 
-    def meet():
+    def note():
         if not hasattr(met, "done"):
             met.done = True
             barrier.wait()
+        seen.add((threading.get_ident(), get_config()["print_changed_only"]))
 
-    monitors = [Watch(meet) for _ in range(n_jobs)]
-    changed = not get_config()["print_changed_only"]
-    with config_context(print_changed_only=changed):
-        train_from(starts(monitors), moons, n_jobs)
-    seen = [one for monitor in monitors for one in monitor.seen]
-    assert {value for value, _ in seen} == {changed}
-    assert len({thread for _, thread in seen}) == n_jobs
+    with config_context(print_changed_only=changed), watch_evaluations(action=note):
+        make(n_init=n_jobs, n_jobs=n_jobs, n_threads=1).fit(*moons)
+    assert len(seen) == n_jobs
+    assert {value for _, value in seen} == {changed}
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_relulogit import ReLULogisticClassifier
 from sklearn_relulogit._model.blocks import Block, Parts
-from sklearn_relulogit._model.likelihood import likelihood_of
 from sklearn_relulogit._model.objective import Objective
 from sklearn_relulogit._model.parameters import layer_shapes, n_parameters, unpack
 from sklearn_relulogit._rows.row_space import RowSpace
@@ -125,7 +124,6 @@ def test_the_objective_and_the_penalty_are_the_same(case):
     (A_T, _), (W_T, _) = unpack(phi, case.fitted)[0], unpack(theta, case.shapes)[0]
     assert np.linalg.norm(W_T) == pytest.approx(np.linalg.norm(A_T), rel=1e-10)
     y, weights = np.arange(N) % 3, case.rng.uniform(1, 2, N)
-    likelihood = likelihood_of(3)
     shapes = [*case.shapes[:-1], (case.shapes[-1][0], 3)]
     fitted = [(case.fitted[0][0], shapes[0][1]), *shapes[1:]]
     phi = case.rng.standard_normal(n_parameters(fitted))
@@ -136,7 +134,7 @@ def test_the_objective_and_the_penalty_are_the_same(case):
         (phi, fitted, rows_of(case, case.X)),
     ]:
         parts = Parts.of(Block(X, y, weights), layers)
-        objective = Objective.over(parts, layers, likelihood, 0.7, np.dtype(float))
+        objective = Objective(parts, layers, 0.7, np.dtype(float))
         values.append(objective(parameters)[0])
     assert values[0] == pytest.approx(values[1], rel=1e-10)
 

@@ -13,7 +13,6 @@ from sklearn_relulogit._rows.statistics import (
     joint_moments,
     largest_values,
     moments_of,
-    rows_of_block,
 )
 
 CONTAINERS = {
@@ -102,29 +101,6 @@ def test_nothing_that_has_weight(n_rows):
         moments = moments_of(Block(X, np.zeros(n_rows, int), np.zeros(n_rows)))
         assert moments.weight == 0
         assert_array_equal(moments[1:5], np.zeros((4, 2)))
-
-
-def test_entries_of_sparse_data_that_are_stored_twice_are_added_up():
-    """And zeros that are stored are zeros."""
-    X = scipy.sparse.csr_array(
-        (
-            np.array([1.0, 2.0, 5.0, 0.0, -4.0, 1.0]),
-            np.array([0, 0, 1, 1, 1, 0]),
-            np.array([0, 3, 5, 6]),
-        ),
-        shape=(3, 2),
-    )
-    dense = np.array([[3.0, 5.0], [0.0, -4.0], [1.0, 0.0]])
-    assert_array_equal(X.toarray(), dense)
-    weights = np.array([1.0, 2.0, 0.5])
-    stored = X.data.copy(), X.indices.copy(), X.indptr.copy()
-    moments = moments_of(Block(X, np.zeros(3, int), weights))
-    mean = weights @ dense / 3.5
-    assert_allclose(moments.mean, mean, rtol=1e-12)
-    assert_allclose(moments.variance, weights @ (dense - mean) ** 2 / 3.5, rtol=1e-12)
-    assert_moments(moments, dense, weights)
-    for array, before in zip((X.data, X.indices, X.indptr), stored, strict=True):
-        assert_array_equal(array, before)
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -304,20 +280,6 @@ def test_quartiles_of_sparse_data_are_those_of_dense_data(stored):
 def test_a_constant_differs_by_no_more_than_four_roundings(steps, varies, sign):
     X = sign * np.array([[1.0], [1.0 + steps * np.finfo(float).eps]])
     assert moments_of(data_of(X, [1, 1])).varies == [varies]
-
-
-@pytest.mark.parametrize("numbers", [1, 10, 1000])
-def test_blocks_hold_about_so_many_numbers(numbers):
-    """Of sparse rows those that are stored; and a row at least."""
-    X = np.random.RandomState(0).uniform(size=(50, 8))
-    X[:, 6:] = 0
-    assert rows_of_block(X, numbers) == max(numbers // 8, 1)
-    # Its dense sums should not take longer than the rows themselves.
-    sparse = rows_of_block(scipy.sparse.csr_array(X), numbers)
-    assert sparse == max(numbers, 4 * 8) // 6
-    few = scipy.sparse.csr_array(np.eye(50, 8))
-    assert rows_of_block(few, numbers) == max(numbers, 4 * 8)
-    assert rows_of_block(scipy.sparse.csr_array((0, 8)), numbers) >= 1
 
 
 @pytest.mark.parametrize("container", CONTAINERS.values(), ids=list(CONTAINERS))

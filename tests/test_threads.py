@@ -9,14 +9,13 @@ import joblib
 import numpy as np
 import pytest
 import scipy.sparse
-from conftest import assert_same_fit, slow
+from conftest import assert_same_fit, slow, watch_evaluations
 from numpy.testing import assert_array_equal
 from sklearn.datasets import make_classification
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
 from sklearn_relulogit import ReLULogisticClassifier
-from sklearn_relulogit._base import over_rows, takes_one_thread
 from sklearn_relulogit._model.blocks import row_parts
 from sklearn_relulogit._threads import (
     ThreadedMap,
@@ -62,24 +61,18 @@ def test_no_more_threads_than_asked_for(n_threads):
     ("n_threads", "n_jobs", "n_init"), [(4, 1, 3), (4, 3, 3), (2, 3, 3), (4, 3, 1)]
 )
 def test_starts_and_rows_share_the_threads_that_were_asked_for(
-    n_threads, n_jobs, n_init, monkeypatch
+    n_threads, n_jobs, n_init
 ):
-    asked = []
-    init = ThreadedMap.__init__
-
-    def spy(self, n):
-        asked.append(n)
-        init(self, n)
-
-    monkeypatch.setattr(ThreadedMap, "__init__", spy)
-    X, y = make_classification(100, random_state=0)
-    ReLULogisticClassifier(
-        (3,), alpha=1.0, n_threads=n_threads, n_jobs=n_jobs, n_init=n_init
-    ).fit(X, y)
-    of_rows, of_starts = asked
-    assert of_starts == min(n_jobs, n_init)
+    X, y = data(20_000, 20, "float64")
+    before, seen = threading.active_count(), []
+    clf = ReLULogisticClassifier(
+        (30,), alpha=1.0, n_threads=n_threads, n_jobs=n_jobs, n_init=n_init, tol=0.1
+    )
+    with watch_evaluations(action=lambda: seen.append(threading.active_count())):
+        clf.fit(X, y)
     # The threads of the starts take part in the work on the rows.
-    assert of_rows == max(n_threads - of_starts + 1, 1)
+    assert max(seen) - before + 1 == max(n_threads, min(n_jobs, n_init))
+    assert threading.active_count() == before
 
 
 def test_several_threads_take_part_each_with_single_threaded_blas():
@@ -184,22 +177,6 @@ def test_the_same_bits_for_any_number_of_threads(n_samples, n_features, hidden, 
         assert_array_equal(other_proba, proba)
 
 
-def test_blas_is_held_at_one_thread_for_all_but_the_smallest_products():
-    X, y = data(100, 16, "float64")
-    clf = ReLULogisticClassifier((8,), alpha=5.0, random_state=0).fit(X, y)
-    seen = []
-
-    def number_of_threads(layers, X, ordered_map):
-        seen.append(n_blas_threads())
-        return np.zeros(len(X))
-
-    with threadpool_limits(2, user_api="blas"):
-        for n_rows in (1, 64, 65, 100):
-            assert takes_one_thread([(clf.coefs_[0], None)], n_rows) == (n_rows < 65)
-            over_rows(clf, number_of_threads, X[:n_rows], "predict")
-    assert seen == [2, 2, 1, 1]
-
-
 @pytest.mark.parametrize("n_features", [1, 2, 64, 8192])
 @pytest.mark.parametrize("method", ["predict_proba", "local_linear"])
 def test_small_predictions_have_the_same_bits_for_any_threads_of_blas(
@@ -218,23 +195,6 @@ def test_small_predictions_have_the_same_bits_for_any_threads_of_blas(
             results.append(np.concatenate([np.ravel(array) for array in arrays]))
     for result in results[1:]:
         assert_array_equal(result, results[0])
-
-
-@pytest.mark.slow
-def test_two_fits_at_once_in_two_threads_are_each_right():
-    X, y = data(20_000, 20, "float64")
-
-    def fit(alpha):
-        with single_threaded_blas():
-            return ReLULogisticClassifier((20,), alpha=alpha, random_state=0).fit(X, y)
-
-    alone = [fit(alpha).loss_curve_ for alpha in (1.0, 30.0)]
-    with threadpool_limits(2, user_api="blas"):
-        together = joblib.Parallel(n_jobs=2, backend="threading")(
-            joblib.delayed(fit)(alpha) for alpha in (1.0, 30.0)
-        )
-        assert n_blas_threads() == 2
-    assert [clf.loss_curve_ for clf in together] == alone
 
 
 def test_threads_that_change_places_all_the_time():
@@ -268,21 +228,3 @@ def test_errors(value):
     X, y = data(50, 10, "float64")
     with pytest.raises(ValueError, match="'n_threads' parameter of ReLULog"):
         ReLULogisticClassifier(n_threads=value).fit(X, y)
-
-
-@pytest.mark.parametrize("n_started", [0, 1, 2])
-def test_a_thread_that_does_not_start_is_asked_for_once(n_started, monkeypatch):
-    """Those that there are do its work, then and later."""
-    asked, submit = [], ThreadPoolExecutor.submit
-
-    def few(pool, *args):
-        asked.append(args)
-        if len(asked) == n_started + 1:
-            raise RuntimeError("can't start new thread")
-        return submit(pool, *args)
-
-    monkeypatch.setattr(ThreadPoolExecutor, "submit", few)
-    with ThreadedMap(5) as ordered_map:
-        for call in range(3):
-            assert list(ordered_map(abs, [-3, 1, -7, 5, 0])) == [3, 1, 7, 5, 0]
-            assert len(asked) == n_started + 1 + call * n_started

@@ -17,8 +17,10 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_relulogit import ReLULogisticClassifier
 from sklearn_relulogit._fit import read
+from sklearn_relulogit._model.blocks import Block
+from sklearn_relulogit._rows.distinct import Keyed
 from sklearn_relulogit._rows.rows import Given
-from sklearn_relulogit._rows.validation import stratified_split, validation_shares
+from sklearn_relulogit._rows.split import validation_shares
 
 
 @pytest.fixture(params=[load_breast_cancer, load_digits], ids=["binary", "multiclass"])
@@ -32,6 +34,13 @@ def make(hidden=(10,), **kwargs):
     return ReLULogisticClassifier(
         hidden, **({"random_state": 0, "alpha": 0.01} | kwargs)
     )
+
+
+def shares_of(keys, y, weights, fraction, seed=0):
+    """The share of each row that is validated on; rows of one key have one X."""
+    block = Block(np.asarray(keys, float)[:, None], np.asarray(y), np.asarray(weights))
+    rng = np.random.RandomState(seed)
+    return validation_shares(Keyed(block, np.asarray(keys, np.int64)), fraction, rng)
 
 
 def test_own_validation_data_stop_the_fit_at_the_best_parameters(data):
@@ -82,22 +91,25 @@ def test_validation_data_without_early_stopping_are_only_watched(data):
     )
 
 
-def test_the_last_validation_loss_is_that_of_the_balanced_network(data, monkeypatch):
+def test_the_last_validation_loss_is_that_of_the_balanced_network(data):
     """The last change of the output biases belongs to the last iteration."""
     X, X_val, y, y_val = data
     rng = np.random.RandomState(0)
     y = np.where(rng.rand(len(y)) < 0.9, 0, y)  # Rare classes.
     clf = make(alpha=1.0, tol=1e-2).fit(X, y, X_val=X_val, y_val=y_val)
-    assert len(clf.validation_loss_curve_) == len(clf.loss_curve_) == clf.n_iter_
-    monkeypatch.setattr("sklearn_relulogit._fit.balance", lambda *args: None)
-    before = clone(clf).fit(X, y, X_val=X_val, y_val=y_val)
+    # The last evaluation was for the balance.
+    before = clone(clf).set_params(max_fun=clf.n_evaluations_ - 1)
+    before.fit(X, y, X_val=X_val, y_val=y_val)
+    assert before.stop_reason_ == clf.stop_reason_
     assert (before.intercepts_[-1] != clf.intercepts_[-1]).any()
     assert before.validation_loss_curve_[:-1] == clf.validation_loss_curve_[:-1]
-    assert_allclose(
-        clf.validation_loss_curve_[-1],
-        log_loss(y_val, clf.predict_proba(X_val), labels=clf.classes_),
-        rtol=1e-9,
-    )
+    for one in (before, clf):
+        assert len(one.validation_loss_curve_) == len(one.loss_curve_) == one.n_iter_
+        assert_allclose(
+            one.validation_loss_curve_[-1],
+            log_loss(y_val, one.predict_proba(X_val), labels=one.classes_),
+            rtol=1e-9,
+        )
 
 
 def test_a_split_of_the_training_data(data):
@@ -106,11 +118,11 @@ def test_a_split_of_the_training_data(data):
     settings = {"early_stopping": True, "validation_fraction": 0.25}
     clf = make(alpha=1.0, **settings).fit(X, y)
     assert clf.stop_reason_ == "validation loss"
-    rows = read(clf, Given(X, y), reset=True, class_weight=None, linear=False)
+    rows = read(clf, Given(X, y), reset=True, linear=False, by_groups=True)
     split = rows.split(0.25, np.random.RandomState(0))
     sides = [
         (block.X, clf.classes_[rows.class_order[block.y]], block.sample_weight)
-        for block in (split.training, split.validation)
+        for block in (split.training.block, split.validation)
     ]
     # Each row is on one side, with its label.
     given, found = (
@@ -124,7 +136,7 @@ def test_a_split_of_the_training_data(data):
     assert len(sides[0][1]) + len(sides[1][1]) == len(given)
     for label in clf.classes_:
         n = sum(key[-1] == label for key in given)
-        assert (sides[1][1] == label).sum() == round(0.25 * n)
+        assert abs((sides[1][1] == label).sum() - 0.25 * n) <= 0.5
     # These are the rows that the losses are from.
     means = [
         log_loss(labels, clf.predict_proba(rows), sample_weight=weights)
@@ -184,31 +196,12 @@ def test_sparse_and_float32(dtype):
         assert_allclose(clf.validation_loss_curve_[:10], expected[:10], rtol=rtol)
 
 
-@pytest.mark.parametrize("container", [np.array, scipy.sparse.csr_array])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("dtype_val", [np.float32, np.float64])
-def test_validation_data_take_the_type_of_the_training_data(
-    container, dtype, dtype_val
-):
-    X, y = load_iris(return_X_y=True)
-    given = Given(
-        container(X.astype(dtype)),
-        y,
-        X_val=container(X.astype(dtype_val)),
-        y_val=y,
-        sample_weight_val=np.ones(150, dtype_val),
-    )
-    rows = read(make(), given, reset=True, class_weight=None, linear=False)
-    assert rows.validation.X.dtype == rows.training.X.dtype == dtype
-    assert rows.validation.sample_weight.dtype == dtype
-
-
 @pytest.mark.parametrize(
     ("counts", "fraction", "expected"),
     [
-        # Each class its share, to the nearest number (of two, the even one),
+        # Each class its share, to the nearest number (of two, the lower one),
         ((50, 30, 7), 0.1, (5, 3, 1)),
-        ((50, 30, 7), 0.5, (25, 15, 4)),
+        ((50, 30, 7), 0.5, (25, 15, 3)),
         # but at least one row,
         ((50, 30, 7), 0.01, (1, 1, 1)),
         ((2, 2), 0.1, (1, 1)),
@@ -223,12 +216,10 @@ def test_validation_data_take_the_type_of_the_training_data(
     ],
 )
 def test_the_split_is_stratified(counts, fraction, expected):
-    codes = np.random.RandomState(0).permutation(
-        np.repeat(np.arange(len(counts)), counts)
-    )
-    rows, rows_val = stratified_split(codes, fraction, np.random.RandomState(1))
-    assert_array_equal(np.sort(np.r_[rows, rows_val]), np.arange(len(codes)))
-    assert_array_equal(np.bincount(codes[rows_val], minlength=len(counts)), expected)
+    y = np.random.RandomState(0).permutation(np.repeat(np.arange(len(counts)), counts))
+    shares = shares_of(np.arange(len(y)), y, np.ones(len(y)), fraction, seed=1)
+    assert {*shares} == {0, 1}
+    assert_array_equal(np.bincount(y[shares == 1], minlength=len(counts)), expected)
 
 
 def test_errors():
@@ -347,13 +338,9 @@ def test_rare_values_and_outliers_are_not_another_unit():
 
 def test_copies_of_a_row_are_divided_one_by_one():
     """Where the same features have two labels, each copy is drawn: 1000 of each."""
-    keys, y = np.zeros(2, np.int64), np.arange(2)
-    weights = np.full(2, 1000.0)
     # Something with another weight, so that a copy weighs one.
-    keys, y, weights = np.append(keys, 1), np.append(y, 0), np.append(weights, 1.0)
-    rng = np.random.RandomState(0)
-    shares = validation_shares(keys, y, weights, 0.1, rng)
-    copies = shares[:2] * 1000
+    keys, y, weights = [0, 0, 1, 2], [0, 1, 0, 1], [1000.0, 1000, 1, 1]
+    copies = shares_of(keys, y, weights, 0.1)[:2] * 1000
     assert_allclose(copies, np.rint(copies), atol=1e-9)
     assert (np.abs(copies - 100) < 4 * np.sqrt(90)).all()
     assert copies[0] != copies[1]
@@ -363,42 +350,34 @@ def test_copies_of_a_row_are_divided_one_by_one():
 def test_a_class_of_recurring_rows_keeps_one_to_train_on(fraction):
     """Its copies are drawn one by one, and now and then all of them."""
     # One copy of each of two classes with the same features, and a third class.
-    keys, y = np.array([3, 3, 1, 2, 4, 5]), np.array([0, 1, 2, 2, 2, 2])
-    drawn = set()
+    keys, y = [3, 3, 1, 2, 4, 5], np.array([0, 1, 2, 2, 2, 2])
     for seed in range(30):
-        rng = np.random.RandomState(seed)
-        shares = validation_shares(keys, y, np.ones(6), fraction, rng)
+        shares = shares_of(keys, y, np.ones(6), fraction, seed)
         assert_array_equal(shares[:2], 0)
-        drawn.add(shares[2:].sum())
-    assert drawn == {round(fraction * 4) if fraction < 0.9 else 3}
+        assert shares[2:].sum() == (2 if fraction == 0.5 else 3)
     # Of two copies of a class, on rows of their own, both or one.
-    keys, y = np.array([3, 3, 6, 6, 1, 2]), np.array([0, 1, 0, 1, 2, 2])
+    keys, y = [3, 3, 6, 6, 1, 2], np.array([0, 1, 0, 1, 2, 2])
     seen = set()
     for seed in range(30):
-        rng = np.random.RandomState(seed)
-        shares = validation_shares(keys, y, np.ones(6), fraction, rng)
+        shares = shares_of(keys, y, np.ones(6), fraction, seed)
         assert {*shares} <= {0, 1}
-        for code in (0, 1):
-            seen.add((*shares[y == code],))
+        seen |= {(*shares[y == code],) for code in (0, 1)}
     assert {(0, 1), (1, 0)} <= seen
     assert (1, 1) not in seen
     # A row that weighs less than half a copy is one.
-    weights = np.array([1, 1, 1e-4, 1e-4, 1, 1])
-    shares = validation_shares(keys, y, weights, fraction, np.random.RandomState(0))
+    shares = shares_of(keys, y, [1, 1, 1e-4, 1e-4, 1, 1], fraction)
     assert {*shares[2:4]} <= {0, 1}
     assert_allclose(100 * shares, np.rint(100 * shares), atol=1e-9)
     # Where all are drawn, the first is trained on.
-    shares = validation_shares(keys, y, np.ones(6), 1 - 1e-12, np.random.RandomState(0))
+    shares = shares_of(keys, y, np.ones(6), 1 - 1e-12)
     assert_array_equal(shares[:4], [0, 0, 1, 1])
 
 
-def test_rows_that_do_not_recur_are_split_as_a_stratified_split_does():
-    """Whole, of each class its share, whatever they weigh."""
+def test_rows_that_do_not_recur_are_whole_whatever_they_weigh():
     keys, y = np.arange(60), np.arange(60) % 2 + (np.arange(60) < 9)
     weights = np.random.RandomState(0).uniform(0.1, 5, 60)
-    shares = validation_shares(keys, y, weights, 0.2, np.random.RandomState(1))
-    _, chosen = stratified_split(y, 0.2, np.random.RandomState(1))
-    assert_array_equal(np.flatnonzero(shares), chosen)
+    shares = shares_of(keys, y, weights, 0.2, seed=1)
     assert {*shares} == {0, 1}
-    with pytest.raises(ValueError, match="all 3 distinct samples are of different"):
-        validation_shares(keys[:3], keys[:3], weights[:3], 0.2, np.random)
+    assert_array_equal(np.bincount(y[shares == 1]), np.rint(0.2 * np.bincount(y)))
+    assert_array_equal(shares, shares_of(keys, y, np.ones(60), 0.2, seed=1))
+    assert (shares != shares_of(keys, y, weights, 0.2, seed=2)).any()

@@ -8,7 +8,6 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_relulogit import ReLULogisticClassifier, ReLULogisticClassifierCV
-from sklearn_relulogit._rows.weights import check_weights
 
 
 @pytest.fixture(params=[2, 3])
@@ -160,16 +159,3 @@ def test_keys_of_class_weight_that_are_no_labels(data):
     weights = dict.fromkeys(["a", "b", "c", "x"], 2.0)
     expected = fit(X, y, dict.fromkeys(np.unique(y), 2.0))
     assert_array_equal(fit(X, y, weights).coefs_[0], expected.coefs_[0])
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("n", [0, 3])
-def test_weights_of_some_of_the_rows(n, dtype):
-    """A chunk may have no rows, and no weight; without weights each row has one."""
-    X = np.zeros((n, 2), dtype)
-    for given, expected in [(None, 1), (np.zeros(n), 0), ([2] * n, 2)]:
-        weights = check_weights(given, X, "sample_weight")
-        assert weights.dtype == dtype
-        assert_array_equal(weights, np.full(n, expected))
-    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
-        check_weights(np.ones(n + 1), X, "sample_weight")

@@ -16,7 +16,6 @@ from threadpoolctl import threadpool_limits
 
 from sklearn_relulogit._model.arrays import Numpy
 from sklearn_relulogit._model.blocks import Block, Parts
-from sklearn_relulogit._model.likelihood import Logistic
 from sklearn_relulogit._model.memory import ActivationMemory, GradientMemory
 from sklearn_relulogit._model.objective import NumpySettings, Objective
 from sklearn_relulogit._model.parameters import initial_theta, layer_shapes
@@ -43,10 +42,10 @@ def problem(n, p, hidden, dtype, threads=map):
     order = "F" if dtype == np.float64 else "C"  # as merged rows are stored
     X = rng.standard_normal((n, p)).astype(dtype, order=order)
     y = (X[:, 0] > 0).astype(int)
-    shapes = layer_shapes(p, hidden, 1)
+    shapes = layer_shapes(p, hidden, 2)
     ones = np.broadcast_to(dtype(1), n)
     parts = Parts.of(Block(X, y, ones), shapes, threads)
-    objective = Objective.over(parts, shapes, Logistic(), 1.0, np.dtype(dtype))
+    objective = Objective(parts, shapes, 1.0, np.dtype(dtype))
     return objective, initial_theta(shapes, np.random.RandomState(0))
 
 
@@ -96,7 +95,7 @@ def products():
                 seconds = shortest(functions, 8, time.thread_time)
             alone, scaling, whole, large = seconds
             alone -= scaling
-            (n_1, m_1), *others = layer_shapes(p, hidden, 1)
+            (n_1, m_1), *others = layer_shapes(p, hidden, 2)
             flops = n * (4 * n_1 * m_1 + 6 * sum(a * b for a, b in others)) / 1e9
             peak = 2 * 2000**3 / large / 1e9
             print(

@@ -29,7 +29,6 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn_relulogit import ReLULogisticClassifier
 from sklearn_relulogit._model.arrays import Numpy, namespace, to_numpy
 from sklearn_relulogit._model.blocks import Block, Parts, row_blocks
-from sklearn_relulogit._model.likelihood import likelihood_of
 from sklearn_relulogit._model.objective import Objective
 from sklearn_relulogit._model.parameters import (
     initial_theta,
@@ -96,8 +95,7 @@ def objective_of(X, y, hidden, alpha, ordered_map=map):
     xp = namespace(X)
     codes = y if xp is Numpy else xp.to_device(y)
     ones = np.ones(len(y), str(X.dtype).rpartition(".")[2])
-    likelihood = likelihood_of(int(y.max()) + 1)
-    shapes = layer_shapes(X.shape[1], hidden, likelihood.n_outputs)
+    shapes = layer_shapes(X.shape[1], hidden, int(y.max()) + 1)
     data = Block(X, codes, ones if xp is Numpy else xp.to_device(ones))
     parts = Parts(
         row_blocks(data, shapes),
@@ -106,7 +104,7 @@ def objective_of(X, y, hidden, alpha, ordered_map=map):
         xp=xp,
         ordered_map=ordered_map,
     )
-    return Objective.over(parts, shapes, likelihood, alpha, ones.dtype)
+    return Objective(parts, shapes, alpha, ones.dtype)
 
 
 def fit(X, y, hidden, **parameters):

@@ -91,7 +91,7 @@ def race(make, n, p, hidden, dtype, n_starts, peers, n_threads, clock):
             settings = {"tol": WHOLE_TOL}
             trace = ours.trace(seed, settings, target=target, clock=clock)
             trials["ours"].append(trace.to(target))
-            shapes = layer_shapes(p, hidden, 1)
+            shapes = layer_shapes(p, hidden, 2)
             theta = initial_theta(shapes, np.random.RandomState(seed))
             # None of them takes scipy's sparse matrices.
             for peer in peers if seed < N_PEER_STARTS and make is not text else []:

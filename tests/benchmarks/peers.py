@@ -21,7 +21,6 @@ from sklearn.neural_network import MLPClassifier
 
 from sklearn_relulogit import ReLULogisticClassifier
 from sklearn_relulogit._model.blocks import Block, Parts
-from sklearn_relulogit._model.likelihood import Logistic
 from sklearn_relulogit._model.objective import Objective
 from sklearn_relulogit._model.parameters import layer_shapes, unpack
 from sklearn_relulogit._threads import ThreadedMap
@@ -74,11 +73,11 @@ class Ours:
     def __init__(self, X, y, hidden, alpha, n_threads=N_THREADS):
         self.X, self.y, self.hidden, self.alpha = X, y, hidden, alpha
         self.n_threads = n_threads
-        shapes = layer_shapes(X.shape[1], hidden, 1)
+        shapes = layer_shapes(X.shape[1], hidden, 2)
         ones = np.broadcast_to(X.dtype.type(1), len(y))
         self.map = ThreadedMap(n_threads)
         parts = Parts.of(Block(X, y, ones), shapes, self.map)
-        self.objective = Objective.over(parts, shapes, Logistic(), alpha, X.dtype)
+        self.objective = Objective(parts, shapes, alpha, X.dtype)
 
     def evaluate(self, theta):
         return self.objective(theta)
@@ -129,7 +128,7 @@ class MLP:
     def evaluation(self, theta):
         """What its solver calls: a private method, there is no other way to time it."""
         clf = self.fit(0, max_iter=1)
-        shapes = layer_shapes(self.X.shape[1], self.hidden, 1)
+        shapes = layer_shapes(self.X.shape[1], self.hidden, 2)
         sizes = [self.X.shape[1], *self.hidden, 1]
         clf._coef_indptr, clf._intercept_indptr, start = [], [], 0
         for n, m in shapes:
@@ -162,7 +161,7 @@ class Torch:
         self.dtype = getattr(torch, str(X.dtype))
         self.X = torch.from_numpy(np.ascontiguousarray(X))
         self.sign = torch.from_numpy((2 * y - 1).astype(X.dtype))
-        self.shapes = layer_shapes(X.shape[1], hidden, 1)
+        self.shapes = layer_shapes(X.shape[1], hidden, 2)
         self.alpha = alpha
 
     def parameters(self, theta):
@@ -223,7 +222,7 @@ class JAX:
         import jax.numpy as jnp
 
         jax.config.update("jax_enable_x64", True)
-        shapes = layer_shapes(X.shape[1], hidden, 1)
+        shapes = layer_shapes(X.shape[1], hidden, 2)
         X, sign = jnp.asarray(X), jnp.asarray((2 * y - 1).astype(X.dtype))
 
         def loss(theta, X, sign):

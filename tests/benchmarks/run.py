@@ -56,7 +56,7 @@ def matmul_peak(dtype):
 
 def flops(n, p, hidden):
     """Multiplications and additions of one loss and gradient."""
-    (n_1, m_1), *others = layer_shapes(p, hidden, 1)
+    (n_1, m_1), *others = layer_shapes(p, hidden, 2)
     return n * (4 * n_1 * m_1 + 6 * sum(a * b for a, b in others))
 
 
@@ -73,7 +73,7 @@ def evaluation(quick):
     for dtype in peaks:
         for n, p, hidden in QUICK_SHAPES if quick else SHAPES:
             X, y = dense(n, p, dtype)
-            shapes = layer_shapes(p, hidden, 1)
+            shapes = layer_shapes(p, hidden, 2)
             theta = initial_theta(shapes, np.random.RandomState(0))
             ours = Ours(X, y, hidden, 1.0)
             mlp = MLP(X, y, hidden, 1.0).evaluation(theta)
@@ -159,7 +159,7 @@ def threads(quick):
     for dtype in (np.float64, np.float32):
         for n, p, hidden in QUICK_SHAPES[:2] if quick else SHAPES[:5]:
             X, y = dense(n, p, dtype)
-            shapes = layer_shapes(p, hidden, 1)
+            shapes = layer_shapes(p, hidden, 2)
             theta = initial_theta(shapes, np.random.RandomState(0))
             one, two = (Ours(X, y, hidden, 1.0, n_threads=k) for k in (1, 2))
             a, b = interleaved(
@@ -248,7 +248,7 @@ def memory(quick):
                 check=True,
             )
             peaks.append(float(result.stdout))
-        n_theta = n_parameters(layer_shapes(p, hidden, 1))
+        n_theta = n_parameters(layer_shapes(p, hidden, 2))
         print(
             f"{shape_name(n, p, hidden, np.float64)} X {n * p * 8 / 2**20:.0f}, ours "
             f"{peaks[0]:.0f} (the history takes {60 * n_theta * 8 / 2**20:.0f}), "
