@@ -228,13 +228,15 @@ def test_the_search_is_a_task_with_one_for_each_penalty(cancer, maker, n_init):
     recorder = Recorder()
     clf = maker(n_init=n_init).set_callbacks(recorder).fit(X, y)
     assert recorder.begun[:3] == [("fit", 0), ("search", 0), ("penalty", 0)]
-    assert recorder.count("penalty") == n_tried(clf)
+    # With other relevances of the features penalties are tried again.
+    again = recorder.count("penalty") - n_tried(clf)
+    assert again >= 0 if maker is make_auto else again == 0
     assert recorder.count("final-fit") == recorder.count("search") == 1
     assert recorder.count("restart") == (0 if n_init == 1 else n_init)
     if n_init == 1:
         assert recorder.count("lbfgs-iter") == clf.n_iter_
     # Each with a classifier that predicts: in nats, far better than guessing.
-    assert len(recorder.losses["penalty"]) == n_tried(clf)
+    assert len(recorder.losses["penalty"]) == recorder.count("penalty")
     assert max(recorder.losses["penalty"]) < 0.4
     for task in ("final-fit", "fit"):
         assert recorder.losses[task] == [log_loss(y, clf.predict_proba(X))]
@@ -270,8 +272,9 @@ def test_without_refit_there_is_no_final_fit(cancer):
 
 
 @needs_callbacks
-def test_the_network_of_a_penalty_is_that_of_the_first_half(cancer):
+def test_the_network_of_a_penalty_is_that_of_the_first_half(cancer, monkeypatch):
     """And that of the search is that of the penalty that it ends at."""
+    monkeypatch.setattr("sklearn_relulogit._search.auto.POWERS", (0.0,))
     X, y = cancer
     recorder = Recorder()
     clf = ReLULogisticClassifier(()).set_callbacks(recorder).fit(X, y)
