@@ -305,19 +305,6 @@ def test_the_fit_is_that_with_the_penalty_found(iris):
     assert (given.alpha_, given.alpha_losses_) == (found.alpha_, None)
 
 
-def test_rows_that_recur():
-    """Few values of few features, each seen with both labels and many times."""
-    rng = np.random.default_rng(0)
-    X = rng.integers(0, 4, (4000, 2)).astype(float)
-    proba = 0.1 + 0.8 * ((X[:, 0] + X[:, 1]) % 2)
-    y = (rng.random(4000) < proba).astype(int)
-    clf = make((30,)).fit(X, y)
-    # Weak in units of the weight of a distinct row.
-    _, copies = np.unique(np.column_stack([X, y]), axis=0, return_counts=True)
-    assert clf.alpha_ <= np.median(copies)
-    assert log_loss(y, clf.predict_proba(X)) < 0.4
-
-
 def test_a_class_of_which_a_half_has_no_copy():
     """Its share there is zero, which costs much but no infinity."""
     rng = np.random.RandomState(0)
@@ -545,15 +532,6 @@ def test_the_network_collapses_there(cancer):
         for factor in (1.5, 0.2)
     ]
     assert sizes[0] < 1e-2 < 1e-1 < sizes[1]
-
-
-def test_the_scale_of_the_penalty_of_one_class_of_two():
-    """The other has no row of any weight: there is nothing to gain."""
-    X = np.random.RandomState(0).standard_normal((20, 3))
-    for code in (0, 1):
-        assert collapse_alpha(Block(X, np.full(20, code), np.ones(20)), np.ones(3)) == 0
-    clf = make((3,), class_weight={1: 0.0}).fit(X, np.arange(20) % 2)
-    assert clf.predict_proba(X)[:, 1].max() < 0.01
 
 
 @pytest.mark.parametrize(("excess", "tells"), [(1e-10, False), (1e-8, True)])
