@@ -17,6 +17,7 @@ from sklearn.utils.fixes import parse_version
 
 from sklearn_relulogit import ReLULogisticClassifier, ReLULogisticClassifierCV
 from sklearn_relulogit._model.blocks import Block
+from sklearn_relulogit._search.auto import MAX_STEPS
 from sklearn_relulogit._search.halves import halves
 
 HAS_CALLBACKS = parse_version(sklearn.__version__) >= parse_version("1.9")
@@ -292,6 +293,22 @@ def test_the_network_of_a_penalty_is_that_of_the_first_half(cancer, monkeypatch)
     )
     assert abs(other[best] / expected[best] - 1) > 0.02
     assert recorder.losses["search"] == [recorder.losses["penalty"][best]]
+
+
+@needs_callbacks
+def test_the_longest_search_has_as_many_tasks_as_it_may(cancer, monkeypatch):
+    def descend(visit, start, *args, **kwargs):
+        visit(start)
+        for direction in (-1, 1):
+            for here in range(MAX_STEPS):
+                before = start + direction * here
+                visit(before + direction, before)
+        return start
+
+    monkeypatch.setattr("sklearn_relulogit._search.auto.descend", descend)
+    recorder = Recorder()
+    make_auto().set_callbacks(recorder).fit(*cancer)
+    assert recorder.count("penalty") >= 2 * (1 + 2 * MAX_STEPS)
 
 
 @needs_callbacks
