@@ -140,7 +140,6 @@ def test_copies_of_recurring_rows_are_divided_at_random(recurring):
 
 
 def test_the_numbers_of_copies_are_binomial():
-    """Of four copies of either label, by the probabilities of 0 to 4 heads."""
     X = np.repeat(np.arange(2000.0), 2)[:, None]
     y = np.tile([0, 1], 2000)
     X, y, weights = np.vstack([X, [[-1]], [[-1]]]), np.append(y, y[:2]), np.ones(4002)

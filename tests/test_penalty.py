@@ -27,6 +27,12 @@ def make(hidden_layer_sizes=(8,), **kwargs):
     return ReLULogisticClassifier(hidden_layer_sizes, random_state=0, **kwargs)
 
 
+@pytest.fixture
+def one_walk(monkeypatch):
+    """Searches that take all features for equally relevant."""
+    monkeypatch.setattr("sklearn_relulogit._search.auto.POWERS", (0.0,))
+
+
 def exponents_of(alphas):
     """Twice the decimal logarithms, which are whole numbers."""
     exponents = 2 * np.log10(np.array(list(alphas)))
@@ -118,6 +124,7 @@ def test_the_vertex_is_that_of_a_parabola():
 # The search in a fit.
 
 
+@pytest.mark.usefixtures("one_walk")
 @pytest.mark.parametrize("kind", ["plain", "weighted", "in two groups"])
 def test_the_losses_are_those_of_logistic_regression(cancer, kind):
     """Without hidden layers: another library's fits to each half, and to all rows.
@@ -159,6 +166,7 @@ def test_the_losses_are_those_of_logistic_regression(cancer, kind):
     assert_allclose(clf.coef_, peer.coef_, atol=1e-5)
 
 
+@pytest.mark.usefixtures("one_walk")
 @pytest.mark.parametrize("seed", range(8))
 def test_the_search_takes_the_path_that_its_losses_tell(seed):
     """It leaves a penalty for one nat over all rows, and ends at the end of the path.
@@ -185,6 +193,7 @@ def test_the_search_takes_the_path_that_its_losses_tell(seed):
     assert [exponent for exponent, _ in calls] == exponents
 
 
+@pytest.mark.usefixtures("one_walk")
 @pytest.mark.parametrize(("hidden", "n"), [((), 300), ((8,), 300), ((8,), 3000)])
 def test_the_penalty_is_that_of_the_lowest_loss_for_all_rows(monkeypatch, hidden, n):
     """By numpy's parabola through three losses, and the growth with the rows."""
@@ -203,6 +212,7 @@ def test_the_penalty_is_that_of_the_lowest_loss_for_all_rows(monkeypatch, hidden
     assert eighths == pytest.approx(round(eighths), abs=1e-9)
 
 
+@pytest.mark.usefixtures("one_walk")
 def test_a_fit_that_gets_worse_is_given_up():
     """Once its loss is two hundredths above that of the penalty before.
 
@@ -220,14 +230,17 @@ def test_a_fit_that_gets_worse_is_given_up():
         [objective.mean_nll(theta) for objective, theta in list(calls)]
         for _, calls in groupby(judged, key=lambda call: id(call[0].parts))
     ]
-    given_up = []
+    given_up, went_on = [], []
     for before, (*on_the_way, end) in zip(fits, fits[2:], strict=False):
         bound = 1.02 * before[-1]
         assert all(loss <= bound for loss in on_the_way[:-1])
+        went_on += [loss for loss in on_the_way[:-1] if loss > 0.99 * before[-1]]
         given_up.append(on_the_way[-1] > bound)
-        # It ends there.
-        assert (on_the_way[-1] == end) == given_up[-1]
+        if given_up[-1]:
+            # It ends there.
+            assert on_the_way[-1] == end
     assert {*given_up} == {False, True}
+    assert went_on
     assert [len(losses) for losses in fits[:2]] == [1, 1]
     # An iteration takes an evaluation, and seldom another.
     n_searched = len(evaluations) - clf.n_evaluations_
@@ -246,6 +259,7 @@ def test_features_have_no_unit(hidden, factor):
     assert_allclose(after.predict_proba(factor * X), before.predict_proba(X), atol=0.02)
 
 
+@pytest.mark.usefixtures("one_walk")
 @pytest.mark.parametrize(
     ("size", "power"), [(0.2, 1), (5.0, 1), (99.9, 100), (0.0101, 0.01)]
 )
@@ -278,6 +292,7 @@ def test_no_penalty_beside_one_that_leaves_a_constant():
     assert clf.loss_ < 0.9 * constant
 
 
+@pytest.mark.usefixtures("one_walk")
 def test_the_fit_is_that_with_the_penalty_found(iris):
     """Neither the weights of a half nor anything else of the search matter to it."""
     found = make().fit(*iris)
@@ -288,19 +303,6 @@ def test_the_fit_is_that_with_the_penalty_found(iris):
     for W, other in zip(given.coefs_, found.coefs_, strict=True):
         assert_array_equal(W, other)
     assert (given.alpha_, given.alpha_losses_) == (found.alpha_, None)
-
-
-def test_rows_that_recur():
-    """Few values of few features, each seen with both labels and many times."""
-    rng = np.random.default_rng(0)
-    X = rng.integers(0, 4, (4000, 2)).astype(float)
-    proba = 0.1 + 0.8 * ((X[:, 0] + X[:, 1]) % 2)
-    y = (rng.random(4000) < proba).astype(int)
-    clf = make((30,)).fit(X, y)
-    # Weak in units of the weight of a distinct row.
-    _, copies = np.unique(np.column_stack([X, y]), axis=0, return_counts=True)
-    assert clf.alpha_ <= np.median(copies)
-    assert log_loss(y, clf.predict_proba(X)) < 0.4
 
 
 def test_a_class_of_which_a_half_has_no_copy():
@@ -530,15 +532,6 @@ def test_the_network_collapses_there(cancer):
         for factor in (1.5, 0.2)
     ]
     assert sizes[0] < 1e-2 < 1e-1 < sizes[1]
-
-
-def test_the_scale_of_the_penalty_of_one_class_of_two():
-    """The other has no row of any weight: there is nothing to gain."""
-    X = np.random.RandomState(0).standard_normal((20, 3))
-    for code in (0, 1):
-        assert collapse_alpha(Block(X, np.full(20, code), np.ones(20)), np.ones(3)) == 0
-    clf = make((3,), class_weight={1: 0.0}).fit(X, np.arange(20) % 2)
-    assert clf.predict_proba(X)[:, 1].max() < 0.01
 
 
 @pytest.mark.parametrize(("excess", "tells"), [(1e-10, False), (1e-8, True)])

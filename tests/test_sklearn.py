@@ -4,12 +4,9 @@ import numpy as np
 import pytest
 import sklearn
 from conftest import installed_checks
-from numpy.testing import assert_allclose
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.ensemble import BaggingClassifier
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import accuracy_score, make_scorer
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -37,16 +34,6 @@ from sklearn_relulogit import ReLULogisticClassifier
 @pytest.mark.filterwarnings("ignore:The fitted network is a constant. no penalty")
 def test_estimator_checks(estimator, check):
     check(estimator)
-
-
-def test_coefficients_have_the_shapes_of_logistic_regression():
-    for load in (load_breast_cancer, load_iris):
-        X, y = load(return_X_y=True)
-        X = StandardScaler().fit_transform(X)
-        ours = ReLULogisticClassifier((), alpha=1.0, tol=1e-9).fit(X, y)
-        theirs = LogisticRegression(C=1.0, tol=1e-9, max_iter=1000).fit(X, y)
-        assert ours.intercept_.shape == theirs.intercept_.shape
-        assert_allclose(ours.coef_, theirs.coef_, atol=1e-4)
 
 
 def test_coefficients_of_other_models_are_an_attribute_error():
@@ -87,27 +74,6 @@ def test_metadata_routing_through_a_pipeline(cancer):
             y_val=y_val,
         )
         assert model[-1].validation_loss_curve_ == direct.validation_loss_curve_
-
-
-def test_metadata_routing_through_a_search(cancer):
-    X, y = cancer
-    s = np.random.RandomState(0).randint(0, 3, len(y))
-    with sklearn.config_context(enable_metadata_routing=True):
-        clf = ReLULogisticClassifier((), alpha=1.0)
-        clf.set_fit_request(sample_weight=True)
-        scaler = StandardScaler().set_fit_request(sample_weight=False)
-        # Up to scikit-learn 1.7 a pipeline has its own request for its score.
-        search = GridSearchCV(
-            make_pipeline(scaler, clf),
-            {"relulogisticclassifier__alpha": [1.0, 5.0]},
-            scoring=make_scorer(accuracy_score).set_score_request(sample_weight=True),
-        )
-        search.fit(X, y, sample_weight=s)
-        X_scaled = StandardScaler().fit_transform(X)
-        best = ReLULogisticClassifier(
-            (), **{"alpha": search.best_params_["relulogisticclassifier__alpha"]}
-        ).fit(X_scaled, y, sample_weight=s)
-        assert_allclose(search.predict_proba(X), best.predict_proba(X_scaled))
 
 
 def pipeline(**kwargs):

@@ -37,9 +37,6 @@ from .walk import (
 MAX_STEPS = 8
 ROUNDING = 1e-6
 
-# So a search tries at most so many penalties.
-MAX_PENALTIES = 1 + 2 * MAX_STEPS
-
 # Of so few rows the halves tell nothing. A weak penalty then lets the network say what
 # the rows do.
 FEW_ROWS = 20
@@ -67,6 +64,9 @@ SEARCH_UNITS, UNITS_OF_CLASS = 20, 2
 # of these powers. To use a power of one, the loss must be lower by so many nats over
 # all rows, or by this share of it.
 POWERS, LARGEST_RATIO, EARNED_NATS, EARNED_SHARE = (0.0, 0.5, 1.0), 10.0, 8.0, 0.05
+
+# So a search tries at most so many penalties.
+MAX_PENALTIES = len(POWERS) * (1 + 2 * MAX_STEPS)
 
 
 class Choice(NamedTuple):
