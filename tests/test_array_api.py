@@ -255,14 +255,6 @@ def test_several_blocks_are_one(library):
     assert_allclose(values[1][1], values[0][1], rtol=1e-10, atol=1e-14)
 
 
-def test_a_block_on_a_device_holds_so_many_numbers():
-    X = Strict().send(np.ones((150, 4)))
-    (part,) = row_parts(X, [(4, 6), (6, 3)], device_numbers=500)
-    # 150 rows of 13 numbers, in as few blocks of 500 as can be.
-    assert [rows.stop - rows.start for rows in part] == [37, 38, 37, 38]
-    assert part[0].start == 0
-
-
 def test_predictions_of_several_blocks(library):
     X, y = data(3, np.float32)
     there = classifier().fit(library.send(X), library.send(y))

@@ -13,7 +13,7 @@ import scipy.sparse
 from conftest import assert_same_fit, watch_evaluations
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
-from sklearn.datasets import load_breast_cancer, make_moons
+from sklearn.datasets import load_breast_cancer, make_classification, make_moons
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from sklearn_relulogit import ReLULogisticClassifier
@@ -370,3 +370,21 @@ def test_a_gain_within_rounding_ends_a_fit_without_hidden_layers(cancer):
     assert gains[-1] <= rounding < gains[:-1].min()
     double = make((), alpha=0.01, tol=1e-9).fit(X, y)
     assert single.loss_ == pytest.approx(double.loss_, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("n_samples", "width", "size"), [(60, 100, 8), (1000, 100, 15), (8000, 5, 30)]
+)
+def test_the_history_grows_with_the_work_of_an_evaluation(n_samples, width, size):
+    """From 8 to 30 pairs; and rows that are given twice count once."""
+    X, y = make_classification(n_samples, flip_y=0.2, random_state=0)
+
+    def curve(X=X, y=y, size="auto", weights=None):
+        clf = make((width,), alpha=1.0, history_size=size)
+        return clf.fit(X, y, weights).loss_curve_
+
+    found = curve()
+    assert found == curve(size=size)
+    assert found != curve(size=size - 1)
+    twice = curve(np.vstack([X, X]), np.hstack([y, y]))
+    assert twice == curve(weights=np.full(n_samples, 2.0))

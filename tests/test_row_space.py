@@ -180,11 +180,12 @@ def test_rows_that_are_alike_span_nothing(container):
     assert_allclose(clf.predict_proba(X)[:, 1], 0.25, atol=1e-4)
 
 
+@pytest.mark.parametrize("container", [np.asarray, scipy.sparse.csr_array])
 @pytest.mark.parametrize("shift", [0.0, 10.0, 1e4])
-def test_rows_far_from_zero_span_the_same_space(shift):
+def test_rows_far_from_zero_span_the_same_space(shift, container):
     X = np.random.RandomState(0).standard_normal((10, 40)) + shift
     X[9] = X[8]
-    space = RowSpace.of(X, X.mean(axis=0), np.ones(40))
+    space = RowSpace.of(container(X), X.mean(axis=0), np.ones(40))
     assert space.B.shape == (10, 8)
 
 

@@ -381,3 +381,14 @@ def test_rows_that_do_not_recur_are_whole_whatever_they_weigh():
     assert_array_equal(np.bincount(y[shares == 1]), np.rint(0.2 * np.bincount(y)))
     assert_array_equal(shares, shares_of(keys, y, np.ones(60), 0.2, seed=1))
     assert (shares != shares_of(keys, y, weights, 0.2, seed=2)).any()
+
+
+@pytest.mark.parametrize("n_groups", range(3, 40))
+def test_of_equal_groups_the_nearest_number_is_validated_on(n_groups):
+    y = np.tile([0, 1, 1], n_groups)
+    groups = np.repeat(np.arange(n_groups), 3)
+    rows = Keyed(Block(np.zeros((len(y), 1)), y, np.ones(len(y))), None, groups)
+    shares = validation_shares(rows, 0.13, np.random.RandomState(0))
+    of_groups = shares.reshape(n_groups, 3)
+    assert_array_equal(of_groups, of_groups[:, :1] * np.ones(3))
+    assert of_groups[:, 0].sum() == max(round(0.13 * n_groups), 1)
