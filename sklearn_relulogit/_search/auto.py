@@ -16,11 +16,12 @@ from .._features import Features
 from .._model.blocks import Block, OrderedMap, Parts, weight_of
 from .._model.collapse import collapse_alpha
 from .._model.objective import Objective
-from .._model.parameters import Shapes, unpack
+from .._model.parameters import Shapes
 from .._optimize.callbacks import FitTask
 from .._rows.rows import Rows
 from .._rows.weights import typical_weight
 from .halves import Halves, halves
+from .relevance import POWERS, asked_loss, feature_sizes, relevance
 from .walk import (
     TOLERANCE,
     Enough,
@@ -59,11 +60,6 @@ MAX_NUMBERS, MIN_ROWS = 2**22, 2000
 
 # The networks of the search are no wider than this, or this many units a class.
 SEARCH_UNITS, UNITS_OF_CLASS = 20, 2
-
-# The relevance of a feature is its size beside the others, within this factor, to one
-# of these powers. To use a power of one, the loss must be lower by so many nats over
-# all rows, or by this share of it.
-POWERS, LARGEST_RATIO, EARNED_NATS, EARNED_SHARE = (0.0, 0.5, 1.0), 10.0, 8.0, 0.05
 
 # So a search tries at most so many penalties.
 MAX_PENALTIES = len(POWERS) * (1 + 2 * MAX_STEPS)
@@ -131,11 +127,10 @@ def choose_alpha(
     task : FitTask
         Hears of each penalty.
     """
-    width = max(SEARCH_UNITS, UNITS_OF_CLASS * len(rows.classes))
-    narrow = features.narrow(width)
-    if narrow.scale.shapes != features.scale.shapes:
-        (drawn,) = narrow.draws(estimator.random_state, 1)
+    narrow = features.narrow(max(SEARCH_UNITS, UNITS_OF_CLASS * len(rows.classes)))
     shapes = narrow.fitted.shapes
+    if shapes != features.fitted.shapes:
+        (drawn,) = narrow.draws(estimator.random_state, 1)
     sample = fitted.sample(search_rows(fitted.n_features))
     two = halves(sample, search_rows(fitted.n_features))
     unit = typical_weight(sample.block.sample_weight)
@@ -147,94 +142,80 @@ def choose_alpha(
     first = 2 * np.log10(first_alpha(collapse, unit, narrow.fitted) / unit)
     # A rounding error may not lead to the penalty below.
     best = int(np.floor(first + ROUNDING))
-    half = float(np.mean([weight_of(training) for training in two.training]))
     training, _ = fitted.parts(shapes, threads)
     constant = constant_loss(two)
+    half = float(np.mean([weight_of(rows) for rows in two.training]))
     watchers = task.search(MAX_PENALTIES, partial(narrow.attributes, rows))
-    begin = [Step(np.empty(0), np.inf)] * 2
-    of_halves = [narrow, narrow]
+    of_halves, sizes = [narrow, narrow], [np.ones(fitted.n_features)] * 2
+    begin: list[Step] = []
     tried: list[tuple[float, float, Walk, int]] = []
     for power in POWERS if features.space is None else POWERS[:1]:
         if power:
-            sizes = [feature_sizes(rows, shapes, step.theta) for step in begin]
-            of_halves = [narrow.weighed(relevance(size, power)) for size in sizes]
-        fresh = [
+            sizes = [feature_sizes(step.theta, shapes, rows.moments) for step in begin]
+            of_halves = [narrow.weighed(relevance(s, power)) for s in sizes]
+        starts = [
             of_half.start(drawn, unit * penalty(best), half, training)
             for of_half in of_halves
         ]
-        if not power:
-            begin = [Step(theta, np.inf) for theta in fresh]
-        folds = judged_folds(estimator, two, fresh, of_halves, threads)
         walk = Walk(
-            [fold.step for fold in folds],
-            begin,
+            judged_folds(estimator, two, starts, of_halves, threads),
+            begin or [Step(theta, np.inf) for theta in starts],
             alphas=lambda exponent: unit * penalty(exponent),
             mean=partial(np.average, weights=[weight_of(r) for r in two.validation]),
             # Printed first, so that the line is there when a callback asks to stop.
             watchers=[PenaltyPrinter(task.report), *watchers],
         )
+        stopped = False
         try:
             # One nat over all rows: the evidence that it takes to leave the penalty
-            # that is usually best. Rows, not weights, so that the weights' unit is
-            # irrelevant.
+            # that is usually best. Rows, not weights, so that their unit is irrelevant.
             best = descend(walk.visit, best, 1 / two.n_rows, constant=constant)
-            stopped = False
         except Enough:
-            best = min(walk.means, key=walk.means.__getitem__)
-            stopped = True
-        # A relevance must be earned.
-        loss = walk.means[best]
-        asked = loss + power * min(EARNED_NATS / two.n_rows, EARNED_SHARE * loss)
+            best, stopped = min(walk.means, key=walk.means.__getitem__), True
+        asked = asked_loss(walk.means[best], power, two.n_rows)
         tried.append((asked, power, walk, best))
+        # A relevance must be earned, and there is none behind a constant.
         if stopped or asked > tried[0][0] or tried[0][0] > constant:
             break
-        if not power:
-            begin = walk.tried[best]
+        begin = begin or walk.tried[best]
     _, power, walk, best = min(tried, key=itemgetter(0))
-    losses = walk.means
     for watcher in watchers:
         watcher.close(walk.tried[best][0].theta)
-    growth = GROWTH if len(shapes) > 1 else 0.0
-    chosen = vertex(losses, best) + 2 * growth * np.log10(training.weight_sum / half)
-    chosen = STEP_OF_EXPONENT * np.rint(chosen / STEP_OF_EXPONENT)
-    # A loss from here on is that of a constant, as exactly as losses are compared.
-    least = constant * (1 - TOLERANCE)
-    if losses[best] < least <= losses.get(best + 1, 0.0):
-        chosen = min(chosen, best)
-    alpha = unit * penalty(chosen)
-    task.report.line(f"alpha {alpha:.3g} chosen of {len(losses)}")
+    times = training.weight_sum / half
+    alpha = unit * penalty(exponent_for(times, walk.means, best, constant, shapes))
+    task.report.line(f"alpha {alpha:.3g} chosen of {len(walk.means)}")
+    losses = {unit * penalty(number): loss for number, loss in walk.means.items()}
     return Choice(
         alpha,
-        {"alpha_losses_": {unit * penalty(n): loss for n, loss in losses.items()}},
+        {"alpha_losses_": losses},
         [limited for _, _, one, _ in tried for limited in one.limited],
+        # That of both halves: the geometric mean of the sizes.
         relevance(np.sqrt(np.prod(sizes, axis=0)), power) if power else None,
     )
 
 
-def feature_sizes(rows: Rows, shapes: Shapes, theta: np.ndarray) -> np.ndarray:
-    """The norm of the first-layer weights of each feature, times its deviation."""
-    W_T, _ = unpack(theta, shapes)[0]
-    deviation = np.where(rows.moments.varies, rows.moments.deviation, 0.0)
-    return np.linalg.norm(W_T, axis=1) * deviation
-
-
-def relevance(sizes: np.ndarray, power: float) -> np.ndarray:
-    """k_j: the sizes beside their root mean square, within bounds, to a power."""
-    typical = np.sqrt(np.mean(sizes**2))
-    if not 0 < typical < np.inf:
-        return np.ones_like(sizes)
-    return np.clip(sizes / typical, 1 / LARGEST_RATIO, LARGEST_RATIO) ** power
+def exponent_for(
+    times: float, losses: dict[int, float], best: int, constant: float, shapes: Shapes
+) -> float:
+    """The exponent of the penalty for so many times the rows of a half."""
+    growth = GROWTH if len(shapes) > 1 else 0.0
+    chosen = vertex(losses, best) + 2 * growth * np.log10(times)
+    chosen = float(STEP_OF_EXPONENT * np.rint(chosen / STEP_OF_EXPONENT))
+    # A loss from here on is that of a constant, as exactly as losses are compared.
+    least = constant * (1 - TOLERANCE)
+    collapses = losses[best] < least <= losses.get(best + 1, 0.0)
+    return min(chosen, best) if collapses else chosen
 
 
 def judged_folds(
     estimator: BaseEstimator,
     two: Halves,
-    initial: list[np.ndarray],
-    features: list[Features],
+    starts: list[np.ndarray],
+    of_halves: list[Features],
     threads: OrderedMap,
-) -> list[Fold]:
-    """The two folds in which each half is judged by the other."""
-    shapes = features[0].fitted.shapes
+) -> list[Callable[..., Step]]:
+    """The steps of the two folds in which each half is judged by the other."""
+    shapes = of_halves[0].fitted.shapes
     precision = Precision(estimator.max_iter, estimator.max_fun)
 
     def objective(rows: Block, k: np.ndarray | None) -> Objective:
@@ -243,15 +224,15 @@ def judged_folds(
 
     return [
         Fold(
-            objective(half, of_half.fitted.relevance),
+            objective(half, features.fitted.relevance),
             objective(other, None),
             theta,
-            of_half.fitted,
+            features.fitted,
             estimator.history_size,
             precision,
-        )
-        for half, other, theta, of_half in zip(
-            two.training, two.validation, initial, features, strict=True
+        ).step
+        for half, other, theta, features in zip(
+            two.training, two.validation, starts, of_halves, strict=True
         )
     ]
 
