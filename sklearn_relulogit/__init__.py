@@ -13,6 +13,8 @@ from ._explain.displays import (
 from ._explain.network import local_linear
 from ._explain.piecewise import fold_scaling
 from ._explain.regions import LinearRegions, linear_regions
+from ._inference.estimates import Estimates
+from ._inference.summary import Inference, inference
 from ._tables.encoder import PiecewiseLinearEncoder
 from ._tables.pipeline import tabular_pipeline
 
@@ -21,6 +23,8 @@ __all__ = [
     "ContributionSummaryDisplay",
     "Contributions",
     "ContributionsDisplay",
+    "Estimates",
+    "Inference",
     "LinearRegions",
     "LinearRegionsDisplay",
     "LossCurveDisplay",
@@ -29,6 +33,7 @@ __all__ = [
     "ReLULogisticClassifierCV",
     "contributions",
     "fold_scaling",
+    "inference",
     "linear_regions",
     "local_linear",
     "tabular_pipeline",

@@ -64,6 +64,9 @@ class Contributions:
 
     reference : ndarray of shape (n_columns,) or None
         The row that all rows are compared with, if it is one.
+
+    std : ndarray of the shape of `values`, or None
+        Standard errors of the values, from :meth:`Inference.contributions`.
     """
 
     values: np.ndarray
@@ -72,6 +75,7 @@ class Contributions:
     X: Table
     classes: np.ndarray
     reference: np.ndarray | None = None
+    std: np.ndarray | None = None
 
     def __len__(self) -> int:
         """How many rows there are."""
@@ -87,6 +91,7 @@ class Contributions:
             take_rows(self.X, rows),
             self.classes,
             self.reference,
+            None if self.std is None else self.std[rows],
         )
 
     def __repr__(self) -> str:

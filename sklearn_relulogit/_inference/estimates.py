@@ -1,0 +1,208 @@
+"""Numbers with their standard errors, as a table."""
+
+import html
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from scipy.stats import norm
+
+from .._optional import optional_import
+
+# A pandas.DataFrame; pandas has no types.
+DataFrame: TypeAlias = Any
+
+
+def normal_quantile(level: float) -> float:
+    """The standard errors on either side of a central interval of a normal variable.
+
+    Raises
+    ------
+    ValueError
+        Unless ``0 < level < 1``.
+    """
+    if not 0 < level < 1:
+        raise ValueError(f"level must lie between 0 and 1. Got {level!r}.")
+    return float(norm.ppf((1 + level) / 2))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Estimates:
+    """Estimates with their standard errors.
+
+    Made by :meth:`Inference.coefficients` and :meth:`Inference.effects`.
+
+    Attributes
+    ----------
+    names : list of str
+        What each estimate is of.
+
+    estimate : ndarray of shape (n_estimates,)
+        The estimates. NaN where the data do not determine one.
+
+    std_error : ndarray of shape (n_estimates,)
+        Their standard errors.
+
+    title : str
+        What the estimates are, and in which units.
+
+    has_tests : bool
+        Whether `z` and `p_value` have a meaning.
+
+    labels : list or None
+        The class that each estimate is of, for more than two classes.
+
+    step : ndarray of shape (n_estimates,) or None
+        By how much the column was changed, in its own units; NaN from one value to
+        another. None of coefficients.
+    """
+
+    names: list[str]
+    estimate: np.ndarray
+    std_error: np.ndarray
+    title: str
+    has_tests: bool = False
+    labels: list[Any] | None = None
+    step: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self.names)
+
+    @property
+    def z(self) -> np.ndarray:
+        """The estimates in units of their standard errors.
+
+        Raises
+        ------
+        AttributeError
+            With a penalty, which biases the estimates towards zero.
+        """
+        if not self.has_tests:
+            raise AttributeError(
+                "There are no tests of a penalised model: its estimates are biased "
+                "towards zero. Fit with alpha=0 for z and p_value."
+            )
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return self.estimate / self.std_error
+
+    @property
+    def p_value(self) -> np.ndarray:
+        """Two-sided p-values of Wald tests that the true value is zero.
+
+        Raises
+        ------
+        AttributeError
+            As `z`.
+        """
+        return np.asarray(2 * norm.sf(np.abs(self.z)))
+
+    def interval(self, level: float = 0.9) -> np.ndarray:
+        """Intervals that hold the true value with a probability of `level`.
+
+        Parameters
+        ----------
+        level : float, default=0.9
+            Between 0 and 1.
+
+        Returns
+        -------
+        interval : ndarray of shape (n_estimates, 2)
+            Lower and upper ends.
+        """
+        margin = normal_quantile(level) * self.std_error
+        return np.stack([self.estimate - margin, self.estimate + margin], axis=1)
+
+    def table(self, level: float = 0.9) -> dict[str, Any]:
+        """The columns of the table by their names."""
+        lower, upper = self.interval(level).T
+        table: dict[str, Any] = {"estimate": self.estimate}
+        table["std_error"] = self.std_error
+        if self.has_tests:
+            table |= {"z": self.z, "p_value": self.p_value}
+        table |= {"lower": lower, "upper": upper}
+        return table
+
+    def to_frame(self, level: float = 0.9) -> DataFrame:
+        """The table as a frame.
+
+        Parameters
+        ----------
+        level : float, default=0.9
+            The level of the intervals.
+
+        Returns
+        -------
+        frame : pandas.DataFrame
+            Columns "estimate", "std_error", for `alpha=0` "z" and "p_value", "lower"
+            and "upper"; of effects also "step". The index holds the names; with more
+            than two classes names and classes.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        pd = optional_import("pandas", "pandas", "A table of estimates")
+        index = pd.Index(self.names, name="name")
+        if self.labels is not None:
+            pairs = [self.names, self.labels]
+            index = pd.MultiIndex.from_arrays(pairs, names=["name", "class"])
+        table = self.table(level)
+        if self.step is not None:
+            table["step"] = self.step
+        return pd.DataFrame(table, index)
+
+    def _texts(self, level: float) -> tuple[list[str], list[list[str]]]:
+        table = self.table(level)
+        ends = f"{level:.4g}"
+        heads = [
+            {"std_error": "std error", "p_value": "p", "lower": f"[{ends}"}.get(
+                name, "interval]" if name == "upper" else name
+            )
+            for name in table
+        ]
+        forms = {"z": "{:.2f}", "p_value": "{:.3g}"}
+        names = self.names
+        if self.labels is not None:
+            names = [
+                f"{name}: {label}"
+                for name, label in zip(names, self.labels, strict=True)
+            ]
+        rows = [
+            [name, *(forms.get(head, "{:.4g}").format(value) for head, value in values)]
+            for name, *values in (
+                (names[i], *((head, column[i]) for head, column in table.items()))
+                for i in range(len(names))
+            )
+        ]
+        return ["", *heads], rows
+
+    def __repr__(self) -> str:
+        heads, rows = self._texts(0.9)
+        widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
+        lines = [self.title]
+        for first, *others in [heads, *rows]:
+            cells = [
+                text.rjust(width)
+                for text, width in zip(others, widths[1:], strict=True)
+            ]
+            lines.append("  ".join([first.ljust(widths[0]), *cells]))
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        heads, rows = self._texts(0.9)
+        head = "".join(f'<th scope="col">{html.escape(text)}</th>' for text in heads)
+        body = "".join(
+            f'<tr><th scope="row" style="text-align:left">{html.escape(first)}</th>'
+            + "".join(
+                f'<td style="text-align:right">{html.escape(text)}</td>'
+                for text in others
+            )
+            + "</tr>"
+            for first, *others in rows
+        )
+        return (
+            f"<table><caption>{html.escape(self.title)}</caption>"
+            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        )

@@ -1,0 +1,393 @@
+"""A fitted network and the rows that it was fitted to, as its inference needs them."""
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from scipy.sparse import issparse
+from scipy.special import logsumexp, softmax
+from sklearn.base import BaseEstimator
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import validate_data
+
+from .._base import BaseReLULogistic
+from .._explain.explained import ExplainedModel, class_codes, split_model
+from .._explain.frames import Table, as_table, take_rows
+from .._model.arrays import Matrix
+from .._model.likelihood import Likelihood, likelihood_of
+from .._rows.chunkwise import refuse_dask
+from .._rows.groups import check_groups
+from .._rows.weights import check_sample_weight, weights_of_classes
+from .covariance import ByParameters, ByRows, Covariance, Kind, Scores
+from .linear import Gradients, Network, Prior, Vectors
+
+# H is a matrix of the parameters up to so many of these.
+MAX_PARAMETERS = 5000
+
+# So many rows of a network stand for all, or more where the work is small.
+MAX_ROWS = 4096
+WORK = 2**34
+
+# Newton steps to a minimum without hidden layers. They end with one that changes no
+# logit by more than that: the next one would change them by its square.
+NEWTON_STEPS, NEWTON_TOLERANCE = 10, 1e-5
+
+# Two rows are the same for the covariance if their logits and derivatives are.
+SAME_ROWS = 1e-9
+
+SEPARATION = (
+    "Add a penalty (alpha > 0), or leave out what separates the classes: without one "
+    "the coefficients have no minimum, since some of the rows are told apart without "
+    "error. Their standard errors mean nothing."
+)
+
+# How a fit ends that is at a minimum, to its tolerance.
+AT_MINIMUM = ("gradient tolerance", "loss tolerance", "line search")
+
+
+def curvature_roots(likelihood: Likelihood, logits: np.ndarray) -> np.ndarray:
+    """V of each row, (n, r, m_L), with V^T V the second derivative by the logits."""
+    p = likelihood.proba(logits)
+    if likelihood.n_outputs == 1:
+        return np.sqrt(p[:, :1] * p[:, 1:])[:, np.newaxis]
+    # diag(p) - p p^T, in which the square roots of p have length 1.
+    root = np.sqrt(p)
+    return np.asarray(
+        root[:, :, np.newaxis] * np.eye(p.shape[1])
+        - root[:, :, np.newaxis] * p[:, np.newaxis]
+    )
+
+
+def against_the_rest(logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The log-odds of each class, (n, K), and its derivative by the logits, (n, K, K).
+
+    For two classes those of the second, (n, 1) and (n, 1, 1): the logit itself.
+    """
+    n_outputs = logits.shape[1]
+    if n_outputs == 1:
+        return logits, np.ones((len(logits), 1, 1))
+    diagonal = np.eye(n_outputs, dtype=bool)
+    others = np.where(diagonal, -np.inf, logits[:, np.newaxis])
+    return logits - logsumexp(others, axis=2), diagonal - softmax(others, axis=2)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fitted network and its rows.
+
+    Attributes
+    ----------
+    model : ExplainedModel
+        The classifier and the steps in front of it.
+    table : table of shape (n, n_columns)
+        The rows, as they were given, but for those of weight zero.
+    X : {ndarray, CSR} of shape (n, p)
+        Their features.
+    codes : ndarray of shape (n,) or None
+        Their labels, 0..K-1.
+    frequency : ndarray of shape (n,)
+        Their sample weights.
+    class_weight : ndarray of shape (n,)
+        The weights of their classes.
+    groups : ndarray of shape (n,) or None
+        Their groups, 0..G-1.
+    network : Network
+    likelihood : Likelihood
+    alpha : float
+    """
+
+    model: ExplainedModel
+    table: Table
+    X: Matrix
+    codes: np.ndarray | None
+    frequency: np.ndarray
+    class_weight: np.ndarray
+    groups: np.ndarray | None
+    network: Network
+    likelihood: Likelihood
+    alpha: float
+
+    @property
+    def classifier(self) -> BaseReLULogistic:
+        """The last step."""
+        return self.model.classifier
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether there are no hidden layers."""
+        return len(self.network.shapes) == 1
+
+    @property
+    def weight(self) -> np.ndarray:
+        """The weights of the fit, s."""
+        return self.frequency * self.class_weight
+
+    @property
+    def classifier_and_steps(self) -> BaseEstimator:
+        """The classifier behind its steps, with no search or wrapper around."""
+        last = ("classifier", self.classifier)
+        return Pipeline([*self.model.steps, last]) if self.model.steps else last[1]
+
+    def features(self, X: Table) -> Matrix:
+        """The features of rows of the user's, checked."""
+        return features(self.model, X)
+
+    @cached_property
+    def prior(self) -> Prior:
+        """How far parameters may be from where they are."""
+        variances = self.network.bias_variances(self.X, self.weight)
+        return Prior(self.alpha, variances)
+
+    @cached_property
+    def nll(self) -> float:
+        """The negative log-likelihood of the rows, in nats."""
+        total = 0.0
+        for rows in self.network.batches(self.X.shape[0]):
+            logits = self.network.logits(self.X[rows])
+            nll, _ = self.likelihood.nll_and_residual(logits, self._codes(rows))
+            total += float(self.weight[rows] @ nll)
+        return total
+
+    def _codes(self, rows: slice | np.ndarray) -> np.ndarray:
+        if self.codes is None:
+            raise ValueError("Pass y, the labels of the rows of X, to inference().")
+        return self.codes[rows]
+
+    def curvature(self, X: Matrix, weight: np.ndarray) -> Gradients:
+        """Rows whose derivatives are the factors of G."""
+
+        def v(logits: np.ndarray) -> np.ndarray:
+            roots = curvature_roots(self.likelihood, logits)
+            return roots * np.sqrt(weight)[:, np.newaxis, np.newaxis]
+
+        return self.network.gradients(X, v)
+
+    def _curvature_in_blocks(
+        self, X: Matrix, weight: np.ndarray
+    ) -> Iterator[Gradients]:
+        for rows in self.network.batches(X.shape[0], self.likelihood.n_outputs):
+            yield self.curvature(X[rows], weight[rows])
+
+    def _loss_gradients(
+        self, rows: slice | np.ndarray, weight: np.ndarray
+    ) -> Gradients:
+        """The gradient of the loss of each of some rows, times its weight."""
+
+        def residual(logits: np.ndarray) -> np.ndarray:
+            _, found = self.likelihood.nll_and_residual(logits, self._codes(rows))
+            return np.asarray(found * weight[:, np.newaxis])
+
+        return self.network.gradients(self.X[rows], residual)
+
+    def _scores_in_blocks(self) -> Iterator[tuple[Gradients, np.ndarray | None]]:
+        """The gradients of the loss, in the order of the groups.
+
+        A row of weight k is k rows: apart, if there are no groups, or in one group.
+        """
+        if self.groups is None:
+            weight = self.class_weight * np.sqrt(self.frequency)
+            for rows in self.network.batches(self.X.shape[0]):
+                yield self._loss_gradients(rows, weight[rows]), None
+            return
+        order = np.argsort(self.groups, kind="stable")
+        for batch in self.network.batches(len(order)):
+            rows = order[batch]
+            yield self._loss_gradients(rows, self.weight[rows]), self.groups[rows]
+
+    def _n_representatives(self) -> int:
+        """How many rows stand for all at most."""
+        P, r = self.network.n_parameters, self.likelihood.n_outputs
+        if P > MAX_PARAMETERS:
+            return MAX_ROWS // r
+        if self.is_linear:
+            return self.X.shape[0]
+        return max(MAX_ROWS, WORK // (P**2 * r))
+
+    @cached_property
+    def representatives(self) -> tuple[np.ndarray, np.ndarray]:
+        """Rows that stand for all, and their weights.
+
+        Where there are too many, they are sorted by their logits, and taken at equal
+        distances of the sum of the weights, so that neither the order nor the units of
+        the data matter, nor whether a row is repeated or weighs more.
+        """
+        n, m = self.X.shape[0], self._n_representatives()
+        if n <= m:
+            return np.arange(n), self.weight
+        keys = np.empty((2, n))
+        for rows in self.network.batches(n):
+            X = self.X[rows]
+            first_output = np.zeros((X.shape[0], self.likelihood.n_outputs))
+            first_output[:, 0] = 1
+            gradients = self.network.gradients(X, first_output)
+            keys[0, rows] = self.network.logits(X)[:, 0]
+            keys[1, rows] = gradients.variances(self.prior)
+        order = np.lexsort(keys[::-1])
+        steps = np.abs(np.diff(keys[:, order], axis=1))
+        scale = np.abs(keys).max(axis=1, keepdims=True)
+        first = np.flatnonzero(np.r_[True, (steps > SAME_ROWS * scale).any(axis=0)])
+        weight = np.add.reduceat(self.weight[order], first)
+        rows = order[first]
+        if len(rows) > m:
+            total = np.cumsum(weight)
+            places = np.searchsorted(total, (np.arange(m) + 0.5) / m * total[-1])
+            chosen, counts = np.unique(places, return_counts=True)
+            rows, weight = rows[chosen], counts * (total[-1] / m)
+        return rows, weight
+
+    def covariance(self, kind: Kind) -> Covariance:
+        """The covariance of the parameters."""
+        scores = self._scores() if kind == "robust" else None
+        rows, weight = self.representatives
+        X = self.X if len(rows) == self.X.shape[0] else self.X[rows]
+        P = self.network.n_parameters
+        n_derivatives = len(rows) * self.likelihood.n_outputs
+        if P <= MAX_PARAMETERS and (self.is_linear or n_derivatives >= P):
+            blocks = self._curvature_in_blocks(X, weight)
+            precision = self.prior.precision(self.network.shapes)
+            return ByParameters(blocks, precision, kind, scores)
+        return ByRows(self.curvature(X, weight), self.prior, kind, scores)
+
+    def _scores(self) -> Scores:
+        """The gradients of the loss, and the numbers of rows and groups.
+
+        Whole numbers as sample weights count rows. Others say nothing of their number.
+        """
+        whole = bool((self.frequency == np.floor(self.frequency)).all())
+        n_samples = self.frequency.sum() if whole else len(self.frequency)
+        n_groups = None if self.groups is None else int(self.groups.max()) + 1
+        return Scores(self._scores_in_blocks, float(n_samples), n_groups)
+
+    def at_minimum(self) -> "Fitted":
+        """The model without hidden layers exactly at its minimum, by Newton steps.
+
+        Where these find none, since classes are separated, it stays where it is.
+        """
+        shapes = self.network.shapes
+        precision = self.prior.precision(shapes)
+        found = self
+        for _ in range(NEWTON_STEPS):
+            blocks = found._curvature_in_blocks(self.X, self.weight)
+            H = ByParameters(blocks, precision, "posterior")
+            gradient = precision * found.network.parameters()
+            for rows in found.network.batches(self.X.shape[0]):
+                gradient += found._loss_gradients(rows, self.weight[rows]).total()
+            step = -H.solve(Vectors(gradient[np.newaxis], shapes))[0]
+            network = found.network.moved(step)
+            change = np.abs(network.logits(self.X) - found.network.logits(self.X))
+            if not np.isfinite(change).all():
+                break
+            found = replace(found, network=network)
+            if change.max() <= NEWTON_TOLERANCE:
+                return found
+        warnings.warn(SEPARATION, stacklevel=4)
+        return self
+
+
+def features(model: ExplainedModel, X: Table) -> Matrix:
+    """The features of rows of the user's, checked: float64, dense or CSR."""
+    Z = model.transform(X)
+    checked: Matrix = validate_data(
+        model.classifier, Z, reset=False, accept_sparse="csr", dtype=np.float64
+    )
+    return checked
+
+
+def read(
+    model: BaseEstimator,
+    X: Table,
+    y: Any,
+    sample_weight: Any,
+    groups: Any,
+    kind: Kind,
+) -> Fitted:
+    """The arguments of a user, checked."""
+    if kind not in ("posterior", "sampling", "robust"):
+        raise ValueError(
+            f"covariance must be 'posterior', 'sampling' or 'robust'. Got {kind!r}."
+        )
+    if kind == "robust" and y is None:
+        raise ValueError("Pass y: a robust covariance is made of the rows' errors.")
+    if groups is not None and kind != "robust":
+        raise ValueError(
+            "Pass covariance='robust' with groups: the other covariances take rows to "
+            f"be independent. Got covariance={kind!r}."
+        )
+    refuse_dask(X, "inference()")
+    split = split_model(model)
+    clf = split.classifier
+    check_penalty(clf)
+    table = as_table(X)
+    Z = features(split, table)
+    codes = None if y is None else class_codes(y, Z, clf.classes_)
+    frequency = check_sample_weight(sample_weight, Z)
+    numbers = None if groups is None else check_groups(groups, Z.shape[0])
+    keep = np.flatnonzero(frequency > 0)
+    if len(keep) < len(frequency):
+        table, Z, frequency = take_rows(table, keep), Z[keep], frequency[keep]
+        codes = None if codes is None else codes[keep]
+        numbers = None if numbers is None else numbers[keep]
+    if numbers is not None:
+        numbers = np.unique(numbers, return_inverse=True)[1]
+        if numbers.max() == 0:
+            raise ValueError("Pass groups of which there are at least two. Got one.")
+    class_weight = weights_of_rows(clf, codes, frequency)
+    weight = frequency * class_weight
+    mean = np.asarray(weight @ Z) / weight.sum()
+    relevance = getattr(clf, "relevance_", np.ones(Z.shape[1]))
+    layers = list(zip(clf.coefs_, clf.intercepts_, strict=True))
+    return Fitted(
+        split,
+        table,
+        Z,
+        codes,
+        frequency,
+        class_weight,
+        numbers,
+        Network(layers, mean, np.asarray(relevance, float), issparse(Z)),
+        likelihood_of(len(clf.classes_)),
+        float(clf.alpha_),
+    )
+
+
+def check_penalty(clf: BaseReLULogistic) -> None:
+    """Raise a ValueError without a penalty where it is needed; warn of no minimum."""
+    n_parameters = sum(W_T.size + len(b) for W_T, b in zip(clf.coefs_, clf.intercepts_))
+    if clf.alpha_ == 0 and len(clf.coefs_) > 1:
+        raise ValueError(
+            "Fit with alpha > 0: the parameters of hidden layers are not determined "
+            "without a penalty, so there is nothing to say of their errors. Got "
+            "alpha=0."
+        )
+    if clf.alpha_ == 0 and n_parameters > MAX_PARAMETERS:
+        raise ValueError(
+            f"Fit with alpha > 0: without a penalty at most {MAX_PARAMETERS} parameters "
+            f"are taken. The model has {n_parameters}."
+        )
+    if not is_at_minimum(clf):
+        warnings.warn(
+            "Fit to the minimum, without early stopping and with max_iter and max_fun "
+            "large enough: the errors are those of a minimum, and this fit ended by "
+            f"{clf.stop_reason_!r}.",
+            stacklevel=4,
+        )
+
+
+def is_at_minimum(clf: BaseReLULogistic) -> bool:
+    """Whether a fit ended at a minimum of its objective, to its tolerance."""
+    return clf.stop_reason_ in AT_MINIMUM and clf.validation_loss_curve_ is None
+
+
+def weights_of_rows(
+    clf: BaseReLULogistic, codes: np.ndarray | None, frequency: np.ndarray
+) -> np.ndarray:
+    """The weight of the class of each row."""
+    if clf.class_weight is None:
+        return np.ones(len(frequency))
+    if codes is None:
+        raise ValueError("Pass y: the model was fitted with class_weight.")
+    weights = weights_of_classes(clf.class_weight, clf.classes_, codes, frequency)
+    return np.asarray(weights[codes], dtype=float)

@@ -1,0 +1,481 @@
+"""`inference`: how sure a fitted model is of its predictions, and of what it found."""
+
+import dataclasses
+import html
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import expit
+from sklearn.base import BaseEstimator
+from sklearn.utils import gen_batches
+
+from .._explain.contributions import Contributions
+from .._explain.contributions import contributions as contributions_of
+from .._explain.frames import Table, as_table
+from .coefficients import coefficients
+from .covariance import Covariance, Kind
+from .effects import changes, effect
+from .estimates import DataFrame, Estimates, normal_quantile
+from .fitted import MAX_PARAMETERS, Fitted, against_the_rest, is_at_minimum, read
+from .linear import Gradients
+from .paths import contribution_errors
+
+# Rows whose variances are computed at a time.
+ROWS = 1024
+
+
+class Inference:
+    """How sure a fitted model is.
+
+    Made by :func:`inference`.
+
+    Attributes
+    ----------
+    covariance : {"posterior", "sampling", "robust"}
+        What the errors are of.
+
+    alpha : float
+        The penalty of the fit.
+
+    n_samples : int
+        The number of rows with a positive weight.
+
+    n_groups : int or None
+        The number of groups, if there are some.
+
+    classes : ndarray of shape (n_classes,)
+        The class labels.
+    """
+
+    def __init__(self, fitted: Fitted, covariance: Kind) -> None:
+        self._fitted = fitted
+        self.covariance = covariance
+        self.alpha = fitted.alpha
+        self.n_samples = fitted.X.shape[0]
+        groups = fitted.groups
+        self.n_groups = None if groups is None else int(groups.max()) + 1
+        self.classes = fitted.classifier.classes_
+        self._covariance: Covariance = fitted.covariance(covariance)
+
+    @property
+    def degrees_of_freedom(self) -> float:
+        """How many parameters the data determine: the trace of H^-1 G.
+
+        Without a penalty it is the number of parameters that can be estimated.
+        """
+        return self._covariance.degrees_of_freedom
+
+    @property
+    def log_likelihood(self) -> float:
+        """The weighted log-likelihood of the rows, in nats, without the penalty.
+
+        Raises
+        ------
+        AttributeError
+            If :func:`inference` was called without `y`.
+        """
+        if self._fitted.codes is None:
+            raise AttributeError(
+                "Pass y to inference() for the likelihood of the rows."
+            )
+        return -self._fitted.nll
+
+    @property
+    def aic(self) -> float:
+        """Akaike's criterion: ``2 * degrees_of_freedom - 2 * log_likelihood``.
+
+        Raises
+        ------
+        AttributeError
+            If :func:`inference` was called without `y`.
+        """
+        return 2 * self.degrees_of_freedom - 2 * self.log_likelihood
+
+    def std(self, X: Table) -> np.ndarray:
+        """Standard errors of the log-odds of rows.
+
+        Parameters
+        ----------
+        X : table of shape (n_samples, n_columns)
+            Rows, as the model takes them.
+
+        Returns
+        -------
+        std : ndarray of shape (n_samples,) or (n_samples, n_classes)
+            In nats: of the log-odds of ``classes_[1]``, or for more than two classes
+            of each class against all others. inf where the data do not determine it.
+
+        Raises
+        ------
+        ValueError
+            If X is not what the model takes.
+        """
+        return self._log_odds(X)[1]
+
+    def interval(self, X: Table, level: float = 0.9) -> np.ndarray:
+        """Intervals of the probabilities of rows.
+
+        Those of the log-odds are symmetric; their ends are turned into probabilities.
+
+        Parameters
+        ----------
+        X : table of shape (n_samples, n_columns)
+            Rows, as the model takes them.
+
+        level : float, default=0.9
+            The probability that the interval holds the true one, between 0 and 1.
+
+        Returns
+        -------
+        interval : ndarray of shape (n_samples, 2) or (n_samples, n_classes, 2)
+            Lower and upper ends of the probability of ``classes_[1]``, or for more than
+            two classes of that of each.
+
+        Raises
+        ------
+        ValueError
+            If X is not what the model takes, or `level` is not between 0 and 1.
+        """
+        margin = normal_quantile(level)
+        centre, std = self._log_odds(X)
+        ends = np.stack([centre - margin * std, centre + margin * std], axis=-1)
+        return np.asarray(expit(ends))
+
+    def unfamiliarity(self, X: Table) -> np.ndarray:
+        """How much less sure the model is of rows than of any row of the fit.
+
+        Parameters
+        ----------
+        X : table of shape (n_samples, n_columns)
+            Rows, as the model takes them.
+
+        Returns
+        -------
+        unfamiliarity : ndarray of shape (n_samples,)
+            The standard error of the log-odds of each row, over the largest of the rows
+            of the fit. Above 1 the row is unlike all of those. With more than two
+            classes it is the largest standard error of them.
+
+        Raises
+        ------
+        ValueError
+            If X is not what the model takes.
+        """
+        std = self.std(X)
+        return np.asarray((std if std.ndim == 1 else std.max(axis=1)) / self._largest)
+
+    @cached_property
+    def _largest(self) -> float:
+        rows, _ = self._fitted.representatives
+        return float(self._of_features(self._fitted.X[rows])[1].max())
+
+    def _log_odds(self, X: Table) -> tuple[np.ndarray, np.ndarray]:
+        centre, std = self._of_features(self._fitted.features(as_table(X)))
+        if self._fitted.likelihood.n_outputs == 1:
+            return centre[:, 0], std[:, 0]
+        return centre, std
+
+    def _of_features(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Log-odds of classes against the rest, and their errors, (n, m_L) each."""
+        network = self._fitted.network
+        centres, errors = [], []
+        for batch in network.batches(X.shape[0], self._fitted.likelihood.n_outputs):
+            for rows in gen_batches(batch.stop - batch.start, ROWS):
+                block = X[batch][rows]
+                centre, v = against_the_rest(network.logits(block))
+                queries: Gradients = network.gradients(block, v)
+                variance = self._covariance.variances(queries)
+                centres.append(centre)
+                errors.append(np.sqrt(variance).reshape(centre.shape))
+        return np.concatenate(centres), np.concatenate(errors)
+
+    def contributions(self, X: Table, reference: Any = None) -> Contributions:
+        """Contributions of columns to the log-odds of rows, with standard errors.
+
+        Parameters
+        ----------
+        X : table of shape (n_samples, n_columns)
+            Rows, as the model takes them.
+
+        reference : table or "absolute", default=None
+            As for :func:`contributions`.
+
+        Returns
+        -------
+        contributions : Contributions
+            Those of :func:`contributions`, and their standard errors as `std`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As :func:`contributions`.
+        """
+        found = contributions_of(self._fitted.classifier_and_steps, X, reference)
+        std = contribution_errors(self._fitted, self._covariance, X, reference)
+        return dataclasses.replace(found, std=std)
+
+    def effects(
+        self,
+        columns: list[Any] | None = None,
+        *,
+        categorical: list[Any] | tuple[Any, ...] = (),
+        step: float = 1.0,
+    ) -> Estimates:
+        """The average effect of each column on the probability, with its error.
+
+        A number goes half a step down and half a step up in all rows of the fit; the
+        effect is the mean difference of the probabilities. A category goes from its
+        most frequent value to each other; a column of two numbers, from the lower to
+        the higher.
+
+        Parameters
+        ----------
+        columns : list of str or int, default=None
+            The columns to change; all by default.
+
+        categorical : list of str or int, default=()
+            Columns of numbers that name categories.
+
+        step : float, default=1.0
+            The step of numbers, in standard deviations of the column. Over small steps
+            the effects of a network with hidden layers are less certain.
+
+        Returns
+        -------
+        effects : Estimates
+            Of the probability of ``classes_[1]``; for more than two classes, of each.
+
+        Raises
+        ------
+        ValueError
+            If there is no such column, `step` is not positive, or the model does not
+            take the changed rows.
+        """
+        if not (isinstance(step, int | float) and 0 < step < np.inf):
+            raise ValueError(f"step must be a positive, finite number. Got {step!r}.")
+        names, values, errors, steps = [], [], [], []
+        for change in changes(self._fitted, columns, list(categorical), step):
+            value, derivative = effect(self._fitted, change)
+            names.append(change.name)
+            values.append(value)
+            errors.append(np.sqrt(self._covariance.variances(derivative)))
+            steps.append(change.step)
+        n_classes = self._fitted.likelihood.n_outputs
+        labels = None if n_classes == 1 else self.classes.tolist() * len(names)
+        of = f" of {self.classes[1]}" if n_classes == 1 else ""
+        return Estimates(
+            [name for name in names for _ in range(n_classes)],
+            np.concatenate([*values, np.zeros(0)]),
+            np.concatenate([*errors, np.zeros(0)]),
+            f"Average effects on the probability{of}",
+            self.alpha == 0,
+            labels,
+            np.repeat(steps, n_classes),
+        )
+
+    def coefficients(self) -> Estimates:
+        """The coefficients of a model without hidden layers, with their errors.
+
+        Returns
+        -------
+        coefficients : Estimates
+            The intercept, and the change of the log-odds of ``classes_[1]``, in nats,
+            per unit of each column. For more than two classes, of the log-odds of each
+            class against the first. What steps make of a column in another way than by
+            shifting and scaling has coefficients under its own names. NaN where the
+            data do not determine one.
+
+        Raises
+        ------
+        AttributeError
+            With hidden layers.
+        """
+        if not self._fitted.is_linear:
+            raise AttributeError(
+                "Use effects(): a model with hidden layers has no coefficients that "
+                "hold everywhere."
+            )
+        names, values, vectors = coefficients(self._fitted)
+        std = np.sqrt(self._covariance.variances(vectors))
+        is_determined = std < np.inf
+        labels = None
+        if len(self.classes) > 2:
+            others = self.classes[1:].tolist()
+            labels = [label for label in others for _ in names]
+            names = names * len(others)
+        against = "" if labels is None else f" against {self.classes[0]}"
+        of = f" of {self.classes[1]}" if labels is None else ""
+        return Estimates(
+            names,
+            np.where(is_determined, values, np.nan),
+            np.where(is_determined, std, np.nan),
+            f"Coefficients of the log-odds{of}{against}",
+            self.alpha == 0,
+            labels,
+        )
+
+    @cached_property
+    def _estimates(self) -> Estimates:
+        return self.coefficients() if self._fitted.is_linear else self.effects()
+
+    def to_frame(self, level: float = 0.9) -> DataFrame:
+        """Coefficients, or with hidden layers effects, as a frame.
+
+        Parameters
+        ----------
+        level : float, default=0.9
+            The level of the intervals.
+
+        Returns
+        -------
+        frame : pandas.DataFrame
+            See :meth:`Estimates.to_frame`.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        return self._estimates.to_frame(level)
+
+    def _header(self) -> str:
+        groups = "" if self.n_groups is None else f" in {self.n_groups} groups"
+        penalty = f"penalised, alpha = {self.alpha:.4g}" if self.alpha else "no penalty"
+        parts = [
+            f"{self.n_samples} rows{groups}",
+            penalty,
+            f"{self.covariance} errors",
+            f"{self.degrees_of_freedom:.1f} degrees of freedom",
+        ]
+        if self._fitted.codes is not None:
+            parts.append(f"log-likelihood {self.log_likelihood:.2f}")
+            parts.append(f"AIC {self.aic:.2f}")
+        return ", ".join(parts)
+
+    def __repr__(self) -> str:
+        return f"{self._header()}\n{self._estimates!r}"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{html.escape(self._header())}</p>{self._estimates._repr_html_()}"
+
+
+def inference(
+    model: BaseEstimator,
+    X: Table,
+    y: ArrayLike | None = None,
+    *,
+    sample_weight: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
+    covariance: Kind = "posterior",
+) -> Inference:
+    """How sure a fitted model is: standard errors, intervals and effects.
+
+    Without hidden layers these are the usual ones of logistic regression, with or without
+    a penalty. With hidden layers they are those of the network as a linear function of
+    its parameters around the fit: a linearised Laplace approximation [1]_ over all
+    weights and biases. The penalty is the prior of the weights. A hidden bias may move
+    as far as the input of its unit varies over the rows.
+
+    Parameters
+    ----------
+    model : fitted estimator
+        A :class:`ReLULogisticClassifier` or :class:`ReLULogisticClassifierCV`, a
+        :class:`~sklearn.pipeline.Pipeline` that ends with one, or a fitted search,
+        threshold or calibration of either, of which the network within is taken.
+
+    X : table of shape (n_samples, n_columns)
+        The rows of the fit, as the model takes them.
+
+    y : array-like of shape (n_samples,), default=None
+        Their labels. Needed for "robust", for models fitted with `class_weight`, and
+        for `log_likelihood` and `aic`. Without hidden layers they also serve to take
+        the fit to its exact minimum, by a few Newton steps.
+
+    sample_weight : array-like of shape (n_samples,), default=None
+        The weights of the fit. A row of weight k counts as k rows. Weights that are
+        no numbers of rows need "robust" errors and groups, if only
+        ``groups=np.arange(n_samples)``.
+
+    groups : array-like of shape (n_samples,), default=None
+        Rows of a group, such as those of one patient, may depend on each other. Only
+        for "robust".
+
+    covariance : {"posterior", "sampling", "robust"}, default="posterior"
+        - "posterior": what is still open, given the rows and the penalty.
+        - "sampling": how the estimates vary over data sets like this one. It is less,
+          and the same without a penalty.
+        - "robust": the same from the errors of the rows or groups as they are, whether
+          the model is right or not (HC0, or clusters with the factor
+          G / (G - 1) (n - 1) / (n - k)).
+
+    Returns
+    -------
+    inference : Inference
+        `interval`, `std`, `unfamiliarity`, `contributions`, `effects`, `coefficients`,
+        `degrees_of_freedom`, `aic`; text, `to_frame` and an HTML representation.
+
+    Raises
+    ------
+    ValueError
+        If the model has hidden layers and no penalty, or an argument is not what it
+        should be.
+
+    TypeError
+        If the model does not end with such a classifier.
+
+    NotFittedError
+        Before `fit`.
+
+    Warns
+    -----
+    UserWarning
+        If the fit did not end at a minimum, as after early stopping, or if classes are
+        separated and there is no penalty.
+
+    See Also
+    --------
+    contributions : What each column adds, without errors.
+
+    Notes
+    -----
+    The errors are those of the estimates, given that a network with such a penalty can
+    represent the true probabilities. The bias that the penalty causes is not in them.
+
+    Where a network has more than 4096 rows, so many stand for all of them, if all would
+    take long. With more than two classes they may be fewer.
+
+    References
+    ----------
+    .. [1] A. Immer, M. Korzepa and M. Bauer, "Improving predictions of Bayesian neural
+       nets via local linearization", AISTATS 2021.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from sklearn_relulogit import ReLULogisticClassifier, inference
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> X = X[:, :3]
+    >>> model = make_pipeline(
+    ...     StandardScaler(), ReLULogisticClassifier((10,), random_state=0)
+    ... ).fit(X, y)
+    >>> found = inference(model, X, y)
+    >>> interval = found.interval(X[:2])
+    >>> interval.shape
+    (2, 2)
+    >>> bool((interval[:, 0] < interval[:, 1]).all())
+    True
+    """
+    fitted = read(model, X, y, sample_weight, groups, covariance)
+    clf = fitted.classifier
+    if (
+        fitted.is_linear
+        and y is not None
+        and is_at_minimum(clf)
+        and fitted.network.n_parameters <= MAX_PARAMETERS
+    ):
+        fitted = fitted.at_minimum()
+    return Inference(fitted, covariance)
