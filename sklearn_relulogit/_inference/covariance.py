@@ -243,7 +243,8 @@ class ByRows:
         biases = self._S @ left
         if self._kind == "posterior":
             penalised = queries.variances(self._prior) - (y**2).sum(axis=0)
-            return np.maximum(penalised, 0) + (left * biases).sum(axis=0)
+            of_biases = (left * biases).sum(axis=0)
+            return np.asarray(np.maximum(penalised, 0) + of_biases)
         y += self._E @ biases
         # The covariances of the query with the logits of the weighted rows.
         t = solve_triangular(self._L, y, lower=True, trans=1, check_finite=False)

@@ -178,7 +178,5 @@ def effect(fitted: Fitted, change: Change) -> tuple[np.ndarray, Vectors]:
 def slopes_of_probability(p: np.ndarray, k: int) -> np.ndarray:
     """The derivative of the probability of a class by the logits, (n, m_L)."""
     if p.shape[1] == 1:
-        return p * (1 - p)
-    slopes = -p * p[:, [k]]
-    slopes[:, k] += p[:, k]
-    return slopes
+        return np.asarray(p * (1 - p))
+    return np.asarray(p[:, [k]] * ((np.arange(p.shape[1]) == k) - p))

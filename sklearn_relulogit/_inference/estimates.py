@@ -84,7 +84,7 @@ class Estimates:
                 "towards zero. Fit with alpha=0 for z and p_value."
             )
         with np.errstate(divide="ignore", invalid="ignore"):
-            return self.estimate / self.std_error
+            return np.asarray(self.estimate / self.std_error)
 
     @property
     def p_value(self) -> np.ndarray:
@@ -154,29 +154,27 @@ class Estimates:
         return pd.DataFrame(table, index)
 
     def _texts(self, level: float) -> tuple[list[str], list[list[str]]]:
+        """The heads of the columns, and the rows, as texts."""
         table = self.table(level)
-        ends = f"{level:.4g}"
-        heads = [
-            {"std_error": "std error", "p_value": "p", "lower": f"[{ends}"}.get(
-                name, "interval]" if name == "upper" else name
-            )
-            for name in table
-        ]
-        forms = {"z": "{:.2f}", "p_value": "{:.3g}"}
-        names = self.names
+        tail = (1 - level) / 2
+        heads = {
+            "estimate": "estimate",
+            "std_error": "std error",
+            "z": "z",
+            "p_value": "p",
+            "lower": f"{tail:.4g}",
+            "upper": f"{1 - tail:.4g}",
+        }
+        formats = {"z": "{:.2f}", "p_value": "{:.3g}"}
+        columns = [self.names]
         if self.labels is not None:
-            names = [
-                f"{name}: {label}"
-                for name, label in zip(names, self.labels, strict=True)
-            ]
-        rows = [
-            [name, *(forms.get(head, "{:.4g}").format(value) for head, value in values)]
-            for name, *values in (
-                (names[i], *((head, column[i]) for head, column in table.items()))
-                for i in range(len(names))
-            )
-        ]
-        return ["", *heads], rows
+            pairs = zip(self.names, self.labels, strict=True)
+            columns = [[f"{name}: {label}" for name, label in pairs]]
+        for name, values in table.items():
+            form = formats.get(name, "{:.4g}")
+            columns.append([form.format(value) for value in values])
+        rows = [list(row) for row in zip(*columns, strict=True)]
+        return ["", *(heads[name] for name in table)], rows
 
     def __repr__(self) -> str:
         heads, rows = self._texts(0.9)

@@ -52,7 +52,7 @@ def curvature_roots(likelihood: Likelihood, logits: np.ndarray) -> np.ndarray:
     """V of each row, (n, r, m_L), with V^T V the second derivative by the logits."""
     p = likelihood.proba(logits)
     if likelihood.n_outputs == 1:
-        return np.sqrt(p[:, :1] * p[:, 1:])[:, np.newaxis]
+        return np.asarray(np.sqrt(p[:, :1] * p[:, 1:])[:, np.newaxis])
     # diag(p) - p p^T, in which the square roots of p have length 1.
     root = np.sqrt(p)
     return np.asarray(
@@ -123,7 +123,7 @@ class Fitted:
     @property
     def weight(self) -> np.ndarray:
         """The weights of the fit, s."""
-        return self.frequency * self.class_weight
+        return np.asarray(self.frequency * self.class_weight)
 
     @property
     def classifier_and_steps(self) -> BaseEstimator:
@@ -161,7 +161,7 @@ class Fitted:
 
         def v(logits: np.ndarray) -> np.ndarray:
             roots = curvature_roots(self.likelihood, logits)
-            return roots * np.sqrt(weight)[:, np.newaxis, np.newaxis]
+            return np.asarray(roots * np.sqrt(weight)[:, np.newaxis, np.newaxis])
 
         return self.network.gradients(X, v)
 
@@ -189,8 +189,8 @@ class Fitted:
         """
         if self.groups is None:
             weight = self.class_weight * np.sqrt(self.frequency)
-            for rows in self.network.batches(self.X.shape[0]):
-                yield self._loss_gradients(rows, weight[rows]), None
+            for batch in self.network.batches(self.X.shape[0]):
+                yield self._loss_gradients(batch, weight[batch]), None
             return
         order = np.argsort(self.groups, kind="stable")
         for batch in self.network.batches(len(order)):
@@ -201,10 +201,10 @@ class Fitted:
         """How many rows stand for all at most."""
         P, r = self.network.n_parameters, self.likelihood.n_outputs
         if P > MAX_PARAMETERS:
-            return MAX_ROWS // r
+            return int(MAX_ROWS // r)
         if self.is_linear:
-            return self.X.shape[0]
-        return max(MAX_ROWS, WORK // (P**2 * r))
+            return int(self.X.shape[0])
+        return max(MAX_ROWS, int(WORK // (P**2 * r)))
 
     @cached_property
     def representatives(self) -> tuple[np.ndarray, np.ndarray]:
@@ -218,13 +218,13 @@ class Fitted:
         if n <= m:
             return np.arange(n), self.weight
         keys = np.empty((2, n))
-        for rows in self.network.batches(n):
-            X = self.X[rows]
+        for batch in self.network.batches(n):
+            X = self.X[batch]
             first_output = np.zeros((X.shape[0], self.likelihood.n_outputs))
             first_output[:, 0] = 1
             gradients = self.network.gradients(X, first_output)
-            keys[0, rows] = self.network.logits(X)[:, 0]
-            keys[1, rows] = gradients.variances(self.prior)
+            keys[0, batch] = self.network.logits(X)[:, 0]
+            keys[1, batch] = gradients.variances(self.prior)
         order = np.lexsort(keys[::-1])
         steps = np.abs(np.diff(keys[:, order], axis=1))
         scale = np.abs(keys).max(axis=1, keepdims=True)
@@ -355,7 +355,7 @@ def read(
 
 def check_penalty(clf: BaseReLULogistic) -> None:
     """Raise a ValueError without a penalty where it is needed; warn of no minimum."""
-    n_parameters = sum(W_T.size + len(b) for W_T, b in zip(clf.coefs_, clf.intercepts_))
+    n_parameters = sum(array.size for array in clf.coefs_ + clf.intercepts_)
     if clf.alpha_ == 0 and len(clf.coefs_) > 1:
         raise ValueError(
             "Fit with alpha > 0: the parameters of hidden layers are not determined "
@@ -364,8 +364,8 @@ def check_penalty(clf: BaseReLULogistic) -> None:
         )
     if clf.alpha_ == 0 and n_parameters > MAX_PARAMETERS:
         raise ValueError(
-            f"Fit with alpha > 0: without a penalty at most {MAX_PARAMETERS} parameters "
-            f"are taken. The model has {n_parameters}."
+            f"Fit with alpha > 0: without a penalty at most {MAX_PARAMETERS} "
+            f"parameters are taken. The model has {n_parameters}."
         )
     if not is_at_minimum(clf):
         warnings.warn(

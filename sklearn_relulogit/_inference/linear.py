@@ -7,9 +7,11 @@ For a row x and a vector v of the length of f(x), the derivative of v . f(x) by 
 
 as in the backward pass of ``docs/derivation.md``, but with Z_0 = x less the mean of the
 data: the biases of the first layer are then those at the mean. A derivative is kept as
-these factors. The inner product of two derivatives j and j', weighted by variances, is
+these factors. With variances 1 / alpha of weights and var_l of biases, the covariance
+of j . theta and j' . theta is
 
-    sum_l (Z_(l-1) . Z'_(l-1)) (Delta_l . Delta'_l) / alpha + Delta_l diag(var_l) Delta'_l
+    sum_l (Z_(l-1) . Z'_(l-1)) (Delta_l . Delta'_l) / alpha
+        + Delta_l diag(var_l) Delta'_l,
 
 so no matrix with as many columns as there are parameters is made.
 """
@@ -40,7 +42,7 @@ class Centred:
     def __matmul__(self, B: np.ndarray) -> np.ndarray:
         return np.asarray(self.X @ B - self.mean @ B)
 
-    def __getitem__(self, rows: np.ndarray) -> "Centred":
+    def __getitem__(self, rows: np.ndarray | slice) -> "Centred":
         return Centred(self.X[rows], self.mean)
 
     def toarray(self) -> np.ndarray:
@@ -50,7 +52,8 @@ class Centred:
     def squares(self) -> np.ndarray:
         """The sum of squares of each row."""
         squares = np.asarray(self.X.multiply(self.X).sum(axis=1)).ravel()
-        return squares - 2 * (self.X @ self.mean) + self.mean @ self.mean
+        of_mean = self.mean @ self.mean
+        return np.asarray(squares - 2 * (self.X @ self.mean) + of_mean)
 
     def products(self, other: "Centred") -> np.ndarray:
         """The product of each row with each row of another."""

@@ -372,11 +372,11 @@ def inference(
 ) -> Inference:
     """How sure a fitted model is: standard errors, intervals and effects.
 
-    Without hidden layers these are the usual ones of logistic regression, with or without
-    a penalty. With hidden layers they are those of the network as a linear function of
-    its parameters around the fit: a linearised Laplace approximation [1]_ over all
-    weights and biases. The penalty is the prior of the weights. A hidden bias may move
-    as far as the input of its unit varies over the rows.
+    Without hidden layers these are the usual ones of logistic regression, with or
+    without a penalty. With hidden layers they are those of the network as a linear
+    function of its parameters around the fit: a linearised Laplace approximation [1]_
+    over all weights and biases. The penalty is the prior of the weights. A hidden bias
+    may move as far as the input of its unit varies over the rows.
 
     Parameters
     ----------
