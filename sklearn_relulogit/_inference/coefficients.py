@@ -9,7 +9,7 @@ import numpy as np
 from scipy.sparse import issparse
 
 from .._explain.explained import check_scaled_names
-from .._explain.frames import column, numbers
+from .._explain.frames import column, numbers, take_rows
 from .fitted import Fitted
 from .linear import Vectors
 
@@ -26,7 +26,9 @@ def affine_units(fitted: Fitted) -> tuple[np.ndarray, np.ndarray, list[str]]:
         return slope, shift, columns
     names = [str(name) for name in check_scaled_names(None, fitted.model)]
     try:
-        made_of = fitted.model.encode(fitted.table[:2]).column_of_feature
+        made_of = fitted.model.encode(
+            take_rows(fitted.table, slice(0, 2))
+        ).column_of_feature
     except TypeError:  # A step mixes columns.
         return slope, shift, names
     if issparse(fitted.X) or issparse(fitted.table):

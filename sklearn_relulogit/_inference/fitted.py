@@ -38,6 +38,9 @@ NEWTON_STEPS, NEWTON_TOLERANCE = 10, 1e-5
 # Two rows are the same for the covariance if their logits and derivatives are.
 SAME_ROWS = 1e-9
 
+# The loss of the fit over the same rows is the same, but for the rounding of float32.
+SAME_LOSS = 1e-3
+
 SEPARATION = (
     "Add a penalty (alpha > 0), or leave out what separates the classes: without one "
     "the coefficients have no minimum, since some of the rows are told apart without "
@@ -140,6 +143,14 @@ class Fitted:
         """How far parameters may be from where they are."""
         variances = self.network.bias_variances(self.X, self.weight)
         return Prior(self.alpha, variances)
+
+    @property
+    def loss(self) -> float:
+        """What the fit has minimised, by the sum of the weights: its `loss_`."""
+        (W_T, _), *deeper = self.network.layers
+        scaled = [W_T / self.network.relevance[:, np.newaxis]]
+        squares = sum(float((W**2).sum()) for W in [*scaled, *(W for W, _ in deeper)])
+        return float((self.nll + self.alpha / 2 * squares) / self.weight.sum())
 
     @cached_property
     def nll(self) -> float:
@@ -283,7 +294,7 @@ class Fitted:
             found = replace(found, network=network)
             if change.max() <= NEWTON_TOLERANCE:
                 return found
-        warnings.warn(SEPARATION, stacklevel=4)
+        warnings.warn(SEPARATION, stacklevel=3)
         return self
 
 
@@ -354,7 +365,7 @@ def read(
 
 
 def check_penalty(clf: BaseReLULogistic) -> None:
-    """Raise a ValueError without a penalty where it is needed; warn of no minimum."""
+    """Raise a ValueError without a penalty where it is needed."""
     n_parameters = sum(array.size for array in clf.coefs_ + clf.intercepts_)
     if clf.alpha_ == 0 and len(clf.coefs_) > 1:
         raise ValueError(
@@ -367,18 +378,32 @@ def check_penalty(clf: BaseReLULogistic) -> None:
             f"Fit with alpha > 0: without a penalty at most {MAX_PARAMETERS} "
             f"parameters are taken. The model has {n_parameters}."
         )
-    if not is_at_minimum(clf):
+
+
+def is_at_minimum(fitted: Fitted) -> bool:
+    """Whether the fit ended at a minimum over these rows, to its tolerance; or warn."""
+    clf = fitted.classifier
+    if clf.stop_reason_ not in AT_MINIMUM or clf.validation_loss_curve_ is not None:
         warnings.warn(
             "Fit to the minimum, without early stopping and with max_iter and max_fun "
             "large enough: the errors are those of a minimum, and this fit ended by "
             f"{clf.stop_reason_!r}.",
-            stacklevel=4,
+            stacklevel=3,
         )
-
-
-def is_at_minimum(clf: BaseReLULogistic) -> bool:
-    """Whether a fit ended at a minimum of its objective, to its tolerance."""
-    return clf.stop_reason_ in AT_MINIMUM and clf.validation_loss_curve_ is None
+        return False
+    if fitted.codes is None:
+        return False
+    if abs(fitted.loss - clf.loss_) > SAME_LOSS * abs(clf.loss_):
+        warnings.warn(
+            "Pass the rows, labels and weights of the fit: over those given the loss "
+            f"is {fitted.loss:.6g}, and in the fit it was {clf.loss_:.6g}. Steps that "
+            "encode columns by labels, such as TargetEncoder, also make it differ, "
+            "since they encode the rows of a fit otherwise; then the errors are "
+            "approximate.",
+            stacklevel=3,
+        )
+        return False
+    return True
 
 
 def weights_of_rows(

@@ -431,8 +431,8 @@ def inference(
     Warns
     -----
     UserWarning
-        If the fit did not end at a minimum, as after early stopping, or if classes are
-        separated and there is no penalty.
+        If the fit did not end at a minimum, as after early stopping; if the rows are
+        not those of the fit; or if classes are separated and there is no penalty.
 
     See Also
     --------
@@ -470,12 +470,7 @@ def inference(
     True
     """
     fitted = read(model, X, y, sample_weight, groups, covariance)
-    clf = fitted.classifier
-    if (
-        fitted.is_linear
-        and y is not None
-        and is_at_minimum(clf)
-        and fitted.network.n_parameters <= MAX_PARAMETERS
-    ):
+    small = fitted.network.n_parameters <= MAX_PARAMETERS
+    if is_at_minimum(fitted) and fitted.is_linear and small:
         fitted = fitted.at_minimum()
     return Inference(fitted, covariance)
