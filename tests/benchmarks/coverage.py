@@ -6,9 +6,10 @@ python tests/benchmarks/coverage.py --repeats 3        quicker
 python tests/benchmarks/coverage.py --features 10 --deviation 1.5
 
 Five laws of independent normal features, by default five, give the log-odds of two
-classes, with a standard deviation of 1, or `--deviation`. For each law and number of rows there are `--repeats` data
-sets. To each a classifier is fitted with its default settings, and the 90 % interval of
-the probability of 500 new rows is compared with the true probability. Printed are
+classes, with a standard deviation of 1, or `--deviation`. For each law and number of
+rows there are `--repeats` data sets. To each a classifier is fitted with its default
+settings, and the 90 % interval of the probability of 500 new rows is compared with the
+true probability. Printed are
 
 - the share of rows whose interval holds the true probability,
 - the mean width of the intervals,
