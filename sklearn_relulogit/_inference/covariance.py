@@ -232,9 +232,7 @@ class ByRows:
         self._S = np.linalg.pinv(self._E.T @ self._E, hermitian=True, rcond=1e-12)
 
     def _forward(self, right: np.ndarray) -> np.ndarray:
-        return np.asarray(
-            solve_triangular(self._L, right, lower=True, check_finite=False)
-        )
+        return solve_triangular(self._L, right, lower=True, check_finite=False)
 
     def variances(self, queries: Queries) -> np.ndarray:
         """The variance of each query."""
@@ -244,12 +242,12 @@ class ByRows:
         if self._kind == "posterior":
             penalised = queries.variances(self._prior) - (y**2).sum(axis=0)
             of_biases = (left * biases).sum(axis=0)
-            return np.asarray(np.maximum(penalised, 0) + of_biases)
+            return np.maximum(penalised, 0) + of_biases
         y += self._E @ biases
         # The covariances of the query with the logits of the weighted rows.
         t = solve_triangular(self._L, y, lower=True, trans=1, check_finite=False)
         if self._kind == "sampling" or self._scores is None:
-            return np.asarray((t**2).sum(axis=0))
+            return (t**2).sum(axis=0)
         found = np.zeros(len(queries))
         for sums in group_sums(self._score_products(queries, biases, t, self._scores)):
             found += (sums**2).sum(axis=0)

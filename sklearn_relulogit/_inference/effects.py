@@ -160,7 +160,7 @@ def effect(fitted: Fitted, change: Change) -> tuple[np.ndarray, Vectors]:
     Of two classes that of the second alone, (1,).
     """
     network, likelihood = fitted.network, fitted.likelihood
-    n_classes = likelihood.n_outputs
+    n_classes = network.n_outputs
     mean = np.zeros(n_classes)
     gradient = np.zeros((n_classes, network.n_parameters))
     for table, sign in ((change.high, 1.0), (change.low, -1.0)):
@@ -178,5 +178,5 @@ def effect(fitted: Fitted, change: Change) -> tuple[np.ndarray, Vectors]:
 def slopes_of_probability(p: np.ndarray, k: int) -> np.ndarray:
     """The derivative of the probability of a class by the logits, (n, m_L)."""
     if p.shape[1] == 1:
-        return np.asarray(p * (1 - p))
-    return np.asarray(p[:, [k]] * ((np.arange(p.shape[1]) == k) - p))
+        return p * (1 - p)
+    return p[:, [k]] * ((np.arange(p.shape[1]) == k) - p)

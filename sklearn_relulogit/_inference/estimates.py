@@ -84,7 +84,7 @@ class Estimates:
                 "towards zero. Fit with alpha=0 for z and p_value."
             )
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.asarray(self.estimate / self.std_error)
+            return self.estimate / self.std_error
 
     @property
     def p_value(self) -> np.ndarray:
@@ -95,7 +95,7 @@ class Estimates:
         AttributeError
             As `z`.
         """
-        return np.asarray(2 * norm.sf(np.abs(self.z)))
+        return 2 * norm.sf(np.abs(self.z))
 
     def interval(self, level: float = 0.9) -> np.ndarray:
         """Intervals that hold the true value with a probability of `level`.

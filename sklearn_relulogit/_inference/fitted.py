@@ -18,6 +18,7 @@ from .._explain.explained import ExplainedModel, class_codes, split_model
 from .._explain.frames import Table, as_table, take_rows
 from .._model.arrays import Matrix
 from .._model.likelihood import Likelihood, likelihood_of
+from .._optimize.lbfgs import CONVERGED
 from .._rows.chunkwise import refuse_dask
 from .._rows.groups import check_groups
 from .._rows.weights import check_sample_weight, weights_of_classes
@@ -47,18 +48,15 @@ SEPARATION = (
     "error. Their standard errors mean nothing."
 )
 
-# How a fit ends that is at a minimum, to its tolerance.
-AT_MINIMUM = ("gradient tolerance", "loss tolerance", "line search")
-
 
 def curvature_roots(likelihood: Likelihood, logits: np.ndarray) -> np.ndarray:
     """V of each row, (n, r, m_L), with V^T V the second derivative by the logits."""
     p = likelihood.proba(logits)
-    if likelihood.n_outputs == 1:
-        return np.asarray(np.sqrt(p[:, :1] * p[:, 1:])[:, np.newaxis])
+    if logits.shape[1] == 1:
+        return np.sqrt(p[:, :1] * p[:, 1:])[:, np.newaxis]
     # diag(p) - p p^T, in which the square roots of p have length 1.
     root = np.sqrt(p)
-    return np.asarray(
+    return (
         root[:, :, np.newaxis] * np.eye(p.shape[1])
         - root[:, :, np.newaxis] * p[:, np.newaxis]
     )
@@ -98,7 +96,6 @@ class Fitted:
     groups : ndarray of shape (n,) or None
         Their groups, 0..G-1.
     network : Network
-    likelihood : Likelihood
     alpha : float
     """
 
@@ -110,13 +107,17 @@ class Fitted:
     class_weight: np.ndarray
     groups: np.ndarray | None
     network: Network
-    likelihood: Likelihood
     alpha: float
 
     @property
     def classifier(self) -> BaseReLULogistic:
         """The last step."""
         return self.model.classifier
+
+    @property
+    def likelihood(self) -> Likelihood:
+        """The likelihood of the labels."""
+        return likelihood_of(self.network.n_outputs)
 
     @property
     def is_linear(self) -> bool:
@@ -126,7 +127,7 @@ class Fitted:
     @property
     def weight(self) -> np.ndarray:
         """The weights of the fit, s."""
-        return np.asarray(self.frequency * self.class_weight)
+        return self.frequency * self.class_weight
 
     @property
     def classifier_and_steps(self) -> BaseEstimator:
@@ -172,14 +173,14 @@ class Fitted:
 
         def v(logits: np.ndarray) -> np.ndarray:
             roots = curvature_roots(self.likelihood, logits)
-            return np.asarray(roots * np.sqrt(weight)[:, np.newaxis, np.newaxis])
+            return roots * np.sqrt(weight)[:, np.newaxis, np.newaxis]
 
         return self.network.gradients(X, v)
 
     def _curvature_in_blocks(
         self, X: Matrix, weight: np.ndarray
     ) -> Iterator[Gradients]:
-        for rows in self.network.batches(X.shape[0], self.likelihood.n_outputs):
+        for rows in self.network.batches(X.shape[0], self.network.n_outputs):
             yield self.curvature(X[rows], weight[rows])
 
     def _loss_gradients(
@@ -189,7 +190,7 @@ class Fitted:
 
         def residual(logits: np.ndarray) -> np.ndarray:
             _, found = self.likelihood.nll_and_residual(logits, self._codes(rows))
-            return np.asarray(found * weight[:, np.newaxis])
+            return found * weight[:, np.newaxis]
 
         return self.network.gradients(self.X[rows], residual)
 
@@ -210,7 +211,7 @@ class Fitted:
 
     def _n_representatives(self) -> int:
         """How many rows stand for all at most."""
-        P, r = self.network.n_parameters, self.likelihood.n_outputs
+        P, r = self.network.n_parameters, self.network.n_outputs
         if P > MAX_PARAMETERS:
             return int(MAX_ROWS // r)
         if self.is_linear:
@@ -231,7 +232,7 @@ class Fitted:
         keys = np.empty((2, n))
         for batch in self.network.batches(n):
             X = self.X[batch]
-            first_output = np.zeros((X.shape[0], self.likelihood.n_outputs))
+            first_output = np.zeros((X.shape[0], self.network.n_outputs))
             first_output[:, 0] = 1
             gradients = self.network.gradients(X, first_output)
             keys[0, batch] = self.network.logits(X)[:, 0]
@@ -255,7 +256,7 @@ class Fitted:
         rows, weight = self.representatives
         X = self.X if len(rows) == self.X.shape[0] else self.X[rows]
         P = self.network.n_parameters
-        n_derivatives = len(rows) * self.likelihood.n_outputs
+        n_derivatives = len(rows) * self.network.n_outputs
         if P <= MAX_PARAMETERS and (self.is_linear or n_derivatives >= P):
             blocks = self._curvature_in_blocks(X, weight)
             precision = self.prior.precision(self.network.shapes)
@@ -359,7 +360,6 @@ def read(
         class_weight,
         numbers,
         Network(layers, mean, np.asarray(relevance, float), issparse(Z)),
-        likelihood_of(len(clf.classes_)),
         float(clf.alpha_),
     )
 
@@ -383,7 +383,7 @@ def check_penalty(clf: BaseReLULogistic) -> None:
 def is_at_minimum(fitted: Fitted) -> bool:
     """Whether the fit ended at a minimum over these rows, to its tolerance; or warn."""
     clf = fitted.classifier
-    if clf.stop_reason_ not in AT_MINIMUM or clf.validation_loss_curve_ is not None:
+    if clf.stop_reason_ not in CONVERGED or clf.validation_loss_curve_ is not None:
         warnings.warn(
             "Fit to the minimum, without early stopping and with max_iter and max_fun "
             "large enough: the errors are those of a minimum, and this fit ended by "

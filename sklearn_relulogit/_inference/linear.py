@@ -40,31 +40,31 @@ class Centred:
     mean: np.ndarray
 
     def __matmul__(self, B: np.ndarray) -> np.ndarray:
-        return np.asarray(self.X @ B - self.mean @ B)
+        return self.X @ B - self.mean @ B
 
     def __getitem__(self, rows: np.ndarray | slice) -> "Centred":
         return Centred(self.X[rows], self.mean)
 
     def toarray(self) -> np.ndarray:
         """The rows as a dense array."""
-        return np.asarray(self.X.toarray() - self.mean)
+        return self.X.toarray() - self.mean
 
     def squares(self) -> np.ndarray:
         """The sum of squares of each row."""
         squares = np.asarray(self.X.multiply(self.X).sum(axis=1)).ravel()
         of_mean = self.mean @ self.mean
-        return np.asarray(squares - 2 * (self.X @ self.mean) + of_mean)
+        return squares - 2 * (self.X @ self.mean) + of_mean
 
     def products(self, other: "Centred") -> np.ndarray:
         """The product of each row with each row of another."""
         mean = self.mean
         products = (self.X @ other.X.T).toarray()
         products -= np.add.outer(self.X @ mean, other.X @ mean) - mean @ mean
-        return np.asarray(products)
+        return products
 
     def transposed_times(self, B: np.ndarray) -> np.ndarray:
         """The product of the transpose with a matrix."""
-        return np.asarray(self.X.T @ B - np.outer(self.mean, B.sum(axis=0)))
+        return self.X.T @ B - np.outer(self.mean, B.sum(axis=0))
 
 
 Rows: TypeAlias = "np.ndarray | Centred"
@@ -74,7 +74,7 @@ def products(A: Rows, B: Rows) -> np.ndarray:
     """A B^T."""
     if isinstance(A, Centred) and isinstance(B, Centred):
         return A.products(B)
-    return np.asarray(A @ B.T)  # type: ignore[union-attr]
+    return A @ B.T  # type: ignore[union-attr]
 
 
 def squares(A: Rows) -> np.ndarray:
@@ -258,7 +258,7 @@ class Vectors:
 
     def variances(self, prior: Prior) -> np.ndarray:
         """The variances under the prior, (n,)."""
-        return np.asarray(self.coefficients**2 @ self._prior_variance(prior))
+        return self.coefficients**2 @ self._prior_variance(prior)
 
     def by_output_biases(self) -> np.ndarray:
         """The coefficients of the output biases, (n, m_L)."""
@@ -287,6 +287,7 @@ class Network:
         self.mean, self.relevance, self.sparse = mean, relevance, sparse
         self.shapes: Shapes = [W_T.shape for W_T, _ in self.layers]
         self.n_parameters = n_parameters(self.shapes)
+        self.n_outputs = self.shapes[-1][1]
 
     def parameters(self) -> np.ndarray:
         """Theta, with the biases of the first layer at the mean of the features."""
@@ -370,4 +371,4 @@ class Network:
             scaled = csr_array(X) * self.relevance
             return Centred(csr_array(scaled), self.mean * self.relevance)
         dense = X.toarray() if issparse(X) else X
-        return np.asarray((dense - self.mean) * self.relevance)
+        return (dense - self.mean) * self.relevance

@@ -28,7 +28,7 @@ def contribution_errors(
     encoding = fitted.model.encode(table)
     Z = fitted.features(table)
     r, made_of = _reference(fitted, reference), encoding.column_of_feature
-    n_outputs, network = fitted.likelihood.n_outputs, fitted.network
+    n_outputs, network = fitted.network.n_outputs, fitted.network
     found = np.zeros((Z.shape[0], n_outputs, encoding.n_columns))
     # Of the logits of several classes only differences are determined.
     v = np.eye(n_outputs) - (n_outputs > 1) / n_outputs
@@ -64,4 +64,4 @@ def _reference(fitted: Fitted, reference: Any) -> np.ndarray:
     if isinstance(reference, str):
         return np.zeros(len(fitted.network.mean))
     rows = fitted.features(as_one_or_more_rows(reference))
-    return np.asarray(dense(rows).mean(axis=0))
+    return dense(rows).mean(axis=0)

@@ -141,7 +141,7 @@ class Inference:
         margin = normal_quantile(level)
         centre, std = self._log_odds(X)
         ends = np.stack([centre - margin * std, centre + margin * std], axis=-1)
-        return np.asarray(expit(ends))
+        return expit(ends)
 
     def unfamiliarity(self, X: Table) -> np.ndarray:
         """How much less sure the model is of rows than of any row of the fit.
@@ -164,7 +164,7 @@ class Inference:
             If X is not what the model takes.
         """
         std = self.std(X)
-        return np.asarray((std if std.ndim == 1 else std.max(axis=1)) / self._largest)
+        return (std if std.ndim == 1 else std.max(axis=1)) / self._largest
 
     @cached_property
     def _largest(self) -> float:
@@ -173,7 +173,7 @@ class Inference:
 
     def _log_odds(self, X: Table) -> tuple[np.ndarray, np.ndarray]:
         centre, std = self._of_features(self._fitted.features(as_table(X)))
-        if self._fitted.likelihood.n_outputs == 1:
+        if self._fitted.network.n_outputs == 1:
             return centre[:, 0], std[:, 0]
         return centre, std
 
@@ -181,7 +181,7 @@ class Inference:
         """Log-odds of classes against the rest, and their errors, (n, m_L) each."""
         network = self._fitted.network
         centres, errors = [], []
-        for batch in network.batches(X.shape[0], self._fitted.likelihood.n_outputs):
+        for batch in network.batches(X.shape[0], self._fitted.network.n_outputs):
             for rows in gen_batches(batch.stop - batch.start, ROWS):
                 block = X[batch][rows]
                 centre, v = against_the_rest(network.logits(block))
@@ -262,7 +262,7 @@ class Inference:
             values.append(value)
             errors.append(np.sqrt(self._covariance.variances(derivative)))
             steps.append(change.step)
-        n_classes = self._fitted.likelihood.n_outputs
+        n_classes = self._fitted.network.n_outputs
         labels = None if n_classes == 1 else self.classes.tolist() * len(names)
         of = f" of {self.classes[1]}" if n_classes == 1 else ""
         return Estimates(
