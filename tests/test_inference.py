@@ -892,18 +892,18 @@ def test_with_hidden_layers_effects_are_shown():
 def test_intervals_hold_the_truth_about_as_often_as_they_say(monkeypatch, request):
     """And they would be too wide without the prior of the hidden biases."""
     monkeypatch.syspath_prepend(request.path.parent / "benchmarks")
-    import coverage
+    import intervals
 
     def study():
         found = []
         for seed in range(8):
             rng = np.random.RandomState(1000 + seed)
-            X, _, y = coverage.draw("linear", 1000, rng, 10, 1.5)
-            X_new, truth, _ = coverage.draw("linear", 500, rng, 10, 1.5)
+            X, _, y = intervals.draw("linear", 1000, rng, 10, 1.5)
+            X_new, truth, _ = intervals.draw("linear", 500, rng, 10, 1.5)
             clf = ReLULogisticClassifier(random_state=seed).fit(X, y)
             sure = inference(clf, X, y)
             centre, std = clf.decision_function(X_new), sure.std(X_new)
-            judged, _ = coverage.judged(centre, std, truth)
+            judged, _ = intervals.judged(centre, std, truth)
             found.append([judged, sure.degrees_of_freedom])
         return np.mean(found, axis=0)
 

@@ -1,9 +1,11 @@
-"""How often intervals of probabilities hold the true ones.
+"""How often intervals of probabilities hold the true ones, and what they cost.
 
-python tests/benchmarks/coverage.py                    half an hour of a processor
-python tests/benchmarks/coverage.py --rivals           other ways, on 300 rows
-python tests/benchmarks/coverage.py --repeats 3        quicker
-python tests/benchmarks/coverage.py --features 10 --deviation 1.5
+python tests/benchmarks/intervals.py                    ten minutes of a processor
+python tests/benchmarks/intervals.py --repeats 3        quicker
+python tests/benchmarks/intervals.py --features 10 --deviation 1.5
+python tests/benchmarks/intervals.py rivals             other ways, on 300 rows
+python tests/benchmarks/intervals.py subset             4096 of 10,000 rows for all
+python tests/benchmarks/intervals.py cost               seconds and memory
 
 Five laws of independent normal features, by default five, give the log-odds of two
 classes, with a standard deviation of 1, or `--deviation`. For each law and number of
@@ -22,9 +24,13 @@ The other ways are intervals of the same form, from other standard errors:
 - last layer: only the weights of the last layer are not known
 - starts: the standard deviation over 20 starts of the fit
 - bootstrap: the standard deviation over 10 fits to rows drawn with replacement
+
+`cost` prints the seconds of a fit, of `inference`, of 1000 intervals and of the average
+effects of four columns, and the largest memory of the process before and after them.
 """
 
 import argparse
+import resource
 import time
 import warnings
 
@@ -33,6 +39,7 @@ from scipy.special import expit, ndtri
 from sklearn.base import clone
 
 from sklearn_relulogit import ReLULogisticClassifier, inference
+from sklearn_relulogit._inference import fitted as of_fit
 from sklearn_relulogit._inference.covariance import ByRows
 from sklearn_relulogit._inference.fitted import against_the_rest, read
 from sklearn_relulogit._inference.linear import Gradients, Prior
@@ -170,19 +177,75 @@ def rivals(n, repeats, *of_law):
         print(f"{name:14s}{coverage:11.2f}{width:9.3f}", flush=True)
 
 
+def subset(n=10000):
+    """Standard errors where 4096 rows stand for all, over those of all rows."""
+    print("errors by 4096 rows over those by all: mean, 5 % and 95 % of rows")
+    for law in LAWS:
+        rng = np.random.RandomState(1000)
+        X, _, y = draw(law, n, rng, 20)
+        X_new, _, _ = draw(law, N_NEW, rng, 20)
+        clf = ReLULogisticClassifier(random_state=0).fit(X, y)
+        some = inference(clf, X, y).std(X_new)
+        work, of_fit.WORK = of_fit.WORK, 2**60
+        ratio = some / inference(clf, X, y).std(X_new)
+        of_fit.WORK = work
+        numbers = [ratio.mean(), *np.quantile(ratio, [0.05, 0.95])]
+        print(
+            f"{law:10s}" + "".join(f"{number:8.3f}" for number in numbers), flush=True
+        )
+
+
+def cost():
+    """Seconds and memory by size."""
+    print(
+        "rows x columns, layers      alpha     fit  inference  1000 intervals  4 effects"
+        "  MB before  after"
+    )
+    for n, p, hidden, alpha in [
+        (2000, 20, (100,), "auto"),
+        (10000, 20, (100,), "auto"),
+        (10000, 50, (256, 256), 30.0),
+    ]:
+        rng = np.random.RandomState(0)
+        X, _, y = draw("product", n, rng, p)
+        X_new, _, _ = draw("product", 1000, rng, p)
+        seconds, memory = [], []
+
+        def timed(function, seconds=seconds, memory=memory):
+            start = time.perf_counter()
+            result = function()
+            seconds.append(time.perf_counter() - start)
+            memory.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+            return result
+
+        clf = ReLULogisticClassifier(hidden, alpha=alpha, random_state=0)
+        timed(lambda: clf.fit(X, y))
+        sure = timed(lambda: inference(clf, X, y))
+        timed(lambda: sure.interval(X_new))
+        timed(lambda: sure.effects([0, 1, 2, 3]))
+        name = f"{n} x {p}, {hidden}"
+        print(
+            f"{name:26s}{clf.alpha_:7.2f}{seconds[0]:8.2f}{seconds[1]:11.2f}"
+            f"{seconds[2]:16.2f}{seconds[3]:11.2f}{memory[0]:11.0f}{memory[3]:7.0f}",
+            flush=True,
+        )
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    what = ["coverage", "rivals", "subset", "cost"]
+    parser.add_argument("what", nargs="?", default="coverage", choices=what)
     parser.add_argument("--rows", type=int, nargs="+", default=[300, 2000, 10000])
-    parser.add_argument("--repeats", type=int, default=30)
+    parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument("--features", type=int, default=5)
     parser.add_argument("--deviation", type=float, default=1.0)
-    parser.add_argument("--rivals", action="store_true")
     options = parser.parse_args()
     warnings.simplefilter("ignore")  # A few fits are constant.
     of_law = options.features, options.deviation
-    if options.rivals:
-        rivals(options.rows[0], options.repeats, *of_law)
-        return
+    if options.what == "rivals":
+        return rivals(options.rows[0], options.repeats, *of_law)
+    if options.what != "coverage":
+        return {"subset": subset, "cost": cost}[options.what]()
     for n in options.rows:
         study(n, options.repeats, *of_law)
 
