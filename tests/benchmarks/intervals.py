@@ -198,8 +198,8 @@ def subset(n=10000):
 def cost():
     """Seconds and memory by size."""
     print(
-        "rows x columns, layers      alpha     fit  inference  1000 intervals  4 effects"
-        "  MB before  after"
+        "rows x columns, layers      alpha     fit  inference  1000 intervals"
+        "  4 effects  MB before  after"
     )
     for n, p, hidden, alpha in [
         (2000, 20, (100,), "auto"),
