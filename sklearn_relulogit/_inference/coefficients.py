@@ -7,8 +7,8 @@ categories or ramps, keep their own coefficients, under their own names.
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn.pipeline import Pipeline
 
-from .._explain.explained import check_scaled_names
 from .._explain.frames import column, numbers, take_rows
 from .fitted import Fitted
 from .linear import Vectors
@@ -24,7 +24,7 @@ def affine_units(fitted: Fitted) -> tuple[np.ndarray, np.ndarray, list[str]]:
     columns = fitted.model.columns(fitted.table)
     if not fitted.model.steps:
         return slope, shift, columns
-    names = [str(name) for name in check_scaled_names(None, fitted.model)]
+    names = feature_names(fitted)
     try:
         made_of = fitted.model.encode(
             take_rows(fitted.table, slice(0, 2))
@@ -46,6 +46,17 @@ def affine_units(fitted: Fitted) -> tuple[np.ndarray, np.ndarray, list[str]]:
         if by and np.abs(z - line).max() <= AFFINE_TOLERANCE * np.ptp(z):
             slope[k], shift[k], names[k] = by, z[low] - by * x[low], columns[j]
     return slope, shift, names
+
+
+def feature_names(fitted: Fitted) -> list[str]:
+    """The names of the features that the classifier sees."""
+    names = getattr(fitted.classifier, "feature_names_in_", None)
+    if names is None:
+        try:
+            names = Pipeline(fitted.model.steps).get_feature_names_out()
+        except (AttributeError, ValueError):  # A step makes none.
+            names = [f"x{k}" for k in range(len(fitted.network.mean))]
+    return [str(name) for name in names]
 
 
 def coefficients(fitted: Fitted) -> tuple[list[str], np.ndarray, Vectors]:

@@ -17,6 +17,7 @@ from .._explain.frames import (
     Table,
     as_text,
     column,
+    column_index,
     is_missing,
     is_pandas,
     numbers,
@@ -60,9 +61,9 @@ def changes(
     """The changes of the columns of the rows."""
     X, weight = fitted.table, fitted.frequency
     names = fitted.model.columns(X)
-    wanted = range(len(names)) if columns is None else chosen(columns, names, "columns")
-    as_levels = chosen(categorical, names, "categorical")
-    for j in wanted:
+    wanted = names if columns is None else columns
+    as_levels = [column_index(name, names) for name in categorical]
+    for j in (column_index(name, names) for name in wanted):
         values = column(X, j, names[j])
         of_column = numbers(values)
         at = position(X, j, names[j])
@@ -72,22 +73,6 @@ def changes(
                 yield moved(X, at, names[j], of_column, weight * known, step)
                 continue
         yield from exchanged(X, at, names[j], values, weight)
-
-
-def chosen(columns: list[Any], names: list[str], parameter: str) -> list[int]:
-    """The indices of columns that are given by names or indices."""
-    found = []
-    for key in columns:
-        if str(key) in names:
-            found.append(names.index(str(key)))
-        elif isinstance(key, int | np.integer) and 0 <= key < len(names):
-            found.append(int(key))
-        else:
-            raise ValueError(
-                f"{parameter} must hold names of columns, or indices from 0 to "
-                f"{len(names) - 1}. Got {key!r}."
-            )
-    return found
 
 
 def moved(

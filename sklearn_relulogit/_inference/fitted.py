@@ -14,8 +14,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import validate_data
 
 from .._base import BaseReLULogistic
-from .._explain.explained import ExplainedModel, class_codes, split_model
 from .._explain.frames import Table, as_table, take_rows
+from .._explain.network import Network, class_codes
 from .._model.arrays import Matrix
 from .._model.likelihood import Likelihood, likelihood_of
 from .._optimize.lbfgs import CONVERGED
@@ -23,7 +23,7 @@ from .._rows.chunkwise import refuse_dask
 from .._rows.groups import check_groups
 from .._rows.weights import check_sample_weight, weights_of_classes
 from .covariance import ByParameters, ByRows, Covariance, Kind, Scores
-from .linear import Gradients, Network, Prior, Vectors
+from .linear import Gradients, LinearisedNetwork, Prior, Vectors
 
 # H is a matrix of the parameters up to so many of these.
 MAX_PARAMETERS = 5000
@@ -81,7 +81,7 @@ class Fitted:
 
     Attributes
     ----------
-    model : ExplainedModel
+    model : Network
         The classifier and the steps in front of it.
     table : table of shape (n, n_columns)
         The rows, as they were given, but for those of weight zero.
@@ -95,18 +95,18 @@ class Fitted:
         The weights of their classes.
     groups : ndarray of shape (n,) or None
         Their groups, 0..G-1.
-    network : Network
+    network : LinearisedNetwork
     alpha : float
     """
 
-    model: ExplainedModel
+    model: Network
     table: Table
     X: Matrix
     codes: np.ndarray | None
     frequency: np.ndarray
     class_weight: np.ndarray
     groups: np.ndarray | None
-    network: Network
+    network: LinearisedNetwork
     alpha: float
 
     @property
@@ -299,7 +299,7 @@ class Fitted:
         return self
 
 
-def features(model: ExplainedModel, X: Table) -> Matrix:
+def features(model: Network, X: Table) -> Matrix:
     """The features of rows of the user's, checked: float64, dense or CSR."""
     Z = model.transform(X)
     checked: Matrix = validate_data(
@@ -329,11 +329,11 @@ def read(
             f"be independent. Got covariance={kind!r}."
         )
     refuse_dask(X, "inference()")
-    split = split_model(model)
-    clf = split.classifier
+    explained = Network.of(model)
+    clf = explained.classifier
     check_penalty(clf)
     table = as_table(X)
-    Z = features(split, table)
+    Z = features(explained, table)
     codes = None if y is None else class_codes(y, Z, clf.classes_)
     frequency = check_sample_weight(sample_weight, Z)
     numbers = None if groups is None else check_groups(groups, Z.shape[0])
@@ -352,14 +352,14 @@ def read(
     relevance = getattr(clf, "relevance_", np.ones(Z.shape[1]))
     layers = list(zip(clf.coefs_, clf.intercepts_, strict=True))
     return Fitted(
-        split,
+        explained,
         table,
         Z,
         codes,
         frequency,
         class_weight,
         numbers,
-        Network(layers, mean, np.asarray(relevance, float), issparse(Z)),
+        LinearisedNetwork(layers, mean, np.asarray(relevance, float), issparse(Z)),
         float(clf.alpha_),
     )
 

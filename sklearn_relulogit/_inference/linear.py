@@ -265,7 +265,7 @@ class Vectors:
         return self.coefficients[:, -self.shapes[-1][1] :]
 
 
-class Network:
+class LinearisedNetwork:
     """A fitted network, and the derivatives of its logits by its parameters.
 
     Parameters
@@ -295,12 +295,12 @@ class Network:
         scaled = W_T / self.relevance[:, np.newaxis]
         return pack([(scaled, b + self.mean @ W_T), *deeper])
 
-    def moved(self, step: np.ndarray) -> "Network":
+    def moved(self, step: np.ndarray) -> "LinearisedNetwork":
         """The network with other parameters."""
         (W_T, b), *deeper = unpack(self.parameters() + step, self.shapes)
         W_T = W_T * self.relevance[:, np.newaxis]
         layers = [(W_T, b - self.mean @ W_T), *deeper]
-        return Network(layers, self.mean, self.relevance, self.sparse)
+        return LinearisedNetwork(layers, self.mean, self.relevance, self.sparse)
 
     def batches(self, n_rows: int, derivatives: int = 1) -> Iterator[slice]:
         """Blocks of rows that take a bounded memory, with the Jacobian if it is small.

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from .._explain.columns import CONSTANT
-from .._explain.explained import dense
 from .._explain.frames import Table, as_one_or_more_rows, as_table
+from .._explain.network import dense
 from .covariance import Covariance
 from .fitted import Fitted
 from .linear import Vectors
@@ -25,11 +25,11 @@ def contribution_errors(
 ) -> np.ndarray:
     """The standard error of each contribution, (n, n_columns) or (n, K, n_columns)."""
     table = as_table(X)
-    encoding = fitted.model.encode(table)
+    encoded = fitted.model.encode(table)
     Z = fitted.features(table)
-    r, made_of = _reference(fitted, reference), encoding.column_of_feature
+    r, made_of = _reference(fitted, reference), encoded.column_of_feature
     n_outputs, network = fitted.network.n_outputs, fitted.network
-    found = np.zeros((Z.shape[0], n_outputs, encoding.n_columns))
+    found = np.zeros((Z.shape[0], n_outputs, encoded.n_columns))
     # Of the logits of several classes only differences are determined.
     v = np.eye(n_outputs) - (n_outputs > 1) / n_outputs
     at_a_time = max(NUMBERS // (network.n_parameters * n_outputs), 1)
