@@ -4,6 +4,7 @@ import re
 import warnings
 from itertools import pairwise
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -22,6 +23,7 @@ from threadpoolctl import threadpool_limits
 
 from sklearn_relulogit import (
     Contributions,
+    ContributionsDisplay,
     ReLULogisticClassifier,
     ReLULogisticClassifierCV,
     contributions,
@@ -30,6 +32,8 @@ from sklearn_relulogit import (
 )
 from sklearn_relulogit._inference import fitted as of_fit
 from sklearn_relulogit._inference.linear import LinearisedNetwork
+
+plt.switch_backend("Agg")
 
 # Of parity, at the default tolerance of the fit.
 PARITY = 1e-6
@@ -731,6 +735,23 @@ def test_errors_of_contributions_of_a_network():
     V, _ = covariance_matrix(fitted)
     assert result.std[0, 1] == pytest.approx(np.sqrt(difference @ V @ difference))
     assert abs(a - b) <= result.std[0, 1] <= a + b
+
+
+@pytest.mark.parametrize(("n_classes", "label"), [(2, None), (3, 2)])
+def test_whiskers_of_contributions_are_their_intervals(n_classes, label):
+    clf, X, y = network((5,), n_classes)
+    found = inference(clf, X, y).contributions(X[:2])
+    display = ContributionsDisplay(found, 1, label).plot(max_columns=2)
+    values, std = (
+        a if label is None else a[:, label] for a in (found.values, found.std)
+    )
+    _, _, (lines,) = display.whiskers_
+    for segment, j in zip(lines.get_segments(), display.order_, strict=True):
+        expected = values[1, j] + np.array([-1.645, 1.645]) * std[1, j]
+        assert_allclose(segment[:, 0], expected)
+    without = ContributionsDisplay(contributions(clf, X[:1]), 0, label).plot()
+    assert without.whiskers_ is None
+    plt.close("all")
 
 
 def covariance_matrix(fitted):

@@ -60,6 +60,9 @@ BOX_STYLE: dict[str, Any] = {
 }
 RAISES, LOWERS = "tab:red", "tab:blue"
 
+# Standard errors on either side of a 90 % interval.
+WHISKER = 1.645
+
 # Values and rows by which the mean prediction is drawn.
 GRID, AVERAGED_ROWS = 40, 400
 
@@ -478,6 +481,10 @@ class ContributionsDisplay:
     bars_ : matplotlib BarContainer
         The bars.
 
+    whiskers_ : matplotlib ErrorbarContainer or None
+        90 % intervals, if the contributions are those of
+        :meth:`Inference.contributions`.
+
     order_ : ndarray of shape (n_shown,)
         Indices of the columns shown, from top to bottom.
 
@@ -594,6 +601,19 @@ class ContributionsDisplay:
         self.figure_, self.ax_ = bar_figure(type(self), ax, labels)
         style: dict[str, Any] = {"color": signed_colours(shown), "height": 0.62}
         self.bars_ = self.ax_.barh(np.arange(len(shown)), shown, **(style | kwargs))
+        self.whiskers_ = None
+        if found.std is not None:
+            k, _ = output_of_class(found.classes, self.class_label)
+            std = found.std[self.row] if found.std.ndim == 2 else found.std[self.row, k]
+            self.whiskers_ = self.ax_.errorbar(
+                values[self.order_],
+                np.arange(len(self.order_)),
+                xerr=WHISKER * std[self.order_],
+                fmt="none",
+                ecolor="black",
+                elinewidth=1,
+                capsize=2,
+            )
         finish_bars(self.ax_, labels, [f"{value:+z.2f}" for value in shown])
         total = float(baseline + values.sum())
         title = f"{name}: {total:+z.2f}"
