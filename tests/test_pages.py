@@ -25,7 +25,6 @@ NEEDED = {
     "conformal": ["mapie"],
     "microcontroller": ["emlearn"],
     "optimise": ["omlt", "highspy"],
-    "uncertainty": ["laplace"],
 }
 SYBIL = Sybil([PythonCodeBlockParser(doctest_optionflags=ELLIPSIS), SkipParser()])
 
