@@ -17,7 +17,7 @@ from .fitted import Fitted
 from .linear import Vectors
 
 # Steps of the line, and numbers in the derivatives that are held at a time.
-STEPS, NUMBERS = 16, 2**23
+STEPS, NUMBERS = 8, 2**23
 
 
 def contribution_errors(

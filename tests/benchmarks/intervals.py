@@ -4,6 +4,7 @@ python tests/benchmarks/intervals.py                    ten minutes of a process
 python tests/benchmarks/intervals.py --repeats 3        quicker
 python tests/benchmarks/intervals.py --features 10 --deviation 1.5
 python tests/benchmarks/intervals.py rivals             other ways, on 300 rows
+python tests/benchmarks/intervals.py columns            effects and contributions
 python tests/benchmarks/intervals.py subset             4096 of 10,000 rows for all
 python tests/benchmarks/intervals.py cost               seconds and memory
 
@@ -24,6 +25,11 @@ The other ways are intervals of the same form, from other standard errors:
 - last layer: only the weights of the last layer are not known
 - starts: the standard deviation over 20 starts of the fit
 - bootstrap: the standard deviation over 10 fits to rows drawn with replacement
+
+`columns` prints the coverage of average effects, with steps of a deviation and of a
+hundredth of it, their standard errors over the sizes of the misses (1.25 if both are
+right), and the coverage of contributions. In a law that is a sum of functions of single
+columns a true contribution is the difference of such a function.
 
 `cost` prints the seconds of a fit, of `inference`, of 1000 intervals and of the average
 effects of four columns, and the largest memory of the process before and after them.
@@ -57,9 +63,8 @@ LAWS = {
 
 def draw(law, n, rng, n_features=5, deviation=1.0):
     """Features, log-odds and labels of rows."""
-    some = LAWS[law](np.random.RandomState(0).standard_normal((20000, n_features)))
     X = rng.standard_normal((n, n_features))
-    f = (LAWS[law](X) - some.mean()) * (deviation / some.std())
+    f = deviation * log_odds(law, X)
     return X, f, (rng.uniform(size=n) < expit(f)).astype(int)
 
 
@@ -177,6 +182,62 @@ def rivals(n, repeats, *of_law):
         print(f"{name:14s}{coverage:11.2f}{width:9.3f}", flush=True)
 
 
+def columns(repeats, n=1000):
+    """Coverage of effects and contributions, and errors over the sizes of misses."""
+    margin = ndtri((1 + LEVEL) / 2)
+    print(f"{n} rows    effects   std/miss  small step   std/miss  contributions")
+    for law in ["linear", "smooth", "kinks"]:
+        found = []
+        for seed in range(repeats):
+            rng = np.random.RandomState(1000 + seed)
+            X, _, y = draw(law, n, rng)
+            rows, _, _ = draw(law, 10, rng)
+            clf = ReLULogisticClassifier(random_state=seed).fit(X, y)
+            sure, line = inference(clf, X, y), []
+            for step in (1.0, 0.01):
+                effects = sure.effects(step=step)
+                miss = np.abs(effects.estimate - true_effects(law, X, step))
+                covered = (miss <= margin * effects.std_error).mean()
+                line += [covered, effects.std_error.mean() / miss.mean()]
+            ends = clf.feature_mean_, rows
+            miss = np.abs(path(clf.decision_function, *ends) - parts(law, *ends))
+            std = sure.contributions(rows).std
+            found.append([*line, (miss <= margin * std).mean()])
+        print(f"{law:10s}" + "".join(f"{x:11.2f}" for x in np.mean(found, axis=0)))
+
+
+def log_odds(law, X):
+    """The true log-odds of rows."""
+    some = LAWS[law](np.random.RandomState(0).standard_normal((20000, X.shape[1])))
+    return (LAWS[law](X) - some.mean()) / some.std()
+
+
+def true_effects(law, X, step):
+    """The mean differences of the true probabilities."""
+    halves = np.diag(X.std(axis=0)) * step / 2
+    return [
+        (expit(log_odds(law, X + h)) - expit(log_odds(law, X - h))).mean()
+        for h in halves
+    ]
+
+
+def path(function, start, ends, steps=64):
+    """What each column adds along the lines from a row to others, in small steps."""
+    found = np.zeros(ends.shape)
+    along = (np.arange(steps) + 0.5)[:, np.newaxis] / steps
+    for i, end in enumerate(ends):
+        way = end - start
+        for j, half in enumerate(np.diag(way) / (2 * steps)):
+            at = start + along * way
+            found[i, j] = (function(at + half) - function(at - half)).sum()
+    return found
+
+
+def parts(law, start, ends):
+    """What each column adds in a law that is a sum of functions of single columns."""
+    return path(lambda X: log_odds(law, X), start, ends)
+
+
 def subset(n=10000):
     """Standard errors where 4096 rows stand for all, over those of all rows."""
     print("errors by 4096 rows over those by all: mean, 5 % and 95 % of rows")
@@ -233,7 +294,7 @@ def cost():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    what = ["coverage", "rivals", "subset", "cost"]
+    what = ["coverage", "rivals", "columns", "subset", "cost"]
     parser.add_argument("what", nargs="?", default="coverage", choices=what)
     parser.add_argument("--rows", type=int, nargs="+", default=[300, 2000, 10000])
     parser.add_argument("--repeats", type=int, default=20)
@@ -244,6 +305,8 @@ def main():
     of_law = options.features, options.deviation
     if options.what == "rivals":
         return rivals(options.rows[0], options.repeats, *of_law)
+    if options.what == "columns":
+        return columns(options.repeats)
     if options.what != "coverage":
         return {"subset": subset, "cost": cost}[options.what]()
     for n in options.rows:
