@@ -204,7 +204,7 @@ def test_separation_warns():
     X, _ = drawn()
     y = (X[:, 0] > 0).astype(int)
     model = scaled((), alpha=0, tol=1e-6).fit(X, y)
-    with pytest.warns(UserWarning, match=r"Add a penalty \(alpha > 0\)") as caught:
+    with pytest.warns(UserWarning, match="Raise alpha, or leave out") as caught:
         found = inference(model, X, y)
     assert caught[0].filename == __file__
     assert np.isfinite(found.interval(X)).all()
@@ -212,7 +212,7 @@ def test_separation_warns():
     some = np.column_stack([X[:, 1:], X[:, 0] > 0])
     y = y * (np.arange(len(y)) % 2)
     model = scaled((), alpha=0).fit(some, y)
-    with pytest.warns(UserWarning, match=r"Add a penalty \(alpha > 0\)"):
+    with pytest.warns(UserWarning, match="Raise alpha, or leave out"):
         inference(model, some, y)
 
 
@@ -895,6 +895,16 @@ def test_text_frame_and_html_say_the_same():
         scaled((), alpha=0).fit(X, y), X, y, covariance="robust", groups=GROUPS
     )
     assert "300 rows in 43 groups" in repr(with_groups)
+
+
+def test_of_many_columns_the_first_are_shown():
+    rng = np.random.RandomState(0)
+    X = rng.standard_normal((200, 70))
+    found = inference(
+        ReLULogisticClassifier((), alpha=5.0).fit(X, X[:, 0] > 0), X, X[:, 0] > 0
+    )
+    assert repr(found).endswith("\nand 11 more")
+    assert len(found.to_frame()) == 71
 
 
 def test_with_hidden_layers_effects_are_shown():

@@ -8,13 +8,18 @@ categories or ramps, keep their own coefficients, under their own names.
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.pipeline import Pipeline
+from sklearn.utils import gen_batches
 
 from .._explain.frames import column, numbers, take_rows
+from .covariance import Covariance
 from .fitted import Fitted
 from .linear import Vectors
 
 # A feature is affine in a number if it departs from the line by less of its range.
 AFFINE_TOLERANCE = 1e-9
+
+# Numbers in the vectors of coefficients whose variances are computed at a time.
+NUMBERS = 2**22
 
 
 def affine_units(fitted: Fitted) -> tuple[np.ndarray, np.ndarray, list[str]]:
@@ -59,8 +64,10 @@ def feature_names(fitted: Fitted) -> list[str]:
     return [str(name) for name in names]
 
 
-def coefficients(fitted: Fitted) -> tuple[list[str], np.ndarray, Vectors]:
-    """Names, values and derivatives by theta; one set for each class but the first.
+def coefficients(
+    fitted: Fitted, covariance: Covariance
+) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Names, values and variances: the intercept first; a set for each class but one.
 
     Those of a class are its own less those of the first class.
     """
@@ -68,28 +75,25 @@ def coefficients(fitted: Fitted) -> tuple[list[str], np.ndarray, Vectors]:
     ((W_T, b),) = network.layers
     p, n_outputs = W_T.shape
     slope, shift, names = affine_units(fitted)
-    # The intercept and the coefficients of the user, from those of the features.
-    to_user = np.zeros((p + 1, p + 1))
-    to_user[0, 0], to_user[0, 1:] = 1, shift
-    to_user[1:, 1:] = np.diag(slope)
-    # The parameters are weights by relevance, and biases at the mean.
-    from_theta = np.zeros((p + 1, p + 1))
-    from_theta[0, 0] = 1
-    from_theta[0, 1:] = -network.mean * network.relevance
-    from_theta[1:, 1:] = np.diag(network.relevance)
-    of_one = to_user @ from_theta
-    contrasts = np.eye(n_outputs) if n_outputs == 1 else contrasts_to_first(n_outputs)
-    values, rows = [], []
+    contrasts = np.eye(n_outputs)
+    if n_outputs > 1:
+        contrasts = contrasts[1:] - contrasts[0]
+    # The parameters are weights by relevance, and the biases at the mean.
+    of_intercept = (shift - network.mean) * network.relevance
+    values: list[np.ndarray] = []
+    variances: list[np.ndarray] = []
     for contrast in contrasts:
-        values.append(to_user @ np.r_[contrast @ b, W_T @ contrast])
-        weights = np.multiply.outer(of_one[:, 1:], contrast).reshape(p + 1, -1)
-        rows.append(np.hstack([weights, np.outer(of_one[:, 0], contrast)]))
-    vectors = Vectors(np.concatenate(rows), network.shapes)
-    return ["intercept", *names], np.concatenate(values), vectors
-
-
-def contrasts_to_first(n_outputs: int) -> np.ndarray:
-    """Each class but the first, less the first."""
-    contrasts = np.eye(n_outputs)[1:]
-    contrasts[:, 0] = -1
-    return contrasts
+        w = W_T @ contrast
+        values.append(np.r_[b @ contrast + shift @ w, slope * w])
+        vector = np.r_[np.outer(of_intercept, contrast).ravel(), contrast]
+        variances.append(
+            covariance.variances(Vectors(vector[np.newaxis], network.shapes))
+        )
+        for batch in gen_batches(p, max(NUMBERS // network.n_parameters, 1)):
+            k = np.arange(p)[batch]
+            vectors = np.zeros((len(k), network.n_parameters))
+            places = k[:, np.newaxis] * n_outputs + np.arange(n_outputs)
+            of_weights = np.outer(slope[k] * network.relevance[k], contrast)
+            np.put_along_axis(vectors, places, of_weights, axis=1)
+            variances.append(covariance.variances(Vectors(vectors, network.shapes)))
+    return ["intercept", *names], np.concatenate(values), np.concatenate(variances)

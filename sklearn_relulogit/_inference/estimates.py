@@ -13,6 +13,10 @@ from .._optional import optional_import
 DataFrame: TypeAlias = Any
 
 
+# Estimates that texts show; frames have all.
+SHOWN = 60
+
+
 def normal_quantile(level: float) -> float:
     """The standard errors on either side of a central interval of a normal variable.
 
@@ -174,6 +178,10 @@ class Estimates:
             form = formats.get(name, "{:.4g}")
             columns.append([form.format(value) for value in values])
         rows = [list(row) for row in zip(*columns, strict=True)]
+        left = len(rows) - SHOWN
+        if left > 1:
+            more = [f"and {left} more", *[""] * len(table)]
+            rows = [*rows[:SHOWN], more]
         return ["", *(heads[name] for name in table)], rows
 
     def __repr__(self) -> str:
@@ -185,7 +193,7 @@ class Estimates:
                 text.rjust(width)
                 for text, width in zip(others, widths[1:], strict=True)
             ]
-            lines.append("  ".join([first.ljust(widths[0]), *cells]))
+            lines.append("  ".join([first.ljust(widths[0]), *cells]).rstrip())
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:

@@ -11,7 +11,6 @@ from scipy.sparse import issparse
 from scipy.special import logsumexp, softmax
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import validate_data
 
 from .._base import BaseReLULogistic
 from .._explain.frames import Table, as_table, take_rows
@@ -21,11 +20,12 @@ from .._model.likelihood import Likelihood, likelihood_of
 from .._optimize.lbfgs import CONVERGED
 from .._rows.chunkwise import refuse_dask
 from .._rows.groups import check_groups
+from .._rows.input import check_data, to_host
 from .._rows.weights import check_sample_weight, weights_of_classes
 from .covariance import ByParameters, ByRows, Covariance, Kind, Scores
 from .linear import Gradients, LinearisedNetwork, Prior, Vectors
 
-# H is a matrix of the parameters up to so many of these.
+# H may be a matrix of the parameters up to so many of these.
 MAX_PARAMETERS = 5000
 
 # So many rows of a network stand for all, or more where the work is small.
@@ -43,9 +43,9 @@ SAME_ROWS = 1e-9
 SAME_LOSS = 1e-3
 
 SEPARATION = (
-    "Add a penalty (alpha > 0), or leave out what separates the classes: without one "
-    "the coefficients have no minimum, since some of the rows are told apart without "
-    "error. Their standard errors mean nothing."
+    "Raise alpha, or leave out what separates the classes: some of the rows are told "
+    "apart without error, so that the coefficients have no minimum, and their standard "
+    "errors mean nothing."
 )
 
 
@@ -301,11 +301,8 @@ class Fitted:
 
 def features(model: Network, X: Table) -> Matrix:
     """The features of rows of the user's, checked: float64, dense or CSR."""
-    Z = model.transform(X)
-    checked: Matrix = validate_data(
-        model.classifier, Z, reset=False, accept_sparse="csr", dtype=np.float64
-    )
-    return checked
+    Z = to_host(model.transform(X))
+    return check_data(model.classifier, Z, dtype=np.float64, reset=False)
 
 
 def read(

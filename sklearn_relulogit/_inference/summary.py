@@ -297,8 +297,8 @@ class Inference:
                 "Use effects(): a model with hidden layers has no coefficients that "
                 "hold everywhere."
             )
-        names, values, vectors = coefficients(self._fitted)
-        std = np.sqrt(self._covariance.variances(vectors))
+        names, values, variances = coefficients(self._fitted, self._covariance)
+        std = np.sqrt(variances)
         is_determined = std < np.inf
         labels = None
         if len(self.classes) > 2:
@@ -443,8 +443,9 @@ def inference(
     The errors are those of the estimates, given that a network with such a penalty can
     represent the true probabilities. The bias that the penalty causes is not in them.
 
-    Where a network has more than 4096 rows, so many stand for all of them, if all would
-    take long. With more than two classes they may be fewer.
+    With hidden layers, or more than 5000 parameters, at most 4096 rows stand for all,
+    where all would take long. They are chosen evenly along the sorted log-odds. With
+    more than two classes they may be fewer. The result keeps a reference to `X`.
 
     References
     ----------
