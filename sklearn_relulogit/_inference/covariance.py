@@ -127,12 +127,10 @@ class ByParameters:
         for block in rows:
             J = self._of_free(block.vectors())
             G += J.T @ J
-        H = G + np.diag(self._precision)
-        self._factor(H)
-        self._middle: np.ndarray | None = None
-        if kind == "sampling":
-            self._middle = G
-        elif kind == "robust" and scores is not None:
+        self._middle: np.ndarray | None = G.copy() if kind == "sampling" else None
+        G[np.diag_indices_from(G)] += self._precision
+        self._factor(G)
+        if kind == "robust" and scores is not None:
             self._middle = scores.factor(self) * self._outer_products(scores)
 
     def _of_free(self, vectors: np.ndarray) -> np.ndarray:
@@ -151,14 +149,16 @@ class ByParameters:
         return B
 
     def _factor(self, H: np.ndarray) -> None:
-        """Scale H to a diagonal of ones; P^T H P = L L^T, by the largest pivots."""
+        """Scale H to a diagonal of ones, in place; P^T H P = L L^T, largest pivots."""
         diagonal = np.diagonal(H)
         self._unit = 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
-        scaled = H * np.multiply.outer(self._unit, self._unit)
-        L, pivots, rank, _ = dpstrf(scaled.T, tol=RANK_TOLERANCE, lower=1)
+        H *= self._unit
+        H *= self._unit[:, np.newaxis]
+        L, pivots, rank, _ = dpstrf(H.T, tol=RANK_TOLERANCE, lower=1, overwrite_a=1)
         self._rank = int(rank)
         self._pivots = pivots - 1
-        self._L = np.tril(L[:rank, :rank])
+        # Only the lower triangle is read.
+        self._L = L[:rank, :rank]
         self._L_others = L[rank:, :rank]
 
     def _half_solved(self, queries: Queries) -> tuple[np.ndarray, np.ndarray]:
@@ -198,7 +198,7 @@ class ByParameters:
         inverse, _ = dtrtri(self._L, lower=1)
         places = self._pivots[: self._rank]
         scale = np.sqrt(self._precision[places]) * self._unit[places]
-        return float(self._rank - ((inverse * scale) ** 2).sum())
+        return float(self._rank - ((np.tril(inverse) * scale) ** 2).sum())
 
 
 class ByRows:
