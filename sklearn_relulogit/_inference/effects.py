@@ -1,7 +1,7 @@
 """Average effects: how the probability changes when one column of all rows does.
 
-A number is moved by half a step up and down, and categories and columns of two values
-go from one value to another, in the table of the user. The rows then go through all
+In the table of the user a number is moved by half a step up and down, and categories
+and columns of two values go from one value to another. The rows then go through all
 steps again, so that any pipeline will do. Slopes would not: the slope of a region of a
 network is far less certain than a difference over a deviation of the column.
 """
@@ -108,7 +108,7 @@ def shifted(X: Table, at: int, values: np.ndarray, by: float) -> Table:
 def exchanged(
     X: Table, at: int, name: str, values: np.ndarray, weight: np.ndarray
 ) -> Iterator[Change]:
-    """Each frequent value against the lower of two, or the most frequent of several."""
+    """Of two values the second against the first, of more each against the commonest."""
     weights: dict[Any, float] = {}
     rows: dict[Any, int] = {}
     for i, value in enumerate(values.tolist()):
@@ -116,27 +116,20 @@ def exchanged(
         weights[key] = weights.get(key, 0.0) + weight[i]
         rows.setdefault(key, i)
     order = sorted(weights, key=lambda key: (-weights[key], str(key)))[:MAX_LEVELS]
-    is_known = [key for key in order if key is not None]
-    if len(is_known) == 2 and numbers(values) is not None:
-        order = sorted(is_known)
-    elif len(order) == 2:
-        order = sorted(order, key=str)
-    tables = {
-        key: with_columns_of(
-            X, take_rows(X, np.full(len(values), rows[key])), np.array([at])
-        )
-        for key in order[:1]
-    }
-    reference = order[0]
+    known = [key for key in order if key is not None]
+    is_number = numbers(values) is not None
+    if len(known) == 2 and (is_number or len(weights) == 2):
+        order = sorted(known, key=None if is_number else str)
+
+    def all_at(key: Any) -> Table:
+        """The table with one value in all rows."""
+        like = take_rows(X, np.full(len(values), rows[key]))
+        return with_columns_of(X, like, np.array([at]))
+
+    low, total = all_at(order[0]), float(weight.sum())
     for key in order[1:]:
-        other = take_rows(X, np.full(len(values), rows[key]))
-        yield Change(
-            f"{name}: {as_text(key)} - {as_text(reference)}",
-            np.nan,
-            tables[reference],
-            with_columns_of(X, other, np.array([at])),
-            float(weight.sum()),
-        )
+        words = f"{name}: {as_text(key)} - {as_text(order[0])}"
+        yield Change(words, np.nan, low, all_at(key), total)
 
 
 def effect(fitted: Fitted, change: Change) -> tuple[np.ndarray, Vectors]:

@@ -227,8 +227,9 @@ class Inference:
 
         A number goes half a step down and half a step up in all rows of the fit; the
         effect is the mean difference of the probabilities. A category goes from its
-        most frequent value to each other; a column of two numbers, from the lower to
-        the higher.
+        most frequent value to each other one. A column of two values goes from the
+        first to the second, in their order. Rows where a number is missing do not
+        count.
 
         Parameters
         ----------
