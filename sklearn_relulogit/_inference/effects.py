@@ -108,7 +108,7 @@ def shifted(X: Table, at: int, values: np.ndarray, by: float) -> Table:
 def exchanged(
     X: Table, at: int, name: str, values: np.ndarray, weight: np.ndarray
 ) -> Iterator[Change]:
-    """Of two values the second against the first, of more each against the commonest."""
+    """Of two values the second less the first, of more each less the commonest."""
     weights: dict[Any, float] = {}
     rows: dict[Any, int] = {}
     for i, value in enumerate(values.tolist()):

@@ -5,18 +5,20 @@ step the difference that its own part of the step makes. The sum of these differ
 a sum of logits at known points, so its derivative by the parameters is known.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from sklearn.utils import gen_batches
 
 from .._explain.columns import CONSTANT
 from .._explain.frames import Table, as_one_or_more_rows, as_table
 from .._explain.network import dense
 from .covariance import Covariance
 from .fitted import Fitted
-from .linear import Vectors
+from .linear import LinearisedNetwork, Vectors
 
-# Steps of the line, and numbers in the derivatives that are held at a time.
+# Steps of the line, and numbers in the largest arrays at a time.
 STEPS, NUMBERS = 8, 2**23
 
 
@@ -26,35 +28,38 @@ def contribution_errors(
     """The standard error of each contribution, (n, n_columns) or (n, K, n_columns)."""
     table = as_table(X)
     encoded = fitted.model.encode(table)
-    Z = fitted.features(table)
-    r, made_of = _reference(fitted, reference), encoded.column_of_feature
-    n_outputs, network = fitted.network.n_outputs, fitted.network
-    found = np.zeros((Z.shape[0], n_outputs, encoded.n_columns))
-    # Of the logits of several classes only differences are determined.
-    v = np.eye(n_outputs) - (n_outputs > 1) / n_outputs
-    at_a_time = max(NUMBERS // (network.n_parameters * n_outputs), 1)
-    along = (np.arange(STEPS) + 0.5)[:, np.newaxis] / STEPS
+    made_of, Z = encoded.column_of_feature, fitted.features(table)
+    r, network = _reference(fitted, reference), fitted.network
+    found = np.zeros((Z.shape[0], network.n_outputs, encoded.n_columns))
+    largest = max(network.n_parameters, 2 * STEPS * Z.shape[1])
     for i in range(Z.shape[0]):
         z = dense(Z[[i]])[0]
         way = np.where(made_of == CONSTANT, 0.0, z - r)
-        on_the_way = z - way + along * way
         columns = np.unique(made_of[way != 0])
-        for start in range(0, len(columns), at_a_time):
-            some = columns[start : start + at_a_time]
-            half = np.where(made_of == some[:, np.newaxis], way, 0.0) / (2 * STEPS)
-            ends = np.stack([on_the_way + half[:, np.newaxis, :] * s for s in (1, -1)])
-            ends = np.moveaxis(ends, 0, 1)  # column, end, step
-            seeds = np.broadcast_to(
-                np.array([1.0, -1.0])[:, np.newaxis, np.newaxis, np.newaxis] * v,
-                (len(some), 2, STEPS, n_outputs, n_outputs),
-            )
-            for k in range(n_outputs):
-                gradients = network.gradients(
-                    ends.reshape(-1, len(z)), seeds[..., k, :].reshape(-1, n_outputs)
-                )
-                vectors = Vectors(gradients.totals(2 * STEPS), network.shapes)
-                found[i, k, some] = np.sqrt(covariance.variances(vectors))
-    return found[:, 0] if n_outputs == 1 else found
+        for batch in gen_batches(len(columns), max(NUMBERS // largest, 1)):
+            some = columns[batch]
+            own = np.where(made_of == some[:, np.newaxis], way, 0.0)
+            for k, differences in enumerate(_derivatives(network, z - way, way, own)):
+                found[i, k, some] = np.sqrt(covariance.variances(differences))
+    return found[:, 0] if network.n_outputs == 1 else found
+
+
+def _derivatives(
+    network: LinearisedNetwork, start: np.ndarray, way: np.ndarray, own: np.ndarray
+) -> Iterator[Vectors]:
+    """The derivatives of what columns add on the way, whose own parts of it are given.
+
+    Yields those of each logit, or for several classes of each less the mean of all, as
+    only differences between logits are determined.
+    """
+    middles = start + (np.arange(STEPS) + 0.5)[:, np.newaxis] / STEPS * way
+    halves = own / (2 * STEPS)
+    ends = np.concatenate([middles + s * half for half in halves for s in (1, -1)])
+    signs = np.tile(np.repeat([1.0, -1.0], STEPS), len(own))
+    n_outputs = network.n_outputs
+    for v in np.eye(n_outputs) - (n_outputs > 1) / n_outputs:
+        gradients = network.gradients(ends, np.outer(signs, v))
+        yield Vectors(gradients.totals(2 * STEPS), network.shapes)
 
 
 def _reference(fitted: Fitted, reference: Any) -> np.ndarray:
