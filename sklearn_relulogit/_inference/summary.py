@@ -47,6 +47,11 @@ class Inference:
 
     classes : ndarray of shape (n_classes,)
         The class labels.
+
+    See Also
+    --------
+    inference : Makes it; with an example.
+    Estimates : What it says of coefficients and effects.
     """
 
     def __init__(self, fitted: Fitted, covariance: Kind) -> None:
@@ -341,25 +346,22 @@ class Inference:
         """
         return self._estimates.to_frame(level)
 
-    def _header(self) -> str:
+    def _header(self) -> list[str]:
+        """Two lines on the fit and its errors."""
         groups = "" if self.n_groups is None else f" in {self.n_groups} groups"
         penalty = f"penalised, alpha = {self.alpha:.4g}" if self.alpha else "no penalty"
-        parts = [
-            f"{self.n_samples} rows{groups}",
-            penalty,
-            f"{self.covariance} errors",
-            f"{self.degrees_of_freedom:.1f} degrees of freedom",
-        ]
+        line = f"{self.degrees_of_freedom:.1f} degrees of freedom"
         if self._fitted.codes is not None:
-            parts.append(f"log-likelihood {self.log_likelihood:.2f}")
-            parts.append(f"AIC {self.aic:.2f}")
-        return ", ".join(parts)
+            line += f", log-likelihood {self.log_likelihood:.2f}, AIC {self.aic:.2f}"
+        rows = f"{self.n_samples} rows{groups}, {penalty}, {self.covariance} errors"
+        return [rows, line]
 
     def __repr__(self) -> str:
-        return f"{self._header()}\n{self._estimates!r}"
+        return "\n".join([*self._header(), repr(self._estimates)])
 
     def _repr_html_(self) -> str:
-        return f"<p>{html.escape(self._header())}</p>{self._estimates._repr_html_()}"
+        lines = "<br>".join(map(html.escape, self._header()))
+        return f"<p>{lines}</p>{self._estimates._repr_html_()}"
 
 
 def inference(
@@ -446,7 +448,9 @@ def inference(
 
     With hidden layers, or more than 5000 parameters, at most 4096 rows stand for all,
     where all would take long. They are chosen evenly along the sorted log-odds. With
-    more than two classes they may be fewer. The result keeps a reference to `X`.
+    more than two classes they may be fewer. Robust errors are made of all rows, so with
+    hidden layers each thousand intervals pass over all of them. The result keeps a
+    reference to `X`.
 
     References
     ----------
@@ -459,16 +463,23 @@ def inference(
     >>> from sklearn.pipeline import make_pipeline
     >>> from sklearn.preprocessing import StandardScaler
     >>> from sklearn_relulogit import ReLULogisticClassifier, inference
-    >>> X, y = load_breast_cancer(return_X_y=True)
-    >>> X = X[:, :3]
-    >>> model = make_pipeline(
+    >>> X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+    >>> X = X[["mean radius", "mean texture"]]
+    >>> model = make_pipeline(StandardScaler(), ReLULogisticClassifier((), alpha=0))
+    >>> print(inference(model.fit(X, y), X, y))
+    569 rows, no penalty, posterior errors
+    3.0 degrees of freedom, log-likelihood -145.56, AIC 297.12
+    Coefficients of the log-odds of 1
+                  estimate  std error       z         p     0.05     0.95
+    intercept        19.85      1.774   11.19  4.59e-29    16.93    22.77
+    mean radius     -1.057     0.1015  -10.42  2.08e-25   -1.224  -0.8902
+    mean texture   -0.2181    0.03707   -5.89  3.98e-09  -0.2791  -0.1572
+    >>> network = make_pipeline(
     ...     StandardScaler(), ReLULogisticClassifier((10,), random_state=0)
-    ... ).fit(X, y)
-    >>> found = inference(model, X, y)
-    >>> interval = found.interval(X[:2])
-    >>> interval.shape
-    (2, 2)
-    >>> bool((interval[:, 0] < interval[:, 1]).all())
+    ... )
+    >>> found = inference(network.fit(X, y), X, y)
+    >>> interval = found.interval(X[:1])[0]
+    >>> bool(interval[0] < network.predict_proba(X[:1])[0, 1] < interval[1])
     True
     """
     fitted = read(model, X, y, sample_weight, groups, covariance)
