@@ -3,6 +3,7 @@
 python tests/benchmarks/intervals.py                    ten minutes of a processor
 python tests/benchmarks/intervals.py --repeats 3        quicker
 python tests/benchmarks/intervals.py --features 10 --deviation 1.5
+python tests/benchmarks/intervals.py --laws trees       a law that trees have learned
 python tests/benchmarks/intervals.py rivals             other ways, on 300 rows
 python tests/benchmarks/intervals.py columns            effects and contributions
 python tests/benchmarks/intervals.py subset             4096 of 10,000 rows for all
@@ -39,10 +40,12 @@ import argparse
 import resource
 import time
 import warnings
+from functools import cache
 
 import numpy as np
 from scipy.special import expit, ndtri
 from sklearn.base import clone
+from sklearn.ensemble import HistGradientBoostingRegressor
 
 from sklearn_relulogit import ReLULogisticClassifier, inference
 from sklearn_relulogit._inference import fitted as of_fit
@@ -61,6 +64,19 @@ LAWS = {
 }
 
 
+@cache
+def trees(n_features):
+    """What boosting learns of the smooth law and the product from 2000 noisy rows."""
+    rng = np.random.RandomState(0)
+    X = rng.standard_normal((2000, n_features))
+    f = LAWS["smooth"](X) + LAWS["product"](X) + rng.standard_normal(2000)
+    return HistGradientBoostingRegressor(random_state=0).fit(X, f)
+
+
+LAWS["trees"] = lambda X: trees(X.shape[1]).predict(X)
+FIVE = ["linear", "smooth", "product", "kinks", "steps"]
+
+
 def draw(law, n, rng, n_features=5, deviation=1.0):
     """Features, log-odds and labels of rows."""
     X = rng.standard_normal((n, n_features))
@@ -75,11 +91,11 @@ def judged(centre, std, truth):
     return (np.abs(truth - centre) <= margin).mean(), width
 
 
-def study(n, repeats, *of_law):
+def study(laws, n, repeats, *of_law):
     """The table of one number of rows."""
     print(f"\n{n} rows       coverage    width  degrees of freedom  time over fit")
     rows = []
-    for law in LAWS:
+    for law in laws:
         found = []
         for seed in range(repeats):
             rng = np.random.RandomState(1000 + seed)
@@ -167,7 +183,7 @@ def errors_of_rivals(clf, X, y, X_new, seed):
 def rivals(n, repeats, *of_law):
     """Coverage and width of the ways, over all laws."""
     found = {}
-    for law in LAWS:
+    for law in FIVE:
         for seed in range(repeats):
             rng = np.random.RandomState(1000 + seed)
             X, _, y = draw(law, n, rng, *of_law)
@@ -241,7 +257,7 @@ def parts(law, start, ends):
 def subset(n=10000):
     """Standard errors where 4096 rows stand for all, over those of all rows."""
     print("errors by 4096 rows over those by all: mean, 5 % and 95 % of rows")
-    for law in LAWS:
+    for law in FIVE:
         rng = np.random.RandomState(1000)
         X, _, y = draw(law, n, rng, 20)
         X_new, _, _ = draw(law, N_NEW, rng, 20)
@@ -298,6 +314,7 @@ def main():
     parser.add_argument("what", nargs="?", default="coverage", choices=what)
     parser.add_argument("--rows", type=int, nargs="+", default=[300, 2000, 10000])
     parser.add_argument("--repeats", type=int, default=20)
+    parser.add_argument("--laws", nargs="+", default=FIVE, choices=list(LAWS))
     parser.add_argument("--features", type=int, default=5)
     parser.add_argument("--deviation", type=float, default=1.0)
     options = parser.parse_args()
@@ -310,7 +327,7 @@ def main():
     if options.what != "coverage":
         return {"subset": subset, "cost": cost}[options.what]()
     for n in options.rows:
-        study(n, options.repeats, *of_law)
+        study(options.laws, n, options.repeats, *of_law)
 
 
 if __name__ == "__main__":
