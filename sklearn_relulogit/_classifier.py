@@ -282,6 +282,9 @@ class ReLULogisticClassifier(BaseReLULogistic):
     True
     """
 
+    # With metadata routing, `groups` come to `fit` unless `set_fit_request` says not.
+    __metadata_request__fit: ClassVar = {"groups": True}
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "hidden_layer_sizes": ["array-like", Integral],
         "alpha": [Interval(Real, 0, np.inf, closed="left"), StrOptions({"auto"})],

@@ -8,7 +8,7 @@ import numpy as np
 import sklearn
 from sklearn.base import BaseEstimator
 from sklearn.metrics import get_scorer_names
-from sklearn.model_selection import check_cv
+from sklearn.model_selection import StratifiedGroupKFold, check_cv
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
     MethodMapping,
@@ -65,9 +65,9 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
         X^T (y - mean of y).
 
     cv : int, cross-validation generator or iterable, default=None
-        How to split the rows: the number of stratified folds (None means 5), a
-        splitter of :mod:`sklearn.model_selection`, or an iterable of pairs of
-        training and test rows.
+        How to split the rows: the number of stratified folds (None means 5, which with
+        `groups` keep groups whole), a splitter of :mod:`sklearn.model_selection`, or an
+        iterable of pairs of training and test rows.
 
     scoring : str, callable or None, default="neg_log_loss"
         What to choose by, and what `score` returns: the name of a scorer, or a
@@ -407,6 +407,8 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
     def _splits(self, X: Any, y: Any, split_params: dict[str, Any]) -> list[Split]:
         """The folds: rows to train on and rows to judge by."""
         splitter = check_cv(self.cv, y, classifier=True)
+        if self.cv is None and split_params.get("groups") is not None:
+            splitter = StratifiedGroupKFold()
         splits = list(splitter.split(X, y, **split_params))
         if not splits:
             raise ValueError(

@@ -9,11 +9,16 @@ import pytest
 import sklearn
 from conftest import assert_same_fit, distinct, watch_evaluations
 from numpy.testing import assert_array_equal
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import make_classification
-from sklearn.exceptions import UnsetMetadataPassedError
 from sklearn.metrics import log_loss
-from sklearn.model_selection import GridSearchCV, GroupKFold
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    StratifiedGroupKFold,
+    cross_validate,
+)
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -379,13 +384,10 @@ def test_metadata_routing(grouped):
     clf = make()
     direct = make().fit(X, y, groups=groups)
     with sklearn.config_context(enable_metadata_routing=True):
-        asking = make().set_fit_request(groups=True)
         scaler = StandardScaler(with_mean=False, with_std=False)
-        pipeline = make_pipeline(scaler, asking).fit(X, y, groups=groups)
-        grid = GridSearchCV(asking, {"hidden_layer_sizes": [(8,)]}, cv=GroupKFold(3))
+        pipeline = make_pipeline(scaler, clf).fit(X, y, groups=groups)
+        grid = GridSearchCV(make(), {"hidden_layer_sizes": [(8,)]}, cv=GroupKFold(3))
         grid.fit(X, y, groups=groups)
-        with pytest.raises(UnsetMetadataPassedError, match=r"groups"):
-            make_pipeline(scaler, clf).fit(X, y, groups=groups)
     assert_same_fit(pipeline[-1], direct)
     assert_same_fit(grid.best_estimator_, direct)
 
@@ -417,3 +419,52 @@ def test_dask_takes_no_groups():
     for groups in (np.arange(20), da.arange(20)):
         with pytest.raises(TypeError, match="Leave groups out, or pass data in"):
             make().fit(X, X[:, 0], groups=groups)
+
+
+@pytest.fixture(scope="module")
+def visits():
+    """Thirty visits of each of sixty patients, who are noise."""
+    rng = np.random.default_rng(0)
+    X, y = make_classification(60, 10, n_informative=4, flip_y=0.2, random_state=3)
+    patient = np.repeat(np.arange(60), 30)
+    return X[patient] + rng.normal(0, 0.01, (1800, 10)), y[patient], patient
+
+
+def test_routing_brings_groups_to_the_fit_by_default(visits):
+    X, y, patient = visits
+    clf = ReLULogisticClassifier((8,), random_state=0)
+    with config_context(enable_metadata_routing=True):
+        routed = cross_validate(
+            clf,
+            X,
+            y,
+            params={"groups": patient},
+            cv=GroupKFold(3),
+            return_estimator=True,
+        )
+    plain = cross_validate(
+        clf,
+        X,
+        y,
+        groups=patient,
+        cv=GroupKFold(3),
+        params={"groups": patient},
+        return_estimator=True,
+    )
+    alphas = [[one.alpha_ for one in found["estimator"]] for found in (routed, plain)]
+    assert alphas[0] == alphas[1]
+    alone = cross_validate(
+        clf, X, y, groups=patient, cv=GroupKFold(3), return_estimator=True
+    )
+    weaker = [one.alpha_ for one in alone["estimator"]]
+    assert all(a > b for a, b in zip(alphas[0], weaker, strict=True))
+
+
+def test_the_folds_of_the_cv_class_keep_groups_whole_by_default(visits):
+    X, y, patient = visits
+    clf = ReLULogisticClassifierCV((8,), alphas=[100.0, 1.0], random_state=0)
+    by_groups = clone(clf).set_params(cv=StratifiedGroupKFold())
+    found, expected = (
+        one.fit(X, y, groups=patient).scores_ for one in (clf, by_groups)
+    )
+    assert_array_equal(found, expected)
