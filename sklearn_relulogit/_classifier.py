@@ -59,7 +59,7 @@ class ReLULogisticClassifier(BaseReLULogistic):
         weight of two is the same as a row given twice. Rows that are not independent
         need the argument `groups` of `fit`. With all weights times a number it finds
         that number times the penalty. The search uses at most 10,000 rows and networks
-        of 20 units a layer (or two for each class). If features differ much in what
+        of 20 units a layer (or three for each class). If features differ much in what
         they say, it also finds `relevance_`, by which their weights bear less or more
         of the penalty. :class:`ReLULogisticClassifierCV` searches more thoroughly.
 

@@ -59,7 +59,7 @@ MAX_ROWS = 10_000
 MAX_NUMBERS, MIN_ROWS = 2**22, 2000
 
 # The networks of the search are no wider than this, or this many units a class.
-SEARCH_UNITS, UNITS_OF_CLASS = 20, 2
+SEARCH_UNITS, UNITS_OF_CLASS = 20, 3
 
 # So a search tries at most so many penalties.
 MAX_PENALTIES = len(POWERS) * (1 + 2 * MAX_STEPS)
