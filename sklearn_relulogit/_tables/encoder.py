@@ -13,13 +13,16 @@ from typing import Any, ClassVar, NamedTuple, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils import Tags
+from sklearn.utils import Tags, check_consistent_length
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._base import BaseReLULogistic
 from .._checks import Interval, StrOptions, check_parameters
+from .._model.blocks import Block
+from .._rows.distinct import copy_weight, distinct_rows, row_keys
 from .._rows.weights import check_sample_weight
 from .._warnings import feature_name
+from .knots import find_knots
 
 # Of "auto": as many bins as have so many rows for each class, and no more than so many.
 MAX_BINS = 8
@@ -171,10 +174,14 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         check_parameters(self, self._parameter_constraints)
         X = self._check(X, reset=True)
         weights = check_sample_weight(sample_weight, X).astype(np.float64)
-        X, weights = X[weights > 0], weights[weights > 0]
-        n_classes = count_classes(y)
+        codes = codes_of_classes(y, len(X))
+        # Sums over rows are then the same bits for any order of the rows.
+        order = np.lexsort((weights, codes))
+        order = order[weights[order] > 0]
+        X, codes, weights = X[order], codes[order], weights[order]
+        weights = weights / weight_of_a_row(X, codes, weights)
         columns = [
-            self._encode_column(j, column.astype(np.float64), weights, n_classes)
+            self._encode_column(j, column.astype(np.float64), codes, weights)
             for j, column in enumerate(X.T)
         ]
         outputs = [output for _, outputs in columns for output in outputs]
@@ -188,34 +195,37 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         return self
 
     def _encode_column(
-        self, j: int, x: np.ndarray, weights: np.ndarray, n_classes: int
+        self, j: int, x: np.ndarray, codes: np.ndarray, weights: np.ndarray
     ) -> tuple[np.ndarray, "list[Output]"]:
         """The knots and the outputs of column j, whose values are x."""
         known = ~np.isnan(x)
         n_missing = weights[~known].sum()
-        x, weights = x[known], weights[known]
-        knots = find_knots(x, weights, self._largest_n_bins(weights, n_classes))
-        outputs = [Output.clipped(j, -np.inf, np.inf, x, weights)]
-        outputs += [
-            Output.clipped(j, a, b, x, weights, self.ramp_scale)
-            for a, b in pairwise(knots)
-        ]
-        if not all(np.isfinite(output.center) for output in outputs):
+        n_classes = int(codes.max()) + 1
+        values, counts = tabulate(x[known], codes[known], weights[known], n_classes)
+        totals = counts.sum(axis=1)
+        outputs = [Output.clipped(j, -np.inf, np.inf, values, totals)]
+        if not np.isfinite(outputs[0].center):
             name = feature_name(j, getattr(self, "feature_names_in_", None))
             raise ValueError(
                 f"Divide {name} by a large number before it is encoded: its standard "
                 f"deviation overflows float64. Its largest absolute value is "
-                f"{np.abs(x).max():.3g}."
+                f"{np.abs(values).max():.3g}."
             )
-        if self.add_indicator and n_missing >= MIN_GAPS and len(x):
+        n_bins = self._largest_n_bins(totals.sum(), n_classes)
+        knots = find_knots(values, counts, n_bins, self.n_features_in_)
+        outputs += [
+            Output.clipped(j, a, b, values, totals, self.ramp_scale)
+            for a, b in pairwise(knots)
+        ]
+        if self.add_indicator and n_missing >= MIN_GAPS and len(values):
             outputs.append(Output(j, -np.inf, np.inf, 0.0, np.inf, 1.0))
         return knots, outputs
 
-    def _largest_n_bins(self, weights: np.ndarray, n_classes: int) -> int:
+    def _largest_n_bins(self, n_rows: float, n_classes: int) -> int:
         if self.n_bins != "auto":
             return int(self.n_bins)
-        rows_of_a_bin = ROWS_OF_A_BIN_AND_CLASS * n_classes
-        return int(min(MAX_BINS, weights.sum() // rows_of_a_bin))
+        rows_of_a_bin = ROWS_OF_A_BIN_AND_CLASS * max(n_classes, 2)
+        return int(np.clip(n_rows // rows_of_a_bin, 1, MAX_BINS))
 
     def transform(self, X: ArrayLike) -> np.ndarray:
         """Encode the columns of some rows.
@@ -412,33 +422,50 @@ class Output(NamedTuple):
         return cls(column, lower, upper, center, scale if scale > 0 else np.inf, 0.0)
 
 
-def count_classes(y: Any) -> int:
-    """The number of classes in y; 2 where there are fewer, or y holds no classes."""
+def codes_of_classes(y: Any, n_rows: int) -> np.ndarray:
+    """The classes of the rows as numbers 0, 1, ...; 0 for all if y holds no classes."""
+    none = np.zeros(n_rows, dtype=int)
     if y is None:
-        return 2
-    y = np.asarray(y)
-    if y.dtype.kind == "f" and (y % 1 != 0).any():
-        return 2
-    n_classes = len(set(y.ravel().tolist()))
-    # Integers of which most are different are numbers.
-    return n_classes if 2 <= n_classes <= y.size / 2 else 2
-
-
-def find_knots(x: np.ndarray, weights: np.ndarray, n_bins: int) -> np.ndarray:
-    """The ends of the bins of a column, increasing; none if there are no two bins.
-
-    A knot at each distinct value, if there are no more than bins have ends, and else
-    at the quantiles: the smallest values that a share of the weights does not exceed.
-    """
-    none = np.empty(0)
-    if len(x) == 0 or n_bins < 2:
         return none
-    distinct = np.unique(x)
-    if len(distinct) <= n_bins + 1:
-        knots = distinct
-    else:
-        # Less than a rounding error below each share, so that it counts as reached.
-        shares = np.linspace(0, 1, n_bins + 1) * (1 - 1e-12)
-        quantiles = np.quantile(x, shares, method="inverted_cdf", weights=weights)
-        knots = np.unique(quantiles)
-    return knots if len(knots) > 2 else none
+    y = np.asarray(y)
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim != 1 or (y.dtype.kind == "f" and (y % 1 != 0).any()):
+        return none
+    check_consistent_length(none, y)
+    labels = y.tolist()
+    number = {label: code for code, label in enumerate(dict.fromkeys(labels))}
+    # Integers of which most are different are numbers.
+    if len(number) > n_rows / 2:
+        return none
+    return np.array([number[label] for label in labels])
+
+
+def weight_of_a_row(X: np.ndarray, codes: np.ndarray, weights: np.ndarray) -> float:
+    """What a single row weighs: the common divisor of the weights of distinct rows.
+
+    So a row is the same whether it is repeated or weighs more, and weights may have any
+    unit. Weights without a divisor have as many rows as the sum of their squares says,
+    by Kish.
+    """
+    data = Block(X, codes, weights)
+    _, _, weights = distinct_rows(data, row_keys(np.where(np.isnan(X), np.nan, X)))
+    row = copy_weight(weights)
+    copies = weights / row
+    if (abs(copies - np.rint(copies)) < 1e-3).all():
+        return row
+    return float((weights**2).sum() / weights.sum())
+
+
+def tabulate(
+    x: np.ndarray, codes: np.ndarray, weights: np.ndarray, n_classes: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The distinct values, increasing, and the weight of each class at each of them."""
+    order = np.argsort(x, kind="stable")
+    x = x[order] + 0.0  # A zero without a sign.
+    is_new = np.diff(x, prepend=np.nan) != 0
+    cell = n_classes * (np.cumsum(is_new) - 1) + codes[order]
+    values = x[is_new]
+    size = n_classes * len(values)
+    counts = np.bincount(cell, weights[order], size).reshape(-1, n_classes)
+    return values, counts

@@ -1,0 +1,201 @@
+"""Knots of a column: its quantiles, and both sides of each jump of the labels.
+
+A column is given as its distinct values v_1 < v_2 < ... and the table of counts o, with
+o_ik rows of class k at the value v_i. Logistic regression on the ramps between the
+quantiles says how many e_ik to expect there. In a segment S of neighbouring values, the
+deviance
+
+    G(S) = 2 sum_k O_k log(O_k / E_k),    O = sum_(i in S) o_i,    E = sum_(i in S) e_i
+
+measures what a level of its own would add to the likelihood of the segment. Jumps are
+where the column has to be cut for the segments to have the largest sum of G - cost.
+"""
+
+import numpy as np
+from scipy.linalg import solveh_banded
+from scipy.special import expit, logit, xlogy
+from scipy.stats import chi2
+
+# What a cut costs, as a deviance. Without a cut that is worth more than PROOF, and the
+# logarithms that jumps_of adds to it, a column is taken to have no jumps.
+COST, PROOF = 6.0, 5.0
+# About so many groups of neighbouring values are told apart in the search for cuts.
+MAX_GROUPS = 256
+# Deviances are compared in these units, so that ties do not hang on rounding errors.
+UNITS = 1e6
+# Of the Newton iterations: their number, the largest step, and the last one.
+MAX_ITER, MAX_STEP, TOLERANCE = 20, 4.0, 1e-6
+MIN_PROBABILITY = 1e-6
+
+
+def find_knots(
+    values: np.ndarray, counts: np.ndarray, n_bins: int, n_columns: int
+) -> np.ndarray:
+    """The ends of the bins of a column, increasing; none if there are no two bins.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_values,)
+        The distinct values, increasing.
+    counts : ndarray of shape (n_values, n_classes)
+        The rows of each class at each value; of one class, if there are no labels.
+    n_bins : int
+        The largest number of bins between quantiles. 0 is for no knots at all.
+    n_columns : int
+        The number of columns that are searched for jumps.
+    """
+    if n_bins == 0 or len(values) < 3:
+        return np.empty(0)
+    knots = quantiles(values, counts.sum(axis=1), n_bins)
+    if len(knots) < len(values) and counts.shape[1] > 1:
+        cuts = jumps(values, in_canonical_order(counts), knots, n_columns)
+        knots = np.unique(np.concatenate([knots, values[cuts - 1], values[cuts]]))
+    return knots if len(knots) > 2 else np.empty(0)
+
+
+def quantiles(values: np.ndarray, totals: np.ndarray, n_bins: int) -> np.ndarray:
+    """At most n_bins + 1 knots: each value of a bin's rows, and quantiles of the rest.
+
+    All values, if there are no more. A quantile is the smallest value that a share of
+    the rows does not exceed.
+    """
+    if len(values) <= n_bins + 1:
+        return values
+    heavy = n_bins * totals >= totals.sum() if n_bins > 1 else np.zeros(len(values), bool)
+    rest, cumulated = values[~heavy], np.cumsum(totals[~heavy])
+    # Less than a rounding error below each share, so that it counts as reached.
+    shares = np.linspace(0, 1, max(n_bins - heavy.sum(), 1) + 1) * (1 - 1e-12)
+    of_rest = rest[np.searchsorted(cumulated, shares * cumulated[-1])]
+    return np.unique(np.concatenate([values[[0, -1]], values[heavy], of_rest]))
+
+
+def in_canonical_order(counts: np.ndarray) -> np.ndarray:
+    """The classes in an order that the counts define, without those of no rows."""
+    counts = counts[:, counts.any(axis=0)]
+    rows = np.linspace(0, len(counts) - 1, MAX_GROUPS).astype(int)
+    return counts[:, np.lexsort(np.cumsum(counts, axis=0)[rows])]
+
+
+def jumps(
+    values: np.ndarray, counts: np.ndarray, knots: np.ndarray, n_columns: int
+) -> np.ndarray:
+    """The cuts: the positions of the values that start a new segment."""
+    totals = counts.sum(axis=1)
+    n_rows, n_classes = totals.sum(), counts.shape[1]
+    if n_classes < 2:
+        return np.empty(0, dtype=int)
+    expected = totals[:, np.newaxis] * ramp_probabilities(values, counts, knots)
+    # By the chance that noise alone is worth as much.
+    costs = np.array([PROOF + np.log(n_rows) + 2 * np.log(n_columns), COST])
+    costs = chi2.isf(chi2.sf(costs, 1), n_classes - 1)
+    start = np.zeros((1, n_classes))
+    O = np.concatenate([start, np.cumsum(counts, axis=0)])  # noqa: E741, the formula's
+    E = np.concatenate([start, np.cumsum(expected, axis=0)])
+    ends = ends_of_groups(totals)
+    proven, cuts = best_cuts(O[ends], E[ends], np.rint(UNITS * costs))
+    if len(proven) == 0:
+        return np.empty(0, dtype=int)
+    return shifted(ends[cuts], O, E)
+
+
+def ramp_probabilities(
+    values: np.ndarray, counts: np.ndarray, knots: np.ndarray
+) -> np.ndarray:
+    """The probability of each class at each value, by logistic regressions.
+
+    One for each class against the others, of a log-odds that is linear between the
+    knots, by Newton's method. Each log-odds at a knot is drawn to that of all rows, as
+    if by one row, and so exists where classes are separate.
+    """
+    left = np.clip(np.searchsorted(knots, values, side="right") - 1, 0, len(knots) - 2)
+    t = (values - knots[left]) / (knots[left + 1] - knots[left])
+    totals, n_knots = counts.sum(axis=1), len(knots)
+
+    def at_knots(of_left: np.ndarray, of_right: np.ndarray) -> np.ndarray:
+        sums: np.ndarray = np.bincount(left, of_left, n_knots)
+        return sums + np.bincount(left + 1, of_right, n_knots)
+
+    def probability(of_class: np.ndarray) -> np.ndarray:
+        share = of_class.sum() / totals.sum()
+        prior = share * (1 - share)
+        log_odds = np.full(n_knots, logit(share))
+        for _ in range(MAX_ITER):
+            p = expit((1 - t) * log_odds[left] + t * log_odds[left + 1])
+            residual, curvature = of_class - totals * p, totals * p * (1 - p)
+            gradient = at_knots((1 - t) * residual, t * residual)
+            gradient -= prior * (log_odds - logit(share))
+            diagonal = at_knots((1 - t) ** 2 * curvature, t**2 * curvature) + prior
+            beside = np.bincount(left + 1, t * (1 - t) * curvature, n_knots)
+            step = solveh_banded(np.stack([beside, diagonal]), gradient)
+            size = abs(step).max()
+            log_odds += step * min(1.0, MAX_STEP / max(size, MAX_STEP))
+            if size < TOLERANCE:
+                break
+        p = expit((1 - t) * log_odds[left] + t * log_odds[left + 1])
+        return np.clip(p, MIN_PROBABILITY, 1 - MIN_PROBABILITY)
+
+    if counts.shape[1] == 2:
+        p = probability(counts[:, 1])
+        return np.column_stack([1 - p, p])
+    proba = np.column_stack([probability(of_class) for of_class in counts.T])
+    return proba / proba.sum(axis=1, keepdims=True)
+
+
+def ends_of_groups(totals: np.ndarray) -> np.ndarray:
+    """The ends of groups of neighbouring values with about as many rows each.
+
+    A value of as many rows is a group of its own.
+    """
+    if len(totals) <= MAX_GROUPS:
+        return np.arange(len(totals) + 1)
+    share = MAX_GROUPS * totals / totals.sum()
+    group = np.floor(np.cumsum(share) * (1 - 1e-12))
+    full = np.flatnonzero(np.diff(group)) + 1
+    heavy = np.flatnonzero(share >= 1)
+    return np.unique(np.concatenate([[0, len(totals)], full, heavy, heavy + 1]))
+
+
+def deviance(O: np.ndarray, E: np.ndarray) -> np.ndarray:  # noqa: E741, the formula's
+    """G for counts O where E are expected, a whole number of units."""
+    # No less than 0, as the sums of O and E are the same.
+    G: np.ndarray = 2 * (xlogy(O, O) - xlogy(O, E)).sum(axis=-1)
+    return np.rint(UNITS * np.maximum(G, 0))
+
+
+def best_cuts(
+    O: np.ndarray,  # noqa: E741, the formula's
+    E: np.ndarray,
+    costs: np.ndarray,
+) -> list[np.ndarray]:
+    """The cuts with the largest sum of G over the segments, less the cost of each cut.
+
+    By dynamic programming, for each of the costs: best[b], of the groups before b, is
+    the largest best[a] + G(a, b) - cost. ``O`` and ``E`` are cumulated.
+    """
+    n_groups, n_costs = len(O) - 1, len(costs)
+    best = np.zeros((n_costs, n_groups + 1))
+    last = np.zeros((n_costs, n_groups + 1), dtype=int)
+    for b in range(1, n_groups + 1):
+        of_last = best[:, :b] + deviance(O[b] - O[:b], E[b] - E[:b])
+        last[:, b] = of_last.argmax(axis=1)
+        best[:, b] = of_last.max(axis=1) - costs
+    found = []
+    for start in last:
+        cuts, b = [], start[n_groups]
+        while b > 0:
+            cuts.append(b)
+            b = start[b]
+        found.append(np.array(cuts[::-1], dtype=int))
+    return found
+
+
+def shifted(cuts: np.ndarray, O: np.ndarray, E: np.ndarray) -> np.ndarray:  # noqa: E741
+    """Cuts between groups, each moved to the best place between its neighbours."""
+    ends = np.concatenate([[0], cuts, [len(O) - 1]])
+    for i in range(1, len(ends) - 1):
+        before, after = ends[i - 1], ends[i + 1]
+        c = np.arange(before + 1, after)
+        G = deviance(O[c] - O[before], E[c] - E[before])
+        G += deviance(O[after] - O[c], E[after] - E[c])
+        ends[i] = c[G.argmax()]
+    return ends[1:-1]
