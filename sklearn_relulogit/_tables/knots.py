@@ -1,14 +1,15 @@
-"""Knots of a column: its quantiles, and both sides of each jump of the labels.
+"""Knots of a column: where its rows are, and both sides of each jump of the labels.
 
 A column is given as its distinct values v_1 < v_2 < ... and the table of counts o, with
 o_ik rows of class k at the value v_i. Logistic regression on the ramps between the
-quantiles says how many e_ik to expect there. In a segment S of neighbouring values, the
-deviance
+knots says that e_ik rows are to be expected there. In a segment S of neighbouring
+values, the deviance
 
-    G(S) = 2 sum_k O_k log(O_k / E_k),    O = sum_(i in S) o_i,    E = sum_(i in S) e_i
+    G(S) = 2 sum_k O_k log(O_k / E_k),    O_k = sum_(i in S) o_ik,    E_k likewise,
 
-measures what a level of its own would add to the likelihood of the segment. Jumps are
-where the column has to be cut for the segments to have the largest sum of G - cost.
+is twice what frequencies of its own would add to the log-likelihood of the segment. The
+labels jump where the column has to be cut for the sum of G(S) - cost over the segments
+to be largest.
 """
 
 import numpy as np
@@ -16,14 +17,18 @@ from scipy.linalg import solveh_banded
 from scipy.special import expit, logit, xlogy
 from scipy.stats import chi2
 
-# What a cut costs, as a deviance. Without a cut that is worth more than PROOF, and the
-# logarithms that jumps_of adds to it, a column is taken to have no jumps.
+# What each cut has to gain, as a deviance, in a column whose labels jump. That they
+# jump, some cut has to prove by a gain of PROOF and of the logarithms of with_jumps.
 COST, PROOF = 6.0, 5.0
-# About so many groups of neighbouring values are told apart in the search for cuts.
+# Cuts are looked for again and again, the largest first. One is large if it gains so
+# many times the proof.
+MAX_ROUNDS = 20
+LARGE = 4.0 ** np.arange(9, -1, -1)
+# About so many groups of neighbouring values are told apart, until a cut is found.
 MAX_GROUPS = 256
 # Deviances are compared in these units, so that ties do not hang on rounding errors.
 UNITS = 1e6
-# Of the Newton iterations: their number, the largest step, and the last one.
+# Of Newton's method: the number of steps, the largest one, and the last one.
 MAX_ITER, MAX_STEP, TOLERANCE = 20, 4.0, 1e-6
 MIN_PROBABILITY = 1e-6
 
@@ -47,9 +52,9 @@ def find_knots(
     if n_bins == 0 or len(values) < 3:
         return np.empty(0)
     knots = quantiles(values, counts.sum(axis=1), n_bins)
-    if len(knots) < len(values) and counts.shape[1] > 1:
-        cuts = jumps(values, in_canonical_order(counts), knots, n_columns)
-        knots = np.unique(np.concatenate([knots, values[cuts - 1], values[cuts]]))
+    counts = in_canonical_order(counts)
+    if counts.shape[1] > 1:
+        knots = with_jumps(values, counts, knots, n_columns)
     return knots if len(knots) > 2 else np.empty(0)
 
 
@@ -61,7 +66,9 @@ def quantiles(values: np.ndarray, totals: np.ndarray, n_bins: int) -> np.ndarray
     """
     if len(values) <= n_bins + 1:
         return values
-    heavy = n_bins * totals >= totals.sum() if n_bins > 1 else np.zeros(len(values), bool)
+    heavy = (
+        n_bins * totals >= totals.sum() if n_bins > 1 else np.zeros(len(values), bool)
+    )
     rest, cumulated = values[~heavy], np.cumsum(totals[~heavy])
     # Less than a rounding error below each share, so that it counts as reached.
     shares = np.linspace(0, 1, max(n_bins - heavy.sum(), 1) + 1) * (1 - 1e-12)
@@ -76,26 +83,42 @@ def in_canonical_order(counts: np.ndarray) -> np.ndarray:
     return counts[:, np.lexsort(np.cumsum(counts, axis=0)[rows])]
 
 
-def jumps(
+def with_jumps(
     values: np.ndarray, counts: np.ndarray, knots: np.ndarray, n_columns: int
 ) -> np.ndarray:
-    """The cuts: the positions of the values that start a new segment."""
+    """The knots, and both neighbours of each cut.
+
+    The largest cuts come first, since around a jump the regression without it expects
+    what is not so. The proof grows with the number of places and of columns where noise
+    could look like a jump, and with the classes as the chance of it demands.
+    """
     totals = counts.sum(axis=1)
-    n_rows, n_classes = totals.sum(), counts.shape[1]
-    if n_classes < 2:
-        return np.empty(0, dtype=int)
-    expected = totals[:, np.newaxis] * ramp_probabilities(values, counts, knots)
-    # By the chance that noise alone is worth as much.
-    costs = np.array([PROOF + np.log(n_rows) + 2 * np.log(n_columns), COST])
-    costs = chi2.isf(chi2.sf(costs, 1), n_classes - 1)
-    start = np.zeros((1, n_classes))
-    O = np.concatenate([start, np.cumsum(counts, axis=0)])  # noqa: E741, the formula's
-    E = np.concatenate([start, np.cumsum(expected, axis=0)])
+    n_classes = counts.shape[1]
+    proof = PROOF + np.log(totals.sum()) + 2 * np.log(n_columns)
+    of_two_classes = np.array([proof, COST])
+    proof, cost = chi2.isf(chi2.sf(of_two_classes, 1), n_classes - 1)
+    costs = np.append(LARGE * proof, cost)
     ends = ends_of_groups(totals)
-    proven, cuts = best_cuts(O[ends], E[ends], np.rint(UNITS * costs))
-    if len(proven) == 0:
-        return np.empty(0, dtype=int)
-    return shifted(ends[cuts], O, E)
+    O = cumulated(counts)  # noqa: E741, the formula's
+    n_knots = len(knots)
+    for _ in range(MAX_ROUNDS):
+        expected = ramp_probabilities(values, counts, knots) * totals[:, np.newaxis]
+        E = cumulated(expected)
+        *proven, others = best_cuts(O[ends], E[ends], costs)
+        cuts = next(filter(len, proven), None)
+        is_last = cuts is None
+        if is_last and len(knots) == n_knots:
+            break
+        cuts = shifted(ends[others if is_last else cuts], O, E)
+        knots = np.unique(np.concatenate([knots, values[cuts - 1], values[cuts]]))
+        if is_last:
+            break
+    return knots
+
+
+def cumulated(counts: np.ndarray) -> np.ndarray:
+    """The sums of the first 0, 1, ... rows."""
+    return np.cumsum(np.pad(counts, ((1, 0), (0, 0))), axis=0)
 
 
 def ramp_probabilities(
@@ -167,11 +190,13 @@ def best_cuts(
     E: np.ndarray,
     costs: np.ndarray,
 ) -> list[np.ndarray]:
-    """The cuts with the largest sum of G over the segments, less the cost of each cut.
+    """The cuts with the largest sum of G(S) - cost, for each of the costs.
 
-    By dynamic programming, for each of the costs: best[b], of the groups before b, is
-    the largest best[a] + G(a, b) - cost. ``O`` and ``E`` are cumulated.
+    By dynamic programming: of the groups before b, the largest sum is the largest of
+    best[a] + G(a, b) - cost over the starts a of the last segment. ``O`` and ``E`` are
+    cumulated.
     """
+    costs = np.rint(UNITS * costs)
     n_groups, n_costs = len(O) - 1, len(costs)
     best = np.zeros((n_costs, n_groups + 1))
     last = np.zeros((n_costs, n_groups + 1), dtype=int)
