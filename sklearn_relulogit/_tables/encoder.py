@@ -1,4 +1,4 @@
-"""A fixed first layer of ReLU units for numeric columns: ramps between quantiles.
+"""A fixed first layer of ReLU units for numeric columns: ramps between knots.
 
 Each output is a column x, clipped to an interval and standardised:
 
@@ -32,13 +32,22 @@ MIN_GAPS = 10
 
 
 class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
-    """Encode numeric columns by ramps between their quantiles.
+    r"""Encode numeric columns by ramps between knots.
 
     A column becomes several: itself, standardised; for each bin between two
-    neighbouring quantiles a ramp, which rises within the bin and is constant outside;
+    neighbouring knots a ramp, which rises within the bin and is constant outside;
     and, if it has enough gaps, an indicator of them. A linear function of the outputs
-    is any piecewise linear function of the column with kinks at the quantiles, so that
-    a network behind the encoder bends where the data are.
+    is any piecewise linear function of the column with kinks at the knots, so that a
+    network behind the encoder bends where the data are.
+
+    Knots are where the rows are, and where the labels jump. The first are quantiles,
+    and values that many rows share. Then a logistic regression on the ramps between
+    these says how many rows of each class to expect at each value. Where the labels of
+    neighbouring values differ from that by more than chance, as at a threshold or at a
+    value that means something of its own, the column is cut. Both neighbours of a cut
+    become knots, so that the ramp between them is a step. The regression is repeated
+    with the largest steps, and the rest of the labels is searched again, until chance
+    is all that remains.
 
     A ramp is a difference of two ReLU units, so the encoder is a layer of a ReLU
     network that is not trained, and a classifier of this package behind it is a ReLU
@@ -47,12 +56,13 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
     Parameters
     ----------
     n_bins : int or "auto", default="auto"
-        The largest number of bins, at least 0. "auto" is as many as have 50 rows each
-        for every class in `y`, and 8 at most: one bin for each 100 rows where there
-        are two classes, or where `y` is not given. Missing values do not count. A
-        column of fewer distinct values than that has a bin between each two of them;
-        where quantiles are equal, bins are merged; and where a single bin would be
-        left, there is no ramp.
+        The largest number of bins of a column without jumps, which cut it further. With
+        0 there are no ramps, and with 1 there are knots at jumps only. "auto" is as
+        many bins as have 50 rows each for every class in `y`, at least 1 and at most
+        8: one for each 100 rows where there are two classes, or where `y` is not given.
+        Missing values do not count. A column of no more distinct values than bins have
+        ends has a bin between each two of them. Where a single bin would be left, there
+        is no ramp.
 
     ramp_scale : float, default=0.5
         The standard deviation of each ramp over the training data, where that of the
@@ -97,30 +107,52 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    A weight of k is the same as k copies of a row. A gap in a column that had none in
-    the training data is encoded as the mean of each output.
+    A weight of k is the same as k copies of a row, and the unit of the weights does not
+    matter: rows are counted in the largest weight that all weights of distinct rows
+    are multiples of. Weights without one count for as many rows as Kish's effective
+    sample size. A gap in a column that had none in the training data is encoded as the
+    mean of each output.
+
+    For cuts between neighbouring values, the gain in deviance is maximised, less 6 for
+    each. But a column is cut only if one of its cuts gains
+    :math:`5 + \log n + 2 \log p`, of n rows and p columns, so that noise hardly
+    ever is: among fifty columns of noise, one is cut in about one fit of a hundred.
+    With more than two classes, both numbers are those of the same probability under
+    the distribution of the deviance. Columns of more than 256 distinct values are cut
+    between groups of values first, and each cut is then moved to its best place.
 
     References
     ----------
     Y. Gorishniy, I. Rubachev, A. Babenko, "On embeddings for numerical features in
     tabular deep learning", NeurIPS 2022, for ramps of bins.
 
+    B. Jackson et al., "An algorithm for optimal partitioning of data on an interval",
+    IEEE Signal Processing Letters 12, 2005, for the best cuts.
+
     Examples
     --------
+    Without labels, knots are quantiles:
+
     >>> import numpy as np
     >>> from sklearn_relulogit import PiecewiseLinearEncoder
-    >>> X = np.array([[0.0], [1.0], [2.0], [3.0], [np.nan]])
-    >>> encoder = PiecewiseLinearEncoder(n_bins=2).fit(np.repeat(X, 10, axis=0))
+    >>> X = np.arange(100.0)[:, np.newaxis]
+    >>> X[::5] = np.nan
+    >>> encoder = PiecewiseLinearEncoder(n_bins=2).fit(X)
     >>> encoder.knots_
-    [array([0., 1., 3.])]
+    [array([ 1., 49., 99.])]
     >>> encoder.get_feature_names_out().tolist()
     ['x0', 'x0_ramp1', 'x0_ramp2', 'x0_missing']
-    >>> print(encoder.transform(X).round(2))
-    [[-1.34 -0.87 -0.45  0.  ]
-     [-0.45  0.29 -0.45  0.  ]
-     [ 0.45  0.29  0.15  0.  ]
-     [ 1.34  0.29  0.75  0.  ]
+    >>> print(encoder.transform([[1.0], [25.0], [49.0], [99.0], [np.nan]]).round(2))
+    [[-1.7  -1.14 -0.39  0.  ]
+     [-0.87 -0.38 -0.39  0.  ]
+     [-0.03  0.38 -0.39  0.  ]
+     [ 1.7   0.38  1.12  0.  ]
      [ 0.    0.    0.    1.  ]]
+
+    With labels, also both sides of a threshold:
+
+    >>> PiecewiseLinearEncoder(n_bins=2).fit(X, X[:, 0] >= 73).knots_
+    [array([ 1., 49., 72., 73., 99.])]
     """
 
     _doc_link_module = BaseReLULogistic._doc_link_module
@@ -146,7 +178,7 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
     def fit(
         self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None
     ) -> Self:
-        """Find the quantiles, means and standard deviations of the columns.
+        """Find the knots, means and standard deviations of the columns.
 
         Parameters
         ----------
@@ -154,8 +186,8 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
             Numbers; NaN is a missing value.
 
         y : array-like of shape (n_samples,), default=None
-            Labels, whose number of classes counts for ``n_bins="auto"``. They are not
-            used otherwise, and not at all if they are no classes.
+            Labels. Without them, or if they are numbers instead of classes, no jumps
+            are looked for. Names of the classes and their order do not matter.
 
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows, by default 1. Rows of weight 0 are left out.
