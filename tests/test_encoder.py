@@ -1,15 +1,18 @@
 """PiecewiseLinearEncoder: ramps written out, in ReLU units, and at home in frames."""
 
 import pickle
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import sklearn
 import skops.io
 from conftest import installed_checks
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.optimize import minimize
+from scipy.special import xlogy
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer
 from sklearn.pipeline import make_pipeline
@@ -17,16 +20,22 @@ from sklearn.pipeline import make_pipeline
 from sklearn_relulogit import PiecewiseLinearEncoder, ReLULogisticClassifier
 
 RNG = np.random.RandomState(0)
-X = np.column_stack(
-    [
-        RNG.standard_normal(300),
-        RNG.exponential(size=300) * 1e5,
-        RNG.randint(0, 4, 300),
-        RNG.randint(0, 2, 300),
-        np.full(300, 7.0),
-        np.where(RNG.rand(300) < 0.3, np.nan, RNG.rand(300)),
-    ]
-)
+
+
+def columns_of_many_kinds(n, rng=RNG):
+    return np.column_stack(
+        [
+            rng.standard_normal(n),
+            rng.exponential(size=n) * 1e5,
+            rng.randint(0, 4, n),
+            rng.randint(0, 2, n),
+            np.full(n, 7.0),
+            np.where(rng.rand(n) < 0.3, np.nan, rng.rand(n)),
+        ]
+    )
+
+
+X = columns_of_many_kinds(300)
 
 
 @installed_checks(
@@ -79,9 +88,8 @@ def test_number_of_bins():
 
     # One of 100 rows each, 210 of which have the last column; and few distinct values.
     assert n_bins(PiecewiseLinearEncoder().fit(X)) == [3, 3, 3, 0, 0, 2]
-    assert n_bins(PiecewiseLinearEncoder().fit(np.repeat(X, 3, 0))) == [
-        *(8, 8, 3, 0, 0, 6)
-    ]
+    many = columns_of_many_kinds(900)
+    assert n_bins(PiecewiseLinearEncoder().fit(many)) == [8, 8, 3, 0, 0, 6]
     assert n_bins(PiecewiseLinearEncoder().fit(X[:199])) == [0] * 6
     # Of 50 rows for each of the classes; numbers are none.
     y = np.arange(300) % 3
@@ -90,28 +98,247 @@ def test_number_of_bins():
     for no_classes in (np.repeat("one", 300), np.arange(300), np.full(300, np.nan)):
         assert n_bins(PiecewiseLinearEncoder().fit(X, no_classes))[0] == 3
     assert n_bins(PiecewiseLinearEncoder(20).fit(X)) == [20, 20, 3, 0, 0, 20]
-    # Half of the values are 0, so that quantiles are equal.
+    # Half of the values are 0, a knot of its own; the others have the rest of the bins.
     x = np.r_[np.zeros(50), np.arange(1, 51)][:, np.newaxis]
-    assert n_bins(PiecewiseLinearEncoder(8).fit(x)) == [4]
+    (knots,) = PiecewiseLinearEncoder(8).fit(x).knots_
+    assert_array_equal(knots, [0, 1, 8, 15, 22, 29, 36, 43, 50])
+
+
+def literal_expected(x, y, knots):
+    """How many rows of classes 0 and 1 to expect at each distinct value.
+
+    By logistic regression on interpolation between the knots, drawn to the share of the
+    class by one row at each knot.
+    """
+    hats = np.stack([np.interp(x, knots, unit) for unit in np.eye(len(knots))], axis=1)
+    share = y.mean()
+    prior = np.log(share / (1 - share))
+
+    def loss(g):
+        z = hats @ g
+        strength = share * (1 - share) / 2
+        nll = np.logaddexp(0, np.where(y, -z, z)).sum()
+        gradient = hats.T @ (1 / (1 + np.exp(-z)) - y) + 2 * strength * (g - prior)
+        return nll + strength * ((g - prior) ** 2).sum(), gradient
+
+    g = minimize(loss, np.full(len(knots), prior), jac=True, tol=1e-14).x
+    p = 1 / (1 + np.exp(-hats @ g))
+    return np.array([[(1 - p[x == v]).sum(), p[x == v].sum()] for v in np.unique(x)])
+
+
+def literal_cuts(observed, expected, cost):
+    """The best of all sets of cuts, one by one."""
+
+    def gain(cuts):
+        parts = pairwise([0, *cuts, len(observed)])
+        sums = [(observed[a:b].sum(0), expected[a:b].sum(0)) for a, b in parts]
+        deviances = [2 * (xlogy(O, O) - xlogy(O, E)).sum() for O, E in sums]  # noqa: E741
+        return sum(deviances) - cost * len(cuts)
+
+    places = range(1, len(observed))
+    return max((c for r in places for c in combinations(places, r)), key=gain), gain
+
+
+def literal_knots(x, y):
+    """Both neighbours of each cut of a column of few values, from n_bins=1."""
+    values = np.unique(x)
+    observed = np.array([[sum(~y[x == v]), sum(y[x == v])] for v in values])
+    knots = values[[0, -1]]
+    proof = 5 + np.log(len(x))
+    found = False
+    while True:
+        expected = literal_expected(x, y, knots)
+        for cost in [*(proof * 4.0 ** np.arange(9, -1, -1)), 6]:
+            cuts, gain = literal_cuts(observed, expected, cost)
+            if gain(cuts) > gain(()):
+                break
+        if (cost == 6 and not found) or gain(cuts) <= gain(()):
+            return knots
+        found = True
+        sides = [values[c + i] for c in cuts for i in (-1, 0)]
+        knots = np.unique([*knots, *sides])
+        if cost == 6:
+            return knots
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_knots_are_those_of_the_best_of_all_cuts(seed):
+    rng = np.random.default_rng(seed)
+    x = rng.integers(0, 11, 400).astype(float) ** 2
+    level = rng.normal(size=3)[np.digitize(x, [5, 50])] * 2 + 2 * (x == 25)
+    y = rng.random(400) < 1 / (1 + np.exp(-level - x / 60))
+    (knots,) = PiecewiseLinearEncoder(1).fit(x[:, np.newaxis], y).knots_
+    expected = literal_knots(x, y)
+    assert len(expected) > 3
+    assert_array_equal(knots, expected)
+
+
+def test_jumps_become_steps():
+    rng = np.random.default_rng(0)
+    n = 3000
+    x = np.c_[rng.normal(size=n), rng.poisson(20, n)]
+    y = (x[:, 0] > 0.5) ^ (rng.random(n) < 0.1)
+    y[x[:, 1] == 17] = rng.random((x[:, 1] == 17).sum()) < 0.9
+    encoder = PiecewiseLinearEncoder().fit(x, y)
+    # A bin of neighbouring values is the step, at the threshold but for a few labels.
+    knots, values = encoder.knots_[0], np.sort(x[:, 0])
+    narrow = np.diff(np.searchsorted(values, knots)) == 1
+    assert abs(knots[:-1][narrow] - 0.5).min() < 0.02
+    # A value that means something of its own, and both of its neighbours.
+    assert np.isin([16, 17, 18], encoder.knots_[1]).all()
+    # A linear model behind the ramps is then as good as the truth allows.
+    model = make_pipeline(encoder, ReLULogisticClassifier((), random_state=0))
+    assert model.fit(x, y).score(x, y) > 0.89
+    without = PiecewiseLinearEncoder().fit(x)
+    assert (np.diff(np.searchsorted(values, without.knots_[0])) > 300).all()
+    assert PiecewiseLinearEncoder(0).fit(x, y).knots_[0].size == 0
+
+
+def test_jumps_of_several_classes():
+    rng = np.random.default_rng(1)
+    x = rng.random((600, 1))
+    y = np.digitize(x[:, 0], [0.2, 0.25, 0.6])
+    y[::10] = rng.integers(0, 4, 60)
+    (knots,) = PiecewiseLinearEncoder(1).fit(x, y).knots_
+    assert len(knots) == 2 + 2 * 3
+    assert_allclose(knots[1:-1], [0.2, 0.2, 0.25, 0.25, 0.6, 0.6], atol=0.01)
+
+
+@pytest.mark.parametrize("n", [100, 1000])
+@pytest.mark.parametrize("shares", [[0.5, 0.5], [0.97, 0.03], [0.6, 0.3, 0.1]])
+def test_noise_has_no_jumps(n, shares):
+    rng = np.random.default_rng(n)
+    noise = np.c_[rng.normal(size=(n, 25)), rng.poisson(4, size=(n, 25))]
+    y = rng.choice(len(shares), n, p=shares)
+    n_bins = int(np.clip(n // (50 * len(shares)), 1, 8))
+    encoder = PiecewiseLinearEncoder().fit(noise, y)
+    quantiles = PiecewiseLinearEncoder(n_bins).fit(noise)
+    assert [k.tolist() for k in encoder.knots_] == [
+        k.tolist() for k in quantiles.knots_
+    ]
+
+
+def stepped(n=400):
+    """Columns with jumps, gaps, noise and few values, and their labels of three."""
+    rng = np.random.RandomState(5)
+    x = columns_of_many_kinds(n, rng)
+    y = np.digitize(x[:, 0], [-1, 0.3]) + (x[:, 2] == 1) * (rng.rand(n) < 0.6)
+    x[y == 1, 5] = np.maximum(x[y == 1, 5], 0.4)
+    return x, np.minimum(y, 2)
 
 
 def test_weights_are_repeats_and_weight_zero_is_absence():
+    X, y = stepped()
     s = RNG.randint(0, 4, len(X)).astype(float)
-    weighted = PiecewiseLinearEncoder(8).fit(X, sample_weight=s)
-    repeated = PiecewiseLinearEncoder(8).fit(np.repeat(X, s.astype(int), axis=0))
-    tenths = PiecewiseLinearEncoder(8).fit(X, sample_weight=s / 10)
-    for a, b, c in zip(weighted.knots_, repeated.knots_, tenths.knots_, strict=True):
-        assert_array_equal(a, b)
-        assert_array_equal(a, c)
-    assert_allclose(weighted.transform(X), repeated.transform(X), atol=1e-12)
-    unweighted = PiecewiseLinearEncoder(8).fit(X)
-    assert abs(weighted.transform(X) - unweighted.transform(X))[:, 0].max() > 0.01
+    for n_bins, labels in ((8, None), ("auto", y)):
+
+        def fit(X, y=None, weights=None, n_bins=n_bins):
+            return PiecewiseLinearEncoder(n_bins).fit(X, y, weights)
+
+        repeats = s.astype(int)
+        y_repeated = None if labels is None else np.repeat(labels, repeats)
+        weighted = fit(X, labels, s)
+        assert_same_bits(weighted, fit(np.repeat(X, repeats, axis=0), y_repeated))
+        kept = s > 0
+        y_kept = None if labels is None else labels[kept]
+        assert_same_bits(weighted, fit(X[kept], y_kept, s[kept]))
+        assert_same_bits(weighted, fit(X, labels, 4 * s))
+        # In any unit, to rounding.
+        for unit in (0.1, 1 / s.sum(), 1e9):
+            assert_close(weighted, fit(X, labels, s * unit))
+        plain = fit(X, labels)
+        assert abs(weighted.center_[0] - plain.center_[0]) > 0.001
+        assert_same_bits(plain, fit(X, labels, np.full(len(X), 2.0)))
+        assert_close(plain, fit(X, labels, np.full(len(X), 1 / len(X))))
+
+
+def test_weights_without_a_unit_count_for_few_rows():
+    rng = np.random.default_rng(0)
+    noise, y = rng.normal(size=(1000, 20)), rng.random(1000) < 0.4
+    s = np.exp(rng.normal(size=1000))
+    for unit in (1e-3, 1, 1e6):
+        encoder = PiecewiseLinearEncoder().fit(noise, y, unit * s)
+        # Kish: as many rows as in (sum s)^2 / sum s^2.
+        n_bins = int(s.sum() ** 2 / (s**2).sum() // 100)
+        assert {len(knots) for knots in encoder.knots_} == {n_bins + 1}
+
+
+def assert_same_bits(a, b):
+    for p, q in zip(a.knots_, b.knots_, strict=True):
+        assert_array_equal(p, q)
+    for name in ("lower_", "upper_", "center_", "scale_", "value_of_missing_"):
+        assert_array_equal(getattr(a, name), getattr(b, name))
+
+
+def assert_close(a, b):
+    for p, q in zip(a.knots_, b.knots_, strict=True):
+        assert_array_equal(p, q)
+    assert_allclose(a.center_, b.center_, rtol=1e-12)
+    assert_allclose(a.scale_, b.scale_, rtol=1e-12)
 
 
 def test_order_of_rows_does_not_matter():
+    X, y = stepped()
+    s = RNG.rand(len(X))
     order = RNG.permutation(len(X))
-    a, b = (PiecewiseLinearEncoder().fit(rows) for rows in (X, X[order]))
-    assert_allclose(a.transform(X), b.transform(X), atol=1e-12)
+    for weights in (None, s, s.round(1)):
+        moved = None if weights is None else weights[order]
+        assert_same_bits(
+            PiecewiseLinearEncoder().fit(X, y, weights),
+            PiecewiseLinearEncoder().fit(X[order], y[order], moved),
+        )
+
+
+def test_names_and_order_of_classes_do_not_matter():
+    X, y = stepped()
+    plain = PiecewiseLinearEncoder().fit(X, y)
+    assert len(plain.knots_[0]) > 4
+    for labels in (
+        2 - y,
+        y.astype(float) * 1e6,
+        np.array(["z", "b", "a"])[y],
+        np.array(["z", 3, None], dtype=object)[y],
+        pd.Series(y).map({0: "u", 1: "a", 2: "b"}).astype("category"),
+        y[:, np.newaxis],
+        pl.Series(y),
+    ):
+        assert_same_bits(plain, PiecewiseLinearEncoder().fit(X, labels))
+
+
+def test_the_unit_and_the_zero_of_a_column_do_not_matter():
+    X, y = stepped()
+    plain = PiecewiseLinearEncoder().fit(X, y)
+    for unit, zero in ((8.0, 0.0), (1000.0, 0.0), (0.3, 5.0), (1.0, -123.0)):
+        moved = PiecewiseLinearEncoder().fit(X * unit + zero, y)
+        for p, q in zip(plain.knots_, moved.knots_, strict=True):
+            assert_array_equal(p * unit + zero, q)
+        assert_allclose(moved.transform(X * unit + zero), plain.transform(X), atol=1e-9)
+
+
+def test_labels_that_are_no_classes_are_not_used():
+    X, y = stepped()
+    plain = PiecewiseLinearEncoder().fit(X)
+    for labels in (
+        X[:, 1],
+        np.arange(len(X)),
+        np.full(len(X), np.nan),
+        np.zeros(len(X)),
+        np.column_stack([y, y]),
+    ):
+        assert_same_bits(plain, PiecewiseLinearEncoder().fit(X, labels))
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        PiecewiseLinearEncoder().fit(X, y[1:])
+
+
+def test_weights_are_routed_through_a_pipeline():
+    X, y = stepped()
+    s = RNG.randint(1, 4, len(X))
+    direct = PiecewiseLinearEncoder().fit(X, y, s)
+    with sklearn.config_context(enable_metadata_routing=True):
+        encoder = PiecewiseLinearEncoder().set_fit_request(sample_weight=True)
+        clf = ReLULogisticClassifier((), alpha=1.0).set_fit_request(sample_weight=True)
+        model = make_pipeline(encoder, clf).fit(X, y, sample_weight=s)
+    assert_same_bits(model[0], direct)
 
 
 def as_relu_layer(encoder):
@@ -192,11 +419,12 @@ def test_slopes_are_finite_differences_and_the_affine_functions_hold():
 
 
 def test_missing_values():
-    x = np.array([[1.0, np.nan, np.nan], [2, 5, np.nan], [4, 6, np.nan]])
+    x = np.column_stack(
+        [np.arange(30.0), np.repeat([np.nan, 5, 6], 10), np.full(30, np.nan)]
+    )
     # Of ten gaps and more.
-    few = PiecewiseLinearEncoder(2).fit(np.repeat(x, 9, axis=0))
+    few = PiecewiseLinearEncoder(2).fit(x[1:])
     assert "x1_missing" not in few.get_feature_names_out()
-    x = np.repeat(x, 10, axis=0)
     encoder = PiecewiseLinearEncoder(2).fit(x)
     assert encoder.get_feature_names_out().tolist() == [
         *("x0", "x0_ramp1", "x0_ramp2", "x1", "x1_missing", "x2")

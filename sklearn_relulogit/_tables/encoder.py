@@ -22,13 +22,15 @@ from .._model.blocks import Block
 from .._rows.distinct import copy_weight, distinct_rows, row_keys
 from .._rows.weights import check_sample_weight
 from .._warnings import feature_name
-from .knots import find_knots
+from .knots import find_knots, in_canonical_order
 
 # Of "auto": as many bins as have so many rows for each class, and no more than so many.
 MAX_BINS = 8
 ROWS_OF_A_BIN_AND_CLASS = 50
 # Gaps of fewer rows than that have no indicator: its weight would be of a few rows.
 MIN_GAPS = 10
+# Of numbers of rows, so that weights may have any unit.
+ROUNDING = 1e-9
 
 
 class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
@@ -231,7 +233,7 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
     ) -> tuple[np.ndarray, "list[Output]"]:
         """The knots and the outputs of column j, whose values are x."""
         known = ~np.isnan(x)
-        n_missing = weights[~known].sum()
+        n_missing = np.sort(weights[~known]).sum() * (1 + ROUNDING)
         n_classes = int(codes.max()) + 1
         values, counts = tabulate(x[known], codes[known], weights[known], n_classes)
         totals = counts.sum(axis=1)
@@ -257,7 +259,7 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         if self.n_bins != "auto":
             return int(self.n_bins)
         rows_of_a_bin = ROWS_OF_A_BIN_AND_CLASS * max(n_classes, 2)
-        return int(np.clip(n_rows // rows_of_a_bin, 1, MAX_BINS))
+        return int(np.clip(n_rows * (1 + ROUNDING) // rows_of_a_bin, 1, MAX_BINS))
 
     def transform(self, X: ArrayLike) -> np.ndarray:
         """Encode the columns of some rows.
@@ -482,6 +484,7 @@ def weight_of_a_row(X: np.ndarray, codes: np.ndarray, weights: np.ndarray) -> fl
     """
     data = Block(X, codes, weights)
     _, _, weights = distinct_rows(data, row_keys(np.where(np.isnan(X), np.nan, X)))
+    weights.sort()
     row = copy_weight(weights)
     copies = weights / row
     if (abs(copies - np.rint(copies)) < 1e-3).all():
@@ -500,4 +503,4 @@ def tabulate(
     values = x[is_new]
     size = n_classes * len(values)
     counts = np.bincount(cell, weights[order], size).reshape(-1, n_classes)
-    return values, counts
+    return values, in_canonical_order(counts)

@@ -52,7 +52,6 @@ def find_knots(
     if n_bins == 0 or len(values) < 3:
         return np.empty(0)
     knots = quantiles(values, counts.sum(axis=1), n_bins)
-    counts = in_canonical_order(counts)
     if counts.shape[1] > 1:
         knots = with_jumps(values, counts, knots, n_columns)
     return knots if len(knots) > 2 else np.empty(0)
@@ -78,6 +77,8 @@ def quantiles(values: np.ndarray, totals: np.ndarray, n_bins: int) -> np.ndarray
 
 def in_canonical_order(counts: np.ndarray) -> np.ndarray:
     """The classes in an order that the counts define, without those of no rows."""
+    if len(counts) == 0:
+        return counts
     counts = counts[:, counts.any(axis=0)]
     rows = np.linspace(0, len(counts) - 1, MAX_GROUPS).astype(int)
     return counts[:, np.lexsort(np.cumsum(counts, axis=0)[rows])]
