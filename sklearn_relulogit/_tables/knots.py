@@ -156,13 +156,15 @@ def ramp_probabilities(
             if size < TOLERANCE:
                 break
         p = expit((1 - t) * log_odds[left] + t * log_odds[left + 1])
-        return np.clip(p, MIN_PROBABILITY, 1 - MIN_PROBABILITY)
+        clipped: np.ndarray = np.clip(p, MIN_PROBABILITY, 1 - MIN_PROBABILITY)
+        return clipped
 
     if counts.shape[1] == 2:
         p = probability(counts[:, 1])
         return np.column_stack([1 - p, p])
     proba = np.column_stack([probability(of_class) for of_class in counts.T])
-    return proba / proba.sum(axis=1, keepdims=True)
+    normalised: np.ndarray = proba / proba.sum(axis=1, keepdims=True)
+    return normalised
 
 
 def ends_of_groups(totals: np.ndarray) -> np.ndarray:
@@ -181,9 +183,10 @@ def ends_of_groups(totals: np.ndarray) -> np.ndarray:
 
 def deviance(O: np.ndarray, E: np.ndarray) -> np.ndarray:  # noqa: E741, the formula's
     """G for counts O where E are expected, a whole number of units."""
+    G = 2 * (xlogy(O, O) - xlogy(O, E)).sum(axis=-1)
     # No less than 0, as the sums of O and E are the same.
-    G: np.ndarray = 2 * (xlogy(O, O) - xlogy(O, E)).sum(axis=-1)
-    return np.rint(UNITS * np.maximum(G, 0))
+    units: np.ndarray = np.rint(UNITS * np.maximum(G, 0))
+    return units
 
 
 def best_cuts(
