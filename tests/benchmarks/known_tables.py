@@ -1,0 +1,171 @@
+"""Tables that others have published results of, by default, beside gradient boosting.
+
+    python tests/benchmarks/known_tables.py adult [FOLDER]   Adult, the official split
+    python tests/benchmarks/known_tables.py small [FOLDER]   eight small tables of PMLB
+
+Needs the environment of ``tests/benchmarks/tabular.txt``. FOLDER holds the files of
+UCI, ``adult-train.csv.xz`` and ``adult-test.csv.xz`` (``adult.data`` and ``adult.test``
+without its first line), or the cache of the package ``pmlb``. Without it they are
+fetched from OpenML, and by ``pmlb``. ``--only`` names the models to run.
+
+Adult: 26,048 rows drawn from the training part for the fit, as many as publications
+have beside the rows that they stop by; the test part, which is for reporting only.
+Small tables: means of four folds.
+"""
+
+import argparse
+import itertools
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.datasets import fetch_openml
+from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import StratifiedKFold
+from sklearn.pipeline import make_pipeline
+from tabular import BASE, MODELS, OURS, Categories, geometric, ours_scaled, scores
+from threadpoolctl import threadpool_limits
+
+from sklearn_relulogit import ReLULogisticClassifier, tabular_pipeline
+
+ADULT = [
+    *("age", "workclass", "fnlwgt", "education", "education-num", "marital-status"),
+    *("occupation", "relationship", "race", "sex", "capital-gain", "capital-loss"),
+    *("hours-per-week", "native-country", "income"),
+]
+N_ADULT, N_TRAIN, RICH = 32_561, 26_048, 7841
+
+SMALL = [
+    *("cars", "glass2", "analcatdata_creditscore", "auto", "glass", "calendarDOW"),
+    *("analcatdata_boxing1", "wine_quality_red"),
+]
+
+
+def adult(folder: Path | None) -> tuple[Any, Any, np.ndarray, np.ndarray]:
+    """Training and test rows of Adult, and who earns more than 50,000 dollars."""
+    if folder is None:
+        table = fetch_openml("adult", version=2, as_frame=True).frame
+        table.columns = ADULT
+    else:
+        parts = [
+            pd.read_csv(
+                folder / f"adult-{part}.csv.xz",
+                names=ADULT,
+                skipinitialspace=True,
+                na_values="?",
+            )
+            for part in ("train", "test")
+        ]
+        table = pd.concat(parts, ignore_index=True)
+    y = table.pop("income").astype(str).str.startswith(">50K").to_numpy().astype(int)
+    if len(y) != 48_842 or y[:N_ADULT].sum() != RICH:
+        raise ValueError("The training part of Adult does not come first.")
+    for name in table.select_dtypes(["object", "category", "string"]):
+        known = table[name].notna()
+        table[name] = table[name].astype(object).where(known, np.nan)
+    train = np.random.default_rng(0).permutation(N_ADULT)[:N_TRAIN]
+    return table.iloc[train], table.iloc[N_ADULT:], y[train], y[N_ADULT:]
+
+
+def ebm(seed: int) -> Any:
+    from interpret.glassbox import ExplainableBoostingClassifier
+
+    clf = ExplainableBoostingClassifier(random_state=seed, n_jobs=1)
+    return make_pipeline(Categories(as_strings=True), clf)
+
+
+def without_units(seed: int) -> Any:
+    return tabular_pipeline(ReLULogisticClassifier((), random_state=seed))
+
+
+LINEAR = "hidden_layer_sizes=()"
+OF_ADULT = {
+    OURS: MODELS[OURS],
+    LINEAR: without_units,
+    **{name: MODELS[name] for name in (BASE, "XGBoost", "LightGBM", "CatBoost")},
+    "EBM": ebm,
+}
+OF_SMALL = {
+    OURS: MODELS[OURS],
+    "behind StandardScaler": ours_scaled,
+    "gradient boosting": lambda seed: GradientBoostingClassifier(random_state=seed),
+    "random forest": lambda seed: RandomForestClassifier(random_state=seed),
+}
+
+
+def report_adult(folder: Path | None, only: list[str]) -> None:
+    X, X_test, y, y_test = adult(folder)
+    print(f"{len(y)} rows for the fit, {len(y_test)} to test")
+    print(f"{'':24}cross-entropy    AUC  accuracy  processor s")
+    for name, model in OF_ADULT.items():
+        if only and name not in only:
+            continue
+        with warnings.catch_warnings(), threadpool_limits(1):
+            warnings.simplefilter("ignore")
+            start = time.process_time()
+            fitted = model(0).fit(X, y)
+            seconds = time.process_time() - start
+            proba = np.asarray(fitted.predict_proba(X_test), dtype=float)
+        score = scores(y_test, proba)
+        auc = roc_auc_score(y_test, proba[:, 1])
+        print(
+            f"{name:24}{score['nll']:13.4f}{auc:7.4f}{score['accuracy']:10.4f}"
+            f"{seconds:13.1f}",
+            flush=True,
+        )
+
+
+def small(name: str, folder: Path | None) -> tuple[pd.DataFrame, np.ndarray]:
+    """A table of PMLB: all numbers, categories as whole ones."""
+    path = None if folder is None else folder / name / f"{name}.tsv.gz"
+    if path is None or not path.exists():
+        from pmlb import fetch_data
+
+        table = fetch_data(name, local_cache_dir=folder)
+    else:
+        table = pd.read_csv(path, sep="\t")
+    y = np.unique(table.pop("target"), return_inverse=True)[1]
+    return table, y
+
+
+def report_small(folder: Path | None, only: list[str]) -> None:
+    lines = []
+    models = {k: v for k, v in OF_SMALL.items() if not only or k in only}
+    for name, (label, model) in itertools.product(SMALL, models.items()):
+        X, y = small(name, folder)
+        folds = StratifiedKFold(4, shuffle=True, random_state=0)
+        start = time.process_time()
+        of_folds = []
+        for train, test in folds.split(X, y):
+            fitted = model(0).fit(X.iloc[train], y[train])
+            of_folds.append(scores(y[test], fitted.predict_proba(X.iloc[test])))
+        mean = pd.DataFrame(of_folds)[["nll", "accuracy"]].mean()
+        seconds = time.process_time() - start
+        lines.append({"name": name, "model": label, "seconds": seconds} | dict(mean))
+    table = pd.DataFrame(lines)
+    for column in ("nll", "accuracy"):
+        wide = table.pivot_table(index="name", columns="model", values=column)
+        print(f"== {column}\n{wide.loc[SMALL, list(models)].round(3).to_string()}\n")
+        if column == "nll" and "gradient boosting" in wide:
+            ratios = wide.div(wide["gradient boosting"], axis=0)
+            print("geometric mean over gradient boosting's:")
+            print(geometric(ratios)[list(models)].round(3).to_string(), "\n")
+    print(table.groupby("model").seconds.sum().round(1).to_string())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("command", choices=["adult", "small"])
+    parser.add_argument("folder", type=Path, nargs="?")
+    parser.add_argument("--only", nargs="*", default=[], help="these models alone")
+    args = parser.parse_args()
+    report = report_adult if args.command == "adult" else report_small
+    report(args.folder, args.only)
+
+
+if __name__ == "__main__":
+    main()
