@@ -117,11 +117,10 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
 
     For cuts between neighbouring values, the gain in deviance is maximised, less 6 for
     each. But a column is cut only if one of its cuts gains
-    :math:`5 + \log n + 2 \log p`, of n rows and p columns, so that noise hardly
-    ever is: among fifty columns of noise, one is cut in about one fit of a hundred.
-    With more than two classes, both numbers are those of the same probability under
-    the distribution of the deviance. Columns of more than 256 distinct values are cut
-    between groups of values first, and each cut is then moved to its best place.
+    :math:`5 + \log n + 2 \log p`, of n rows and p columns, so that columns of noise
+    hardly ever are. With K classes, both numbers are K - 1 times as large. Columns of
+    more than 256 distinct values are cut between groups of values first, and each cut
+    is then moved to its best place.
 
     References
     ----------

@@ -15,7 +15,6 @@ to be largest.
 import numpy as np
 from scipy.linalg import solveh_banded
 from scipy.special import expit, logit, xlogy
-from scipy.stats import chi2
 
 # What each cut has to gain, as a deviance, in a column whose labels jump. That they
 # jump, some cut has to prove by a gain of PROOF and of the logarithms of with_jumps.
@@ -91,14 +90,12 @@ def with_jumps(
 
     The largest cuts come first, since around a jump the regression without it expects
     what is not so. The proof grows with the number of places and of columns where noise
-    could look like a jump, and with the classes as the chance of it demands.
+    could look like a jump. Both prices are for each class but one, as each cut adds so
+    many frequencies.
     """
     totals = counts.sum(axis=1)
-    n_classes = counts.shape[1]
     proof = PROOF + np.log(totals.sum()) + 2 * np.log(n_columns)
-    of_two_classes = np.array([proof, COST])
-    proof, cost = chi2.isf(chi2.sf(of_two_classes, 1), n_classes - 1)
-    costs = np.append(LARGE * proof, cost)
+    costs = (counts.shape[1] - 1) * np.append(LARGE * proof, COST)
     ends = ends_of_groups(totals)
     O = cumulated(counts)  # noqa: E741, the formula's
     n_knots = len(knots)
@@ -156,15 +153,13 @@ def ramp_probabilities(
             if size < TOLERANCE:
                 break
         p = expit((1 - t) * log_odds[left] + t * log_odds[left + 1])
-        clipped: np.ndarray = np.clip(p, MIN_PROBABILITY, 1 - MIN_PROBABILITY)
-        return clipped
+        return np.clip(p, MIN_PROBABILITY, 1 - MIN_PROBABILITY)
 
     if counts.shape[1] == 2:
         p = probability(counts[:, 1])
         return np.column_stack([1 - p, p])
     proba = np.column_stack([probability(of_class) for of_class in counts.T])
-    normalised: np.ndarray = proba / proba.sum(axis=1, keepdims=True)
-    return normalised
+    return proba / proba.sum(axis=1, keepdims=True)
 
 
 def ends_of_groups(totals: np.ndarray) -> np.ndarray:
@@ -185,8 +180,7 @@ def deviance(O: np.ndarray, E: np.ndarray) -> np.ndarray:  # noqa: E741, the for
     """G for counts O where E are expected, a whole number of units."""
     G = 2 * (xlogy(O, O) - xlogy(O, E)).sum(axis=-1)
     # No less than 0, as the sums of O and E are the same.
-    units: np.ndarray = np.rint(UNITS * np.maximum(G, 0))
-    return units
+    return np.rint(UNITS * np.maximum(G, 0))
 
 
 def best_cuts(
