@@ -22,6 +22,8 @@ COST, PROOF = 6.0, 5.0
 # Cuts are looked for again and again, the largest first. One is large if it gains so
 # many times the proof.
 MAX_ROUNDS = 20
+# Of more than two classes, the regression has bins enough for a hump.
+HUMP_BINS = 4
 LARGE = 4.0 ** np.arange(9, -1, -1)
 # About so many groups of neighbouring values are told apart, until a cut is found.
 MAX_GROUPS = 256
@@ -98,20 +100,23 @@ def with_jumps(
     costs = (counts.shape[1] - 1) * np.append(LARGE * proof, COST)
     ends = ends_of_groups(totals)
     O = cumulated(counts)  # noqa: E741, the formula's
-    n_knots = len(knots)
+    found = np.empty(0)
+    # The log-odds of a class between two others rise and fall, and no jump is needed.
+    humps = quantiles(values, totals, HUMP_BINS) if counts.shape[1] > 2 else found
     for _ in range(MAX_ROUNDS):
-        expected = ramp_probabilities(values, counts, knots) * totals[:, np.newaxis]
+        grid = np.unique(np.concatenate([knots, humps, found]))
+        expected = ramp_probabilities(values, counts, grid) * totals[:, np.newaxis]
         E = cumulated(expected)
         *proven, others = best_cuts(O[ends], E[ends], costs)
         cuts = next(filter(len, proven), None)
         is_last = cuts is None
-        if is_last and len(knots) == n_knots:
+        if is_last and len(found) == 0:
             break
         cuts = shifted(ends[others if is_last else cuts], O, E)
-        knots = np.unique(np.concatenate([knots, values[cuts - 1], values[cuts]]))
+        found = np.concatenate([found, values[cuts - 1], values[cuts]])
         if is_last:
             break
-    return knots
+    return np.unique(np.concatenate([knots, found]))
 
 
 def cumulated(counts: np.ndarray) -> np.ndarray:
