@@ -14,7 +14,6 @@ from ._classifier import ReLULogisticClassifier
 from ._classifier_cv import ReLULogisticClassifierCV
 from ._explain.network import exported_layers
 from ._optional import optional_import
-from ._tables.columns import GapsAsNaN
 from ._tables.encoder import PiecewiseLinearEncoder
 
 if TYPE_CHECKING:
@@ -87,9 +86,6 @@ def register() -> None:
         "SklearnRelulogitPiecewiseLinearEncoder",
         set_encoded_types,
         convert_encoder,
-    )
-    skl2onnx.update_registered_converter(
-        GapsAsNaN, "SklearnRelulogitGapsAsNaN", keep_type, convert_identity
     )
 
 

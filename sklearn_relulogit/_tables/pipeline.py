@@ -1,18 +1,18 @@
 """One line from a raw table to a classifier of it."""
 
-import sklearn
+from typing import Any
+
+import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
-from sklearn.model_selection import KFold
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import OneHotEncoder, TargetEncoder
+from sklearn.preprocessing import OneHotEncoder
 
 from .._classifier import ReLULogisticClassifier
-from .columns import GapsAsNaN, few_categories, many_categories, numbers
+from .dates import DateParts
 from .encoder import PiecewiseLinearEncoder
-
-# Categories of fewer rows than that share one indicator.
-MIN_ROWS = 10
+from .reader import TableReader
+from .target import TargetLogOdds
 
 
 def tabular_pipeline(estimator: BaseEstimator | None = None) -> Pipeline:
@@ -87,28 +87,56 @@ def tabular_pipeline(estimator: BaseEstimator | None = None) -> Pipeline:
             "Pass an estimator, such as ReLULogisticClassifier(), or nothing. Got "
             f"{estimator!r}."
         )
-    indicators = OneHotEncoder(
-        min_frequency=MIN_ROWS,
-        handle_unknown="infrequent_if_exist",
-        sparse_output=False,
-    )
+    indicators = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
     transformers = [
         ("numbers", PiecewiseLinearEncoder(), numbers),
-        ("categories", make_pipeline(GapsAsNaN(), indicators), few_categories),
-        (
-            "many_categories",
-            make_pipeline(GapsAsNaN(), target_encoder(), PiecewiseLinearEncoder()),
-            many_categories,
-        ),
+        ("dates", make_pipeline(DateParts(), PiecewiseLinearEncoder()), dates),
+        ("categories", indicators, few_categories),
+        ("many_categories", TargetLogOdds(), many_categories),
     ]
     return Pipeline(
-        [("columns", ColumnTransformer(transformers)), ("classifier", estimator)]
+        [
+            ("table", TableReader()),
+            ("columns", ColumnTransformer(transformers)),
+            ("classifier", estimator),
+        ]
     )
 
 
-def target_encoder() -> TargetEncoder:
-    """scikit-learn's, with the same folds for the same rows."""
-    major, minor = (int(part) for part in sklearn.__version__.split(".")[:2])
-    if (major, minor) < (1, 9):
-        return TargetEncoder(random_state=0)
-    return TargetEncoder(cv=KFold(shuffle=True, random_state=0))
+def numbers(X: Any) -> list[int]:
+    """The columns of numbers and booleans of a table as TableReader makes it."""
+    return _of_kind(X, "numbers")
+
+
+def dates(X: Any) -> list[int]:
+    """The columns of dates."""
+    return _of_kind(X, "dates")
+
+
+def few_categories(X: Any) -> list[int]:
+    """The columns of categories that get an indicator for each."""
+    return _of_kind(X, "few")
+
+
+def many_categories(X: Any) -> list[int]:
+    """The columns of categories that are encoded by the classes of their rows."""
+    return _of_kind(X, "many")
+
+
+def _of_kind(X: Any, kind: str) -> list[int]:
+    """The positions of the columns of a kind: names would be searched one by one."""
+    if isinstance(X, np.ndarray):
+        return list(range(X.shape[1])) if kind == "numbers" else []
+    types = list(X.dtypes)
+    kinds = {dtype: _kind(dtype) for dtype in set(types)}
+    return [j for j, dtype in enumerate(types) if kinds[dtype] == kind]
+
+
+def _kind(dtype: Any) -> str:
+    """What a type of pandas or polars is in a table that was read."""
+    if isinstance(dtype, np.dtype) and dtype.kind in "biufM":
+        return "dates" if dtype.kind == "M" else "numbers"
+    if hasattr(dtype, "is_numeric") and (dtype.is_numeric() or dtype.is_temporal()):
+        return "dates" if dtype.is_temporal() else "numbers"
+    name = type(dtype).__name__
+    return "few" if name in ("CategoricalDtype", "Enum") else "many"
