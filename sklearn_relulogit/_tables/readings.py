@@ -80,6 +80,11 @@ def each(values: np.ndarray, of_one: Callable[[Any], Any], dtype: Any) -> np.nda
     return np.asarray(images[codes])
 
 
+def texts(values: np.ndarray) -> np.ndarray:
+    """The values of a column as text."""
+    return each(values, as_text, object)
+
+
 @dataclass(frozen=True)
 class Numbers:
     """A column of numbers or booleans.
