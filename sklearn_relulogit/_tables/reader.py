@@ -33,12 +33,13 @@ from .readings import (
 )
 from .text import Ambiguous, are_whole, date_style, is_gap, is_zoned, number_style
 
-# Whole numbers that are all different identify rows if their name says so, too: half
-# of such columns are counts, incomes and years.
+# Whole numbers that are all different identify rows if they are called so, too: by a
+# word for a key, for one of its rows, or for what the rows are of.
 ID = re.compile(
-    r"(?i:(.*[\W_])?(id|ids|uid|uuid|guid|key|no|nr|number|code|seqno?|seqn)|"
-    r"id(no|num|case|code|number)|case|index|num|row|rownames?|unnamed: ?\d+)|"
-    r".*[a-z](Id|ID|Key|No|Nr|Number|Code)"
+    r"(?i:(.*[\W_])?(id|ids|uid|uuid|guid|key|no|nr|num|number|code|seqno?|seqn)|"
+    r"(id|pat|p)(id|no|nr|num|case|code|number)|case|index|row|rownames?|unnamed: ?\d+|"
+    r"obs|observation|subject|patient|person|customer|client|user|member|account|"
+    r"employee|student)|.*[a-z](Id|ID|Key|No|Nr|Num|Number|Code)"
 )
 
 # A column of text identifies rows if fewer of them share their value with another row.
