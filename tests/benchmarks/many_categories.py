@@ -3,11 +3,13 @@
     python tests/benchmarks/many_categories.py [--rows 400] [--half 0]
 
 On the tables of all_tables.py that have such columns, every other one: those of half 0
-were used to choose, those of half 1 to report. 60 % of the rows are for the fit. Printed
-are, for each way to encode the columns, the log-loss over that of the fit without them:
-the geometric mean for new rows, how often it is lower, the largest, and on how many
-tables the loss of the rows of the fit is more than a tenth higher. Last, by the share of
-rows that share their value with another row, what a column alone does to new rows.
+were used to choose, those of half 1 to report. 60 % of the rows are for the fit.
+
+Printed are, for each way to encode the columns, the log-loss over that of the fit
+without them: the geometric mean for new rows, how often it is lower, the largest, and
+on how many tables the loss of the rows of the fit is more than a tenth higher. Last, by
+the share of rows that share their value with another row, what a column alone does to
+the loss of new rows.
 """
 
 import argparse
