@@ -352,6 +352,7 @@ NO_NUMBERS = {
     "codes": [f"{i:05d}" for i in range(60)] * 4,
     "a few whole numbers": [str(i % 7) for i in range(N)],
     "text": [f"{i % 9} m" for i in range(N)],
+    "a symbol within": [f"{i % 9}%{i % 7}" for i in range(N)],
     "versions": [f"1.{i % 9}.{i % 7}" for i in range(N)],
     "numbers of a categorical type": pd.Series(np.arange(N) % 50).astype("category"),
 }
@@ -546,6 +547,11 @@ MEANINGS = {
     "bytes": (["a", "b"], [b"a", b"b"]),
     "text for bytes": ([b"a", b"b"], ["a", "b"]),
     "intervals": (pd.Categorical(pd.cut([1, 2], [0, 1, 2])), ["(0, 1]", "(1, 2]"]),
+    "large numbers": (pd.Categorical([2**60, 2**60 + 1]), [str(2**60), str(2**60 + 1)]),
+    "dates of a category": (
+        pd.Categorical(pd.to_datetime(["2024-01-01 00:00", "2024-01-02 12:00"])),
+        [datetime.datetime(2024, 1, 1), datetime.datetime(2024, 1, 2, 12)],
+    ),
     "text for boolean numbers": ([True, False], ["true", "False"]),
     "text for numbers of any size": ([1.5, 2.5], ["1.5", "25e-1"]),
 }
@@ -571,6 +577,8 @@ UNCERTAIN = {
     "two texts of one number": (["1", "01"], [1, 1], "categories"),
     "words for numbers": ([1, 2], ["red", "blue"], "numbers"),
     "dates for numbers": ([1, 2], [A_DATE, A_DATE], "numbers"),
+    "lists": (["red", "blue"], [[1], [2]], "type"),
+    "lists for numbers": ([1, 2], [[1], [2]], "type"),
     "dates for words": (["red", "blue"], [A_DATE, A_DATE], "categories"),
 }
 
@@ -581,6 +589,10 @@ def test_what_is_not_certainly_the_same_is_an_error(name):
     X = pd.DataFrame({"a": pd.Series(before).repeat(30), "b": np.arange(60.0) % 7})
     model = tabular_pipeline(small()).fit(X, np.repeat(["x", "y"], 30))
     new = pd.DataFrame({"a": after, "b": [1.0, 1.0]})
+    if kind == "type":
+        with pytest.raises(TypeError, match=r"^Turn column 'a' into numbers"):
+            model.predict(new)
+        return
     if kind is None:  # One of them is certainly a category that fit never saw.
         assert model[0].transform(new)["a"].iloc[0] == "infrequent_sklearn"
         return

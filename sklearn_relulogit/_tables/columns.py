@@ -167,6 +167,8 @@ def _of_polars(column: Any) -> Content:
 def _of_objects(values: np.ndarray, is_category: bool, name: Any) -> Content:
     """Python's numbers and dates as those of numpy; text and the rest as they are."""
     kinds = families(values)
+    if kinds & {"list", "dict", "set", "ndarray"}:
+        raise_unreadable(name, f"values of type {' and '.join(sorted(kinds))}")
     if kinds == {"duration"} and not is_category:
         return Content(np.array(values, dtype="timedelta64[us]") / A_DAY)
     if is_category or not kinds or not kinds <= {"boolean", "number", "date"}:

@@ -8,12 +8,13 @@ else is an error, since it would be a gap or an unknown category in silence.
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any, ClassVar, Self, TypeAlias
 
 import numpy as np
 
-from .columns import Content, families, family
-from .text import ISO, PLAIN_STYLE, NumberStyle, as_date
+from .columns import Content, as_utc, families, family
+from .text import ISO, PLAIN_STYLE, NumberStyle, are_whole, as_date
 
 # What stands for a gap and for a rare or new category, as scikit-learn's encoders name
 # them.
@@ -33,9 +34,11 @@ def as_text(value: Any) -> str:
             return GAP
         case "text":
             return value.decode() if isinstance(value, bytes) else str(value)
-        case "number" if not np.isnan(float(value)):
-            number = float(value)
-            return str(int(number)) if number.is_integer() else repr(number)
+        case "date":
+            return str(as_utc(value))
+        case "number" if value == value:
+            is_whole = isinstance(value, Integral) or value % 1 == 0
+            return str(int(value)) if is_whole else repr(float(value))
         case "number":
             return GAP
     return str(value)
@@ -229,6 +232,8 @@ Reading: TypeAlias = Numbers | Dates | Categories
 
 def plain_text(text: str) -> str:
     """The text of a number or a boolean as it is written here, other text as it is."""
+    if are_whole([text]):
+        return str(int(text))
     number = PLAIN_STYLE.number(text)
     if number is not None and not np.isnan(number):
         return as_text(number)

@@ -106,7 +106,8 @@ def number_style(texts: Iterable[str]) -> NumberStyle | None:
     known = sorted(text.strip() for text in texts if not is_gap(text))
     symbols = {mark for mark in SYMBOLS if known and mark in known[0]}
     symbol = symbols.pop() if len(symbols) == 1 else ""
-    if symbol and all(text.count(symbol) == 1 for text in known):
+    is_within = re.compile(rf"\d\s*[{SYMBOLS}]\s*\d")
+    if symbol and all(t.count(symbol) == 1 and not is_within.search(t) for t in known):
         known = [text.replace(symbol, "").strip() for text in known]
     if not known or any(CODE.fullmatch(text) for text in known):
         return None
