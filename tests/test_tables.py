@@ -103,10 +103,13 @@ def by_hand():
     y = (Y == "yes").astype(float)
     p, fold = y.mean(), folds(y.astype(int), 5)
     groups = [y[towns == town] for town in np.unique(towns)]
+    groups = [g for g in groups if len(g) > 1]
     pearson = sum((g.sum() - len(g) * p) ** 2 / len(g) for g in groups) / p / (1 - p)
     pairs = sum(len(g) - 1 for g in groups)
-    m = max(pairs / (pearson - (len(groups) - 1)) - 1, 3)
-    assert 3 <= m < 30
+    freedom = len(groups) - 1
+    assert pearson - freedom > 2 * (2 * freedom) ** 0.5
+    m = max(pairs / (pearson - freedom) - 1, 1)
+    assert 1 <= m < 30
     encoded = []
     for i in range(N):
         same = y[(towns == towns[i]) & (fold != fold[i])]

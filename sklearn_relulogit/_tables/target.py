@@ -13,8 +13,10 @@ from .._checks import Interval, StrOptions, check_parameters
 from .columns import columns
 from .readings import distinct
 
-# The least that "auto" adds to each category: pure categories of a few rows are common.
-MIN_EQUIVALENT = 3.0
+# The least that "auto" adds to each category.
+MIN_EQUIVALENT = 1.0
+# Categories differ by more than chance beyond so many of its standard deviations.
+SURE = 2.0
 
 
 class TargetLogOdds(TransformerMixin, BaseEstimator):
@@ -25,8 +27,8 @@ class TargetLogOdds(TransformerMixin, BaseEstimator):
         z_ck = log((n_ck + m p_k) / (n_c + m)) - log p_k,
 
     with one output z_c1 - z_c0 where there are two classes. So a category that says
-    nothing is 0, and so is one that `fit` has not seen, or in one row only. The weight
-    of a log-odds is about 1 in any logistic model, so nothing need be standardised.
+    nothing is 0, and so is one that `fit` has not seen. The weight of a log-odds is
+    about 1 in any logistic model, so nothing need be standardised.
 
     `fit_transform` encodes each row by the rows of the other folds, so that a row's own
     label is not in its features. Its outputs have the scale of those of `transform`:
@@ -41,7 +43,8 @@ class TargetLogOdds(TransformerMixin, BaseEstimator):
     smooth : float or "auto", default="auto"
         The m above: how many rows with the shares of all classes are added to those of
         each category. "auto" is found from how much more the categories differ than
-        their numbers of rows let expect; where they do not, all outputs are 0.
+        their numbers of rows let expect, and at least 1; where they do not by two
+        standard deviations, all outputs are 0.
 
     n_folds : int, default=5
         How many folds `fit_transform` divides the rows into, by their order. The folds
@@ -130,10 +133,7 @@ class TargetLogOdds(TransformerMixin, BaseEstimator):
             auto = self.smooth == "auto"
             m = row_equivalent(total, shares) if auto else float(self.smooth)
             encoded = log_odds(total, shares, m)
-            known = total.sum(axis=1) > 1
-            self.encodings_.append(
-                {found[i]: encoded[i] for i in np.flatnonzero(known)}
-            )
+            self.encodings_.append(dict(zip(found, encoded, strict=True)))
             outputs.append(log_odds((total - counts)[fold, c], shares, m))
         n_outputs = outputs[0].shape[1]
         self.column_of_output_ = np.repeat(np.arange(self.n_features_in_), n_outputs)
@@ -219,15 +219,19 @@ def row_equivalent(counts: np.ndarray, shares: np.ndarray) -> float:
         sum_k (n_ck - n_c p_k)^2 / (n_c p_k),
 
     is (K - 1) (1 + (n_c - 1) r) with r = 1 / (m + 1): so r is a ratio of sums over the
-    categories. It is 0, and m infinite, where they differ no more than by chance.
+    categories of two rows or more. Where they differ no more than by chance, r is 0 and
+    m infinite.
     """
+    counts = counts[counts.sum(axis=1) > 1]
     n = counts.sum(axis=1, keepdims=True)
     expected = n * shares
     pearson = ((counts - expected) ** 2 / expected).sum() / (len(shares) - 1)
     # One category less, since the shares are those of the same rows.
-    excess = pearson - (len(counts) - 1)
-    pairs = (n - 1).sum()
-    return float(max(pairs / excess - 1, MIN_EQUIVALENT)) if excess > 0 else np.inf
+    freedom = len(counts) - 1
+    excess = pearson - freedom
+    if excess <= SURE * np.sqrt(2 * max(freedom, 1) / (len(shares) - 1)):
+        return np.inf
+    return float(max((n - 1).sum() / excess - 1, MIN_EQUIVALENT))
 
 
 def folds(codes: np.ndarray, n_folds: int) -> np.ndarray:

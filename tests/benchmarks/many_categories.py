@@ -34,7 +34,7 @@ from sklearn_relulogit._tables.target import TargetLogOdds
 class AtLeast(TargetLogOdds):
     """With another least number of rows that "auto" adds to each category."""
 
-    def __init__(self, least=3.0):
+    def __init__(self, least=1.0):
         super().__init__()
         self.least = least
 
@@ -96,7 +96,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=400)
     parser.add_argument("--half", type=int, default=0)
+    parser.add_argument("--ways", nargs="*", default=[*WAYS], choices=[*WAYS])
     args = parser.parse_args()
+    ways = [WAYS[name] for name in args.ways]
     warnings.simplefilter("ignore")
     reader.MIN_REPEATED = -1.0  # No column of text is left out.
     ratios, alone = [], []
@@ -115,7 +117,7 @@ def main() -> None:
         train, test = train_test_split(rows, stratify=y, test_size=0.4, random_state=0)
         try:
             without = losses(X.drop(columns=[*many]), y, train, test)
-            found = [losses(X, y, train, test, way) for way in WAYS.values()]
+            found = [losses(X, y, train, test, way) for way in ways]
             for column, repeated in [*many.items()][:3]:
                 others = [other for other in many if other != column]
                 loss, _ = losses(X.drop(columns=others), y, train, test)
@@ -127,7 +129,7 @@ def main() -> None:
         shown = " ".join(f"{ratio:5.2f}" for ratio in ratios[-1][:, 0])
         print(f"{name:40} {shown}", flush=True)
     new, of_fit = np.moveaxis(np.array(ratios), 2, 0)
-    for way, ratio, ratio_of_fit in zip(WAYS, new.T, of_fit.T, strict=True):
+    for way, ratio, ratio_of_fit in zip(args.ways, new.T, of_fit.T, strict=True):
         print(
             f"{way:22} mean {np.exp(np.log(ratio).mean()):.3f}, lower on "
             f"{(ratio < 1).mean():.0%}, largest {ratio.max():.2f}; "
