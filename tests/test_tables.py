@@ -223,6 +223,7 @@ NUMBERS = {
     "unsigned": pd.Series([1, 2], dtype="uint8"),
     "all missing": pd.Series([np.nan, np.nan]),
     "polars bool": pl.Series([True, None]),
+    "polars bool without gaps": pl.Series([True, False]),
     "polars null": pl.Series([None, None]),
     "polars decimal": pl.Series([decimal.Decimal("1.5")]),
 }
@@ -276,6 +277,9 @@ def test_kinds_of_columns(name):
     (kind,) = [kind for kind, columns in kinds.items() if name in columns]
     if "a" not in model[0].left_out_:
         assert model[0].readings_["a"].kind == kind
+        name = f"{kind}__a" if kind != "categories" else "categories__a_"
+        names = model.get_feature_names_out().tolist()
+        assert any(n.startswith((name, f"many_{name[:-1]}")) for n in names)
     assert np.isfinite(Z).all()
     assert_array_equal(model.transform(X), Z)
 

@@ -144,9 +144,11 @@ def _of_kind(X: Any, kind: str) -> list[int]:
 
 def _kind(dtype: Any) -> str:
     """What a type of pandas or polars is in a table that was read."""
+    name = type(dtype).__name__
     if isinstance(dtype, np.dtype) and dtype.kind in "biufM":
         return "dates" if dtype.kind == "M" else "numbers"
-    if hasattr(dtype, "is_numeric") and (dtype.is_numeric() or dtype.is_temporal()):
-        return "dates" if dtype.is_temporal() else "numbers"
-    name = type(dtype).__name__
+    if name == "Datetime":
+        return "dates"
+    if name == "Boolean" or (hasattr(dtype, "is_numeric") and dtype.is_numeric()):
+        return "numbers"
     return "few" if name in ("CategoricalDtype", "Enum") else "many"

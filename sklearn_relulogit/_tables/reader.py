@@ -43,7 +43,7 @@ ID = re.compile(
 )
 
 # A column of text identifies rows if fewer of them share their value with another row.
-MIN_REPEATED = 0.2
+MIN_REPEATED = 0.1
 
 
 class Found(NamedTuple):
