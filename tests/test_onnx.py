@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import onnxruntime
 import pandas as pd
+import polars as pl
 import pytest
 from numpy.testing import assert_allclose
 from skl2onnx import to_onnx
@@ -23,7 +24,8 @@ from sklearn_relulogit import (
     ReLULogisticClassifier,
     tabular_pipeline,
 )
-from sklearn_relulogit.onnx import CLASSIFIERS, register
+from sklearn_relulogit._tables.dates import DateParts
+from sklearn_relulogit.onnx import CLASSIFIERS, input_types, inputs, register
 
 HIDDEN = [(), (8,), (6, 5), (6, 5, 4)]
 LABELS = {
@@ -236,24 +238,91 @@ def test_ramps_and_gaps(dtype):
         assert not np.allclose(Z, encoder.transform(rows) + 2 * atol, atol=atol)
 
 
-def test_a_table():
-    rng = np.random.RandomState(0)
+N = 400
+RNG = np.random.RandomState(0)
+WHEN = pd.Timestamp("1890-02-25") + pd.to_timedelta(RNG.rand(N) * 80000, "D")
+
+
+def raw_table():
+    """Categories with rare ones and gaps, dates, an id, and numbers that are text."""
     X = pd.DataFrame(
         {
-            "height": rng.standard_normal(100),
-            "colour": rng.choice(["red", "green"], 100),
-            "town": [f"town {i % 50}" for i in range(100)],
+            "height": RNG.standard_normal(N),
+            "colour": RNG.choice(["red", "green", "mauve"], N, p=[0.5, 0.49, 0.01]),
+            "town": [f"town {i % 60}" for i in RNG.randint(0, 600, N)],
+            "alone": RNG.choice([True, False, None], N),
+            "rooms": RNG.randint(1, 6, N),
+            "key": [f"K{i:04d}" for i in range(N)],
+            "price": [f"${v:,.2f}" for v in RNG.exponential(3000, N)],
+            "when": WHEN,
+            "district": pd.Categorical(RNG.randint(1, 4, N)),
         }
     )
-    y = (X.height > 0) & (X.colour == "red")
-    X.loc[::9, "height"] = np.nan
-    X.loc[::4, "colour"] = None
+    of_town = X.town.str[5:].astype(int) % 2
+    y = (X.height + of_town + (X.colour == "red") + (WHEN.month > 6) > 1.5).to_numpy()
+    X.loc[::9, ["height", "colour", "town", "when"]] = None
+    X.loc[::5, "price"] = "?"
+    return X, np.where(y, "yes", "no")
+
+
+@pytest.mark.parametrize("labels", [2, 3])
+def test_a_table_as_it_comes(labels):
+    X, y = raw_table()
+    y = np.where(np.arange(N) % 5 == 0, "maybe", y) if labels == 3 else y
+    with pytest.warns(UserWarning, match=r"'price'.* identify rows: .'key'"):
+        model = tabular_pipeline(ReLULogisticClassifier((3,), random_state=0)).fit(X, y)
+    assert "infrequent_sklearn" in model[0].readings_["colour"].of_text.values()
+    graph = to_onnx(model, initial_types=input_types(model), options={"zipmap": False})
+    new = X.drop(columns="key").copy()
+    new.loc[:3, ["colour", "town"]] = "never seen"
+    new.loc[4:9, "district"] = None
+    new = new.astype({"rooms": object, "district": object})
+    new.loc[4:9, "rooms"] = None
+    for rows in (X, new, new[:1], pl.DataFrame(new.astype({"district": "Int64"}))):
+        feed = inputs(model, rows)
+        assert [*feed] == [node.name for node in graph.graph.input]
+        label, proba = run(graph, *feed.values())
+        assert label.tolist() == model.predict(rows).tolist()
+        # A column of many categories is written in float32.
+        assert_allclose(proba, model.predict_proba(rows), rtol=0, atol=1e-6)
+
+
+def test_dates_in_a_graph_are_those_of_the_calendar():
+    """Also in years that are and are not leap years, and in float32."""
+    ends = [
+        f"{year}-{day}"
+        for year in (1896, 1900, 1999, 2000, 2024)
+        for day in ("01-01", "02-28", "03-01", "12-31")
+    ]
+    dates = np.array([*ends, "2000-02-29", "2024-02-29"], dtype="datetime64[us]")
+    X = pd.DataFrame({"when": dates + np.timedelta64(9, "h")})
+    step = DateParts().fit(X)
+    assert [part for _, part in step.parts_] == ["date", "year", "week"]
+    days = (X.when - pd.Timestamp(0)) / pd.Timedelta("1D")
+    for dtype, kind in [(np.float64, DoubleTensorType), (np.float32, FloatTensorType)]:
+        graph = to_onnx(step, initial_types=[("when", kind([None, 1]))])
+        (Z,) = run(graph, days.to_numpy(dtype)[:, np.newaxis])
+        atol = {np.float64: 1e-12, np.float32: 1e-3}[dtype]
+        assert_allclose(Z[:, 1:], step.transform(X)[:, 1:], rtol=0, atol=atol)
+        assert not np.allclose(Z[:, 1:] + 2 * atol, step.transform(X)[:, 1:], 0, atol)
+
+
+def test_an_array_of_numbers_through_a_table():
+    X, y = load_iris(return_X_y=True)
+    model = tabular_pipeline(ReLULogisticClassifier((3,), random_state=0)).fit(X, y)
+    label, proba = run(to_onnx(model, X[:1], options={"zipmap": False}), X)
+    assert label.tolist() == model.predict(X).tolist()
+    assert_allclose(proba, model.predict_proba(X), rtol=0, atol=1e-13)
+
+
+def test_inputs_of_other_types_say_what_to_do():
+    X, y = raw_table()
+    X = X[["height", "colour"]]
     model = tabular_pipeline(ReLULogisticClassifier((3,), random_state=0)).fit(X, y)
     text = StringTensorType([None, 1])
-    types = {"height": DoubleTensorType([None, 1]), "colour": text, "town": text}
-    graph = to_onnx(model, initial_types=[*types.items()], options={"zipmap": False})
-    texts = X[["colour", "town"]].fillna("nan").to_numpy(dtype=object)
-    label, proba = run(graph, X[["height"]].to_numpy(), texts[:, :1], texts[:, 1:])
-    assert label.tolist() == model.predict(X).tolist()
-    # skl2onnx writes the means of the target encoder in float32.
-    assert_allclose(proba, model.predict_proba(X), rtol=0, atol=1e-5)
+    with pytest.raises(ValueError, match=r"^Declare the inputs by .*input_types.model"):
+        to_onnx(model, initial_types=[("height", text), ("colour", text)])
+    with pytest.raises(ValueError, match=r"^Declare an input for .*'colour'"):
+        to_onnx(model, initial_types=[("height", text), ("age", text)])
+    with pytest.raises(TypeError, match=r"^Pass a pipeline that tabular_pipeline made"):
+        input_types(model[-1])

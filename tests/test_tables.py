@@ -3,31 +3,37 @@
 import datetime
 import decimal
 import pickle
+import warnings
 
+import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
+import sklearn
 import skops.io
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_score
+from sklearn.metrics import log_loss
+from sklearn.model_selection import GridSearchCV, cross_val_score
 
 from sklearn_relulogit import (
     PiecewiseLinearEncoder,
     ReLULogisticClassifier,
     ReLULogisticClassifierCV,
+    contributions,
+    local_linear,
     tabular_pipeline,
 )
-from sklearn_relulogit._tables.columns import MAX_INDICATORS, kind
-from sklearn_relulogit._tables.pipeline import target_encoder
+from sklearn_relulogit._tables.target import folds
 
 N = 240
 RNG = np.random.RandomState(0)
-TOWNS = [f"town {i}" for i in range(MAX_INDICATORS + 10)]
+TOWNS = [f"town {i}" for i in range(50)]
 
 
 def gaps(values):
@@ -45,8 +51,11 @@ PLAIN["colour"] = [None if v is None else str(v) for v in PLAIN["colour"]]
 OBJECTS = pd.DataFrame(PLAIN, dtype=object)
 AGES = np.array([np.nan if age is None else age for age in PLAIN["age"]])
 Y = np.where(
-    np.nan_to_num(AGES, nan=50) + 30 * (OBJECTS.colour == "red") + RNG.rand(N) * 30
-    > 60,
+    np.nan_to_num(AGES, nan=50)
+    + 30 * (OBJECTS.colour == "red")
+    + 40 * OBJECTS.town.isin(TOWNS[:25])
+    + RNG.rand(N) * 30
+    > 80,
     "yes",
     "no",
 )
@@ -82,42 +91,41 @@ def by_hand():
         ]
     )
     parts = [PiecewiseLinearEncoder().fit_transform(numbers)]
-    colours = np.array(["gap" if v is None else v for v in PLAIN["colour"]])
+    colours = np.array(["nan" if v is None else v for v in PLAIN["colour"]])
     names, counts = np.unique(colours, return_counts=True)
-    order = [name for name in ("green", "red") if counts[names == name] >= 10]
-    columns = [colours == name for name in (*order, "gap")]
-    rare = np.isin(colours, names[counts < 10])
-    assert rare.any()
-    parts.append(np.column_stack([*columns, rare]).astype(float))
-    # Means of the other four parts, drawn to the mean of all by empirical Bayes.
-    towns = np.array(["gap" if v is None else v for v in PLAIN["town"]])
+    rare = names[counts < 10]
+    assert rare.tolist() == ["blue"]
+    order = ["green", rare, "nan", "red"]
+    parts.append(np.column_stack([np.isin(colours, v) for v in order]).astype(float))
+    # The log-odds of the rows of a town in the other folds, over those of all rows,
+    # after so many rows of them that the towns differ as they do.
+    towns = np.array(["nan" if v is None else v for v in PLAIN["town"]])
     y = (Y == "yes").astype(float)
-    encoded = np.empty(N)
-    folds = target_encoder().cv
-    if isinstance(folds, int):  # Up to scikit-learn 1.8.
-        folds = StratifiedKFold(folds, shuffle=True, random_state=0)
-    for train, test in folds.split(towns, y):
-        mean, variance = y[train].mean(), y[train].var()
-        for i in test:
-            same = y[train][towns[train] == towns[i]]
-            if len(same) == 0 or variance == 0:
-                encoded[i] = mean
-                continue
-            weight = variance * len(same)
-            weight = weight / (weight + same.var()) if weight + same.var() else 1
-            encoded[i] = weight * same.mean() + (1 - weight) * mean
-    parts.append(PiecewiseLinearEncoder().fit_transform(encoded[:, np.newaxis]))
-    return np.column_stack(parts)
+    p, fold = y.mean(), folds(y.astype(int), 5)
+    groups = [y[towns == town] for town in np.unique(towns)]
+    groups = [g for g in groups if len(g) > 1]
+    pearson = sum((g.sum() - len(g) * p) ** 2 / len(g) for g in groups) / p / (1 - p)
+    pairs = sum(len(g) - 1 for g in groups)
+    freedom = len(groups) - 1
+    assert pearson - freedom > 2 * (2 * freedom) ** 0.5
+    m = max(pairs / (pearson - freedom) - 1, 1)
+    assert 1 <= m < 30
+    encoded = []
+    for i in range(N):
+        same = y[(towns == towns[i]) & (fold != fold[i])]
+        yes, no = same.sum() + m * p, (1 - same).sum() + m * (1 - p)
+        encoded.append(np.log(yes / no) - np.log(p / (1 - p)))
+    return np.column_stack([*parts, encoded])
 
 
 @pytest.mark.parametrize("name", frames())
 def test_every_kind_of_frame_is_the_same_table(name):
     X = frames()[name]
     model = tabular_pipeline(small())
-    Z = model[0].fit_transform(X, Y)
+    Z = model[:-1].fit_transform(X, Y)
     expected = by_hand()
     assert Z.shape == expected.shape
-    names = model[0].get_feature_names_out().tolist()
+    names = model[:-1].get_feature_names_out().tolist()
     assert "categories__colour_infrequent_sklearn" in names
     assert_allclose(Z, expected, rtol=0, atol=1e-9)
 
@@ -130,9 +138,9 @@ def test_a_fit_learns_and_takes_what_it_never_saw():
     new = pd.DataFrame(
         {"town": ["elsewhere"], "colour": "mauve", "age": 1e6, "rooms": 9, "alone": 0}
     )
-    Z = model[0].transform(new)
+    Z = model[:-1].transform(new)
     assert np.isfinite(Z).all()
-    names = model[0].get_feature_names_out().tolist()
+    names = model[:-1].get_feature_names_out().tolist()
     assert Z[0, names.index("categories__colour_infrequent_sklearn")] == 1
     with pytest.raises(ValueError, match="columns are missing"):
         model.predict(new.drop(columns="rooms"))
@@ -203,9 +211,19 @@ NUMBERS = {
     "object bool": pd.Series([True, None], dtype=object),
     "object numbers": pd.Series([1, 2.5, None], dtype=object),
     "decimals": pd.Series([decimal.Decimal("1.5"), None]),
+    "durations": pd.Series(pd.to_timedelta([1, 2], unit="D")),
+    "NA among objects": pd.Series([1.0, pd.NA], dtype=object),
+    "arrow decimals": pd.Series([decimal.Decimal("1.5")]).astype(
+        pd.ArrowDtype(pa.decimal128(3, 1))
+    ),
+    "sparse": pd.Series(pd.arrays.SparseArray([True, False])),
+    "python durations": pd.Series([datetime.timedelta(1), None], dtype=object),
+    "arrow durations": pd.Series([1, 2], dtype="duration[s][pyarrow]"),
+    "polars durations": pl.Series([datetime.timedelta(1), None]),
     "unsigned": pd.Series([1, 2], dtype="uint8"),
     "all missing": pd.Series([np.nan, np.nan]),
     "polars bool": pl.Series([True, None]),
+    "polars bool without gaps": pl.Series([True, False]),
     "polars null": pl.Series([None, None]),
     "polars decimal": pl.Series([decimal.Decimal("1.5")]),
 }
@@ -213,32 +231,55 @@ CATEGORIES = {
     "strings": ["a", None],
     "bins": pd.cut(pd.Series([1.0, 2.0, 3.0]), 2),
     "numbers as categories": pd.Series([1, 2], dtype="category"),
+    "bytes": [b"a", None],
+    "dictionary": pd.Series(["a", None]).astype(
+        pd.ArrowDtype(pa.dictionary(pa.int32(), pa.string()))
+    ),
     "all None": pd.Series([None, None], dtype=object),
     "polars strings": pl.Series(["a", None]),
 }
+A_DATE = datetime.datetime(2024, 1, 2, 12)
+DATES = {
+    "dates": pd.Series([A_DATE, None]),
+    "zoned dates": pd.Series(pd.to_datetime([A_DATE]).tz_localize("UTC")),
+    "python dates": pd.Series([A_DATE.date(), None], dtype=object),
+    "arrow dates": pd.Series([A_DATE.date(), None], dtype="date32[pyarrow]"),
+    "arrow times": pd.Series([A_DATE, None], dtype="timestamp[ns][pyarrow]"),
+    "periods": pd.Series(pd.period_range("2024-01", periods=2, freq="M")),
+    "polars dates": pl.Series([A_DATE.date(), None]),
+    "polars times": pl.Series([A_DATE, None]),
+}
 OTHERS = {
-    "dates": pd.Series(pd.to_datetime(["2024-01-01"])),
-    "zoned dates": pd.Series(pd.to_datetime(["2024-01-01"]).tz_localize("UTC")),
-    "python dates": pd.Series([datetime.date(2024, 1, 1)], dtype=object),
-    "durations": pd.Series(pd.to_timedelta([1], unit="D")),
     "complex": pd.Series([1j]),
     "mixed": pd.Series([1, "a"], dtype=object),
     "lists": pd.Series([[1], [2]], dtype=object),
-    "NA among objects": pd.Series([1.0, pd.NA], dtype=object),
-    "polars dates": pl.Series([datetime.date(2024, 1, 1)]),
+    "dates of two kinds": pd.Series(
+        [A_DATE, A_DATE.replace(tzinfo=datetime.UTC)], dtype=object
+    ),
+    "dates and numbers": pd.Series([A_DATE, 1], dtype=object),
     "polars lists": pl.Series([[1], [2]]),
 }
 
 
-@pytest.mark.parametrize("name", NUMBERS | CATEGORIES)
+@pytest.mark.parametrize("name", NUMBERS | CATEGORIES | DATES)
 def test_kinds_of_columns(name):
-    column = (NUMBERS | CATEGORIES)[name]
+    column = (NUMBERS | CATEGORIES | DATES)[name]
     column = pd.Series(column) if isinstance(column, list) else column
     frame_of = pl.DataFrame if isinstance(column, pl.Series) else pd.DataFrame
-    assert kind(column) == ("number" if name in NUMBERS else "category")
     X = frame_of({"a": column, "b": range(len(column))})
-    model = tabular_pipeline()[0]
-    Z = model.fit_transform(X, np.arange(len(column)) % 2)
+    kinds = {"numbers": NUMBERS, "categories": CATEGORIES, "dates": DATES}
+    with warnings.catch_warnings():
+        # Of two rows, any category identifies one.
+        warnings.filterwarnings("ignore", "Left out")
+        model = tabular_pipeline()[:-1]
+        y = np.arange(len(column)) % 2
+        Z = model.fit_transform(X, y)
+    (kind,) = [kind for kind, columns in kinds.items() if name in columns]
+    if "a" not in model[0].left_out_:
+        assert model[0].readings_["a"].kind == kind
+        name = f"{kind}__a" if kind != "categories" else "categories__a_"
+        names = model.get_feature_names_out().tolist()
+        assert any(n.startswith((name, f"many_{name[:-1]}")) for n in names)
     assert np.isfinite(Z).all()
     assert_array_equal(model.transform(X), Z)
 
@@ -273,3 +314,391 @@ def test_other_tables_are_refused(X, error, message):
 def test_no_estimator(estimator):
     with pytest.raises(TypeError, match=r"^Pass an estimator"):
         tabular_pipeline(estimator)
+
+
+TEXT_NUMBERS = {
+    "decimals": (lambda x: f"{x:.2f}", "?"),
+    "thousands": (lambda x: f"{x:,.2f}", "n/a"),
+    "decimal commas": (lambda x: f"{x:.2f}".replace(".", ","), ""),
+    "points and commas": (
+        lambda x: f"{x:,.2f}".replace(",", " ").replace(".", ",").replace(" ", "."),
+        "-",
+    ),
+    "a symbol": (lambda x: f"${x:,.2f}", "NA"),
+    "percent": (lambda x: f"{x:.2f} %", None),
+    "exponents": (lambda x: f"{x:.8e}", "nan"),
+}
+PRICES = np.round(RNG.exponential(2000, N), 2) + 1000
+GAPS = RNG.rand(N) < 0.1
+PRICE_Y = np.where(PRICES * RNG.uniform(0.5, 1.5, N) > 2500, "dear", "cheap")
+
+
+@pytest.mark.parametrize("frame_of", [pd.DataFrame, pl.DataFrame])
+@pytest.mark.parametrize("name", TEXT_NUMBERS)
+def test_numbers_as_text_are_numbers(name, frame_of):
+    write, gap = TEXT_NUMBERS[name]
+    text = [gap if g else write(x) for x, g in zip(PRICES, GAPS, strict=True)]
+    X = frame_of({"price": text, "other": AGES})
+    numbers = frame_of({"price": np.where(GAPS, np.nan, PRICES), "other": AGES})
+    expected = tabular_pipeline(small()).fit(numbers, PRICE_Y)
+    with pytest.warns(
+        UserWarning, match=r"^Text read as numbers: 'price' \("
+    ) as caught:
+        model = tabular_pipeline(small()).fit(X, PRICE_Y)
+    assert len(caught) == 1
+    # Columns that lie otherwise in memory are summed in another order.
+    assert_allclose(model.predict_proba(X), expected.predict_proba(numbers), atol=1e-4)
+    # What comes later may be numbers.
+    assert_allclose(model.predict_proba(numbers), model.predict_proba(X), rtol=1e-12)
+    with pytest.raises(ValueError, match=r"^Turn column 'price' into numbers"):
+        model.predict(frame_of({"price": ["much"], "other": [1.0]}))
+    assert contributions(model, X).columns.tolist() == ["price", "other"]
+
+
+NO_NUMBERS = {
+    "codes": [f"{i:05d}" for i in range(60)] * 4,
+    "a few whole numbers": [str(i % 7) for i in range(N)],
+    "text": [f"{i % 9} m" for i in range(N)],
+    "a symbol within": [f"{i % 9}%{i % 7}" for i in range(N)],
+    "versions": [f"1.{i % 9}.{i % 7}" for i in range(N)],
+    "numbers of a categorical type": pd.Series(np.arange(N) % 50).astype("category"),
+}
+
+
+@pytest.mark.parametrize("name", NO_NUMBERS)
+def test_what_is_not_certainly_a_number_is_a_category(name):
+    model = tabular_pipeline()[0].fit(pd.DataFrame({"a": NO_NUMBERS[name]}))
+    assert model.readings_["a"].kind == "categories"
+
+
+@pytest.mark.parametrize(
+    ("texts", "doubt"),
+    [
+        (["1,234", "5,678", "3,001"], "'1,234' may be 1.234 or 1234"),
+        (["1/2/2024", "3/4/2024", "5/6/2024"], "may begin with the day or the month"),
+    ],
+)
+def test_text_of_two_meanings_is_left_as_it_is(texts, doubt):
+    X = pd.DataFrame({"a": texts * 20})
+    with pytest.warns(UserWarning, match=f"^Text taken for categories: 'a', .*{doubt}"):
+        model = tabular_pipeline()[0].fit(X)
+    assert model.readings_["a"].kind == "categories"
+
+
+DAYS = pd.Timestamp("2019-11-05 08:30") + pd.to_timedelta(RNG.randint(0, 1500, N), "D")
+DAYS += pd.to_timedelta(RNG.randint(0, 24 * 60, N), "min")
+SEASON = np.where(np.abs(DAYS.month - 6.5) + RNG.rand(N) < 3.5, "summer", "winter")
+
+
+def dates():
+    text = DAYS.strftime("%Y-%m-%d %H:%M:%S")
+    iso = DAYS.strftime("%Y-%m-%dT%H:%M:%S")
+    zoned = DAYS.tz_localize("UTC").tz_convert("Asia/Tokyo")
+    return {
+        "pandas": pd.DataFrame({"when": DAYS}),
+        "pandas seconds": pd.DataFrame({"when": DAYS.astype("datetime64[s]")}),
+        "zoned": pd.DataFrame({"when": zoned}),
+        "text": pd.DataFrame({"when": text}),
+        "text in UTC": pd.DataFrame({"when": iso + "Z"}),
+        "zones as text": pd.DataFrame({"when": [d.isoformat() for d in zoned]}),
+        "American": pd.DataFrame({"when": DAYS.strftime("%m/%d/%Y %H:%M:%S")}),
+        "European": pd.DataFrame({"when": DAYS.strftime("%d.%m.%Y %H:%M")}),
+        "months by name": pd.DataFrame({"when": DAYS.strftime("%d %b %Y %H:%M")}),
+        "objects": pd.DataFrame({"when": DAYS.to_pydatetime()}, dtype=object),
+        "arrow": pd.DataFrame({"when": DAYS}).astype("timestamp[us][pyarrow]"),
+        "polars": pl.DataFrame({"when": DAYS.to_pydatetime()}),
+        "polars text": pl.DataFrame({"when": text.tolist()}),
+    }
+
+
+@pytest.mark.parametrize("name", dates())
+def test_dates_are_days_and_parts_of_the_year_the_week_and_the_day(name):
+    X = dates()[name]
+    prepare = tabular_pipeline()[:-1].set_params(
+        columns__dates__piecewiselinearencoder__n_bins=0
+    )
+    is_text = isinstance(X["when"][0], str)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        Z = prepare.fit_transform(X, SEASON)
+    assert ["Text read as dates: 'when'" in str(w.message) for w in caught] == [
+        True
+    ] * is_text
+    expected = []
+    for day in DAYS.to_pydatetime():
+        year = datetime.datetime(day.year, 1, 1)
+        length = (datetime.datetime(day.year + 1, 1, 1) - year).days
+        of_day = (day.hour * 60 + day.minute) / (24 * 60)
+        since = (day - datetime.datetime(1970, 1, 1)) / datetime.timedelta(1)
+        of_year = (day - year) / datetime.timedelta(1) / length
+        expected.append([since, of_year, (day.weekday() + of_day) / 7, of_day])
+    expected = (expected - np.mean(expected, axis=0)) / np.std(expected, axis=0)
+    assert prepare.get_feature_names_out().tolist() == [
+        f"dates__when{part}" for part in ("", "_year", "_week", "_day")
+    ]
+    assert_allclose(Z, expected, atol=1e-8)
+    assert_array_equal(prepare.transform(X), Z)
+
+
+def test_parts_that_do_not_vary_are_left_out():
+    y = np.arange(120) % 2
+
+    def names(dates):
+        prepare = tabular_pipeline()[:-1].set_params(
+            columns__dates__piecewiselinearencoder__n_bins=0
+        )
+        prepare.fit(pd.DataFrame({"d": dates}), y)
+        return [
+            name.removeprefix("dates__d") for name in prepare.get_feature_names_out()
+        ]
+
+    assert names(pd.date_range("2024-01-01", periods=120, freq="D")) == ["", "_week"]
+    assert names(pd.date_range("2024-01-01", periods=120, freq="h")) == ["", "_day"]
+    assert names(pd.date_range("1900-01-01", periods=120, freq="YS")) == ["", "_week"]
+
+
+def test_a_model_learns_from_dates_and_tells_of_one_column():
+    X = dates()["text"].assign(age=AGES)
+    with pytest.warns(UserWarning, match="Text read as dates"):
+        model = tabular_pipeline(ReLULogisticClassifier(random_state=0)).fit(X, SEASON)
+    assert model.score(X, SEASON) > 0.9
+    found = contributions(model, X[:9])
+    assert found.columns.tolist() == ["when", "age"]
+    logits = found.values.sum(axis=1) + found.baseline
+    assert_allclose(logits, model.decision_function(X[:9]), rtol=1e-9)
+    coef, intercept = local_linear(model, X[:9])
+    assert (coef[:, 0] == 0).all()
+    total = (coef[:, 1] * np.nan_to_num(AGES[:9])) + intercept
+    assert_allclose(total, model.decision_function(X[:9]), rtol=1e-9)
+    # Typed dates say the same, and what is no date is an error.
+    typed = X.assign(when=DAYS)
+    assert_array_equal(model.predict_proba(typed), model.predict_proba(X))
+    for wrong in ("yesterday", "05/11/2019", 18000.0, True):
+        with pytest.raises(ValueError, match=r"^Turn column 'when' into dates"):
+            model.predict(X[:1].assign(when=wrong))
+    with pytest.raises(ValueError, match="holds dates with time zones"):
+        model.predict(X.assign(when=dates()["zoned"].when))
+
+
+def uuids():
+    return ["".join(RNG.choice(list("0123456789abcdef"), 32)) for _ in range(N)]
+
+
+IDS = {
+    "customer_id": RNG.permutation(N) + 10_000,
+    "rownames": np.arange(1, N + 1),
+    "code": [f"C-{i:06d}" for i in RNG.permutation(N)],
+    "uuid": uuids(),
+    "name": [f"{'ABCDEFGHIJ'[i % 10]}. Smith {i}" for i in range(N)],
+    "note": [f"called {i} times, paid {i % 7}" for i in RNG.permutation(N)],
+    "mostly": [f"{i // 2 if i < 20 else i}" + "x" for i in range(N)],
+}
+
+
+@pytest.mark.parametrize("frame_of", [pd.DataFrame, pl.DataFrame])
+@pytest.mark.parametrize("name", IDS)
+def test_a_column_that_identifies_rows_changes_nothing(name, frame_of):
+    X = frame_of({"age": AGES, "red": OBJECTS.colour.to_numpy() == "red"})
+    expected = tabular_pipeline(small()).fit(X, Y)
+    with_id = frame_of({name: IDS[name], "age": X["age"], "red": X["red"]})
+    with pytest.warns(UserWarning, match=f"identify rows: .'{name}'.") as caught:
+        model = tabular_pipeline(small()).fit(with_id, Y)
+    assert len(caught) == 1
+    assert_array_equal(model.predict_proba(with_id), expected.predict_proba(X))
+    # It may be missing from then on.
+    assert_array_equal(model.predict_proba(X), expected.predict_proba(X))
+    found = contributions(model, with_id)
+    assert found.columns.tolist() == [name, "age", "red"]
+    assert (found.values[:, 0] == 0).all()
+
+
+def test_numbers_that_are_all_different_are_numbers():
+    X = pd.DataFrame({"income": IDS["customer_id"], "paid": IDS["rownames"]})
+    assert tabular_pipeline()[0].fit(X).left_out_ == []
+
+
+def test_a_table_of_ids_alone_is_refused():
+    with pytest.raises(ValueError, match=r"^Add columns to X that say something"):
+        tabular_pipeline().fit(pd.DataFrame({"id": range(N)}), Y)
+
+
+def test_categories_that_say_nothing_change_next_to_nothing():
+    X = pd.DataFrame({"age": AGES, "red": OBJECTS.colour.to_numpy() == "red"})
+    towns = RNG.choice(TOWNS, N)
+    loss = [
+        log_loss(Y, tabular_pipeline(small()).fit(T, Y).predict_proba(T))
+        for T in (X, X.assign(town=towns))
+    ]
+    assert_allclose(loss[1], loss[0], rtol=0.01)
+
+
+def test_balanced_designs_do_not_mislead():
+    """Each plate in every class once: the other folds of a row lack its own class."""
+    plates = np.repeat([f"plate {i}" for i in range(60)], 4)
+    X = pd.DataFrame({"plate": plates, "noise": RNG.standard_normal(240)})
+    y = np.tile(list("abcd"), 60)
+    model = tabular_pipeline(small()).fit(X, y)
+    assert log_loss(y, model.predict_proba(X)) <= np.log(4)
+
+
+MEANINGS = {
+    "numbers for text": (["1", "2"], [1, 2]),
+    "floats for text": (["1", "2"], [1.0, 2.0]),
+    "zip codes": (["01234", "90210"], [1234, 90210]),
+    "text for numbers": (pd.Categorical([1, 2]), ["1", "2.0"]),
+    "booleans for text": (["True", "False"], [True, False]),
+    "booleans for lower case": (["true", "false"], [True, False]),
+    "numbers for booleans": (pd.Categorical([True, False]), [1, 0]),
+    "text for booleans": (pd.Categorical([True, False]), ["TRUE", "false"]),
+    "booleans for numbers": (["1", "0"], [True, False]),
+    "bytes": (["a", "b"], [b"a", b"b"]),
+    "text for bytes": ([b"a", b"b"], ["a", "b"]),
+    "intervals": (pd.Categorical(pd.cut([1, 2], [0, 1, 2])), ["(0, 1]", "(1, 2]"]),
+    "large numbers": (pd.Categorical([2**60, 2**60 + 1]), [str(2**60), str(2**60 + 1)]),
+    "dates of a category": (
+        pd.Categorical(pd.to_datetime(["2024-01-01 00:00", "2024-01-02 12:00"])),
+        [datetime.datetime(2024, 1, 1), datetime.datetime(2024, 1, 2, 12)],
+    ),
+    "text for boolean numbers": ([True, False], ["true", "False"]),
+    "text for numbers of any size": ([1.5, 2.5], ["1.5", "25e-1"]),
+}
+
+
+@pytest.mark.parametrize("frame_of", [pd.DataFrame, pl.DataFrame])
+@pytest.mark.parametrize("name", MEANINGS)
+def test_other_types_of_the_same_values(name, frame_of):
+    before, after = MEANINGS[name]
+    X = pd.DataFrame({"a": pd.Series(before).repeat(30), "b": np.arange(60.0) % 7})
+    y = np.repeat(["x", "y"], 30)
+    model = tabular_pipeline(small()).fit(X, y)
+    new = frame_of({"a": after, "b": [1.0, 1.0]})
+    assert model.predict(new).tolist() == ["x", "y"]
+    gap = pd.DataFrame({"a": pd.Series([None], dtype=object), "b": [1.0]})
+    assert np.isfinite(model.predict_proba(gap)).all()
+
+
+UNCERTAIN = {
+    "numbers for words": (["red", "blue"], [1, 2], "categories"),
+    "words for numbers of a category": (pd.Categorical([1, 2]), ["red", "1"], None),
+    "booleans for yes and no": (["yes", "no"], [True, False], "categories"),
+    "two texts of one number": (["1", "01"], [1, 1], "categories"),
+    "words for numbers": ([1, 2], ["red", "blue"], "numbers"),
+    "dates for numbers": ([1, 2], [A_DATE, A_DATE], "numbers"),
+    "lists": (["red", "blue"], [[1], [2]], "type"),
+    "lists for numbers": ([1, 2], [[1], [2]], "type"),
+    "dates for words": (["red", "blue"], [A_DATE, A_DATE], "categories"),
+}
+
+
+@pytest.mark.parametrize("name", UNCERTAIN)
+def test_what_is_not_certainly_the_same_is_an_error(name):
+    before, after, kind = UNCERTAIN[name]
+    X = pd.DataFrame({"a": pd.Series(before).repeat(30), "b": np.arange(60.0) % 7})
+    model = tabular_pipeline(small()).fit(X, np.repeat(["x", "y"], 30))
+    new = pd.DataFrame({"a": after, "b": [1.0, 1.0]})
+    if kind == "type":
+        with pytest.raises(TypeError, match=r"^Turn column 'a' into numbers"):
+            model.predict(new)
+        return
+    if kind is None:  # One of them is certainly a category that fit never saw.
+        assert model[0].transform(new)["a"].iloc[0] == "infrequent_sklearn"
+        return
+    with pytest.raises(
+        ValueError, match=f"^Turn column 'a' into {kind} as it had them"
+    ):
+        model.predict(new)
+
+
+@pytest.mark.parametrize("of_fit", [pd.DataFrame, pl.DataFrame])
+@pytest.mark.parametrize("output", ["pandas", "polars", "default"])
+def test_set_output(output, of_fit):
+    X = of_fit(
+        frames()["inferred"]
+        .astype(object)
+        .where(lambda x: x.notna(), None)
+        .to_dict("list")
+    )
+    model = tabular_pipeline(small()).fit(X, Y)
+    expected = model.predict_proba(X)
+    model.set_output(transform=output).fit(X, Y)
+    assert type(model[:-1].transform(X)).__module__.partition(".")[0] == (
+        "numpy" if output == "default" else output
+    )
+    assert_array_equal(model.predict_proba(X), expected)
+
+
+def test_metadata_routing():
+    X = frames()["inferred"]
+    s = RNG.randint(1, 4, N)
+    expected = tabular_pipeline(small()).fit(X, Y, classifier__sample_weight=s)
+    with sklearn.config_context(enable_metadata_routing=True):
+        clf = small().set_fit_request(sample_weight=True, groups=True)
+        model = tabular_pipeline(clf).fit(X, Y, sample_weight=s, groups=np.arange(N))
+    assert_array_equal(model.predict_proba(X), expected.predict_proba(X))
+
+
+@pytest.mark.parametrize("labels", [[-60, 0, 60], [-128, 127]])
+def test_labels_of_eight_bits(labels):
+    X, y = frames()["inferred"], np.array(labels)[np.arange(N) % len(labels)]
+    small_labels = tabular_pipeline(small()).fit(X, y.astype(np.int8))
+    assert_array_equal(
+        small_labels.predict_proba(X),
+        tabular_pipeline(small()).fit(X, y).predict_proba(X),
+    )
+
+
+def test_names_of_any_type_in_any_order():
+    X = frames()["inferred"]
+    expected = tabular_pipeline(small()).fit(X, Y).predict_proba(X)
+    for names in ([3, 1, 4, 0, 2], [0, "b", 2.5, ("d", 1), None]):
+        other = X.set_axis(names, axis=1)
+        model = tabular_pipeline(small()).fit(other, Y)
+        assert_array_equal(model.predict_proba(other[names[::-1]]), expected)
+        found = contributions(model, other)
+        assert found.columns.tolist() == [str(name) for name in names]
+    with pytest.raises(
+        ValueError, match=r"^Rename the columns that share a name: .'1'"
+    ):
+        tabular_pipeline().fit(pd.DataFrame([[1, 2]], columns=[1, "1"]), [0])
+
+
+def test_frames_that_are_not_in_memory_are_refused():
+    X = frames()["inferred"]
+    with pytest.raises(TypeError, match=r"^Call X.compute\(\) first"):
+        tabular_pipeline().fit(dd.from_pandas(X, npartitions=2), Y)
+    with pytest.raises(TypeError, match=r"^Call X.collect\(\) first"):
+        tabular_pipeline().fit(pl.DataFrame(PLAIN).lazy(), Y)
+
+
+def test_an_array_for_a_frame_and_a_frame_for_an_array():
+    X = pd.DataFrame(RNG.standard_normal((N, 3)), columns=list("abc"))
+    model = tabular_pipeline(small()).fit(X, Y)
+    with pytest.warns(UserWarning, match="X does not have valid feature names"):
+        assert_array_equal(model.predict(X.to_numpy()), model.predict(X))
+    with (
+        pytest.raises(ValueError, match="expecting 3 features"),
+        pytest.warns(UserWarning, match="valid feature names"),
+    ):
+        model.predict(X.to_numpy()[:, :2])
+    model = tabular_pipeline(small()).fit(X.to_numpy(), Y)
+    with pytest.warns(UserWarning, match="X has feature names"):
+        assert_array_equal(model.predict(X), model.predict(X.to_numpy()))
+    model = tabular_pipeline(small()).fit(frames()["inferred"], Y)
+    with (
+        pytest.raises(ValueError, match=r"^Pass a DataFrame with the columns of fit"),
+        pytest.warns(UserWarning, match="valid feature names"),
+    ):
+        model.predict(np.zeros((2, 5)))
+
+
+def test_parameters_are_checked():
+    X = frames()["inferred"]
+    for name in (
+        "table__min_frequency",
+        "table__max_indicators",
+        "columns__many_categories__smooth",
+    ):
+        with pytest.raises(ValueError, match=name.rpartition("__")[2]):
+            tabular_pipeline().set_params(**{name: -1}).fit(X, Y)
+    few = tabular_pipeline().set_params(table__min_frequency=200)[0].fit(X)
+    assert not few.readings_["colour"].are_few

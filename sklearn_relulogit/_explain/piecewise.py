@@ -33,8 +33,10 @@ from sklearn.preprocessing import (
 )
 from sklearn.utils.validation import check_is_fitted
 
-from .._tables.columns import GapsAsNaN
+from .._tables.dates import DateParts
 from .._tables.encoder import PiecewiseLinearEncoder
+from .._tables.reader import TableReader
+from .._tables.target import TargetLogOdds
 from .columns import column_of_output, compose, is_left_out, parts_of, transform_of
 from .frames import is_missing, numbers
 
@@ -300,6 +302,11 @@ def _encoded(step: PiecewiseLinearEncoder, column: np.ndarray) -> Piecewise:
     return ramps._replace(gap=step.value_of_missing_)
 
 
+def _read(step: TableReader, column: np.ndarray) -> Piecewise:
+    are_numbers = [of.kind == "numbers" for of in step.readings_.values()]
+    return Piecewise.lines(column, are_numbers)._replace(jumps=~np.array(are_numbers))
+
+
 def _imputed(step: SimpleImputer, column: np.ndarray) -> Piecewise:
     fill = numbers(np.asarray(step.statistics_))
     if fill is None:
@@ -320,9 +327,11 @@ KNOWN: dict[type, Callable[[Any, np.ndarray], Piecewise]] = {
     ),
     PiecewiseLinearEncoder: _encoded,
     SimpleImputer: _imputed,
-    **dict.fromkeys([FunctionTransformer, GapsAsNaN, SelectorMixin], _copied),
+    **dict.fromkeys([FunctionTransformer, SelectorMixin], _copied),
+    TableReader: _read,
     **dict.fromkeys([Binarizer, KBinsDiscretizer, MissingIndicator], _jumps),
     **dict.fromkeys([OneHotEncoder, OrdinalEncoder, TargetEncoder], _jumps),
+    **dict.fromkeys([DateParts, TargetLogOdds], _jumps),
 }
 
 

@@ -1,192 +1,234 @@
-"""The columns of a table: which are numbers, which are categories, and their gaps.
+"""The columns of a table of any library, as arrays of numpy.
 
-The selectors are functions of a frame, as ColumnTransformer calls them in its `fit`.
+Each is an array of one of three kinds: numbers and booleans, with NaN for gaps; dates,
+in microseconds, with NaT; and objects, with None.
 """
 
-from typing import Any, Literal, Self
+from collections import Counter
+from collections.abc import Hashable, Iterator
+from datetime import UTC, date, timedelta
+from decimal import Decimal
+from numbers import Real
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
-from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
-from sklearn.utils import Tags
-from sklearn.utils.validation import validate_data
 
 from .._optional import optional_import
 
-# A column of more categories is encoded by the target: indicators would be weights of
-# their own for a few rows each.
-MAX_INDICATORS = 40
-
-Kind = Literal["number", "category"]
+A_DAY = np.timedelta64(1, "D")
 
 
-def numbers(X: Any) -> list[Any]:
-    """The columns of numbers and booleans."""
-    return [key for key, column in columns(X) if kind(column) == "number"]
+class Content(NamedTuple):
+    """What a column holds."""
+
+    values: np.ndarray
+    # Whether its type says that its values are categories.
+    is_category: bool = False
+    # Whether dates have a time zone; they are then in UTC.
+    is_zoned: bool = False
 
 
-def few_categories(X: Any) -> list[Any]:
-    """The columns of categories that get an indicator for each."""
-    return [
-        key
-        for key, column in columns(X)
-        if kind(column) == "category" and n_distinct(column) <= MAX_INDICATORS
-    ]
+def is_frame(X: Any) -> bool:
+    """Whether X is a frame of pandas or polars."""
+    return hasattr(X, "iloc") or hasattr(X, "get_columns")
 
 
-def many_categories(X: Any) -> list[Any]:
-    """The columns of categories that are encoded by the target."""
-    return [
-        key
-        for key, column in columns(X)
-        if kind(column) == "category" and n_distinct(column) > MAX_INDICATORS
-    ]
-
-
-def columns(X: Any) -> list[tuple[Any, Any]]:
-    """Each column of a table with its name, or its position if it has none.
+def check_table(X: Any) -> list[Hashable]:
+    """The names of the columns of a table, or their positions in an array.
 
     Raises
     ------
     TypeError
-        If X is no frame of pandas or polars and no array.
+        If X is no frame of pandas or polars and no array of numbers.
 
     ValueError
-        If two columns share a name.
+        If two columns share a name, or X has no columns or rows.
     """
-    if isinstance(X, np.ndarray):
-        return list(enumerate(X.T))
-    if not (hasattr(X, "iloc") or hasattr(X, "get_columns")):
+    if isinstance(X, np.ndarray) and X.ndim == 2:
+        if X.dtype.kind not in "biuf":
+            raise TypeError(
+                "Turn the columns of X into numbers, or pass a DataFrame, which has a "
+                f"type for each column: X is an array of {X.dtype}."
+            )
+        names: list[Hashable] = list(range(X.shape[1]))
+    elif hasattr(X, "dask") or (hasattr(X, "collect_schema") and hasattr(X, "collect")):
+        method = "compute" if hasattr(X, "dask") else "collect"
+        raise TypeError(
+            f"Call X.{method}() first, or fit to a part of the rows: the types of the "
+            f"columns are found in memory. X is of type {type(X).__name__}."
+        )
+    elif is_frame(X) and hasattr(X, "columns"):
+        names = list(X.columns)
+    else:
         raise TypeError(
             "Pass a DataFrame of pandas or polars, which has a type for each column, "
             f"or an array of numbers. X is of type {type(X).__name__}."
         )
-    names = list(X.columns)
-    twice = sorted({str(name) for name in names if names.count(name) > 1})
+    check_names(names)
+    return names
+
+
+def check_names(names: list[Hashable]) -> None:
+    """Raise a ValueError if two columns share a name, also as text."""
+    twice = sorted(name for name, n in Counter(map(str, names)).items() if n > 1)
     if twice:
         raise ValueError(f"Rename the columns that share a name: {twice}.")
-    if all(isinstance(name, str) for name in names):
-        return [(name, X[name]) for name in names]
-    # ColumnTransformer would take numbers for positions.
-    return [(position, X[name]) for position, name in enumerate(names)]
 
 
-def kind(column: Any) -> Kind:
-    """Whether a column holds numbers or categories.
+def columns(X: Any) -> Iterator[tuple[str, Any]]:
+    """Each column of a table with its name as text."""
+    names = range(X.shape[1]) if isinstance(X, np.ndarray) else X.columns
+    for j, name in enumerate(names):
+        yield str(name), column(X, j)
+
+
+def column(X: Any, j: int) -> Any:
+    """The column at a position."""
+    return X.iloc[:, j] if hasattr(X, "iloc") else X[:, j]
+
+
+def are_plain(X: Any) -> np.ndarray:
+    """Which columns are numbers or booleans as numpy has them, (n_columns,)."""
+    if not hasattr(X, "iloc"):
+        return np.full(X.shape[1], isinstance(X, np.ndarray))
+    dtypes = X.dtypes.tolist()
+    plain = {
+        dtype: isinstance(dtype, np.dtype) and dtype.kind in "biuf"
+        for dtype in set(dtypes)
+    }
+    return np.array([plain[dtype] for dtype in dtypes], dtype=bool)
+
+
+def content(column: Any) -> Content:
+    """What a column holds.
 
     Raises
     ------
     TypeError
-        If it holds neither.
+        If that is neither numbers nor dates nor single objects.
     """
-    if isinstance(column, np.ndarray):
-        found = "number" if column.dtype.kind in "biuf" else ""
-    elif hasattr(column, "iloc"):
-        found = _pandas_kind(column)
-    else:
-        found = _polars_kind(column)
-    match found:
-        case "number" | "category":
-            return found
-    name = getattr(column, "name", None)
-    what = "the columns of X" if name is None else f"column {name!r}"
-    raise TypeError(
-        f"Turn {what} into numbers or categories, or leave it out: its type is "
-        f"{column.dtype}{f', and it holds {found}' if found else ''}. Of a date, for "
-        "example, take the year, the month, or the days since another date."
+    dtype = column.dtype
+    if isinstance(dtype, np.dtype) and dtype.kind in "biuf":
+        return Content(np.asarray(column))
+    return _of_pandas(column) if hasattr(column, "iloc") else _of_polars(column)
+
+
+def _of_pandas(column: Any) -> Content:
+    pandas = optional_import("pandas", "pandas", "A DataFrame of pandas")
+    types, dtype = pandas.api.types, column.dtype
+    if isinstance(dtype, pandas.SparseDtype):
+        return content(column.sparse.to_dense())
+    if isinstance(dtype, pandas.PeriodDtype):
+        return content(column.dt.to_timestamp())
+    if types.is_complex_dtype(dtype):
+        raise_unreadable(column.name, "complex numbers")
+    if types.is_numeric_dtype(dtype) and not types.is_bool_dtype(dtype):
+        small = getattr(dtype, "numpy_dtype", None) == np.float32
+        number = np.float32 if small else np.float64
+        return Content(column.to_numpy(dtype=number, na_value=np.nan))
+    if types.is_timedelta64_dtype(dtype):
+        return Content(column.to_numpy() / A_DAY)
+    is_python = str(dtype).startswith(("date32", "date64"))  # Dates of Arrow.
+    if types.is_datetime64_any_dtype(dtype) and not is_python:
+        is_zoned = column.dt.tz is not None
+        if is_zoned:
+            column = column.dt.tz_convert("UTC").dt.tz_localize(None)
+        return Content(column.to_numpy(dtype="datetime64[us]"), is_zoned=is_zoned)
+    values = column.to_numpy(dtype=object, copy=True)
+    values[column.isna().to_numpy(dtype=bool)] = None
+    is_category = isinstance(dtype, pandas.CategoricalDtype)
+    return _of_objects(
+        values, is_category or str(dtype).startswith("dictionary"), column.name
     )
 
 
-def _pandas_kind(column: Any) -> str:
-    """The kind of a column of pandas, or what else it holds."""
-    pandas = optional_import("pandas", "pandas", "A DataFrame of pandas")
-    types = pandas.api.types
-    if isinstance(column.dtype, types.CategoricalDtype):
-        return "category"
-    if types.is_complex_dtype(column.dtype):
-        return "complex numbers"
-    if types.is_numeric_dtype(column.dtype) or types.is_bool_dtype(column.dtype):
-        return "number"
-    content = str(types.infer_dtype(column, skipna=True))
-    if content in ("string", "empty"):
-        return "category"
-    if content in ("integer", "floating", "mixed-integer-float", "boolean", "decimal"):
-        # scikit-learn converts None and NaN among objects to numbers, and no NA.
-        return "pandas.NA" if any(value is pandas.NA for value in column) else "number"
-    return f"{content} values"
-
-
-def _polars_kind(column: Any) -> str:
-    """The kind of a column of polars, or nothing."""
+def _of_polars(column: Any) -> Content:
+    polars = optional_import("polars", "polars", "A DataFrame of polars")
     dtype = column.dtype
-    name = dtype.base_type().__name__
-    if dtype.is_numeric() or name in ("Boolean", "Null"):
-        return "number"
-    return "category" if name in ("String", "Categorical", "Enum") else ""
+    kind = dtype.base_type().__name__
+    if kind in ("Datetime", "Date"):
+        is_zoned = getattr(dtype, "time_zone", None) is not None
+        if is_zoned:
+            column = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+        dates = column.cast(polars.Datetime("us")).to_numpy()
+        return Content(dates.astype("datetime64[us]"), is_zoned=is_zoned)
+    if kind == "Duration":
+        column = column.dt.total_microseconds() / (A_DAY / np.timedelta64(1, "us"))
+    if dtype.is_numeric() or kind in ("Null", "Duration"):
+        number = polars.Float32 if kind == "Float32" else polars.Float64
+        return Content(column.cast(number).to_numpy())
+    if kind not in ("Boolean", "String", "Categorical", "Enum", "Binary", "Object"):
+        raise_unreadable(column.name, f"values of type {dtype}")
+    values = np.empty(len(column), dtype=object)
+    values[:] = column.to_list()
+    return _of_objects(values, kind in ("Categorical", "Enum"), column.name)
 
 
-def n_distinct(column: Any) -> int:
-    """The number of distinct values of a column of a frame, gaps apart."""
-    if hasattr(column, "nunique"):
-        return int(column.nunique())
-    return int(column.drop_nulls().n_unique())
+def _of_objects(values: np.ndarray, is_category: bool, name: Any) -> Content:
+    """Python's numbers and dates as those of numpy; text and the rest as they are."""
+    kinds = families(values)
+    if kinds & {"list", "dict", "set", "ndarray"}:
+        raise_unreadable(name, f"values of type {' and '.join(sorted(kinds))}")
+    if kinds == {"duration"} and not is_category:
+        return Content(np.array(values, dtype="timedelta64[us]") / A_DAY)
+    if is_category or not kinds or not kinds <= {"boolean", "number", "date"}:
+        return Content(values, is_category)
+    if kinds == {
+        "boolean"
+    }:  # Those with gaps stay as they are, to be told from 0 and 1.
+        has_gaps = any(v is None for v in values)
+        return Content(values if has_gaps else values.astype(bool))
+    if "date" not in kinds:
+        return Content(np.array([np.nan if v is None else float(v) for v in values]))
+    zones = {getattr(v, "tzinfo", None) is not None for v in values if v is not None}
+    if len(kinds) > 1 or len(zones) > 1:
+        others = kinds - {"date"} or {"those without time zones"}
+        raise_unreadable(name, f"dates and {' and '.join(sorted(others))}")
+    dates = [as_utc(v) for v in values]
+    return Content(np.array(dates, dtype="datetime64[us]"), is_zoned=True in zones)
 
 
-class GapsAsNaN(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
-    """Columns of categories with NaN for each gap, whatever stood for it.
+def as_utc(value: Any) -> np.datetime64:
+    """A date of Python or numpy without its time zone; NaT for None."""
+    if getattr(value, "tzinfo", None) is not None:
+        value = value.astimezone(UTC).replace(tzinfo=None)
+    return np.datetime64("NaT" if value is None else value, "us")
 
-    scikit-learn's encoders take None and NaN for a gap, each as a category of its own,
-    and no ``pandas.NA``.
 
-    Attributes
-    ----------
-    column_of_output_ : ndarray of int, of shape (n_features,)
-        The column that each output is made from: its own.
-    """
+def family(value: Any) -> str:
+    """What a value is: a gap, text, a boolean, a number, a date, or something else."""
+    match value:
+        case None:
+            return "gap"
+        case str() | bytes():
+            return "text"
+        case bool() | np.bool_():
+            return "boolean"
+        case Real() | Decimal():
+            return "number"
+        case date() | np.datetime64():
+            return "date"
+        case timedelta() | np.timedelta64():
+            return "duration"
+    return type(value).__name__
 
-    def fit(self, X: Any, y: Any = None) -> Self:
-        """Remember the names of the columns.
 
-        Parameters
-        ----------
-        X : DataFrame of shape (n_samples, n_features)
-            Columns of categories.
+def families(values: np.ndarray) -> set[str]:
+    """What the values of a column are, gaps apart."""
+    match values.dtype.kind:
+        case "b":
+            return {"boolean"}
+        case "i" | "u" | "f":
+            return {"number"}
+        case "M":
+            return {"date"}
+    one_of_each = {type(value): value for value in values}
+    return {family(value) for value in one_of_each.values()} - {"gap"}
 
-        y : None
-            Ignored.
 
-        Returns
-        -------
-        self : object
-            The transformer.
-        """
-        validate_data(self, X, skip_check_array=True)
-        self.column_of_output_ = np.arange(self.n_features_in_)
-        return self
-
-    def transform(self, X: Any) -> np.ndarray:
-        """The values of the columns, as objects.
-
-        Parameters
-        ----------
-        X : DataFrame of shape (n_samples, n_features)
-            Columns of categories.
-
-        Returns
-        -------
-        values : ndarray of object, of shape (n_samples, n_features)
-            The same values, with NaN for gaps.
-        """
-        validate_data(self, X, skip_check_array=True, reset=False)
-        values = np.empty(X.shape, dtype=object)
-        for j, (_, column) in enumerate(columns(X)):
-            gaps = column.isna() if hasattr(column, "isna") else column.is_null()
-            values[:, j] = np.asarray(column, dtype=object)
-            values[np.asarray(gaps, dtype=bool), j] = np.nan
-        return values
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.input_tags.categorical = True
-        tags.input_tags.two_d_array = False
-        return tags
+def raise_unreadable(name: Any, what: str) -> NoReturn:
+    """Raise the TypeError of a column that is neither numbers, dates nor categories."""
+    raise TypeError(
+        f"Turn column {name!r} into numbers or categories, or leave it out: it holds "
+        f"{what}. By X[{name!r}].astype(str), for example, each value is a category."
+    )

@@ -159,6 +159,9 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
     _doc_link_module = BaseReLULogistic._doc_link_module
     _doc_link_template = BaseReLULogistic._doc_link_template
 
+    # Weights that are routed to a classifier behind it need not be asked for here.
+    __metadata_request__fit: ClassVar[dict[str, bool]] = {"sample_weight": False}
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "n_bins": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
         "ramp_scale": [Interval(Real, 0, None, closed="neither")],

@@ -1,36 +1,43 @@
 """One line from a raw table to a classifier of it."""
 
-import sklearn
+from typing import Any
+
+import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
-from sklearn.model_selection import KFold
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import OneHotEncoder, TargetEncoder
+from sklearn.preprocessing import OneHotEncoder
 
 from .._classifier import ReLULogisticClassifier
-from .columns import GapsAsNaN, few_categories, many_categories, numbers
+from .dates import DateParts
 from .encoder import PiecewiseLinearEncoder
-
-# Categories of fewer rows than that share one indicator.
-MIN_ROWS = 10
+from .reader import TableReader
+from .target import TargetLogOdds
 
 
 def tabular_pipeline(estimator: BaseEstimator | None = None) -> Pipeline:
-    """A pipeline from a raw table, with categories and gaps, to a classifier.
+    """A pipeline from a raw table, as it comes, to a classifier.
 
-    The types of the columns are found in `fit`:
+    What the columns hold is found in `fit`:
 
     - **numbers** and booleans go through :class:`PiecewiseLinearEncoder`, which also
       encodes gaps;
+    - **dates** become days since 1970 and, where they vary, the parts of the year, the
+      week and the day that have passed, and then go through the same;
     - **categories** (strings, categorical and enum types) become indicators by
       :class:`~sklearn.preprocessing.OneHotEncoder`. Those of fewer than 10 rows share
       one, which also stands for categories that `fit` never saw; a gap is a category;
-    - **categories with more than 40 distinct values** become numbers by
-      :class:`~sklearn.preprocessing.TargetEncoder`, and then go through the first;
-    - **other columns**, such as dates, are an error that says what to do.
+    - **more than 40 categories**, or none of 10 rows, become the log-odds of the
+      classes among their rows, drawn to those of all rows;
+    - **text that is numbers or dates** throughout is read as such;
+    - **columns that identify rows**, such as names, ids and free text, are left out;
+    - **other columns**, such as lists, are an error that says what to do.
 
-    All of its parts are public, so parameters are set as in any pipeline, for example
-    ``columns__numbers__n_bins``.
+    A warning names the columns that are read from text or left out. Later tables may
+    have other types of the same values, such as 1 for "1".
+
+    Parameters are set as in any pipeline, for example ``columns__numbers__n_bins``,
+    ``table__min_frequency`` (10 rows) or ``table__max_indicators`` (40 categories).
 
     Parameters
     ----------
@@ -41,9 +48,9 @@ def tabular_pipeline(estimator: BaseEstimator | None = None) -> Pipeline:
     Returns
     -------
     pipeline : Pipeline
-        Not fitted, of two steps: "columns", a
+        Not fitted, of three steps: "table", which reads each column; "columns", a
         :class:`~sklearn.compose.ColumnTransformer` of the transformers "numbers",
-        "categories" and "many_categories", and "classifier".
+        "dates", "categories" and "many_categories"; and "classifier".
 
     Raises
     ------
@@ -53,16 +60,19 @@ def tabular_pipeline(estimator: BaseEstimator | None = None) -> Pipeline:
     See Also
     --------
     PiecewiseLinearEncoder : What numbers go through.
+    sklearn_relulogit.onnx.input_types : For a graph of the whole pipeline.
 
     Notes
     -----
-    `fit` takes a DataFrame of pandas or polars, or an array of numbers. It raises a
-    TypeError for a column that is neither numbers nor categories. Sample weights are
-    passed to the classifier by ``fit(X, y, classifier__sample_weight=...)``.
+    `fit` takes a DataFrame of pandas or polars, or an array of numbers. It warns of
+    columns that are converted or left out, and raises a TypeError for a column that is
+    none of the above. Predictions raise a ValueError for a column that cannot be read
+    as in `fit`. Sample weights are passed to the classifier by
+    ``fit(X, y, classifier__sample_weight=...)``.
 
-    The target encoder divides the rows into five parts by their order, with a fixed
-    seed. So with a column of many categories the fit depends on the order of the rows,
-    and without one it does not.
+    The log-odds of a row's category are those of the rows in other folds, of five that
+    are drawn by the order of the rows. So with a column of many categories the fit
+    depends on the order of the rows, and without one it does not.
 
     Examples
     --------
@@ -87,28 +97,58 @@ def tabular_pipeline(estimator: BaseEstimator | None = None) -> Pipeline:
             "Pass an estimator, such as ReLULogisticClassifier(), or nothing. Got "
             f"{estimator!r}."
         )
-    indicators = OneHotEncoder(
-        min_frequency=MIN_ROWS,
-        handle_unknown="infrequent_if_exist",
-        sparse_output=False,
-    )
+    indicators = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
     transformers = [
         ("numbers", PiecewiseLinearEncoder(), numbers),
-        ("categories", make_pipeline(GapsAsNaN(), indicators), few_categories),
-        (
-            "many_categories",
-            make_pipeline(GapsAsNaN(), target_encoder(), PiecewiseLinearEncoder()),
-            many_categories,
-        ),
+        ("dates", make_pipeline(DateParts(), PiecewiseLinearEncoder()), dates),
+        ("categories", indicators, few_categories),
+        ("many_categories", TargetLogOdds(), many_categories),
     ]
     return Pipeline(
-        [("columns", ColumnTransformer(transformers)), ("classifier", estimator)]
+        [
+            ("table", TableReader()),
+            ("columns", ColumnTransformer(transformers)),
+            ("classifier", estimator),
+        ]
     )
 
 
-def target_encoder() -> TargetEncoder:
-    """scikit-learn's, with the same folds for the same rows."""
-    major, minor = (int(part) for part in sklearn.__version__.split(".")[:2])
-    if (major, minor) < (1, 9):
-        return TargetEncoder(random_state=0)
-    return TargetEncoder(cv=KFold(shuffle=True, random_state=0))
+def numbers(X: Any) -> list[int]:
+    """The columns of numbers and booleans of a table as TableReader makes it."""
+    return _of_kind(X, "numbers")
+
+
+def dates(X: Any) -> list[int]:
+    """The columns of dates."""
+    return _of_kind(X, "dates")
+
+
+def few_categories(X: Any) -> list[int]:
+    """The columns of categories that get an indicator for each."""
+    return _of_kind(X, "few")
+
+
+def many_categories(X: Any) -> list[int]:
+    """The columns of categories that are encoded by the classes of their rows."""
+    return _of_kind(X, "many")
+
+
+def _of_kind(X: Any, kind: str) -> list[int]:
+    """The positions of the columns of a kind: names would be searched one by one."""
+    if isinstance(X, np.ndarray):
+        return list(range(X.shape[1])) if kind == "numbers" else []
+    types = list(X.dtypes)
+    kinds = {dtype: _kind(dtype) for dtype in set(types)}
+    return [j for j, dtype in enumerate(types) if kinds[dtype] == kind]
+
+
+def _kind(dtype: Any) -> str:
+    """What a type of pandas or polars is in a table that was read."""
+    name = type(dtype).__name__
+    if isinstance(dtype, np.dtype) and dtype.kind in "biufM":
+        return "dates" if dtype.kind == "M" else "numbers"
+    if name == "Datetime":
+        return "dates"
+    if name == "Boolean" or (hasattr(dtype, "is_numeric") and dtype.is_numeric()):
+        return "numbers"
+    return "few" if name in ("CategoricalDtype", "Enum") else "many"

@@ -1,0 +1,379 @@
+"""The first step of a table's pipeline: each column as numbers, dates or categories."""
+
+import re
+import warnings
+from collections import Counter
+from numbers import Integral
+from typing import Any, ClassVar, NamedTuple, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from .._checks import Interval, check_parameters
+from .._optional import optional_import
+from .columns import (
+    Content,
+    are_plain,
+    check_table,
+    column,
+    content,
+    families,
+    raise_unreadable,
+)
+from .readings import (
+    GAP,
+    Categories,
+    Dates,
+    Numbers,
+    Reading,
+    Unreadable,
+    counts_of_texts,
+)
+from .text import Ambiguous, are_whole, date_style, is_gap, is_zoned, number_style
+
+# Whole numbers that are all different identify rows if they are called so, too: by a
+# word for a key, for one of its rows, or for what the rows are of.
+ID = re.compile(
+    r"(?i:(.*[\W_])?(id|ids|uid|uuid|guid|key|no|nr|num|number|code|seqno?|seqn)|"
+    r"(id|pat|p)(id|no|nr|num|case|code|number)|case|index|row|rownames?|unnamed: ?\d+|"
+    r"obs|observation|subject|patient|person|customer|client|user|member|account|"
+    r"employee|student)|.*[a-z](Id|ID|Key|No|Nr|Num|Number|Code)"
+)
+
+# A column of text identifies rows if fewer of them share their value with another row.
+MIN_REPEATED = 0.1
+
+
+class Found(NamedTuple):
+    """What `fit` finds of a column."""
+
+    reading: Reading
+    # Whether it identifies rows.
+    is_id: bool = False
+    # An example, where text is converted; or why it is not.
+    example: str | None = None
+    doubt: str | None = None
+
+
+class TableReader(  # type: ignore[call-arg]
+    TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
+):
+    """Read each column of a table as numbers, dates or categories.
+
+    `fit` finds what each column holds, and `transform` reads the same from whatever
+    type the column has then. The output is a table of the same library: numbers; dates
+    without time zone; categories as text in a categorical type where there are few, and
+    otherwise as strings. Columns whose values identify rows are left out.
+
+    Parameters
+    ----------
+    max_indicators : int, default=40
+        Columns of more distinct categories are strings in the output.
+
+    min_frequency : int, default=10
+        Categories of fewer rows become one, which also stands for new ones, in the
+        columns of a categorical type. Columns without a category of so many rows are
+        strings.
+
+    Attributes
+    ----------
+    readings_ : dict of str to Reading
+        How each column is read that is not left out.
+
+    left_out_ : list of str
+        The columns that are left out.
+
+    column_of_output_ : ndarray of int, of shape (n_outputs,)
+        The column of X that each output is.
+
+    n_features_in_ : int
+        Number of columns seen in `fit`.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Their names, if all are strings.
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "max_indicators": [Interval(Integral, 0, None, closed="left")],
+        "min_frequency": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(self, *, max_indicators: int = 40, min_frequency: int = 10) -> None:
+        self.max_indicators = max_indicators
+        self.min_frequency = min_frequency
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Find what each column holds.
+
+        Parameters
+        ----------
+        X : DataFrame or array of shape (n_samples, n_features)
+            The table.
+
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+            The transformer.
+
+        Raises
+        ------
+        TypeError
+            If X is no table, or a column is neither numbers, dates nor categories.
+
+        ValueError
+            If two columns share a name, or nothing is left.
+        """
+        check_parameters(self, self._parameter_constraints)
+        names = check_table(X)
+        self.n_features_in_ = len(names)
+        self._is_of_array = isinstance(X, np.ndarray)
+        if not self._is_of_array:
+            self.feature_names_in_ = np.array(
+                [str(name) for name in names], dtype=object
+            )
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
+        found = {
+            name: Found(Numbers())
+            if plain and not ID.fullmatch(name.strip())
+            else self._find(name, column(X, j))
+            for j, (name, plain) in enumerate(
+                zip(map(str, names), are_plain(X), strict=True)
+            )
+        }
+        self.readings_ = {n: f.reading for n, f in found.items() if not f.is_id}
+        self.left_out_ = [name for name, f in found.items() if f.is_id]
+        self.column_of_output_ = np.flatnonzero([not f.is_id for f in found.values()])
+        if not self.readings_:
+            raise ValueError(
+                "Add columns to X that say something of the classes: "
+                f"{self.left_out_ or 'it has none'}"
+                f"{' identify rows' if self.left_out_ else ''}."
+            )
+        tell(found)
+        return self
+
+    def _find(self, name: str, values: Any) -> Found:
+        """What a column holds."""
+        held = content(values)
+        match held.values.dtype.kind:
+            case "M":
+                return Found(Dates(is_zoned=held.is_zoned))
+            case "O":
+                return self._find_text(name, held)
+        return Found(Numbers(), is_id(name, held.values))
+
+    def _find_text(self, name: str, held: Content) -> Found:
+        """What a column of objects holds."""
+        kinds = families(held.values)
+        if held.is_category or not kinds:
+            return self._categories(held, counts_of_texts(held.values))
+        if kinds == {"boolean"}:
+            return Found(Numbers())
+        if not kinds <= {"text", "number", "boolean"}:
+            raise_unreadable(name, f"values of type {', '.join(sorted(kinds))}")
+        counts = counts_of_texts(held.values)
+        distinct = set(counts) - {GAP}
+        doubt = None
+        try:
+            style = number_style(distinct)
+            if style is not None and (
+                len(distinct) > self.max_indicators or not are_whole(distinct)
+            ):
+                reading = Numbers(style)
+                is_an_id = bool(ID.fullmatch(name)) and is_id(name, reading.read(held))
+                return Found(reading, is_an_id, example(distinct))
+            style_of_dates = date_style(distinct)
+            if style_of_dates is not None:
+                dates = Dates(style_of_dates, is_zoned(distinct, style_of_dates))
+                return Found(dates, example=example(distinct))
+        except Ambiguous as ambiguous:
+            doubt = str(ambiguous)
+        if kinds != {"text"}:
+            raise_unreadable(name, f"values of type {', '.join(sorted(kinds))}")
+        return self._categories(held, counts)._replace(doubt=doubt)
+
+    def _categories(self, held: Content, counts: Counter[str]) -> Found:
+        """A column of categories."""
+        types = families(held.values)
+        few, frequent = self.max_indicators, self.min_frequency
+        reading = Categories.of(counts, types, max_few=few, min_frequency=frequent)
+        of_values = np.array([n for text, n in counts.items() if text != GAP])
+        repeated = of_values[of_values > 1].sum()
+        return Found(
+            reading, len(of_values) > 1 and repeated < MIN_REPEATED * of_values.sum()
+        )
+
+    def transform(self, X: Any) -> Any:
+        """Read the columns of some rows.
+
+        Parameters
+        ----------
+        X : DataFrame or array of shape (n_samples, n_features)
+            A table with the columns of `fit`, in any order if it is a frame.
+
+        Returns
+        -------
+        table : DataFrame or array of shape (n_samples, n_outputs)
+            The columns that were not left out.
+
+        Raises
+        ------
+        ValueError
+            If columns are missing, or one cannot be read as in `fit`.
+
+        NotFittedError
+            Before `fit`.
+        """
+        check_is_fitted(self)
+        names = check_table(X)
+        if isinstance(X, np.ndarray):
+            return self._transform_array(X)
+        if self._is_of_array:  # It warns of the names, and checks how many there are.
+            validate_data(self, X, skip_check_array=True, reset=False)
+        named = enumerate(map(str, names))
+        position = {str(j) if self._is_of_array else name: j for j, name in named}
+        missing = [name for name in self.readings_ if name not in position]
+        if missing:
+            raise ValueError(
+                f"Add the columns to X that fit had: columns are missing: {missing}."
+            )
+        chosen = [position[name] for name in self.readings_]
+        plain = are_plain(X)[chosen]
+        readings = self.readings_.items()
+        as_it_is = [
+            isinstance(r, Numbers) and p
+            for (_, r), p in zip(readings, plain, strict=True)
+        ]
+        if all(as_it_is):
+            return X.iloc[:, chosen].set_axis([*self.readings_], axis=1)
+        table = {
+            name: column(X, j) if same else self._read(name, reading, column(X, j))
+            for (name, reading), j, same in zip(readings, chosen, as_it_is, strict=True)
+        }
+        if hasattr(X, "get_columns"):
+            return type(X)([*table.values()])
+        return type(X)(table, index=X.index)
+
+    def _read(self, name: str, reading: Reading, like: Any) -> Any:
+        """A column as it was read in `fit`, in the library that it is of."""
+        try:
+            values = reading.read(content(like))
+        except Unreadable as unreadable:
+            raise ValueError(
+                f"Turn column {name!r} into {reading.kind} as it had them in fit: it "
+                f"holds {unreadable}."
+            ) from None
+        levels = reading.levels if isinstance(reading, Categories) else None
+        return as_column(name, values, levels, like)
+
+    def _transform_array(self, X: np.ndarray) -> np.ndarray:
+        validate_data(self, X, skip_check_array=True, reset=False)
+        others = [n for n, r in self.readings_.items() if not isinstance(r, Numbers)]
+        if others:
+            raise ValueError(
+                f"Pass a DataFrame with the columns of fit: {others} are no numbers."
+            )
+        return X[:, self.column_of_output_]
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Names of the outputs: those of the columns that are not left out.
+
+        Parameters
+        ----------
+        input_features : None
+            Ignored.
+
+        Returns
+        -------
+        names : ndarray of str objects of shape (n_outputs,)
+            The names.
+        """
+        check_is_fitted(self)
+        names = [f"x{name}" if self._is_of_array else name for name in self.readings_]
+        return np.array(names, dtype=object)
+
+    def set_output(self, *, transform: Any = None) -> Self:
+        """Nothing changes: the output is always a table of the library of X.
+
+        Parameters
+        ----------
+        transform : str or None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+            The transformer.
+        """
+        return self
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = True
+        tags.input_tags.string = True
+        return tags
+
+
+def as_column(
+    name: str, values: np.ndarray, levels: list[str] | None, like: Any
+) -> Any:
+    """Values as a column of the library of another; with levels, as a categorical."""
+    if hasattr(like, "iloc"):
+        pandas = optional_import("pandas", "pandas", "A DataFrame of pandas")
+        return values if levels is None else pandas.Categorical(values, levels)
+    polars = optional_import("polars", "polars", "A DataFrame of polars")
+    if values.dtype.kind != "O":
+        return polars.Series(name, values)
+    dtype = polars.String if levels is None else polars.Enum(levels)
+    return polars.Series(name, values.tolist(), dtype)
+
+
+def is_id(name: str, values: np.ndarray) -> bool:
+    """Whether numbers identify rows: whole, all different, and called so."""
+    if ID.fullmatch(name.strip()) is None or values.dtype.kind == "b":
+        return False
+    known = values[~np.isnan(values)] if values.dtype.kind == "f" else values
+    if len(known) < 2 or not np.isfinite(known).all() or (known % 1 != 0).any():
+        return False
+    return len(np.unique(known)) == len(known)
+
+
+def example(texts_of_column: set[str]) -> str:
+    """One of the texts of a column, that tells most of how they are written."""
+    known = (text for text in texts_of_column if not is_gap(text))
+    return max(known, key=lambda text: (len(text), text))
+
+
+def tell(found: dict[str, Found]) -> None:
+    """Warn of what was converted or left out, once and by name."""
+    lines = []
+    for kind in ("numbers", "dates"):
+        read = [
+            f"{name!r} ({f.example!r})"
+            for name, f in found.items()
+            if f.example is not None and f.reading.kind == kind and not f.is_id
+        ]
+        if read:
+            lines.append(f"Text read as {kind}: {', '.join(read)}.")
+    left_out = [name for name, f in found.items() if f.is_id]
+    if left_out:
+        lines.append(
+            f"Left out, since they identify rows: {left_out}. Drop them from X, or "
+            "make columns of what they say of the classes."
+        )
+    for name, f in found.items():
+        if f.doubt is not None:
+            lines.append(
+                f"Text taken for categories: {name!r}, where {f.doubt}; convert it, "
+                "for example by pandas.to_datetime(X[...], dayfirst=True) or "
+                "X[...].str.replace(',', '').astype(float)."
+            )
+    if lines:
+        warnings.warn(" ".join(lines), UserWarning, stacklevel=4)

@@ -1,0 +1,195 @@
+"""Numbers and dates that are written as text, where every value says the same.
+
+A column is read by one style, or not at all: 1,234 alone may be a thousand or one and
+a quarter, 3/4/2024 in April or in March, and then nothing is read.
+"""
+
+import re
+from collections.abc import Iterable
+from datetime import datetime
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+
+from .columns import as_utc
+
+# What stands for a gap among numbers and dates: what pandas' read_csv takes for one,
+# and the marks of other programs.
+GAPS = frozenset(
+    {"", "?", "-", "--", ".", "n/a", "na", "nan", "none", "null", "nil", "missing"}
+    | {"#n/a", "#na", "<na>", "nat", "unknown", "-nan", "1.#qnan", "1.#ind"}
+)
+SYMBOLS = "$€£¥%"
+
+PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+WHOLE = re.compile(r"[+-]?\d+")
+CODE = re.compile(r"[+-]?0\d+")
+
+# A day and a month may be exchanged; a text that both of a pair can read is of neither.
+DAYS_AND_MONTHS = [("%d/%m/%Y", "%m/%d/%Y"), ("%d-%m-%Y", "%m-%d-%Y")]
+DAYS_AND_MONTHS += [("%d.%m.%Y", "%m.%d.%Y"), ("%d/%m/%y", "%m/%d/%y")]
+NAMED_MONTHS = ["%d %b %Y", "%d %B %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d, %Y"]
+NAMED_MONTHS += ["%B %d, %Y", "%d %b, %Y", "%Y/%m/%d", "%Y.%m.%d", "%Y-%m"]
+TIMES = ["", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p"]
+ISO = "ISO 8601"
+
+
+def is_gap(text: str) -> bool:
+    """Whether a text among numbers or dates stands for a gap."""
+    return text.strip().lower() in GAPS
+
+
+class NumberStyle(NamedTuple):
+    """How the numbers of a column are written.
+
+    Attributes
+    ----------
+    pattern : str
+        The regular expression of each, without its symbol.
+    separator : str
+        What stands between thousands, "" for nothing.
+    decimal : str
+        The decimal mark.
+    symbol : str
+        What stands before or behind each, such as "$".
+    """
+
+    pattern: str = PLAIN.pattern
+    separator: str = ""
+    decimal: str = "."
+    symbol: str = ""
+
+    def number(self, text: str) -> float | None:
+        """The number that a text is, NaN for a gap, None for other text."""
+        if is_gap(text):
+            return np.nan
+        text = text.strip()
+        if self.symbol:
+            text = text.replace(self.symbol, "", 1).strip()
+        if re.fullmatch(self.pattern, text) is None:
+            return None
+        return float(text.replace(self.separator, "").replace(self.decimal, "."))
+
+
+PLAIN_STYLE = NumberStyle()
+
+
+def _grouped(separator: str, decimal: str) -> NumberStyle:
+    """Numbers with something between thousands, and a decimal mark."""
+    groups, mark = re.escape(separator), re.escape(decimal)
+    pattern = rf"[+-]?(\d+|\d{{1,3}}({groups}\d{{3}})+)({mark}\d*)?"
+    return NumberStyle(pattern, separator, decimal)
+
+
+GROUPED = [
+    _grouped(",", "."),
+    _grouped(".", ","),
+    _grouped(" ", "."),
+    _grouped("'", "."),
+]
+GROUPED += [_grouped(" ", ","), _grouped("\u00a0", ","), _grouped("\u202f", ",")]
+
+
+class Ambiguous(ValueError):
+    """Text that may be read in two ways."""
+
+
+def number_style(texts: Iterable[str]) -> NumberStyle | None:
+    """The style in which all texts but gaps are numbers, None if there is none.
+
+    Raises
+    ------
+    Ambiguous
+        If two styles read other numbers.
+    """
+    known = sorted(text.strip() for text in texts if not is_gap(text))
+    symbols = {mark for mark in SYMBOLS if known and mark in known[0]}
+    symbol = symbols.pop() if len(symbols) == 1 else ""
+    is_within = re.compile(rf"\d\s*[{SYMBOLS}]\s*\d")
+    if symbol and all(t.count(symbol) == 1 and not is_within.search(t) for t in known):
+        known = [text.replace(symbol, "").strip() for text in known]
+    if not known or any(CODE.fullmatch(text) for text in known):
+        return None
+    if _all_match(PLAIN.pattern, known):
+        return NumberStyle(symbol=symbol)
+    found = [style for style in GROUPED if _all_match(style.pattern, known)]
+    if not found:
+        return None
+    numbers = {tuple(map(style.number, known)) for style in found}
+    if len(numbers) > 1:
+        example = next(t for t in known if len({s.number(t) for s in found}) > 1)
+        low, high = sorted({s.number(example) or 0.0 for s in found})[:2]
+        raise Ambiguous(f"{example!r} may be {low:g} or {high:g}")
+    return found[0]._replace(symbol=symbol)
+
+
+def _all_match(pattern: str, texts: list[str]) -> bool:
+    return all(map(re.compile(pattern).fullmatch, texts))
+
+
+def are_whole(texts: Iterable[str]) -> bool:
+    """Whether all texts are whole numbers, as codes of categories are."""
+    return all(map(WHOLE.fullmatch, texts))
+
+
+def parse_date(text: str, style: str) -> datetime | None:
+    """The date that a text is, or None."""
+    text = text.strip()
+    try:
+        if style != ISO:
+            date = datetime.strptime(text, style)
+            # "2002-1" may be the first half of a year.
+            return date if style != "%Y-%m" or len(text) == 7 else None
+        # Eight digits are a number.
+        return datetime.fromisoformat(text) if "-" in text[1:] else None
+    except ValueError:
+        return None
+
+
+def date_style(texts: Iterable[str]) -> str | None:
+    """The style in which all texts but gaps are dates, None if there is none.
+
+    Raises
+    ------
+    Ambiguous
+        If the day and the month may be exchanged.
+    """
+    known = [text for text in texts if not is_gap(text)]
+    if not known or not any(mark in known[0] for mark in "-/. ,"):
+        return None
+
+    def reads(style: str) -> bool:
+        first = parse_date(known[0], style)
+        if first is None:  # Most columns are no dates.
+            return False
+        dates = (parse_date(text, style) for text in known)
+        is_zoned = first.tzinfo is not None
+        return all(d is not None and (d.tzinfo is not None) == is_zoned for d in dates)
+
+    if reads(ISO):
+        return ISO
+    for (day_first, month_first), time in product(DAYS_AND_MONTHS, TIMES):
+        found = [
+            style + time for style in (day_first, month_first) if reads(style + time)
+        ]
+        if len(found) == 2:
+            raise Ambiguous(f"{known[0]!r} may begin with the day or the month")
+        if found:
+            return found[0]
+    named = (style + time for style, time in product(NAMED_MONTHS, TIMES))
+    return next(filter(reads, named), None)
+
+
+def is_zoned(texts: Iterable[str], style: str) -> bool:
+    """Whether the dates of a style have time zones."""
+    date = next(parse_date(text, style) for text in texts if not is_gap(text))
+    return date is not None and date.tzinfo is not None
+
+
+def as_date(text: str, style: str, is_zoned: bool) -> np.datetime64 | None:
+    """A date in UTC, NaT for a gap, None for other text."""
+    date = None if is_gap(text) else parse_date(text, style)
+    if date is not None and (date.tzinfo is not None) == is_zoned:
+        return as_utc(date)
+    return as_utc(None) if is_gap(text) else None
