@@ -90,7 +90,7 @@ def by_hand():
             for name in ("age", "rooms", "alone")
         ]
     )
-    parts = [PiecewiseLinearEncoder().fit_transform(numbers)]
+    parts = [PiecewiseLinearEncoder().fit_transform(numbers, Y)]
     colours = np.array(["nan" if v is None else v for v in PLAIN["colour"]])
     names, counts = np.unique(colours, return_counts=True)
     rare = names[counts < 10]
@@ -525,8 +525,10 @@ def test_a_table_of_ids_alone_is_refused():
 def test_categories_that_say_nothing_change_next_to_nothing():
     X = pd.DataFrame({"age": AGES, "red": OBJECTS.colour.to_numpy() == "red"})
     towns = RNG.choice(TOWNS, N)
+    # With less penalty, starts with more features end in other minima.
+    clf = small().set_params(alpha=10.0)
     loss = [
-        log_loss(Y, tabular_pipeline(small()).fit(T, Y).predict_proba(T))
+        log_loss(Y, tabular_pipeline(clf).fit(T, Y).predict_proba(T))
         for T in (X, X.assign(town=towns))
     ]
     assert_allclose(loss[1], loss[0], rtol=0.01)
