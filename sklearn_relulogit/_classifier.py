@@ -152,7 +152,8 @@ class ReLULogisticClassifier(BaseReLULogistic):
         that of the last fit stays.
 
     alpha_losses_ : dict of float to float, or None
-        The penalties that "auto" tried, each with the mean negative log-likelihood
+        The penalties that "auto" tried with the features weighed as in the end, each
+        with the mean negative log-likelihood
         of the halves by each other's fits, in nats. Fits that were plainly worse
         than the best were given up, so that theirs may be lower than at their ends.
         None where `alpha` is a number.

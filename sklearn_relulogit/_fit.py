@@ -33,7 +33,7 @@ from ._rows.rows import Given, Rows
 from ._rows.statistics import absolute_deviations
 from ._search.auto import Choice, choose_alpha, search_rows
 from ._threads import ThreadedMap, effective_n_threads, single_threaded_blas
-from ._warnings import limited_search, overflow_message, what_to_warn_of
+from ._warnings import interrupted, limited_search, overflow_message, what_to_warn_of
 
 # Importances of the features are found by about so many multiplications, of rows with
 # so many numbers, but of at least a hundred rows.
@@ -163,7 +163,8 @@ def fit(
         else:
             choice = Choice(float(alpha), {"alpha_losses_": None})
         set_attributes(estimator, {"alpha_": choice.alpha} | choice.found)
-        relevance = choice.relevance
+        # In the space of the rows there are no features to weigh.
+        relevance = choice.relevance if features.space is None else None
         if relevance is not None:
             features = features.weighed(relevance)
         if not refit:
@@ -189,7 +190,6 @@ def fit(
         best, losses = train(
             stages(objective, limits_of(estimator, rows, layers, training.weight_sum)),
             restarts(estimator, thetas, objective, validation, task),
-            # (An int8 would overflow in scipy.)
             history_size=min(
                 history_size(estimator, objective), int(estimator.max_iter)
             ),
@@ -206,7 +206,11 @@ def fit(
         set_attributes(estimator, training_attributes(rows, best, losses, relevance))
         estimator._pairs = pairs
         message = finish(estimator, rows, fitted, features, objective, best, choice)
-    task.close(theta)
+    try:
+        task.close(theta)
+    except KeyboardInterrupt:
+        estimator.stop_reason_ = INTERRUPTED
+        message = interrupted(estimator.n_iter_)
     task.report.line(
         f"{estimator.stop_reason_} after {estimator.n_iter_} iterations  "
         f"objective {estimator.loss_:.6f}  alpha {choice.alpha:.3g}"
@@ -324,7 +328,7 @@ def limits_of(
         int(estimator.max_iter),
         int(estimator.max_fun),
         largest=constant_loss(rows),
-        least_gain=LITTLE * rows.typical_weight / weight_sum,
+        least_gain=LITTLE * rows.row_weight / weight_sum,
     )
 
 
@@ -432,7 +436,7 @@ def finish(
         )
     except KeyboardInterrupt:
         estimator.stop_reason_ = best.end.stop_reason = INTERRUPTED
-        message = None
+        message = interrupted(len(best.end.loss_curve))
     return message
 
 

@@ -73,16 +73,21 @@ def limited_search(limited: Sequence[bool], estimator: BaseEstimator) -> str | N
     )
 
 
+def interrupted(n_iter: int) -> str:
+    """What a fit keeps that Ctrl-C has ended."""
+    return (
+        f"The fit was interrupted after {n_iter} iterations. The best parameters until "
+        "then are kept."
+    )
+
+
 def not_converged(
     minimum: Minimum, dtype: np.dtype, estimator: BaseEstimator
 ) -> str | None:
     """Why a fit ended before it converged, if so, and what to do."""
     n_iter, reason = len(minimum.loss_curve), minimum.stop_reason
     if reason == INTERRUPTED:
-        return (
-            f"The fit was interrupted after {n_iter} iterations. The best "
-            "parameters until then are kept."
-        )
+        return interrupted(n_iter)
     remedy = {
         ITERATION_LIMIT: f"increase max_iter (now {estimator.max_iter})",
         EVALUATION_LIMIT: f"increase max_fun (now {estimator.max_fun})",

@@ -64,6 +64,9 @@ def to_mlp_classifier(model: BaseEstimator) -> MLPClassifier:
     `predict_log_proba` may be minus infinity, and a logit within 1e-16 of 0 may get the
     other label.
 
+    If the fit weighed its features (`relevance_`), MLPClassifier's penalty is another
+    one: going on with a warm start there leads elsewhere.
+
     Rows with missing values are an error, also where a step in front knew what to do
     with them.
 

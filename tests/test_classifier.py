@@ -16,7 +16,7 @@ from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, make_classification, make_moons
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
-from sklearn_relulogit import ReLULogisticClassifier
+from sklearn_relulogit import ReLULogisticClassifier, ReLULogisticClassifierCV
 from sklearn_relulogit._model.parameters import initial_theta, layer_shapes, unpack
 
 
@@ -388,3 +388,27 @@ def test_the_history_grows_with_the_work_of_an_evaluation(n_samples, width, size
     assert found != curve(size=size - 1)
     twice = curve(np.vstack([X, X]), np.hstack([y, y]))
     assert twice == curve(weights=np.full(n_samples, 2.0))
+
+
+def test_repeated_rows_are_fitted_to_two_nats_over_all_rows():
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 3, (20_000, 4)).astype(float)
+    logit = np.sin(3 * X[:, 0]) * X[:, 1] + (X[:, 2] - 1) * (X[:, 3] - 1)
+    y = (rng.random(20_000) < 1 / (1 + np.exp(-logit))).astype(int)
+    make = ReLULogisticClassifier((20,), alpha=5.0, random_state=0)
+    merged = make.fit(X, y).loss_
+    apart = make.fit(X + 1e-9 * rng.standard_normal(X.shape), y).loss_
+    assert abs(merged - apart) * len(y) < 10
+
+
+@pytest.mark.parametrize("name", ["max_iter", "history_size"])
+def test_small_integers_of_numpy_are_taken_in_searches(iris, name):
+    X, y = iris
+    value = {name: np.int8(9)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # By max_iter.
+        for clf in (
+            ReLULogisticClassifier((4,), random_state=0, **value),
+            ReLULogisticClassifierCV((4,), alphas=[1.0], cv=2, random_state=0, **value),
+        ):
+            assert clf.fit(X, y).n_iter_ > 0

@@ -309,3 +309,32 @@ def test_the_handler_of_sigint_is_left_alone(cancer):
     before = signal.getsignal(signal.SIGINT)
     make().fit(*cancer)
     assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.skipif(
+    not hasattr(ReLULogisticClassifier, "_init_callback_context")
+    or ReLULogisticClassifier._init_callback_context.__doc__ is None
+    or "No context" in ReLULogisticClassifier._init_callback_context.__doc__,
+    reason="callbacks need scikit-learn 1.9",
+)
+@pytest.mark.parametrize(("task", "n_init"), [("restart", 3), ("fit", 1)])
+def test_an_interrupt_by_a_callback_at_the_end_keeps_the_fit(cancer, task, n_init):
+    class Ends:
+        def setup(self, estimator, context):
+            pass
+
+        def teardown(self, estimator, context):
+            pass
+
+        def on_fit_task_begin(self, estimator, context, **kwargs):
+            pass
+
+        def on_fit_task_end(self, estimator, context, **kwargs):
+            if context.task_name == task:
+                raise KeyboardInterrupt
+
+    clf = make(n_init=n_init).set_callbacks(Ends())
+    with pytest.raises(KeyboardInterrupt, match="best parameters"):
+        clf.fit(*cancer)
+    assert clf.stop_reason_ == "interrupted"
+    assert np.isfinite(clf.predict_proba(cancer[0])).all()

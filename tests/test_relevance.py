@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 from scipy.special import expit
+from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_relulogit import ReLULogisticClassifier, ReLULogisticClassifierCV
 from sklearn_relulogit._model.blocks import Block, Parts
@@ -135,3 +136,25 @@ def test_more_features_than_rows_have_ones():
     X = rng.standard_normal((60, 200))
     clf = ReLULogisticClassifier((5,), random_state=0).fit(X, X[:, 0] > 0)
     assert_array_equal(clf.relevance_, np.ones(200))
+
+
+def test_constants_and_outliers_change_little(noisy, fitted):
+    X, y = noisy
+    make = ReLULogisticClassifier((20,), random_state=0)
+    constant = make.fit(np.hstack([X, np.ones((len(y), 400))]), y).relevance_
+    assert_array_equal(constant[40:], 1)
+    assert_allclose(constant[:4], fitted.relevance_[:4], rtol=0.1)
+    far = X.copy()
+    far[0, 20] = 1e4
+    outlier = make.fit(far, y).relevance_
+    assert outlier[:4].min() > 1.1 * np.median(outlier[4:])
+
+
+def test_a_warm_start_goes_on_in_the_space_of_a_few_rows(noisy):
+    X, y = noisy
+    clf = ReLULogisticClassifier((20,), random_state=0, warm_start=True).fit(X, y)
+    assert (clf.relevance_ != 1).any()
+    # So few rows with the penalty of all leave a constant, which is told.
+    with pytest.warns(ConvergenceWarning, match="constant"):
+        clf.fit(X[:15], y[:15])
+    assert_array_equal(clf.relevance_, np.ones(40))

@@ -327,8 +327,11 @@ def minimize(
             u = run.iterate.u
         if stop_reason not in CONVERGED:
             break
-    for monitor in monitors:
-        monitor.close()
+    try:
+        for monitor in monitors:
+            monitor.close()
+    except KeyboardInterrupt:
+        stop_reason = INTERRUPTED
     iterate = run.iterate
     assert iterate is not None
     return Minimum(

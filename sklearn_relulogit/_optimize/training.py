@@ -154,7 +154,8 @@ def balance(
     except KeyboardInterrupt:
         minimum.stop_reason = INTERRUPTED
         # It may have come between a new iterate and its loss in the curve.
-        minimum.loss_curve[-1:] = [minimum.iterate.loss]
+        if minimum.loss_curve:
+            minimum.loss_curve[-1] = minimum.iterate.loss
 
 
 def _balance(

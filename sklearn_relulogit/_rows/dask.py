@@ -146,9 +146,18 @@ class OnCluster(Rows):
         return (totals / totals.sum())[self.class_order]
 
     @property
-    def typical_weight(self) -> float:
-        """The mean weight of a row, since the weights stay where they are."""
-        return self.weight_sums[0] / float(self.summary.counts.sum())
+    def row_weight(self) -> float:
+        """The mean weight of all rows, since the weights stay where they are."""
+        totals, counts = (
+            self.summary.totals.sum(axis=0),
+            self.summary.counts.sum(axis=0),
+        )
+        if self.class_weights is not None:
+            totals, counts = (
+                totals * self.class_weights,
+                counts * (self.class_weights > 0),
+            )
+        return float(totals.sum() / counts.sum())
 
     def split(self, fraction: float, rng: np.random.RandomState) -> Self:
         """The same with a share of each class to validate on, drawn at random."""

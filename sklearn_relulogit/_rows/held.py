@@ -13,6 +13,7 @@ from .._model.parameters import Shapes
 from .distinct import (
     Keyed,
     class_marks,
+    copy_weight,
     keyed,
     merge_equal_rows,
     smallest_keys,
@@ -34,7 +35,6 @@ from .validation import FEWEST_TO_COMPARE, check_validation_data
 from .weights import (
     check_sample_weight,
     check_total,
-    typical_weight,
     weights_of_classes,
 )
 
@@ -151,9 +151,10 @@ class Held(Rows):
         return totals / totals.sum()
 
     @property
-    def typical_weight(self) -> float:
-        """The weight of a typical training row."""
-        return typical_weight(self.training.block.sample_weight)
+    def row_weight(self) -> float:
+        """The weight of one row as it was given, before equal rows were merged."""
+        weights = self.training.block.sample_weight
+        return copy_weight(weights[weights > 0].astype(np.float64))
 
     def split(self, fraction: float, rng: np.random.RandomState) -> Self:
         """The same with a share of each class to validate on, drawn at random."""

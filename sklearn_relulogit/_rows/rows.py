@@ -94,8 +94,8 @@ class Rows:
         raise NotImplementedError
 
     @property
-    def typical_weight(self) -> float:
-        """The weight of a typical training row, of which penalties are multiples."""
+    def row_weight(self) -> float:
+        """The weight of one row as it was given, before equal rows were merged."""
         raise NotImplementedError
 
     def split(self, fraction: float, rng: np.random.RandomState) -> Self:

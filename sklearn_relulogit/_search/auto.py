@@ -1,4 +1,4 @@
-"""The strength of the penalty by ``alpha="auto"``.
+"""The strength of the penalty by ``alpha="auto"``, and the relevance of features.
 
 Two-fold cross-validation between halves that the data define (see `halves`), along
 a path of penalties. ``docs/defaults.md`` says why, and what it gains.
@@ -112,7 +112,8 @@ def choose_alpha(
     of a half is that of the `vertex`; that of more rows is larger (`GROWTH`). But where
     the next penalty leaves nothing but a constant, none between is trusted, and the
     best of those that were tried is taken. A callback may end the search; then the best
-    penalty so far is taken.
+    penalty so far is taken. Two more walks, from where the first one ended, weigh the
+    features by their `relevance`, and have to earn it.
 
     Parameters
     ----------
@@ -121,11 +122,16 @@ def choose_alpha(
         By the user's features, and by those that are fitted.
     features : Features
     drawn : ndarray of shape (n_parameters,)
-        The initial parameters as they were drawn.
+        The initial parameters as they were drawn, for a network that is no wider than
+        those of the search.
     threads : callable
         The map over parts.
     task : FitTask
         Hears of each penalty.
+
+    Returns
+    -------
+    choice : Choice
     """
     narrow = features.narrow(max(SEARCH_UNITS, UNITS_OF_CLASS * len(rows.classes)))
     shapes = narrow.fitted.shapes
@@ -153,6 +159,7 @@ def choose_alpha(
         if power:
             sizes = [feature_sizes(step.theta, shapes, rows.moments) for step in begin]
             of_halves = [narrow.weighed(relevance(s, power)) for s in sizes]
+            task.report.line(f"relevance of features to the power {power:g}")
         starts = [
             of_half.start(drawn, unit * penalty(best), half, training)
             for of_half in of_halves
@@ -183,7 +190,9 @@ def choose_alpha(
         watcher.close(walk.tried[best][0].theta)
     times = training.weight_sum / half
     alpha = unit * penalty(exponent_for(times, walk.means, best, constant, shapes))
-    task.report.line(f"alpha {alpha:.3g} chosen of {len(walk.means)}")
+    n_tried = sum(len(one.means) for _, _, one, _ in tried)
+    weighed = f" with relevance to the power {power:g}" if power else ""
+    task.report.line(f"alpha {alpha:.3g} chosen of {n_tried}{weighed}")
     losses = {unit * penalty(number): loss for number, loss in walk.means.items()}
     return Choice(
         alpha,

@@ -5,12 +5,14 @@ relevance k_j is the size of the feature in an earlier fit,
 
     s_j = ||W_1[:, j]|| deviation_j,    k_j = (s_j / root mean square of s)^p,
 
-within bounds. This is adaptive ridge regression (Grandvalet, 1998).
+within bounds. Constant features say nothing, and few outliers make no deviation. This
+is adaptive ridge regression (Grandvalet, 1998).
 """
 
 import numpy as np
 
 from .._model.parameters import Shapes, unpack
+from .._optimize.coordinates import LARGEST_SPREAD
 from .._rows.statistics import Moments
 
 # The powers p that are tried, and the bounds of what they are taken of.
@@ -22,18 +24,27 @@ EARNED_NATS, EARNED_SHARE = 8.0, 0.05
 
 
 def feature_sizes(theta: np.ndarray, shapes: Shapes, moments: Moments) -> np.ndarray:
-    """s_j: the norm of the weights of each feature, times its deviation."""
+    """s_j: the norm of the weights of each feature, times its deviation.
+
+    It is nan for a constant.
+    """
     W_T, _ = unpack(theta, shapes)[0]
-    deviation = np.where(moments.varies, moments.deviation, 0.0)
-    return np.linalg.norm(W_T, axis=1) * deviation
+    deviation = moments.deviation
+    if moments.spread is not None:
+        most = LARGEST_SPREAD * moments.spread
+        deviation = np.where(most > 0, np.minimum(deviation, most), deviation)
+    sizes = np.linalg.norm(W_T, axis=1) * deviation
+    return np.where(moments.varies, sizes, np.nan)
 
 
 def relevance(sizes: np.ndarray, power: float) -> np.ndarray:
-    """k_j, all positive."""
-    typical = np.sqrt(np.mean(sizes**2))
+    """k_j, all positive; 1 for a constant."""
+    of_varying = sizes[~np.isnan(sizes)]
+    typical = np.sqrt(np.mean(of_varying**2)) if len(of_varying) else 0.0
     if not 0 < typical < np.inf:
         return np.ones_like(sizes)
-    return np.clip(sizes / typical, 1 / LARGEST_RATIO, LARGEST_RATIO) ** power
+    k = np.clip(sizes / typical, 1 / LARGEST_RATIO, LARGEST_RATIO) ** power
+    return np.where(np.isnan(k), 1.0, k)
 
 
 def asked_loss(loss: float, power: float, n_rows: int) -> float:

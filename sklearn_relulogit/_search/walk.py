@@ -80,8 +80,9 @@ class Precision:
 
     def limits(self, shapes: Shapes, dtype: np.dtype) -> Limits:
         """When a fit ends."""
-        max_iter = min(MAX_ITER, self.max_iter)
-        max_fun = min(2 * MAX_ITER, self.max_fun)
+        # As integers of Python: a small type of numpy's would overflow in scipy.
+        max_iter = min(MAX_ITER, int(self.max_iter))
+        max_fun = min(2 * MAX_ITER, int(self.max_fun))
         limits = limits_for(shapes, dtype, TOLERANCE, max_iter, max_fun)
         # Without hidden layers the gradient alone ends it.
         return limits if len(shapes) > 1 else replace(limits, tol=0.3 * TOLERANCE)
@@ -149,7 +150,7 @@ class Fold:
         minimum = minimize(
             [(objective, limits)],
             revive(theta, self.initial, shapes),
-            history_size=min(history_size, limits.max_iter),
+            history_size=min(int(history_size), limits.max_iter),
             monitors=[*monitors, *hopeless],
             standard=self.scale.coordinates(alpha, parts.weight_sum),
         )
