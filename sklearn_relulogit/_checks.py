@@ -22,10 +22,15 @@ __all__ = [
     "Options",
     "StrOptions",
     "check_layer_sizes",
+    "check_monotonic_cst",
     "check_parameters",
     "check_restarts",
     "check_split",
 ]
+
+
+# What a monotonic constraint may be.
+SIGNS = (-1, 0, 1)
 
 
 def check_parameters(
@@ -56,6 +61,55 @@ def check_layer_sizes(hidden_layer_sizes: Any, caller_name: str) -> tuple[int, .
             f"{hidden_layer_sizes!r} instead."
         )
     return tuple(int(size) for size in sizes)
+
+
+def check_monotonic_cst(
+    monotonic_cst: Any, n_features: int, names: Any, n_classes: int
+) -> np.ndarray | None:
+    """The constraint of each feature, -1, 0 or 1; None where there is none.
+
+    ``names`` are those of the features, or None.
+
+    Raises
+    ------
+    ValueError
+        If it is not what it should be, or there are more than two classes.
+    """
+    if monotonic_cst is None:
+        return None
+    if n_classes > 2:
+        raise ValueError(
+            "Set monotonic_cst=None, or fit one class against the others: monotonic "
+            "constraints are not supported for multiclass classification. y has "
+            f"{n_classes} classes."
+        )
+    values = monotonic_cst
+    if isinstance(monotonic_cst, dict):
+        if names is None:
+            raise ValueError(
+                "Pass monotonic_cst as an array, or X with names: a dict goes by the "
+                "names of the features, and X has none."
+            )
+        unknown = sorted(map(repr, set(monotonic_cst) - set(names)))
+        if unknown:
+            raise ValueError(
+                "Name features of X in monotonic_cst. These are none: "
+                f"{', '.join(unknown[:5])}{', ...' if len(unknown) > 5 else ''}."
+            )
+        values = [monotonic_cst.get(name, 0) for name in names]
+    wrong = sorted({repr(value) for value in np.ravel(values) if value not in SIGNS})
+    if wrong:
+        raise ValueError(
+            "Use -1 (must not rise), 0 (free) and 1 (must not fall) in monotonic_cst. "
+            f"Got {', '.join(wrong[:5])}."
+        )
+    signs = np.asarray(values, dtype=np.float64)
+    if signs.shape != (n_features,):
+        raise ValueError(
+            "Give monotonic_cst one value for each feature, or a dict: it has shape "
+            f"{signs.shape}, and X has {n_features} features."
+        )
+    return signs if signs.any() else None
 
 
 def check_restarts(warm_start: bool, n_init: int) -> None:

@@ -316,6 +316,7 @@ class ReLULogisticClassifier(BaseReLULogistic):
         ],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
+        "monotonic_cst": ["array-like", dict, None],
     }
 
     def __init__(
@@ -337,6 +338,7 @@ class ReLULogisticClassifier(BaseReLULogistic):
         n_jobs: int | None = None,
         random_state: Any = None,
         verbose: int = 0,
+        monotonic_cst: Any = None,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.alpha = alpha
@@ -354,6 +356,7 @@ class ReLULogisticClassifier(BaseReLULogistic):
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
+        self.monotonic_cst = monotonic_cst
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -180,6 +180,7 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
         n_jobs: int | None = None,
         random_state: Any = None,
         verbose: int = 0,
+        monotonic_cst: Any = None,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.alphas = alphas
@@ -200,6 +201,7 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
+        self.monotonic_cst = monotonic_cst
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Where metadata go: to this fit, the splitter and the scorer.

@@ -230,6 +230,7 @@ def judged_folds(
             features.fitted,
             estimator.history_size,
             precision,
+            features.signs,
         ).step
         for half, other, theta, features in zip(
             two.training, two.validation, starts, of_halves, strict=True

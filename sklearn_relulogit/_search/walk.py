@@ -118,6 +118,8 @@ class Fold:
     history_size : int or "auto"
         Number of correction pairs.
     precision : Precision
+    signs : ndarray of shape (n_parameters,) or None
+        What the parameters must keep.
     value : callable or None
         ``value(theta)`` judges the parameters; None is the loss on ``validation``.
     """
@@ -128,6 +130,7 @@ class Fold:
     scale: FeatureScale
     history_size: int | Literal["auto"]
     precision: Precision
+    signs: np.ndarray | None = None
     value: Callable[[np.ndarray], float] | None = None
 
     def step(
@@ -152,6 +155,7 @@ class Fold:
             history_size=min(history_size, limits.max_iter),
             monitors=[*monitors, *hopeless],
             standard=self.scale.coordinates(alpha, parts.weight_sum),
+            signs=self.signs,
         )
         if minimum.stop_reason == INTERRUPTED:
             raise KeyboardInterrupt

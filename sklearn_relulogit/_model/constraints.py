@@ -1,0 +1,56 @@
+"""Monotonic constraints: the signs that weights keep.
+
+Feature k has s_0,k = 1 where the output must not fall with it, -1 where it must not
+rise, and 0 where it is free. Each hidden unit j of layer l has a fixed sign s_l,j, 1
+and -1 in turn, and the output has s_L = 1. The network is monotone if
+
+    s_l,j W_l,jk s_(l-1),k >= 0
+
+for each weight on a path from a constrained feature. In the product of the weights
+along a path, every inner sign occurs twice. So the product has the sign of s_0,k, and
+so has each slope W_L D_(L-1) ... D_1 W_1, which is a sum of such products. A unit with
+the sign -1 acts as -relu(-t): concave, where the others are convex.
+"""
+
+import numpy as np
+
+from .parameters import Shapes, n_parameters, unpack
+
+
+def weight_signs(
+    shapes: Shapes, monotonic_cst: np.ndarray, first: int = 1
+) -> np.ndarray:
+    """The sign that each entry of theta must have, or 0 where it may have any.
+
+    Biases are free, and so are the first-layer weights of free features. ``first`` is
+    the sign of the first unit of each hidden layer.
+    """
+    signs = np.zeros(n_parameters(shapes))
+    before = monotonic_cst
+    for W_T, _ in unpack(signs, shapes):
+        after = first * (-1.0) ** np.arange(W_T.shape[1])
+        W_T[:] = np.outer(before, after)
+        before = after
+    W_T[:] *= first  # The output has the sign 1.
+    return signs
+
+
+def made_feasible(theta: np.ndarray, signs: np.ndarray) -> np.ndarray:
+    """Theta with the signs, and the sizes that it has."""
+    return np.where(signs == 0, theta, signs * np.abs(theta))
+
+
+def is_feasible(theta: np.ndarray, signs: np.ndarray) -> bool:
+    """Whether all entries have the signs, or are zero."""
+    return bool((signs * theta >= 0).all())
+
+
+def projected_gradient(
+    u: np.ndarray, gradient: np.ndarray, signs: np.ndarray
+) -> np.ndarray:
+    """How far a step along minus the gradient goes, ended where a sign would change.
+
+    Its sizes are those of u - P(u - g), with P the projection on the signs. At a
+    minimum it is zero, where the gradient need not be.
+    """
+    return np.where(signs == 0, gradient, np.minimum(signs * gradient, np.abs(u)))
