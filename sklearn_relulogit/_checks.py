@@ -97,13 +97,14 @@ def check_monotonic_cst(
                 f"{', '.join(unknown[:5])}{', ...' if len(unknown) > 5 else ''}."
             )
         values = [monotonic_cst.get(name, 0) for name in names]
-    wrong = sorted({repr(value) for value in np.ravel(values) if value not in SIGNS})
+    items = np.asarray(values, dtype=object)
+    wrong = sorted({repr(value) for value in items.ravel() if value not in SIGNS})
     if wrong:
         raise ValueError(
             "Use -1 (must not rise), 0 (free) and 1 (must not fall) in monotonic_cst. "
             f"Got {', '.join(wrong[:5])}."
         )
-    signs = np.asarray(values, dtype=np.float64)
+    signs = items.astype(np.float64)
     if signs.shape != (n_features,):
         raise ValueError(
             "Give monotonic_cst one value for each feature, or a dict: it has shape "
