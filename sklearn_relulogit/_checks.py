@@ -5,6 +5,7 @@ Here stands all that is imported from private modules of scikit-learn:
 give the messages that its users know.
 """
 
+from collections.abc import Iterable
 from numbers import Integral
 from typing import Any
 
@@ -25,12 +26,9 @@ __all__ = [
     "check_monotonic_cst",
     "check_parameters",
     "check_restarts",
+    "check_signs",
     "check_split",
 ]
-
-
-# What a monotonic constraint may be.
-SIGNS = (-1, 0, 1)
 
 
 def check_parameters(
@@ -98,12 +96,7 @@ def check_monotonic_cst(
             )
         values = [monotonic_cst.get(name, 0) for name in names]
     items = np.asarray(values, dtype=object)
-    wrong = sorted({repr(value) for value in items.ravel() if value not in SIGNS})
-    if wrong:
-        raise ValueError(
-            "Use -1 (must not rise), 0 (free) and 1 (must not fall) in monotonic_cst. "
-            f"Got {', '.join(wrong[:5])}."
-        )
+    check_signs(items.ravel())
     signs = items.astype(np.float64)
     if signs.shape != (n_features,):
         raise ValueError(
@@ -111,6 +104,16 @@ def check_monotonic_cst(
             f"{signs.shape}, and X has {n_features} features."
         )
     return signs if signs.any() else None
+
+
+def check_signs(values: Iterable[Any]) -> None:
+    """Raise a ValueError if a monotonic constraint is neither -1, 0 nor 1."""
+    wrong = sorted({repr(value) for value in values if value not in (-1, 0, 1)})
+    if wrong:
+        raise ValueError(
+            "Use -1 (must not rise), 0 (free) and 1 (must not fall) in monotonic_cst. "
+            f"Got {', '.join(wrong[:5])}."
+        )
 
 
 def check_restarts(warm_start: bool, n_init: int) -> None:

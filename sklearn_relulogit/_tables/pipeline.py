@@ -1,5 +1,7 @@
 """One line from a raw table to a classifier of it."""
 
+from collections.abc import Hashable, Mapping
+
 import sklearn
 from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
@@ -7,15 +9,21 @@ from sklearn.model_selection import KFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, TargetEncoder
 
+from .._checks import check_signs
 from .._classifier import ReLULogisticClassifier
 from .columns import GapsAsNaN, few_categories, many_categories, numbers
+from .constraints import MonotonicPipeline, parameter_of
 from .encoder import PiecewiseLinearEncoder
 
 # Categories of fewer rows than that share one indicator.
 MIN_ROWS = 10
 
 
-def tabular_pipeline(estimator: BaseEstimator | None = None) -> Pipeline:
+def tabular_pipeline(
+    estimator: BaseEstimator | None = None,
+    *,
+    monotonic_cst: Mapping[Hashable, int] | None = None,
+) -> Pipeline:
     """A pipeline from a raw table, with categories and gaps, to a classifier.
 
     The types of the columns are found in `fit`:
@@ -38,17 +46,28 @@ def tabular_pipeline(estimator: BaseEstimator | None = None) -> Pipeline:
         The classifier at the end, or a search over one; by default a
         :class:`ReLULogisticClassifier` with its own defaults.
 
+    monotonic_cst : dict of str to {-1, 0, 1}, default=None
+        By the names of columns of numbers: 1 if the log-odds of the second class must
+        not fall where the number rises, -1 if they must not rise. It holds for the
+        number, not for its gaps. The classifier, or the one in the search, must have
+        the parameter `monotonic_cst`, which `fit` sets. See :ref:`monotone`.
+
     Returns
     -------
     pipeline : Pipeline
         Not fitted, of two steps: "columns", a
         :class:`~sklearn.compose.ColumnTransformer` of the transformers "numbers",
-        "categories" and "many_categories", and "classifier".
+        "categories" and "many_categories", and "classifier". With `monotonic_cst` it
+        is of a subclass that has this parameter, and is otherwise the same.
 
     Raises
     ------
     TypeError
-        If `estimator` has no method `fit`, or is a class.
+        If `estimator` has no method `fit`, or is a class, or lacks `monotonic_cst`.
+
+    ValueError
+        If a value of `monotonic_cst` is not -1, 0 or 1. A name that is none of a column
+        of numbers raises it in `fit`.
 
     See Also
     --------
@@ -101,9 +120,21 @@ def tabular_pipeline(estimator: BaseEstimator | None = None) -> Pipeline:
             many_categories,
         ),
     ]
-    return Pipeline(
-        [("columns", ColumnTransformer(transformers)), ("classifier", estimator)]
-    )
+    steps = [("columns", ColumnTransformer(transformers)), ("classifier", estimator)]
+    if monotonic_cst is None:
+        return Pipeline(steps)
+    if not isinstance(monotonic_cst, Mapping):
+        raise TypeError(
+            "Pass monotonic_cst as a dict by the names of columns, such as "
+            f"{{'income': 1}}. Got {monotonic_cst!r}."
+        )
+    check_signs(monotonic_cst.values())
+    if parameter_of(estimator) is None:
+        raise TypeError(
+            "Pass an estimator that has the parameter monotonic_cst, such as "
+            f"ReLULogisticClassifier(). Got {estimator!r}."
+        )
+    return MonotonicPipeline(steps, monotonic_cst=monotonic_cst)
 
 
 def target_encoder() -> TargetEncoder:
