@@ -121,7 +121,8 @@ class ReLULogisticClassifier(BaseReLULogistic):
         knowledge of the curvature, so that several short fits on the same data
         end where a long one does. Number of features, classes and layers must be
         the same. The curvature takes ``16 * history_size`` bytes a parameter; it
-        is not pickled.
+        is not pickled. With `monotonic_cst` it is not kept, and the last fit must have
+        had the same signs.
 
     n_threads : int or None, default=None
         Number of threads that share the rows, in `fit` and in predictions. None
@@ -144,6 +145,15 @@ class ReLULogisticClassifier(BaseReLULogistic):
         the fit at every tenth iteration, and at the end why it ended; 2 prints every
         iteration, of the fits of the search too. Each line ends with the seconds since
         `fit` was called.
+
+    monotonic_cst : array-like of int of shape (n_features,), dict or None, default=None
+        For each feature 1 if the log-odds of ``classes_[1]`` must not fall where it
+        rises, -1 if they must not rise, and 0 if it is free; or a dict of these by the
+        names of features, the others being free. As in
+        :class:`~sklearn.ensemble.HistGradientBoostingClassifier`, for two classes only.
+        No slope of the network has the wrong sign, at any point: see :ref:`monotone`,
+        also for the shapes that one hidden layer cannot make then. For the columns of a
+        table use that of :func:`tabular_pipeline`.
 
     Attributes
     ----------
@@ -267,6 +277,8 @@ class ReLULogisticClassifier(BaseReLULogistic):
        rectifiers". ICCV. The initial weights.
     .. [3] Grandvalet, Y. (1998). "Least absolute shrinkage is equivalent to quadratic
        penalization". ICANN. The relevance of features, there called adaptive ridge.
+    .. [4] Runje, D. and Shankaranarayana, S. M. (2023). "Constrained monotonic neural
+       networks". ICML. Convex and concave units, as those of `monotonic_cst` are.
 
     Examples
     --------

@@ -89,10 +89,10 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
 
     class_weight, max_iter, max_fun, tol, history_size, n_init, early_stopping, \
             validation_fraction, n_iter_no_change, warm_start, n_threads, \
-            random_state
+            random_state, monotonic_cst
         As in :class:`ReLULogisticClassifier`, for the fit to all rows. The fits to
-        the folds share `class_weight`, `history_size`, `n_threads` and
-        `random_state`. They serve the choice alone, so they end sooner: at ten
+        the folds share `class_weight`, `history_size`, `n_threads`, `random_state` and
+        `monotonic_cst`. They serve the choice alone, so they end sooner: at ten
         iterations that together gain less than a thousandth, after 300 iterations or
         600 evaluations, or after `max_iter` and `max_fun`, which is warned of.
         `early_stopping` has no part in them.
