@@ -17,8 +17,16 @@ from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import Pipeline
+from sklearn.svm import SVC
+from sklearn.tree import DecisionTreeClassifier
 
-from sklearn_relulogit import ReLULogisticClassifier, ReLULogisticClassifierCV
+from sklearn_relulogit import (
+    ReLULogisticClassifier,
+    ReLULogisticClassifierCV,
+    local_linear,
+    tabular_pipeline,
+)
 
 CST = [1, -1, 0, 0]
 
@@ -275,6 +283,144 @@ def test_a_warm_start_does_not_begin_from_weights_that_break_the_signs():
         clf.set_params(monotonic_cst=[-1, 0, 0, 0]).fit(X, y)
     clf.set_params(monotonic_cst=None).fit(X, y)
     assert clf.n_iter_ > 0
+
+
+# The columns of a table.
+
+
+def applications(n=500, seed=0):
+    rng = np.random.RandomState(seed)
+    X = pd.DataFrame(
+        {
+            "town": rng.choice(["north", "south"], n),
+            "income": rng.gamma(3, 20, n),
+            "age": rng.uniform(20, 70, n).round(),
+            "street": rng.choice([f"street {i}" for i in range(60)], n),
+            "children": rng.randint(0, 4, n),
+        }
+    )
+    X.loc[rng.uniform(size=n) < 0.1, "income"] = np.nan
+    income = X["income"].fillna(5)
+    logit = np.log(income) - 3.7 + np.sin(income / 8) + (X["town"] == "north")
+    logit += np.cos(X["age"] / 4) - X["age"] / 40
+    return X, (logit + rng.logistic(size=n) > 0).astype(int)
+
+
+COLUMNS = {"income": 1, "age": -1}
+
+
+def table_model(estimator=None, monotonic_cst=COLUMNS):
+    if estimator is None:
+        estimator = ReLULogisticClassifier((10,), alpha=1.0, random_state=0)
+    return tabular_pipeline(estimator, monotonic_cst=monotonic_cst)
+
+
+def wrong_curves(model, X, wanted=COLUMNS):
+    """How many curves of rows, over a column and far beyond, go the wrong way."""
+    wrong = 0
+    for name, sign in wanted.items():
+        points = np.linspace(X[name].min() - 50, X[name].max() + 50, 25)
+        curves = [model.decision_function(X.assign(**{name: p})) for p in points]
+        wrong += (sign * np.diff(curves, axis=0) < -1e-9).any(axis=0).sum()
+    return wrong
+
+
+def test_constraints_by_columns():
+    X, y = applications()
+    model = table_model().fit(X, y)
+    assert wrong_curves(model, X) == 0
+    slopes, _ = local_linear(model, X)
+    for name, sign in COLUMNS.items():
+        assert (sign * slopes[:, list(X.columns).index(name)] >= 0).all()
+    assert wrong_curves(table_model(monotonic_cst=None).fit(X, y), X) > 100
+    # Ramps are bound, and gaps, categories and other numbers are free.
+    names = model[:-1].get_feature_names_out()
+    signs = dict(zip(names, model[-1].monotonic_cst, strict=True))
+    ramps = {k: v for k, v in signs.items() if k.startswith("numbers__age")}
+    assert len(ramps) > 3
+    assert {*ramps.values()} == {-1}
+    assert signs["numbers__income"] == 1
+    assert signs["numbers__income_ramp1"] == 1
+    assert signs["numbers__income_missing"] == 0
+    assert not any(
+        sign
+        for name, sign in signs.items()
+        if not name.startswith(("numbers__age", "numbers__income"))
+    )
+
+
+def test_the_pipeline_is_one_of_scikit_learn():
+    X, y = applications()
+    model = table_model().fit(X, y)
+    proba = model.predict_proba(X)
+    assert isinstance(model, Pipeline)
+    assert model.get_params()["monotonic_cst"] == COLUMNS
+    for same in (clone(model).fit(X, y), pickle.loads(pickle.dumps(model))):
+        assert_array_equal(same.predict_proba(X), proba)
+    grid = {"monotonic_cst": [None, {"age": -1}], "columns__numbers__n_bins": [2, 4]}
+    search = GridSearchCV(model, grid, cv=2).fit(X, y)
+    assert len({*search.cv_results_["mean_test_score"]}) == 4
+    # Other data, of other ramps and gaps.
+    X2, y2 = applications(150, seed=1)
+    assert wrong_curves(model.fit(X2.fillna(1), y2), X2.fillna(1)) == 0
+    free = model.set_params(monotonic_cst=None).fit(X, y)
+    unbound = table_model(monotonic_cst=None).fit(X, y)
+    assert_array_equal(free.predict_proba(X), unbound.predict_proba(X))
+    assert type(unbound) is Pipeline
+    encoded = table_model()[:-1].fit_transform(X, y)
+    assert_array_equal(encoded, unbound[:-1].fit_transform(X, y))
+
+
+def test_an_estimator_is_left_as_it_is():
+    X, y = applications()
+    clf = ReLULogisticClassifier((5,), alpha=1.0, random_state=0)
+    table_model(clf).fit(X, y)
+    assert clf.monotonic_cst is None
+    assert not hasattr(clf, "coefs_")
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        ReLULogisticClassifierCV((5,), cv=2, alphas=2, random_state=0),
+        GridSearchCV(ReLULogisticClassifier((5,)), {"alpha": [1.0, 9.0]}, cv=2),
+        DecisionTreeClassifier(max_depth=2),
+    ],
+    ids=lambda estimator: type(estimator).__name__,
+)
+def test_other_classifiers_of_a_table(estimator):
+    X, y = applications()
+    model = table_model(estimator).fit(X, y)
+    if hasattr(model, "decision_function"):
+        assert wrong_curves(model, X) == 0
+    parameters = model[-1].get_params()
+    signs = parameters.get("monotonic_cst", parameters.get("estimator__monotonic_cst"))
+    assert_array_equal(signs, table_model().fit(X, y)[-1].monotonic_cst)
+
+
+@pytest.mark.parametrize(
+    ("cst", "message"),
+    [
+        ({"town": 1}, "Name columns of numbers .*'town' holds none"),
+        ({"street": 1}, "'street' holds none"),
+        ({"age": 1, "wealth": 1}, "'wealth' is no column of X"),
+    ],
+)
+def test_what_is_no_column_of_numbers(cst, message):
+    X, y = applications()
+    model = table_model(monotonic_cst=cst)
+    with pytest.raises(ValueError, match=message):
+        model.fit(X, y)
+    assert model[-1].monotonic_cst is None
+
+
+def test_what_a_pipeline_refuses_at_once():
+    with pytest.raises(ValueError, match=r"Use -1 .*Got 2\."):
+        table_model(monotonic_cst={"age": 2})
+    with pytest.raises(TypeError, match="as a dict by the names of columns"):
+        table_model(monotonic_cst=[1, 0])
+    with pytest.raises(TypeError, match="an estimator that has the parameter"):
+        table_model(SVC())
 
 
 # What is said.

@@ -3,7 +3,7 @@
 from collections.abc import Hashable, Mapping
 
 import sklearn
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.compose import ColumnTransformer
 from sklearn.model_selection import KFold
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -50,7 +50,8 @@ def tabular_pipeline(
         By the names of columns of numbers: 1 if the log-odds of the second class must
         not fall where the number rises, -1 if they must not rise. It holds for the
         number, not for its gaps. The classifier, or the one in the search, must have
-        the parameter `monotonic_cst`, which `fit` sets. See :ref:`monotone`.
+        the parameter `monotonic_cst`, which `fit` sets in a clone of it. See
+        :ref:`monotone`.
 
     Returns
     -------
@@ -134,6 +135,8 @@ def tabular_pipeline(
             "Pass an estimator that has the parameter monotonic_cst, such as "
             f"ReLULogisticClassifier(). Got {estimator!r}."
         )
+    # Another pipeline of the same estimator may be free.
+    steps[-1] = "classifier", clone(estimator)
     return MonotonicPipeline(steps, monotonic_cst=monotonic_cst)
 
 
