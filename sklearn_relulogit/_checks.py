@@ -6,6 +6,7 @@ give the messages that its users know.
 """
 
 from collections.abc import Iterable
+from itertools import combinations
 from numbers import Integral
 from typing import Any
 
@@ -22,6 +23,7 @@ __all__ = [
     "Interval",
     "Options",
     "StrOptions",
+    "check_interaction_cst",
     "check_layer_sizes",
     "check_monotonic_cst",
     "check_parameters",
@@ -104,6 +106,46 @@ def check_monotonic_cst(
             f"{signs.shape}, and X has {n_features} features."
         )
     return signs if signs.any() else None
+
+
+def check_interaction_cst(
+    interaction_cst: Any, n_features: int, hidden: tuple[int, ...]
+) -> list[frozenset[int]] | None:
+    """The groups of features that may interact; None if all may.
+
+    Raises
+    ------
+    ValueError
+        If it is not what it should be, or a layer has fewer units than groups.
+    """
+    if interaction_cst is None:
+        return None
+    features = range(n_features)
+    groups = interaction_cst
+    if isinstance(interaction_cst, str):
+        size = 1 if interaction_cst == "no_interactions" else 2
+        groups = combinations(features, min(size, n_features))
+    try:
+        groups = [frozenset(group) for group in groups]
+    except TypeError:
+        groups = [frozenset([None])]
+    if not all(
+        isinstance(k, Integral) and k in features for group in groups for k in group
+    ):
+        raise ValueError(
+            'Pass interaction_cst as "no_interactions", "pairwise" or groups of '
+            f"features, by their positions 0 to {n_features - 1}. Got "
+            f"{interaction_cst!r}."
+        )
+    rest = frozenset(features).difference(*groups)
+    groups = [group for group in (*groups, rest) if group]
+    if hidden and min(hidden) < len(groups):
+        raise ValueError(
+            "Make the layers of hidden_layer_sizes wider, or the groups of "
+            f"interaction_cst fewer: each of {len(groups)} groups needs a unit of its "
+            f"own, and a layer has {min(hidden)}."
+        )
+    return groups
 
 
 def check_signs(values: Iterable[Any]) -> None:

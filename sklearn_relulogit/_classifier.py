@@ -121,8 +121,8 @@ class ReLULogisticClassifier(BaseReLULogistic):
         knowledge of the curvature, so that several short fits on the same data
         end where a long one does. Number of features, classes and layers must be
         the same. The curvature takes ``16 * history_size`` bytes a parameter; it
-        is not pickled. With `monotonic_cst` it is not kept, and the last fit must have
-        had the same signs.
+        is not pickled. With `monotonic_cst` it is not kept. The last fit must have kept
+        to `monotonic_cst` and `interaction_cst`.
 
     n_threads : int or None, default=None
         Number of threads that share the rows, in `fit` and in predictions. None
@@ -154,6 +154,15 @@ class ReLULogisticClassifier(BaseReLULogistic):
         No slope of the network has the wrong sign, at any point: see :ref:`monotone`,
         also for the shapes that one hidden layer cannot make then. For the columns of a
         table use that of :func:`tabular_pipeline`.
+
+    interaction_cst : {"no_interactions", "pairwise"}, sequence of lists, tuples or \
+            sets of int, or None, default=None
+        Groups of features, by their positions, that may interact: the log-odds are a
+        sum of functions of one group each, exactly. Features in no group are a further
+        one. "no_interactions" has a group for each feature and "pairwise" for each two.
+        As in :class:`~sklearn.ensemble.HistGradientBoostingClassifier`. Hidden units
+        are dealt to the groups in turn, so each layer needs as many as there are
+        groups. See :ref:`interactions`.
 
     Attributes
     ----------
@@ -329,6 +338,12 @@ class ReLULogisticClassifier(BaseReLULogistic):
         "random_state": ["random_state"],
         "verbose": ["verbose"],
         "monotonic_cst": ["array-like", dict, None],
+        "interaction_cst": [
+            list,
+            tuple,
+            StrOptions({"no_interactions", "pairwise"}),
+            None,
+        ],
     }
 
     def __init__(
@@ -351,6 +366,7 @@ class ReLULogisticClassifier(BaseReLULogistic):
         random_state: Any = None,
         verbose: int = 0,
         monotonic_cst: Any = None,
+        interaction_cst: Any = None,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.alpha = alpha
@@ -369,6 +385,7 @@ class ReLULogisticClassifier(BaseReLULogistic):
         self.random_state = random_state
         self.verbose = verbose
         self.monotonic_cst = monotonic_cst
+        self.interaction_cst = interaction_cst
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

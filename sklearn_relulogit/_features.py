@@ -9,7 +9,13 @@ from sklearn.utils import check_random_state
 
 from ._model.blocks import Block, Parts
 from ._model.collapse import flip_dead_layers
-from ._model.constraints import is_feasible, made_feasible, weight_signs
+from ._model.constraints import (
+    Groups,
+    connections,
+    is_feasible,
+    made_feasible,
+    weight_signs,
+)
 from ._model.likelihood import likelihood_of
 from ._model.parameters import Shapes, initial_theta, reorder_outputs, unpack
 from ._optimize.coordinates import FeatureScale
@@ -46,7 +52,11 @@ class Features:
 
     @classmethod
     def of(
-        cls, rows: Rows, shapes: Shapes, monotonic_cst: np.ndarray | None = None
+        cls,
+        rows: Rows,
+        shapes: Shapes,
+        monotonic_cst: np.ndarray | None = None,
+        groups: Groups | None = None,
     ) -> Self:
         """The features of some rows."""
         moments = rows.moments
@@ -60,7 +70,8 @@ class Features:
             moments.spread,
         )
         space = None
-        if monotonic_cst is None:
+        scale = fitted = replace(scale, groups=groups)
+        if monotonic_cst is None and groups is None:
             space = rows.row_space(scale.centre, scale.unit)
         if space is not None:
             # There they are centred, and in no units of their own.
@@ -76,7 +87,12 @@ class Features:
             return None
         # The logit of the classes in the other order is minus the user's.
         order = 1 if self.class_order[0] == 0 else -1
-        return weight_signs(self.fitted.shapes, order * self.monotonic_cst, self.first)
+        return weight_signs(
+            self.fitted.shapes,
+            order * self.monotonic_cst,
+            self.first,
+            len(self.fitted.groups or [()]),
+        )
 
     def going_on(self, theta: np.ndarray) -> Self:
         """The same, with the signs that the parameters of an earlier fit have.
@@ -88,6 +104,12 @@ class Features:
         ValueError
             If they have neither.
         """
+        groups = self.scale.groups
+        if groups is not None and theta[~connections(self.scale.shapes, groups)].any():
+            raise ValueError(
+                "Set warm_start=False, or fit a clone: warm_start=True goes on from "
+                "weights that break interaction_cst."
+            )
         for features in (self, replace(self, first=-1)):
             signs = features.signs
             if signs is None or is_feasible(self.reduce(theta), signs):
@@ -124,6 +146,9 @@ class Features:
     ) -> np.ndarray:
         """Where a fit begins by a penalty, from what was drawn; no layer is dead."""
         signs = self.signs
+        groups = self.scale.groups
+        if groups is not None:
+            drawn = drawn * fan_in_gains(self.scale.shapes, groups)
         if signs is not None:
             drawn = made_feasible(drawn, signs)
         theta = self._to_space(self.scale.coordinates(alpha, weight_sum) @ drawn)
@@ -169,3 +194,11 @@ class Features:
             "coefs_": [to_device(W_T.astype(dtype)) for W_T, _ in layers],
             "intercepts_": [to_device(b.astype(dtype)) for _, b in layers],
         }
+
+
+def fan_in_gains(shapes: Shapes, groups: Groups) -> np.ndarray:
+    """What weights that were drawn for all inputs are multiplied by for some."""
+    gains = connections(shapes, groups).astype(np.float64)
+    for W_T, _ in unpack(gains, shapes):
+        W_T *= np.sqrt(len(W_T) / W_T.sum(axis=0))
+    return gains

@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
 from ._checks import (
+    check_interaction_cst,
     check_layer_sizes,
     check_monotonic_cst,
     check_restarts,
@@ -149,6 +150,7 @@ def fit(
     monotonic_cst = check_monotonic_cst(
         estimator.monotonic_cst, rows.n_features, rows.feature_names, len(rows.classes)
     )
+    groups = check_interaction_cst(estimator.interaction_cst, rows.n_features, hidden)
     n_jobs, n_threads = divided_threads(estimator, n_init)
     with (
         ThreadedMap(n_threads) as threads,
@@ -156,7 +158,7 @@ def fit(
         single_threaded_blas(),
     ):
         # 2. The features: their scale, or the space of the rows if these are few.
-        features = Features.of(rows, shapes, monotonic_cst)
+        features = Features.of(rows, shapes, monotonic_cst, groups)
         if previous is not None:
             features = features.going_on(previous.theta)
         layers = features.fitted.shapes

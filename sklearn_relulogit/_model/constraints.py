@@ -1,4 +1,4 @@
-"""Monotonic constraints: the signs that weights keep.
+"""Constraints on weights: the signs that they keep, and which of them are zero.
 
 Feature k has s_0,k = 1 where the output must not fall with it, -1 where it must not
 rise, and 0 where it is free. Each hidden unit j of layer l has a fixed sign s_l,j, 1
@@ -10,15 +10,25 @@ for each weight on a path from a constrained feature. In the product of the weig
 along a path, every inner sign occurs twice. So the product has the sign of s_0,k, and
 so has each slope W_L D_(L-1) ... D_1 W_1, which is a sum of such products. A unit with
 the sign -1 acts as -relu(-t): concave, where the others are convex.
+
+Interactions are limited to groups of features: hidden units are dealt to G groups in
+turn, and a unit is connected with the features or units of its group only. Then the
+output is a sum of functions of one group each. Signs alternate within a group.
 """
+
+from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 
 from .parameters import Shapes, n_parameters, unpack
 
+# Sets of features that may interact, by their positions.
+Groups: TypeAlias = Sequence[frozenset[int]]
+
 
 def weight_signs(
-    shapes: Shapes, monotonic_cst: np.ndarray, first: int = 1
+    shapes: Shapes, monotonic_cst: np.ndarray, first: int = 1, n_groups: int = 1
 ) -> np.ndarray:
     """The sign that each entry of theta must have, or 0 where it may have any.
 
@@ -28,11 +38,23 @@ def weight_signs(
     signs = np.zeros(n_parameters(shapes))
     before = monotonic_cst
     for W_T, _ in unpack(signs, shapes):
-        after = first * (-1.0) ** np.arange(W_T.shape[1])
+        after = first * (-1.0) ** (np.arange(W_T.shape[1]) // n_groups)
         W_T[:] = np.outer(before, after)
         before = after
     W_T[:] *= first  # The output has the sign 1.
     return signs
+
+
+def connections(shapes: Shapes, groups: Groups) -> np.ndarray:
+    """Which entries of theta may be other than zero: those within a group."""
+    connected = np.ones(n_parameters(shapes), dtype=bool)
+    identity = np.eye(len(groups), dtype=bool)
+    before = np.array([[k in group for group in groups] for k in range(shapes[0][0])])
+    for W_T, _ in unpack(connected, shapes)[:-1]:
+        after = identity[np.arange(W_T.shape[1]) % len(groups)]
+        W_T[:] = before @ after.T
+        before = after
+    return connected
 
 
 def made_feasible(theta: np.ndarray, signs: np.ndarray) -> np.ndarray:

@@ -127,7 +127,9 @@ def choose_alpha(
     task : FitTask
         Hears of each penalty.
     """
-    narrow = features.narrow(max(SEARCH_UNITS, UNITS_OF_CLASS * len(rows.classes)))
+    n_groups = len(features.fitted.groups or ())
+    width = max(SEARCH_UNITS, UNITS_OF_CLASS * max(len(rows.classes), n_groups))
+    narrow = features.narrow(width)
     shapes = narrow.fitted.shapes
     if shapes != features.fitted.shapes:
         (drawn,) = narrow.draws(estimator.random_state, 1)
