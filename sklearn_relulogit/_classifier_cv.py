@@ -92,9 +92,10 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
             random_state, monotonic_cst, interaction_cst
         As in :class:`ReLULogisticClassifier`, for the fit to all rows. The fits to
         the folds share `class_weight`, `history_size`, `n_threads`, `random_state`,
-        `monotonic_cst` and `interaction_cst`. They serve the choice alone, so they end sooner: at ten
-        iterations that together gain less than a thousandth, after 300 iterations or
-        600 evaluations, or after `max_iter` and `max_fun`, which is warned of.
+        `monotonic_cst` and `interaction_cst`. They serve the choice alone, so they end
+        sooner: at ten iterations that together gain less than a thousandth, after 300
+        iterations or 600 evaluations, or after `max_iter` and `max_fun`, which is
+        warned of.
         `early_stopping` has no part in them.
 
     verbose : int, default=0

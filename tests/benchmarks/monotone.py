@@ -1,7 +1,8 @@
 """Monotonic constraints: what they cost and gain, beside HistGradientBoosting's.
 
-    python tests/benchmarks/monotone.py table          six tables, 8 minutes
-    python tests/benchmarks/monotone.py shape          an S of one feature, 1 minute
+    python tests/benchmarks/monotone.py table          six tables, 15 minutes
+    python tests/benchmarks/monotone.py shape          an S of one feature
+    python tests/benchmarks/monotone.py additive       without interactions, beside EBM
     python tests/benchmarks/monotone.py plot FOLDER    the picture of the guide
 
 Both by default, behind `tabular_pipeline` and with categories as they are, on one
@@ -16,10 +17,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from datasets import preprocessing
 from scipy.special import expit
+from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from threadpoolctl import threadpool_limits
 
@@ -99,24 +103,67 @@ def broken(model, X, cst):
     return (deepest > ROUNDING).mean(), (deepest > FALL).mean()
 
 
+def splits(n_splits):
+    """Title, constraints, and raw training and test rows."""
+    for title, data, drop, y, cst in sets():
+        X = data.drop(columns=["rownames", *drop])
+        y = y.to_numpy().astype(int)
+        parts = []
+        for seed in range(n_splits):
+            rows = np.random.RandomState(seed).permutation(len(y))[:MAX_ROWS]
+            parts.append(
+                train_test_split(
+                    X.iloc[rows],
+                    y[rows],
+                    test_size=0.3,
+                    stratify=y[rows],
+                    random_state=seed,
+                )
+            )
+        yield f"{title}: {len(y)} rows, {len(cst)} constraints", cst, parts
+
+
+def additive():
+    """Models without interactions, and ours with them: log-loss and seconds."""
+    from interpret.glassbox import ExplainableBoostingClassifier
+
+    clf = ReLULogisticClassifier((200,), random_state=0)
+    without = clone(clf).set_params(interaction_cst="no_interactions")
+    models = {
+        "behind a scaler": make_pipeline(preprocessing(), clf),
+        "without interactions": make_pipeline(preprocessing(), without),
+        "ramps, no hidden layer": tabular_pipeline(ReLULogisticClassifier(())),
+        "EBM, interactions=0": ExplainableBoostingClassifier(interactions=0, n_jobs=1),
+    }
+    logs = []
+    for title, _, parts in splits(2):
+        print(title)
+        losses = []
+        for name, model in models.items():
+            found = []
+            for X_train, X_test, y_train, y_test in parts:
+                start = time.process_time()
+                model.fit(X_train, y_train)
+                seconds = time.process_time() - start
+                found.append((log_loss(y_test, model.predict_proba(X_test)), seconds))
+            loss, seconds = np.mean(found, axis=0)
+            losses.append(loss)
+            print(f"    {name:24} {loss:8.4f} {seconds:7.1f} s", flush=True)
+        logs.append(np.log(losses))
+    for name, ratio in zip(models, np.exp(np.mean(logs, axis=0)), strict=True):
+        print(f"{name:28} geometric mean {ratio:.4f}")
+
+
 def compare():
     titles = "free", "monotone", "seconds", "broken", "by 0.05"
     print(" " * 28, *(f"{title:>8}" for title in titles))
     changes = {"relulogit": [], "boosting": []}
-    for title, data, drop, y, cst in sets():
-        X = data.drop(columns=["rownames", *drop])
-        for column in X.select_dtypes(object):
-            X[column] = X[column].astype("category")
-        y = y.to_numpy().astype(int)
+    for title, cst, parts in splits(N_SPLITS):
         found = {}
-        for seed in range(N_SPLITS):
-            rows = np.random.RandomState(seed).permutation(len(y))[:MAX_ROWS]
-            X_train, X_test, y_train, y_test = train_test_split(
-                X.iloc[rows],
-                y[rows],
-                test_size=0.3,
-                stratify=y[rows],
-                random_state=seed,
+        for seed, (*Xs, y_train, y_test) in enumerate(parts):
+            # Boosting knows categories by their type.
+            X_train, X_test = (
+                X.astype(dict.fromkeys(X.select_dtypes(object), "category")) for X in Xs
             )
             for signs in (None, cst):
                 for name, model in models(seed, signs):
@@ -126,7 +173,7 @@ def compare():
                     loss = log_loss(y_test, model.predict_proba(X_test)[:, 1])
                     result = loss, seconds, *broken(model, X_test[:N_CURVES], cst)
                     found.setdefault((name, signs is not None), []).append(result)
-        print(f"{title}: {len(y)} rows, {len(cst)} constraints")
+        print(title)
         for name in changes:
             free, monotone = (np.mean(found[name, c], axis=0) for c in (False, True))
             assert not monotone[2:].any()
@@ -203,14 +250,15 @@ def plot(folder):
 
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
-    parser.add_argument("what", choices=["table", "shape", "plot"])
+    parser.add_argument("what", choices=["table", "shape", "additive", "plot"])
     parser.add_argument("folder", type=Path, nargs="?")
     arguments = parser.parse_args()
     with threadpool_limits(1):
         if arguments.what == "plot":
             plot(arguments.folder)
         else:
-            {"table": compare, "shape": shape}[arguments.what]()
+            commands = {"table": compare, "shape": shape, "additive": additive}
+            commands[arguments.what]()
 
 
 if __name__ == "__main__":
