@@ -24,6 +24,7 @@ from sklearn.tree import DecisionTreeClassifier
 from sklearn_relulogit import (
     ReLULogisticClassifier,
     ReLULogisticClassifierCV,
+    inference,
     local_linear,
     tabular_pipeline,
 )
@@ -474,6 +475,21 @@ def test_constraints_against_the_data_leave_a_constant():
     clf = make(monotonic_cst=[-1, 0, 0, -1], alpha=30.0)
     with pytest.warns(ConvergenceWarning, match="monotonic_cst may allow nothing"):
         clf.fit(X, y)
+
+
+def test_inference_says_where_weights_are_at_their_bounds():
+    X, y = data()
+    clf = make((), [-1, -1, 0, 0], alpha=1.0).fit(X, y)
+    with pytest.warns(UserWarning, match="hold some weights at zero"):
+        found = inference(clf, X, y)
+    assert_array_equal(found.coefficients().estimate[1:], clf.coef_.ravel())
+    # Bounds that do not bind do not matter.
+    clf = make((), [1, 0, 0, 1], alpha=1.0).fit(X, y)
+    found, free = (
+        inference(c.fit(X, y), X, y)
+        for c in (clf, clone(clf).set_params(monotonic_cst=None))
+    )
+    assert_allclose(found.std(X), free.std(X), rtol=1e-6)
 
 
 @pytest.mark.slow
