@@ -4,10 +4,41 @@ from collections.abc import Hashable, Mapping
 from typing import Any, Self
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 
 from .._checks import check_signs
+
+
+def constrained(
+    pipeline: Pipeline, monotonic_cst: Mapping[Hashable, int]
+) -> "MonotonicPipeline":
+    """A pipeline of `tabular_pipeline` with constraints, and its classifier cloned.
+
+    Raises
+    ------
+    TypeError
+        If the constraints are no dict, or the classifier cannot have any.
+
+    ValueError
+        If a constraint is not -1, 0 or 1.
+    """
+    *before, (name, classifier) = pipeline.steps
+    if not isinstance(monotonic_cst, Mapping):
+        raise TypeError(
+            "Pass monotonic_cst as a dict by the names of columns, such as "
+            f"{{'income': 1}}. Got {monotonic_cst!r}."
+        )
+    check_signs(monotonic_cst.values())
+    if parameter_of(classifier) is None:
+        raise TypeError(
+            "Pass an estimator that has the parameter monotonic_cst, such as "
+            f"ReLULogisticClassifier(). Got {classifier!r}."
+        )
+    # Another pipeline of the same classifier may be free.
+    steps = [*before, (name, clone(classifier))]
+    return MonotonicPipeline(steps, monotonic_cst=monotonic_cst)
 
 
 class MonotonicPipeline(Pipeline):

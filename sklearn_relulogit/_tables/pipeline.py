@@ -3,16 +3,15 @@
 from collections.abc import Hashable, Mapping
 
 import sklearn
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 from sklearn.model_selection import KFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, TargetEncoder
 
-from .._checks import check_signs
 from .._classifier import ReLULogisticClassifier
 from .columns import GapsAsNaN, few_categories, many_categories, numbers
-from .constraints import MonotonicPipeline, parameter_of
+from .constraints import constrained
 from .encoder import PiecewiseLinearEncoder
 
 # Categories of fewer rows than that share one indicator.
@@ -121,23 +120,10 @@ def tabular_pipeline(
             many_categories,
         ),
     ]
-    steps = [("columns", ColumnTransformer(transformers)), ("classifier", estimator)]
-    if monotonic_cst is None:
-        return Pipeline(steps)
-    if not isinstance(monotonic_cst, Mapping):
-        raise TypeError(
-            "Pass monotonic_cst as a dict by the names of columns, such as "
-            f"{{'income': 1}}. Got {monotonic_cst!r}."
-        )
-    check_signs(monotonic_cst.values())
-    if parameter_of(estimator) is None:
-        raise TypeError(
-            "Pass an estimator that has the parameter monotonic_cst, such as "
-            f"ReLULogisticClassifier(). Got {estimator!r}."
-        )
-    # Another pipeline of the same estimator may be free.
-    steps[-1] = "classifier", clone(estimator)
-    return MonotonicPipeline(steps, monotonic_cst=monotonic_cst)
+    pipeline = Pipeline(
+        [("columns", ColumnTransformer(transformers)), ("classifier", estimator)]
+    )
+    return pipeline if monotonic_cst is None else constrained(pipeline, monotonic_cst)
 
 
 def target_encoder() -> TargetEncoder:
