@@ -415,6 +415,12 @@ def test_what_is_no_column_of_numbers(cst, message):
     assert model[-1].monotonic_cst is None
 
 
+def test_a_table_without_names():
+    X, y = data()
+    with pytest.raises(ValueError, match="Pass X as a DataFrame with strings"):
+        table_model().fit(X, y)
+
+
 def test_what_a_pipeline_refuses_at_once():
     with pytest.raises(ValueError, match=r"Use -1 .*Got 2\."):
         table_model(monotonic_cst={"age": 2})

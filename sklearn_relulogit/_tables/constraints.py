@@ -158,12 +158,17 @@ def signs_of_features(
         If a name is none of a column of numbers.
     """
     names = list(getattr(columns, "feature_names_in_", ()))
+    if not names:
+        raise ValueError(
+            "Pass X as a DataFrame with strings for names: the monotonic_cst of "
+            "tabular_pipeline goes by the names of columns."
+        )
     encoder, chosen = next(
         (transformer, keys)
         for name, transformer, keys in columns.transformers_
         if name == "numbers"
     )
-    numbers = [key if isinstance(key, str) else names[key] for key in chosen if names]
+    numbers = [key if isinstance(key, str) else names[key] for key in chosen]
     wanted = {str(name): sign for name, sign in signs.items()}
     others = [name for name in wanted if name not in numbers]
     if others:
