@@ -155,8 +155,7 @@ class ReLULogisticClassifier(BaseReLULogistic):
         also for the shapes that one hidden layer cannot make then. For the columns of a
         table use that of :func:`tabular_pipeline`.
 
-    interaction_cst : {"no_interactions", "pairwise"}, sequence of lists, tuples or \
-            sets of int, or None, default=None
+    interaction_cst : "no_interactions", "pairwise", list of sets or None, default=None
         Groups of features, by their positions, that may interact: the log-odds are a
         sum of functions of one group each, exactly. Features in no group are a further
         one. "no_interactions" has a group for each feature and "pairwise" for each two.
