@@ -11,7 +11,7 @@ from ._model.blocks import Block, Parts
 from ._model.collapse import flip_dead_layers
 from ._model.constraints import (
     Groups,
-    connections,
+    fan_in_gains,
     is_feasible,
     made_feasible,
     weight_signs,
@@ -87,12 +87,8 @@ class Features:
             return None
         # The logit of the classes in the other order is minus the user's.
         order = 1 if self.class_order[0] == 0 else -1
-        return weight_signs(
-            self.fitted.shapes,
-            order * self.monotonic_cst,
-            self.first,
-            len(self.fitted.groups or [()]),
-        )
+        cst, groups = order * self.monotonic_cst, self.fitted.groups
+        return weight_signs(self.fitted.shapes, cst, groups, self.first)
 
     def going_on(self, theta: np.ndarray) -> Self:
         """The same, with the signs that the parameters of an earlier fit have.
@@ -102,22 +98,15 @@ class Features:
         Raises
         ------
         ValueError
-            If they have neither.
+            If the parameters break a constraint.
         """
-        groups = self.scale.groups
-        if groups is not None and theta[~connections(self.scale.shapes, groups)].any():
-            raise ValueError(
-                "Set warm_start=False, or fit a clone: warm_start=True goes on from "
-                "weights that break interaction_cst."
-            )
+        groups, reduced = self.scale.groups, self.reduce(theta)
         for features in (self, replace(self, first=-1)):
-            signs = features.signs
-            if signs is None or is_feasible(self.reduce(theta), signs):
+            if is_feasible(reduced, self.fitted.shapes, features.signs, groups):
                 return features
         raise ValueError(
             "Set warm_start=False, or fit a clone: warm_start=True goes on from "
-            "weights that break monotonic_cst, those of a fit without it or with "
-            "other signs."
+            "weights that break monotonic_cst or interaction_cst."
         )
 
     def weighed(self, relevance: np.ndarray) -> Self:
@@ -194,11 +183,3 @@ class Features:
             "coefs_": [to_device(W_T.astype(dtype)) for W_T, _ in layers],
             "intercepts_": [to_device(b.astype(dtype)) for _, b in layers],
         }
-
-
-def fan_in_gains(shapes: Shapes, groups: Groups) -> np.ndarray:
-    """What weights that were drawn for all inputs are multiplied by for some."""
-    gains = connections(shapes, groups).astype(np.float64)
-    for W_T, _ in unpack(gains, shapes):
-        W_T *= np.sqrt(len(W_T) / W_T.sum(axis=0))
-    return gains

@@ -28,19 +28,24 @@ Groups: TypeAlias = Sequence[frozenset[int]]
 
 
 def weight_signs(
-    shapes: Shapes, monotonic_cst: np.ndarray, first: int = 1, n_groups: int = 1
+    shapes: Shapes,
+    monotonic_cst: np.ndarray,
+    groups: Groups | None = None,
+    first: int = 1,
 ) -> np.ndarray:
     """The sign that each entry of theta must have, or 0 where it may have any.
 
-    Biases are free, and so are the first-layer weights of free features. ``first`` is
-    the sign of the first unit of each hidden layer.
+    Biases are free, and so are weights of features that are free, and of units whose
+    group has no others. ``first`` is the sign of the first unit of each hidden layer.
     """
     signs = np.zeros(n_parameters(shapes))
+    groups = groups or [frozenset(range(shapes[0][0]))]
+    layers = unpack(connections(shapes, groups), shapes)
     before = monotonic_cst
-    for W_T, _ in unpack(signs, shapes):
-        after = first * (-1.0) ** (np.arange(W_T.shape[1]) // n_groups)
+    for (W_T, _), (connected, _) in zip(unpack(signs, shapes), layers, strict=True):
+        after = first * (-1.0) ** (np.arange(W_T.shape[1]) // len(groups))
         W_T[:] = np.outer(before, after)
-        before = after
+        before = after * (connected & (before != 0)[:, None]).any(axis=0)
     W_T[:] *= first  # The output has the sign 1.
     return signs
 
@@ -57,14 +62,26 @@ def connections(shapes: Shapes, groups: Groups) -> np.ndarray:
     return connected
 
 
+def fan_in_gains(shapes: Shapes, groups: Groups) -> np.ndarray:
+    """What weights that were drawn for all inputs are multiplied by for some."""
+    gains = connections(shapes, groups).astype(np.float64)
+    for W_T, _ in unpack(gains, shapes):
+        W_T *= np.sqrt(len(W_T) / W_T.sum(axis=0))
+    return gains
+
+
 def made_feasible(theta: np.ndarray, signs: np.ndarray) -> np.ndarray:
     """Theta with the signs, and the sizes that it has."""
     return np.where(signs == 0, theta, signs * np.abs(theta))
 
 
-def is_feasible(theta: np.ndarray, signs: np.ndarray) -> bool:
-    """Whether all entries have the signs, or are zero."""
-    return bool((signs * theta >= 0).all())
+def is_feasible(
+    theta: np.ndarray, shapes: Shapes, signs: np.ndarray | None, groups: Groups | None
+) -> bool:
+    """Whether all entries have the signs, or are zero, and none is across groups."""
+    if signs is not None and (signs * theta < 0).any():
+        return False
+    return groups is None or not theta[~connections(shapes, groups)].any()
 
 
 def projected_gradient(
