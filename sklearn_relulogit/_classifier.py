@@ -121,7 +121,8 @@ class ReLULogisticClassifier(BaseReLULogistic):
         knowledge of the curvature, so that several short fits on the same data
         end where a long one does. Number of features, classes and layers must be
         the same. The curvature takes ``16 * history_size`` bytes a parameter; it
-        is not pickled.
+        is not pickled. With `monotonic_cst` it is not kept. The last fit must have kept
+        to `monotonic_cst` and `interaction_cst`.
 
     n_threads : int or None, default=None
         Number of threads that share the rows, in `fit` and in predictions. None
@@ -144,6 +145,23 @@ class ReLULogisticClassifier(BaseReLULogistic):
         the fit at every tenth iteration, and at the end why it ended; 2 prints every
         iteration, of the fits of the search too. Each line ends with the seconds since
         `fit` was called.
+
+    monotonic_cst : array-like of int of shape (n_features,), dict or None, default=None
+        For each feature 1 if the log-odds of ``classes_[1]`` must not fall where it
+        rises, -1 if they must not rise, and 0 if it is free; or a dict of these by the
+        names of features, the others being free. As in
+        :class:`~sklearn.ensemble.HistGradientBoostingClassifier`, for two classes only.
+        No slope of the network has the wrong sign, at any point: see :ref:`monotone`,
+        also for the shapes that one hidden layer cannot make then. For the columns of a
+        table use that of :func:`tabular_pipeline`.
+
+    interaction_cst : "no_interactions", "pairwise", list of sets or None, default=None
+        Groups of features, by their positions, that may interact: the log-odds are a
+        sum of functions of one group each, exactly. Features in no group are a further
+        one. "no_interactions" has a group for each feature and "pairwise" for each two.
+        As in :class:`~sklearn.ensemble.HistGradientBoostingClassifier`. Hidden units
+        are dealt to the groups in turn, so each layer needs as many as there are
+        groups. See :ref:`interactions`.
 
     Attributes
     ----------
@@ -268,6 +286,8 @@ class ReLULogisticClassifier(BaseReLULogistic):
        rectifiers". ICCV. The initial weights.
     .. [3] Grandvalet, Y. (1998). "Least absolute shrinkage is equivalent to quadratic
        penalization". ICANN. The relevance of features, there called adaptive ridge.
+    .. [4] Runje, D. and Shankaranarayana, S. M. (2023). "Constrained monotonic neural
+       networks". ICML. Convex and concave units, as those of `monotonic_cst` are.
 
     Examples
     --------
@@ -317,6 +337,13 @@ class ReLULogisticClassifier(BaseReLULogistic):
         ],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
+        "monotonic_cst": ["array-like", dict, None],
+        "interaction_cst": [
+            list,
+            tuple,
+            StrOptions({"no_interactions", "pairwise"}),
+            None,
+        ],
     }
 
     def __init__(
@@ -338,6 +365,8 @@ class ReLULogisticClassifier(BaseReLULogistic):
         n_jobs: int | None = None,
         random_state: Any = None,
         verbose: int = 0,
+        monotonic_cst: Any = None,
+        interaction_cst: Any = None,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.alpha = alpha
@@ -355,6 +384,8 @@ class ReLULogisticClassifier(BaseReLULogistic):
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
+        self.monotonic_cst = monotonic_cst
+        self.interaction_cst = interaction_cst
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

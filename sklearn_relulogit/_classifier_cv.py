@@ -89,12 +89,13 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
 
     class_weight, max_iter, max_fun, tol, history_size, n_init, early_stopping, \
             validation_fraction, n_iter_no_change, warm_start, n_threads, \
-            random_state
+            random_state, monotonic_cst, interaction_cst
         As in :class:`ReLULogisticClassifier`, for the fit to all rows. The fits to
-        the folds share `class_weight`, `history_size`, `n_threads` and
-        `random_state`. They serve the choice alone, so they end sooner: at ten
-        iterations that together gain less than a thousandth, after 300 iterations or
-        600 evaluations, or after `max_iter` and `max_fun`, which is warned of.
+        the folds share `class_weight`, `history_size`, `n_threads`, `random_state`,
+        `monotonic_cst` and `interaction_cst`. They serve the choice alone, so they end
+        sooner: at ten iterations that together gain less than a thousandth, after 300
+        iterations or 600 evaluations, or after `max_iter` and `max_fun`, which is
+        warned of.
         `early_stopping` has no part in them.
 
     verbose : int, default=0
@@ -180,6 +181,8 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
         n_jobs: int | None = None,
         random_state: Any = None,
         verbose: int = 0,
+        monotonic_cst: Any = None,
+        interaction_cst: Any = None,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.alphas = alphas
@@ -200,6 +203,8 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
+        self.monotonic_cst = monotonic_cst
+        self.interaction_cst = interaction_cst
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Where metadata go: to this fit, the splitter and the scorer.

@@ -9,6 +9,13 @@ from sklearn.utils import check_random_state
 
 from ._model.blocks import Block, Parts
 from ._model.collapse import flip_dead_layers
+from ._model.constraints import (
+    Groups,
+    fan_in_gains,
+    is_feasible,
+    made_feasible,
+    weight_signs,
+)
 from ._model.likelihood import likelihood_of
 from ._model.parameters import Shapes, initial_theta, reorder_outputs, unpack
 from ._optimize.coordinates import FeatureScale
@@ -30,15 +37,27 @@ class Features:
         The space of the rows, where the network is fitted there.
     class_order : ndarray of shape (n_classes,)
         Class k of the network that is fitted is class ``class_order[k]`` of the user.
+    monotonic_cst : ndarray of shape (n_features,) or None
+        1, -1 or 0 for each feature, by the user's classes; None if all are 0.
+    first : int
+        The sign of the first unit of each hidden layer; see `constraints`.
     """
 
     scale: FeatureScale
     fitted: FeatureScale
     space: RowSpace | None
     class_order: np.ndarray
+    monotonic_cst: np.ndarray | None = None
+    first: int = 1
 
     @classmethod
-    def of(cls, rows: Rows, shapes: Shapes) -> Self:
+    def of(
+        cls,
+        rows: Rows,
+        shapes: Shapes,
+        monotonic_cst: np.ndarray | None = None,
+        groups: Groups | None = None,
+    ) -> Self:
         """The features of some rows."""
         moments = rows.moments
         scale = fitted = FeatureScale.of(
@@ -50,13 +69,45 @@ class Features:
             moments.middle,
             moments.spread,
         )
-        space = rows.row_space(scale.centre, scale.unit)
+        space = None
+        scale = fitted = replace(scale, groups=groups)
+        if monotonic_cst is None and groups is None:
+            space = rows.row_space(scale.centre, scale.unit)
         if space is not None:
             # There they are centred, and in no units of their own.
             r = space.B.shape[1]
             of_space = [(r, shapes[0][1]), *shapes[1:]]
             fitted = FeatureScale(np.zeros(r), np.full(r, scale.size), of_space)
-        return cls(scale, fitted, space, rows.class_order)
+        return cls(scale, fitted, space, rows.class_order, monotonic_cst)
+
+    @property
+    def signs(self) -> np.ndarray | None:
+        """The signs that the parameters of the fit must have, or None."""
+        if self.monotonic_cst is None:
+            return None
+        # The logit of the classes in the other order is minus the user's.
+        order = 1 if self.class_order[0] == 0 else -1
+        cst, groups = order * self.monotonic_cst, self.fitted.groups
+        return weight_signs(self.fitted.shapes, cst, groups, self.first)
+
+    def going_on(self, theta: np.ndarray) -> Self:
+        """The same, with the signs that the parameters of an earlier fit have.
+
+        If that had the classes in another order, they are those of the other units.
+
+        Raises
+        ------
+        ValueError
+            If the parameters break a constraint.
+        """
+        groups, reduced = self.scale.groups, self.reduce(theta)
+        for features in (self, replace(self, first=-1)):
+            if is_feasible(reduced, self.fitted.shapes, features.signs, groups):
+                return features
+        raise ValueError(
+            "Set warm_start=False, or fit a clone: warm_start=True goes on from "
+            "weights that break monotonic_cst or interaction_cst."
+        )
 
     def weighed(self, relevance: np.ndarray) -> Self:
         """The same with a relevance of each feature, all of which are fitted."""
@@ -83,8 +134,14 @@ class Features:
         self, drawn: np.ndarray, alpha: float, weight_sum: float, parts: Parts
     ) -> np.ndarray:
         """Where a fit begins by a penalty, from what was drawn; no layer is dead."""
-        theta = self.scale.coordinates(alpha, weight_sum) @ drawn
-        return flip_dead_layers(self._to_space(theta), self.fitted.shapes, parts)
+        signs = self.signs
+        groups = self.scale.groups
+        if groups is not None:
+            drawn = drawn * fan_in_gains(self.scale.shapes, groups)
+        if signs is not None:
+            drawn = made_feasible(drawn, signs)
+        theta = self._to_space(self.scale.coordinates(alpha, weight_sum) @ drawn)
+        return flip_dead_layers(theta, self.fitted.shapes, parts, signs is not None)
 
     def reduced(self, rows: Rows) -> Rows:
         """The rows of a fit by the features that are fitted."""

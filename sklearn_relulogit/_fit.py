@@ -13,7 +13,13 @@ from scipy.sparse import diags_array, issparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
-from ._checks import check_layer_sizes, check_restarts, check_split
+from ._checks import (
+    check_interaction_cst,
+    check_layer_sizes,
+    check_monotonic_cst,
+    check_restarts,
+    check_split,
+)
 from ._features import Features
 from ._model.affine import mean_absolute_contributions
 from ._model.arrays import to_numpy
@@ -141,6 +147,10 @@ def fit(
     shapes = layer_shapes(rows.n_features, hidden, len(rows.classes))
     if previous is not None:
         previous.check(rows.classes, shapes)
+    monotonic_cst = check_monotonic_cst(
+        estimator.monotonic_cst, rows.n_features, rows.feature_names, len(rows.classes)
+    )
+    groups = check_interaction_cst(estimator.interaction_cst, rows.n_features, hidden)
     n_jobs, n_threads = divided_threads(estimator, n_init)
     with (
         ThreadedMap(n_threads) as threads,
@@ -148,7 +158,9 @@ def fit(
         single_threaded_blas(),
     ):
         # 2. The features: their scale, or the space of the rows if these are few.
-        features = Features.of(rows, shapes)
+        features = Features.of(rows, shapes, monotonic_cst, groups)
+        if previous is not None:
+            features = features.going_on(previous.theta)
         layers = features.fitted.shapes
         fitted = features.reduced(rows)
         task.open(rows, partial(features.attributes, rows))
@@ -185,7 +197,9 @@ def fit(
             else bearable_start(estimator, fitted, features, objective, drawn)
             for drawn in draws
         ]
-        pairs = warm_pairs(estimator, objective, previous)
+        pairs = None
+        if features.signs is None:
+            pairs = warm_pairs(estimator, objective, previous)
         task.begin_final(n_init, int(estimator.max_iter))
         best, losses = train(
             stages(objective, limits_of(estimator, rows, layers, training.weight_sum)),
@@ -196,6 +210,7 @@ def fit(
             n_jobs=n_jobs,
             pairs=pairs,
             standard=features.fitted.coordinates(choice.alpha, training.weight_sum),
+            signs=features.signs,
             enough=task.enough,
         )
         balance(best, objective, rows.shares, int(estimator.max_fun))

@@ -51,6 +51,12 @@ CONSTANT_BY_SEARCH = (
     "number for alpha."
 )
 
+CONSTANT_BY_CONSTRAINTS = (
+    "The fitted network is a constant: monotonic_cst may allow nothing that is better "
+    "than the class frequencies. Check its signs, leave features free (0), or try "
+    "several starts (n_init)."
+)
+
 
 def above_constant(loss: float, constant: float) -> str:
     """That a fit has ended far above what a constant would have reached."""
@@ -128,7 +134,8 @@ def what_to_warn_of(
         messages.append(above_constant(minimum.iterate.loss, constant_loss))
     if is_constant(best.iterate.theta, objective.shapes, objective.parts):
         if not nothing_to_fit(alpha):
-            messages.append(CONSTANT)
+            free = features.signs is None
+            messages.append(CONSTANT if free else CONSTANT_BY_CONSTRAINTS)
         elif getattr(estimator, "alpha", None) == "auto" and not nothing_to_fit(0.0):
             messages.append(CONSTANT_BY_SEARCH)
     scale, names = features.scale, rows.feature_names

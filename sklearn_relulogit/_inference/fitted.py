@@ -400,6 +400,15 @@ def is_at_minimum(fitted: Fitted) -> bool:
             stacklevel=3,
         )
         return False
+    # At a bound the gradient is not zero, and no Newton step may leave it.
+    is_bound = clf.monotonic_cst is not None or clf.interaction_cst is not None
+    if is_bound and any((W_T == 0).any() for W_T in clf.coefs_):
+        warnings.warn(
+            "Fit without monotonic_cst and interaction_cst for exact errors: they hold "
+            "some weights at zero, and the errors are those of free weights.",
+            stacklevel=3,
+        )
+        return False
     return True
 
 

@@ -435,7 +435,8 @@ def inference(
     -----
     UserWarning
         If the fit did not end at a minimum, as after early stopping; if the rows are
-        not those of the fit; or if classes are separated and there is no penalty.
+        not those of the fit; if `monotonic_cst` or `interaction_cst` hold weights at
+        zero; or if classes are separated and there is no penalty.
 
     See Also
     --------

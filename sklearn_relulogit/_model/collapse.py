@@ -33,12 +33,15 @@ N_DIRECTIONS = 16
 SMALLEST = 1e-300
 
 
-def flip_dead_layers(theta: np.ndarray, shapes: Shapes, parts: Parts) -> np.ndarray:
+def flip_dead_layers(
+    theta: np.ndarray, shapes: Shapes, parts: Parts, keep_signs: bool = False
+) -> np.ndarray:
     """Theta, or a copy in which dead layers have W_l and b_l of the other sign.
 
     Any input that leaves a unit inactive activates it then, unless it is exactly at its
     kink, and the drawn weights are as likely as those of the other sign. Only where all
     inputs of a layer are equal does nothing change, and there is nothing to learn.
+    Where weights must keep their signs, they are zero instead, and biases positive.
     """
 
     def active(layers: Layers) -> np.ndarray:
@@ -51,8 +54,12 @@ def flip_dead_layers(theta: np.ndarray, shapes: Shapes, parts: Parts) -> np.ndar
     layers = unpack(theta, shapes)
     for l in range(1, len(shapes)):  # noqa: E741, the l of the formulas
         if not alive[l - 1]:
-            for array in layers[l - 1]:
-                array *= -1
+            W_T, b = layers[l - 1]
+            if keep_signs:
+                W_T[:], b[:] = 0, np.abs(b)
+            else:
+                W_T *= -1
+                b *= -1
             alive = active(layers)
     return theta
 

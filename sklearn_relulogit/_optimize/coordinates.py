@@ -11,6 +11,7 @@ from typing import Protocol, Self
 
 import numpy as np
 
+from .._model.constraints import Groups, connections
 from .._model.parameters import Shapes, n_parameters, unpack
 from .curvature import InverseHessianRoot, Pair
 
@@ -73,10 +74,17 @@ class StandardFeatures:
         s.
     shapes : list of (n_l, m_l)
         The layers.
+    groups : sequence of sets of int, optional
+        Of features that may interact: weights across groups are zero.
     """
 
     def __init__(
-        self, centre: np.ndarray, unit: np.ndarray, size: float, shapes: Shapes
+        self,
+        centre: np.ndarray,
+        unit: np.ndarray,
+        size: float,
+        shapes: Shapes,
+        groups: Groups | None = None,
     ) -> None:
         self.centre, self.shapes = centre, shapes
         self._scale = np.empty(n_parameters(shapes))
@@ -84,6 +92,8 @@ class StandardFeatures:
         for number, (W_T, b) in enumerate(unpack(self._scale, shapes), start=1):
             W_T[:] = a if number > 1 else (size * a / unit)[:, None]
             b[:] = size * a**number
+        if groups is not None:
+            self._scale *= connections(shapes, groups)
 
     def _first_layer(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return unpack(theta, self.shapes[:1])[0]
@@ -132,12 +142,15 @@ class FeatureScale:
     relevance : ndarray of shape (n_features,) or None
         k_j: a weight w of a feature costs as much as w / k_j. So its size counts k_j
         times. None is 1 for all.
+    groups : sequence of sets of int, or None
+        Of features that may interact; None for all.
     """
 
     centre: np.ndarray
     unit: np.ndarray
     shapes: Shapes
     relevance: np.ndarray | None = None
+    groups: Groups | None = None
 
     @classmethod
     def of(
@@ -224,7 +237,7 @@ class FeatureScale:
             unit = np.hypot(counted, min(of_penalty, largest))
         size = self._mean(unit)
         unit = unit if self.relevance is None else unit / self.relevance
-        return StandardFeatures(self.centre, unit, size, self.shapes)
+        return StandardFeatures(self.centre, unit, size, self.shapes, self.groups)
 
 
 class Scaled:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import scipy.optimize
 
+from .._model.constraints import projected_gradient
 from .coordinates import (
     Coordinates,
     Function,
@@ -58,7 +59,8 @@ VANISHING = 1e-100
 class Iterate:
     """A point that the optimiser accepted; ``n_iter`` is 0 at the start.
 
-    ``u`` are its coordinates, by which the gradient is; see `coordinates`.
+    ``u`` are its coordinates, by which the gradient is; see `coordinates`. They may
+    have to keep ``signs``.
     """
 
     theta: np.ndarray
@@ -66,11 +68,15 @@ class Iterate:
     loss: float
     gradient: np.ndarray
     n_iter: int
+    signs: np.ndarray | None = None
 
     @property
     def gradient_norm(self) -> float:
-        """The largest absolute derivative."""
-        return float(np.maximum.reduce(np.abs(self.gradient)))
+        """The largest absolute derivative, of those along which there is a way."""
+        gradient = self.gradient
+        if self.signs is not None:
+            gradient = projected_gradient(self.u, gradient, self.signs)
+        return float(np.maximum.reduce(np.abs(gradient)))
 
 
 @dataclass
@@ -167,10 +173,11 @@ class _Run:
         monitors: Sequence[Monitor],
         pairs: deque[Pair] | None,
         standard: StandardFeatures | None,
+        signs: np.ndarray | None,
     ) -> None:
         self.monitors = monitors
         self.pairs = pairs
-        self.standard = standard
+        self.standard, self.signs = standard, signs
         self.iterate: Iterate | None = None
         self._last: Iterate
         self.loss_curve: list[float] = []
@@ -209,12 +216,15 @@ class _Run:
             for monitor in self.monitors:
                 monitor.begin_iteration(self.iterate)
         u = self.coordinates.theta(v)
+        if self.signs is not None:  # Bounds hold but for rounding.
+            u[self.signs * u < 0] = 0
         theta = u if self.standard is None else self.standard @ u
         loss, gradient = self.objective(theta)
         if self.standard is not None:
             gradient = self.standard.transposed(gradient)
         self.n_evaluations += 1
-        self._last = Iterate(theta, u, loss, gradient, len(self.loss_curve) + 1)
+        n_iter = len(self.loss_curve) + 1
+        self._last = Iterate(theta, u, loss, gradient, n_iter, self.signs)
         return loss
 
     def gradient(self, v: np.ndarray) -> np.ndarray:
@@ -256,6 +266,14 @@ def history_size_for(work: float, n_parameters: int) -> int:
     return int(np.clip(np.rint(m), FEWEST_PAIRS, MOST_PAIRS))
 
 
+def bounds_of(signs: np.ndarray | None) -> scipy.optimize.Bounds | None:
+    """The bounds that keep the signs."""
+    if signs is None:
+        return None
+    lower, upper = np.where(signs > 0, 0, -np.inf), np.where(signs < 0, 0, np.inf)
+    return scipy.optimize.Bounds(lower, upper)
+
+
 def minimize(
     stages: Sequence[tuple[Function, Limits]],
     theta: np.ndarray,
@@ -264,6 +282,7 @@ def minimize(
     monitors: Sequence[Monitor] = (),
     pairs: deque[Pair] | None = None,
     standard: StandardFeatures | None = None,
+    signs: np.ndarray | None = None,
 ) -> Minimum:
     """Minimise one objective after the other, each from where the last one ended.
 
@@ -284,15 +303,20 @@ def minimize(
         are appended. They are in the coordinates of the optimiser.
     standard : StandardFeatures, optional
         The coordinates of the optimiser; by default theta itself.
+    signs : ndarray of shape (n,), optional
+        1, -1 or 0: the sign that each entry must keep, or 0. The start has them. Then
+        no pairs are used: other coordinates would turn bounds into inequalities.
 
     Returns
     -------
     minimum : Minimum
         After a KeyboardInterrupt too, unless it came before the first evaluation.
     """
-    if pairs is None and len(stages) > 1:
+    if signs is not None:
+        pairs = None
+    elif pairs is None and len(stages) > 1:
         pairs = deque(maxlen=history_size)
-    run = _Run(monitors, pairs, standard)
+    run = _Run(monitors, pairs, standard, signs)
     u = theta if standard is None else standard.solve(theta)
     for number, (objective, limits) in enumerate(stages, start=1):
         stop_reason = LINE_SEARCH  # Of scipy's, if nothing below says another.
@@ -304,6 +328,7 @@ def minimize(
                 run.coordinates.start,
                 jac=run.gradient,
                 method="L-BFGS-B",
+                bounds=bounds_of(signs),
                 callback=run.accept,
                 options={
                     "gtol": 0.0,

@@ -206,6 +206,7 @@ def train(
     n_jobs: int,
     pairs: deque[Pair] | None,
     standard: StandardFeatures,
+    signs: np.ndarray | None,
     enough: threading.Event,
 ) -> tuple[Restart, list[float]]:
     """Minimise from every start; the restart with the lowest loss, and all losses.
@@ -231,6 +232,7 @@ def train(
                     monitors=[*restart.monitors, Interrupt(stop)],
                     pairs=pairs,
                     standard=standard,
+                    signs=signs,
                 )
         except BaseException:
             stop.set()

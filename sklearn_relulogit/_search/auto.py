@@ -133,7 +133,9 @@ def choose_alpha(
     -------
     choice : Choice
     """
-    narrow = features.narrow(max(SEARCH_UNITS, UNITS_OF_CLASS * len(rows.classes)))
+    n_groups = len(features.fitted.groups or ())
+    width = max(SEARCH_UNITS, UNITS_OF_CLASS * max(len(rows.classes), n_groups))
+    narrow = features.narrow(width)
     shapes = narrow.fitted.shapes
     if shapes != features.fitted.shapes:
         (drawn,) = narrow.draws(estimator.random_state, 1)
@@ -239,6 +241,7 @@ def judged_folds(
             features.fitted,
             estimator.history_size,
             precision,
+            features.signs,
         ).step
         for half, other, theta, features in zip(
             two.training, two.validation, starts, of_halves, strict=True

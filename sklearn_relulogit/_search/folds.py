@@ -85,6 +85,7 @@ class Folds:
                 self.features.fitted,
                 self.history_size,
                 self.precision,
+                self.features.signs,
                 partial(self._score, validation, test),
             )
             return fold.step(alpha, theta, monitors=monitors)

@@ -119,6 +119,8 @@ class Fold:
     history_size : int or "auto"
         Number of correction pairs.
     precision : Precision
+    signs : ndarray of shape (n_parameters,) or None
+        What the parameters must keep.
     value : callable or None
         ``value(theta)`` judges the parameters; None is the loss on ``validation``.
     """
@@ -129,6 +131,7 @@ class Fold:
     scale: FeatureScale
     history_size: int | Literal["auto"]
     precision: Precision
+    signs: np.ndarray | None = None
     value: Callable[[np.ndarray], float] | None = None
 
     def step(
@@ -153,6 +156,7 @@ class Fold:
             history_size=min(int(history_size), limits.max_iter),
             monitors=[*monitors, *hopeless],
             standard=self.scale.coordinates(alpha, parts.weight_sum),
+            signs=self.signs,
         )
         if minimum.stop_reason == INTERRUPTED:
             raise KeyboardInterrupt

@@ -1,5 +1,6 @@
 """One line from a raw table to a classifier of it."""
 
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import numpy as np
@@ -9,13 +10,18 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from .._classifier import ReLULogisticClassifier
+from .constraints import constrained
 from .dates import DateParts
 from .encoder import PiecewiseLinearEncoder
 from .reader import TableReader
 from .target import TargetLogOdds
 
 
-def tabular_pipeline(estimator: BaseEstimator | None = None) -> Pipeline:
+def tabular_pipeline(
+    estimator: BaseEstimator | None = None,
+    *,
+    monotonic_cst: Mapping[Hashable, int] | None = None,
+) -> Pipeline:
     """A pipeline from a raw table, as it comes, to a classifier.
 
     What the columns hold is found in `fit`:
@@ -45,17 +51,30 @@ def tabular_pipeline(estimator: BaseEstimator | None = None) -> Pipeline:
         The classifier at the end, or a search over one; by default a
         :class:`ReLULogisticClassifier` with its own defaults.
 
+    monotonic_cst : dict of str to {-1, 0, 1}, default=None
+        By the names of columns of numbers: 1 if the log-odds of the second class must
+        not fall where the number rises, -1 if they must not rise. It holds for the
+        number, not for its gaps. The classifier, or the one in the search, must have
+        the parameter `monotonic_cst`, which `fit` sets in a clone of it. See
+        :ref:`monotone`.
+
     Returns
     -------
     pipeline : Pipeline
         Not fitted, of three steps: "table", which reads each column; "columns", a
         :class:`~sklearn.compose.ColumnTransformer` of the transformers "numbers",
-        "dates", "categories" and "many_categories"; and "classifier".
+        "dates", "categories" and "many_categories"; and "classifier". With
+        `monotonic_cst` it is of a subclass that has this parameter, and is otherwise
+        the same.
 
     Raises
     ------
     TypeError
-        If `estimator` has no method `fit`, or is a class.
+        If `estimator` has no method `fit`, or is a class, or lacks `monotonic_cst`.
+
+    ValueError
+        If a value of `monotonic_cst` is not -1, 0 or 1. A name that is none of a column
+        of numbers raises it in `fit`.
 
     See Also
     --------
@@ -104,13 +123,14 @@ def tabular_pipeline(estimator: BaseEstimator | None = None) -> Pipeline:
         ("categories", indicators, few_categories),
         ("many_categories", TargetLogOdds(), many_categories),
     ]
-    return Pipeline(
+    pipeline = Pipeline(
         [
             ("table", TableReader()),
             ("columns", ColumnTransformer(transformers)),
             ("classifier", estimator),
         ]
     )
+    return pipeline if monotonic_cst is None else constrained(pipeline, monotonic_cst)
 
 
 def numbers(X: Any) -> list[int]:

@@ -1,0 +1,188 @@
+"""Monotonic constraints by the columns of a table, for the features made of them."""
+
+from collections.abc import Hashable, Mapping
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.compose import ColumnTransformer
+from sklearn.pipeline import Pipeline
+
+from .._checks import check_signs
+
+
+def constrained(
+    pipeline: Pipeline, monotonic_cst: Mapping[Hashable, int]
+) -> "MonotonicPipeline":
+    """A pipeline of `tabular_pipeline` with constraints, and its classifier cloned.
+
+    Raises
+    ------
+    TypeError
+        If the constraints are no dict, or the classifier cannot have any.
+
+    ValueError
+        If a constraint is not -1, 0 or 1.
+    """
+    *before, (name, classifier) = pipeline.steps
+    if not isinstance(monotonic_cst, Mapping):
+        raise TypeError(
+            "Pass monotonic_cst as a dict by the names of columns, such as "
+            f"{{'income': 1}}. Got {monotonic_cst!r}."
+        )
+    check_signs(monotonic_cst.values())
+    if parameter_of(classifier) is None:
+        raise TypeError(
+            "Pass an estimator that has the parameter monotonic_cst, such as "
+            f"ReLULogisticClassifier(). Got {classifier!r}."
+        )
+    # Another pipeline of the same classifier may be free.
+    steps = [*before, (name, clone(classifier))]
+    return MonotonicPipeline(steps, monotonic_cst=monotonic_cst)
+
+
+class MonotonicPipeline(Pipeline):
+    """A pipeline of `tabular_pipeline` whose classifier is monotone in columns.
+
+    How many features are made of a column is known once the steps before the classifier
+    are fitted. So `fit` hands the classifier an array-like that is computed when the
+    classifier asks for it. After `fit` its parameter `monotonic_cst` is the array.
+
+    Parameters
+    ----------
+    steps : list of (str, object)
+        The last one has a parameter `monotonic_cst`, or is a search over such a
+        classifier. One before is the ColumnTransformer "columns".
+    monotonic_cst : dict of str to {-1, 0, 1}, or None
+        By the names of the columns.
+    transform_input, memory, verbose
+        As in :class:`~sklearn.pipeline.Pipeline`.
+    """
+
+    def __init__(
+        self,
+        steps: list[tuple[str, Any]],
+        *,
+        monotonic_cst: Mapping[Hashable, int] | None = None,
+        transform_input: list[str] | None = None,
+        memory: Any = None,
+        verbose: bool = False,
+    ) -> None:
+        super().__init__(
+            steps, transform_input=transform_input, memory=memory, verbose=verbose
+        )
+        self.monotonic_cst = monotonic_cst
+
+    def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
+        """Fit the steps, the last one with the constraints.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n_samples, n_columns)
+            The table.
+
+        y : array-like of shape (n_samples,)
+            The classes.
+
+        **params : dict
+            As for :meth:`sklearn.pipeline.Pipeline.fit`.
+
+        Returns
+        -------
+        self : object
+            The fitted pipeline.
+
+        Raises
+        ------
+        ValueError
+            If `monotonic_cst` has other values than -1, 0 and 1, or names what is no
+            column of numbers.
+        """
+        last, classifier = self.steps[-1]
+        name = parameter_of(classifier)
+        if name is None:  # A slice without the classifier.
+            return super().fit(X, y, **params)
+        signs = None
+        if self.monotonic_cst is not None:
+            check_signs(self.monotonic_cst.values())
+            signs = SignsOfFeatures(self, self.monotonic_cst)
+        name = f"{last}__{name}"
+        before = self.get_params()[name]
+        self.set_params(**{name: signs})
+        try:
+            super().fit(X, y, **params)
+        except BaseException:
+            self.set_params(**{name: before})
+            raise
+        return self.set_params(**{name: None if signs is None else np.asarray(signs)})
+
+
+class SignsOfFeatures:
+    """An array-like of the constraint of each feature that the classifier gets.
+
+    It is computed whenever it is asked for, and copied as the array that it is then.
+    """
+
+    def __init__(self, pipeline: Pipeline, signs: Mapping[Hashable, int]) -> None:
+        self.pipeline, self.signs = pipeline, signs
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        signs = signs_of_features(self.pipeline.named_steps["columns"], self.signs)
+        return signs.astype(dtype or signs.dtype)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> np.ndarray:
+        return np.asarray(self)
+
+
+def parameter_of(estimator: Any) -> str | None:
+    """The name of the parameter `monotonic_cst`, maybe of an inner estimator."""
+    names = [
+        name
+        for name in estimator.get_params()
+        if name.rpartition("__")[-1] == "monotonic_cst"
+    ]
+    return min(names, key=len, default=None)
+
+
+def signs_of_features(
+    columns: ColumnTransformer, signs: Mapping[Hashable, int]
+) -> np.ndarray:
+    """The constraint of each output of a fitted ColumnTransformer.
+
+    All outputs of a column of numbers rise with it but for the indicator of its gaps,
+    which is free.
+
+    Raises
+    ------
+    ValueError
+        If a name is none of a column of numbers.
+    """
+    names = list(getattr(columns, "feature_names_in_", ()))
+    if not names:
+        raise ValueError(
+            "Pass X as a DataFrame with strings for names: the monotonic_cst of "
+            "tabular_pipeline goes by the names of columns."
+        )
+    encoder, chosen = next(
+        (transformer, keys)
+        for name, transformer, keys in columns.transformers_
+        if name == "numbers"
+    )
+    numbers = [key if isinstance(key, str) else names[key] for key in chosen]
+    wanted = {str(name): sign for name, sign in signs.items()}
+    others = [name for name in wanted if name not in numbers]
+    if others:
+        raise ValueError(
+            "Name columns of numbers in the monotonic_cst of tabular_pipeline. "
+            + " ".join(
+                f"{name!r} {'holds none' if name in names else 'is no column of X'}."
+                for name in others[:5]
+            )
+        )
+    found = np.zeros(max(block.stop for block in columns.output_indices_.values()))
+    if numbers:
+        of_columns = np.array([wanted.get(name, 0) for name in numbers])
+        rises = encoder.value_of_missing_ == 0
+        of_outputs = of_columns[encoder.column_of_output_] * rises
+        found[columns.output_indices_["numbers"]] = of_outputs
+    return found
