@@ -21,12 +21,12 @@ from ._checks import (
     check_split,
 )
 from ._features import Features
-from ._model.affine import mean_absolute_contributions
 from ._model.arrays import to_numpy
 from ._model.blocks import Parts, weight_of
 from ._model.collapse import asks_for_constant, constant_network
 from ._model.objective import Objective
 from ._model.parameters import Shapes, layer_shapes, n_parameters, pack, unpack
+from ._model.path import mean_absolute_contributions
 from ._optimize.callbacks import FitTask, with_callbacks
 from ._optimize.curvature import Pair
 from ._optimize.lbfgs import INTERRUPTED, Limits, history_size_for

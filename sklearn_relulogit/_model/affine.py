@@ -10,15 +10,11 @@ since relu(v) = D v with D = diag(pos(v)), so that f_l(relu(A' x + c')) is affin
 """
 
 import numpy as np
-from scipy.sparse import issparse
 
 from .arrays import Matrix, namespace
 from .blocks import OrderedMap
 from .parameters import Layers
 from .prediction import for_each_block, in_common_precision
-
-# Coefficients that are held at a time where they are summed up.
-COEFFICIENTS = 2**17
 
 
 def affine_functions(
@@ -49,22 +45,6 @@ def affine_functions(
 
     for_each_block(carry_down, layers, X, ordered_map)
     return coef, intercept
-
-
-def mean_absolute_contributions(
-    layers: Layers, X: Matrix, weights: np.ndarray, reference: np.ndarray
-) -> np.ndarray:
-    """The mean of abs(A_k (x_k - r_k)) over rows, by weight, and outputs, (p,)."""
-    n_outputs, n_features = len(layers[-1][1]), X.shape[1]
-    step = max(COEFFICIENTS // (n_outputs * n_features), 1)
-    total = np.zeros(n_features)
-    for start in range(0, X.shape[0], step):
-        block = X[start : start + step]
-        coef, _ = affine_functions(layers, block)
-        size = np.abs((block.toarray() if issparse(block) else block) - reference)
-        of_rows = np.abs(coef).sum(axis=1) * size
-        total += weights[start : start + step] @ of_rows
-    return total / (n_outputs * weights.sum())
 
 
 def activation_patterns(
