@@ -1,5 +1,7 @@
 """Contributions: what each of the user's columns adds, through all kinds of steps."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -211,22 +213,29 @@ def as_array(Z):
     return Z.toarray() if scipy.sparse.issparse(Z) else np.asarray(Z, dtype=float)
 
 
-def expected_values(model, X, reference):
-    """By the features of rows in which one column alone is that of the reference.
+def expected_values(model, X, reference, n_points=500):
+    """By features of rows in which one column alone is that of the reference.
 
-    Nothing is known here of which column makes which feature.
+    Nothing is known here of which column makes which feature. The slopes are those at
+    many points of the line between the features.
     """
     prepare, clf = model[:-1], model[-1]
-    coef, _ = clf.local_linear(prepare.transform(X))
-    Z = as_array(prepare.transform(X))
+    Z, r = (as_array(prepare.transform(rows)) for rows in (X, reference))
+    t = (np.arange(n_points)[:, None, None] + 0.5) / n_points
+    line = (r + t * (Z - r)).reshape(-1, Z.shape[1])
+    if hasattr(clf, "feature_names_in_"):
+        line = pd.DataFrame(line, columns=clf.feature_names_in_)
+    coef, _ = clf.local_linear(line)
+    slopes = coef.reshape(n_points, len(Z), -1, Z.shape[1]).mean(axis=0)
     values = []
     for name in X.columns:
         moved = X.copy()
         moved[name] = reference[name].iloc[0]
         moved = moved.astype(X.dtypes)
         change = Z - as_array(prepare.transform(moved))
-        values.append((coef * (change if coef.ndim == 2 else change[:, None])).sum(-1))
-    return np.stack(values, axis=-1)
+        values.append((slopes * change[:, None]).sum(axis=-1))
+    values = np.stack(values, axis=-1)
+    return values[:, 0] if coef.ndim == 2 else values
 
 
 def assert_adds_up(found, logits, rtol=1e-10):
@@ -236,31 +245,41 @@ def assert_adds_up(found, logits, rtol=1e-10):
 
 
 def test_values_add_up_and_are_those_of_exchanged_columns(fitted):
-    reference = X.iloc[[5]]
+    reference, some = X.iloc[[5]], X.iloc[:9]
     for model in fitted:
         logits = model.decision_function(X)
-        for r in (None, "absolute", reference, X.iloc[:40]):
+        for r in (None, "absolute", reference, X.iloc[:4]):
             assert_adds_up(contributions(model, X, r), logits)
         found = contributions(model, X, reference)
         assert found.columns.tolist() == X.columns.tolist()
-        expected = expected_values(model, X, reference)
-        assert found.values.shape == expected.shape
-        scale = np.abs(expected).max()
-        assert_allclose(found.values, expected, rtol=1e-10, atol=1e-10 * scale)
+        # One number for all rows: what the model says of the reference.
+        assert_allclose(found.baseline, model.decision_function(reference)[0], 1e-12)
+        expected = expected_values(model, some, reference)
+        assert found.values[:9].shape == expected.shape
+        atol = 5e-3 * np.abs(expected).max()
+        assert_allclose(found.values[:9], expected, rtol=0, atol=atol)
+        with pytest.raises(AssertionError):
+            assert_allclose(found.values[:9] * 1.02, expected, rtol=0, atol=atol)
         # The rows that are the reference: nothing differs.
         assert not found.values[5].any()
-        assert_allclose(found.baseline[5], logits[5], rtol=1e-12)
 
-        with pytest.raises(AssertionError):
-            assert_allclose(
-                found.values * (1 + 1e-8), expected, rtol=1e-10, atol=1e-10 * scale
-            )
+
+def test_a_column_that_alone_differs_is_the_change(fitted):
+    for model in fitted:
+        for name in X.columns:
+            one = X.iloc[:30].assign(**{name: X[name].iloc[40:70].to_numpy()})
+            found = contributions(model, one.iloc[[2]], X.iloc[[2]])
+            j = X.columns.get_loc(name)
+            change = model.decision_function(one)[2] - found.baseline
+            assert_allclose(found.values[0, ..., j], change, rtol=0, atol=1e-12)
+            assert not np.delete(found.values, j, axis=-1).any()
 
 
 def test_several_references_are_the_mean_of_each(fitted):
     model = fitted[0]
     each = [contributions(model, X, X.iloc[[i]]) for i in range(4)]
     together = contributions(model, X, X.iloc[:4])
+    assert "4 references" in together.against
     for name in ("values", "baseline"):
         mean = np.mean([getattr(one, name) for one in each], axis=0)
         assert_allclose(getattr(together, name), mean, rtol=1e-9, atol=1e-11)
@@ -334,7 +353,7 @@ def test_the_classifier_alone_and_without_hidden_layers():
     clf = ReLULogisticClassifier(()).fit(Z, Y > 0)
     found = contributions(clf, Z, "absolute")
     assert_allclose(found.values, clf.coef_ * Z, rtol=1e-14)
-    assert_allclose(found.baseline, np.full(N, clf.intercept_[0]), rtol=1e-14)
+    assert_allclose(found.baseline, clf.intercept_[0], rtol=1e-14)
     assert found.columns.tolist() == ["x0", "x1"]
     row = contributions(clf, Z, Z[3]).reference
     assert_array_equal(row.astype(float), Z[3])
@@ -375,7 +394,7 @@ def test_sparse_rows_stay_sparse_and_float32_float32(dtype):
     found = contributions(model, S, S[:2])
     rtol = 1e-10 if dtype == np.float64 else 1e-5
     assert_adds_up(found, model.decision_function(S), rtol)
-    assert found.values.dtype == found.baseline.dtype == dtype
+    assert found.values.dtype == dtype
     assert_allclose(
         found.values, contributions(model, dense, dense[:2]).values, rtol, rtol
     )
@@ -432,7 +451,7 @@ def test_columns_without_a_value_are_dropped_by_the_imputer():
         found = contributions(model, gaps, gaps.iloc[[0]])
         assert_adds_up(found, model.decision_function(gaps))
         expected = expected_values(model, gaps, gaps.iloc[[0]])
-        assert_allclose(found.values, expected, rtol=1e-9, atol=1e-12)
+        assert_allclose(found.values, expected, atol=5e-3 * np.abs(expected).max())
 
 
 # Steps that mix columns, and those that say that they do not.
@@ -465,8 +484,9 @@ def test_a_transformer_may_say_what_its_outputs_are_made_of():
     found = contributions(model, Z, Z[[1]])
     assert_adds_up(found, model.decision_function(Z))
     assert not found.values[:, 1].any()
-    coef, _ = model[-1].local_linear(model[:-1].transform(Z))
-    assert_allclose(found.values[:, 2], coef[:, 0] * (Z[:, 2] - Z[1, 2]), rtol=1e-12)
+    alone = np.column_stack([np.tile(Z[1, :2], (N, 1)), Z[:, 2]])
+    change = model.decision_function(alone) - found.baseline
+    assert_allclose(contributions(model, alone, Z[[1]]).values[:, 2], change, atol=1e-9)
 
     wrong = make_pipeline(Wrong(), network()).fit(Z, Y > 0)
     with pytest.raises(TypeError, match=r"'wrong'.* output number 0 depends on other"):
@@ -577,39 +597,92 @@ class OneColumn(TransformerMixin, BaseEstimator):
 # Tables and text.
 
 
+def as_words(value):
+    if value != value:
+        return "missing"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def test_reasons():
+    model = make_pipeline(columns(impute(), StandardScaler()), network()).fit(X, Y > 0)
+    found = contributions(model, X, X.iloc[[5]])
+    for towards, sign in ((True, 1), (False, -1)):
+        reasons = found.reasons(n=2, towards=towards)
+        assert len(reasons) == N
+        for names, values in zip(reasons, sign * found.values, strict=True):
+            order = np.argsort(-values)[:2]
+            assert names == [X.columns[j] for j in order if values[j] > 0]
+    # By default towards what is predicted for each row.
+    predicted = model.predict(X)
+    mixed = [found.reasons(4, towards=label)[i] for i, label in enumerate(predicted)]
+    assert found.reasons() == mixed
+    assert 2 <= max(map(len, mixed)) <= 4
+    with pytest.raises(ValueError, match=r"one of \[False, True\]\. Got 'yes'"):
+        found.reasons(towards="yes")
+
+
+def test_reasons_of_more_classes_count_against_the_mean_of_all():
+    model = make_pipeline(columns(impute(), StandardScaler()), network()).fit(X, Y)
+    found = contributions(model, X)
+    # What all logits have in common says nothing.
+    shifted = replace(found, values=found.values + found.values[:, :1])
+    assert shifted.reasons(7, towards=2) == found.reasons(7, towards=2)
+    values = found.values[:, 2] - found.values.mean(axis=1)
+    best = [X.columns[j] for j in values.argmax(axis=1)]
+    assert [names[0] for names in found.reasons(1, towards=2)] == best
+
+
 def test_text_and_tables():
     model = make_pipeline(columns(impute(), StandardScaler()), network()).fit(X, Y > 0)
     reference = X.iloc[[5]]
     found = contributions(model, X, reference)
     row = found[7]
-    j = np.argmax(np.abs(row.values))
-    name, value, other = X.columns[j], X.iloc[7, j], X.iloc[5, j]
-    assert row.to_text(n_columns=1).startswith(f"{row.values[0, j]:+.2f} {name} ")
-    if isinstance(value, str):
-        assert row.to_text().startswith(
-            f"{row.values[0, j]:+.2f} {name} {value} instead of {other}"
-        )
+    order = np.argsort(-np.abs(row.values[0]))
+    proba, before = (model.predict_proba(rows)[0, 1] for rows in (X[7:8], reference))
+    told = row.to_text()
+    assert told.startswith(
+        f"Probability of True {100 * proba:.3g} %, "
+        f"against {100 * before:.3g} % for the reference. "
+    )
+    raised, _, lowered = told.partition("Lowered by ")
+    for j in order[:3]:
+        value, other = (as_words(rows.iloc[0, j]) for rows in (X[7:8], reference))
+        words = value if value == other else f"{value} instead of {other}"
+        one = f"{X.columns[j]} {words} ({row.values[0, j]:+.2f})"
+        assert one in (raised if row.values[0, j] > 0 else lowered)
+    assert X.columns[order[3]] not in told
+    # The other class, with the other sign.
+    turned = row.to_text(class_label=False)
+    assert turned.startswith(f"Probability of False {100 - 100 * proba:.3g} %")
+    assert f"{-row.values[0, order[0]]:+.2f}" in turned
     missing = contributions(model, X)[7 * 2]
     assert "income missing" in missing.to_text(n_columns=7)
+    assert "at the mean of the data" in missing.to_text()
+    absolute = contributions(model, X, "absolute")
+    assert "with all features at zero" in absolute.to_text(3)
     table = found.to_frame()
     assert table.columns.tolist() == ["baseline", *X.columns]
     assert_array_equal(table.index, X.index)
     assert_allclose(table.sum(axis=1), model.decision_function(X), rtol=1e-10)
 
-    several = contributions(make_pipeline(model[0], network()).fit(X, Y), X)
+    model_of_three = make_pipeline(model[0], network()).fit(X, Y)
+    several = contributions(model_of_three, X)
     table = several.to_frame()
     assert table.index.names == ["row", "class"]
     assert_allclose(table.loc[("row 3", 2)][1:], several.values[3, 2])
-    with pytest.raises(ValueError, match=r"one of \[0, 1, 2\]"):
-        several.to_text()
+    predicted = model_of_three.predict_proba(X)
+    assert several.to_text(3).startswith(
+        f"Probability of {predicted[3].argmax()} {100 * predicted[3].max():.3g} %"
+    )
+    with pytest.raises(ValueError, match=r"one of \[0, 1, 2\]\. Got 3"):
+        several.to_text(class_label=3)
 
 
 def test_repr():
     model = make_pipeline(columns(impute(), StandardScaler()), network()).fit(X, Y > 0)
     found = contributions(model, X, X.iloc[[0]])
     assert "120 rows, 7 columns" in repr(found)
-    assert repr(found[3]).startswith("log-odds of True: ")
-    assert found.to_text(3) in repr(found[3])
+    assert repr(found[3]) == found.to_text(3)
 
 
 def test_importances():
@@ -648,7 +721,7 @@ def test_importances_of_the_fit_by_some_rows(monkeypatch):
     Z = StandardScaler().fit_transform(X[NUMBERS].fillna(1.0))
     whole = network().fit(Z, Y)
     monkeypatch.setattr("sklearn_relulogit._fit.IMPORTANCE_WORK", 0)
-    monkeypatch.setattr("sklearn_relulogit._model.affine.COEFFICIENTS", 100)
+    monkeypatch.setattr("sklearn_relulogit._model.path.COEFFICIENTS", 100)
     some = network().fit(Z, Y)
     assert not np.array_equal(some.feature_importances_, whole.feature_importances_)
     assert_allclose(some.feature_importances_, whole.feature_importances_, rtol=0.3)

@@ -14,11 +14,9 @@ from sklearn.preprocessing import scale
 from threadpoolctl import threadpool_limits
 
 from sklearn_relulogit import ReLULogisticClassifier
-from sklearn_relulogit._model.affine import (
-    mean_absolute_contributions,
-)
 from sklearn_relulogit._model.blocks import BLOCK_NUMBERS, row_parts
 from sklearn_relulogit._model.parameters import unpack
+from sklearn_relulogit._model.path import mean_absolute_contributions, path_slopes
 
 DEPTHS = [*HIDDEN, (7, 6, 5, 4, 3)]  # one to six layers
 
@@ -196,13 +194,51 @@ def test_the_mean_of_absolute_contributions(
     coefficients, container, n_classes, hidden, monkeypatch
 ):
     """However few rows are taken at a time."""
-    monkeypatch.setattr("sklearn_relulogit._model.affine.COEFFICIENTS", coefficients)
+    monkeypatch.setattr("sklearn_relulogit._model.path.COEFFICIENTS", coefficients)
     clf, X = random_network(hidden, n_classes)
     rng = np.random.RandomState(0)
     X[rng.uniform(size=X.shape) < 0.3] = 0
     weights, reference = rng.uniform(0, 2, len(X)), rng.standard_normal(4)
-    coef, _ = clf.local_linear(X)
-    sizes = np.abs(coef.reshape(len(X), -1, 4) * (X - reference)[:, None])
     layers = list(zip(clf.coefs_, clf.intercepts_, strict=True))
+    slopes = path_slopes(reference, layers, X)
+    sizes = np.abs(slopes * (X - reference)[:, None])
     found = mean_absolute_contributions(layers, container(X), weights, reference)
     assert_allclose(found, np.average(sizes.mean(axis=1), 0, weights), rtol=1e-10)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("hidden", DEPTHS, ids=str)
+def test_the_mean_slopes_on_a_line(hidden, n_classes, monkeypatch):
+    """By a sum over many points, and exactly by what they have to add up to."""
+    clf, X = random_network(hidden, n_classes)
+    layers = list(zip(clf.coefs_, clf.intercepts_, strict=True))
+    # The reference is far away; one row is it, and one column of another is its.
+    X, reference = 3 * X, X[7]
+    X[3], X[5, 2] = reference, reference[2]
+    slopes = path_slopes(reference, layers, X)
+    n_points = 100_000 if hidden in [(5,), (5, 4)] else 10_000
+    t = (np.arange(n_points)[:, None] + 0.5) / n_points
+    for i in range(6):
+        coef, _ = clf.local_linear(reference + t * (X[i] - reference))
+        mean = coef.reshape(n_points, -1, 4).mean(axis=0)
+        size = np.abs(coef).max()
+        # Each switch of a unit is missed by a point at most.
+        assert_allclose(slopes[i], mean, rtol=0, atol=20 * size / n_points)
+    parts = slopes * (X - reference)[:, None]
+    ends = clf.decision_function(X), clf.decision_function(reference[None])
+    change = (ends[0] - ends[1]).reshape(len(X), -1)
+    size = np.abs(parts).sum(axis=-1) + 1e-300
+    assert (np.abs(parts.sum(axis=-1) - change) <= 1e-13 * (size + 1)).all()
+    if hidden:
+        assert (np.abs(1.0001 * parts.sum(axis=-1) - change) > 1e-13 * size).any()
+    # However few rows are taken at a time.
+    monkeypatch.setattr("sklearn_relulogit._model.path.UNITS", 1)
+    assert_allclose(path_slopes(reference, layers, X), slopes, rtol=1e-12, atol=1e-14)
+
+
+def test_units_that_stand_still_on_a_line():
+    """They count as at its ends; one whose input is 0 there is not active."""
+    W_1_T = np.array([[1.0, 0, 0, 0], [0.0, 1, 1, 1]])
+    layers = [(W_1_T, np.array([0.0, 0, 2, -2])), (np.full((4, 1), 1.0), np.zeros(1))]
+    (slopes,) = path_slopes(np.array([-1.0, 0]), layers, np.array([[3.0, 0]]))
+    assert slopes.tolist() == [[0.75, 1.0]]

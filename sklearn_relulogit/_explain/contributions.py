@@ -1,21 +1,26 @@
 """What each of the user's columns adds to the log-odds of each row.
 
-In the linear region of a row the network is A z + c, where z are the features that the
-classifier sees. Each feature is made of one of the user's columns. With reference r
+On the straight line from a reference r to a row, in the features z that the classifier
+sees, the network is piecewise affine. With G the mean of its coefficients on the line
 
-    A z + c = sum_j [sum of A_k (z_k - r_k) over the features k of column j] + A r + c.
+    f(z) = f(r) + sum_j [sum of G_k (z_k - r_k) over the features k of column j].
 
-In brackets are the contributions of the columns j; the rest is the baseline. Nothing is
+In brackets are the contributions of the columns j; the baseline is f(r). Nothing is
 sampled, and no step needs a slope.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
+from scipy.special import expit, softmax
 from sklearn.base import BaseEstimator
 from sklearn.utils import Bunch, gen_batches
 
+from .._base import over_rows
+from .._model.path import path_slopes
+from .._model.prediction import logits
 from .._optional import optional_import
 from .columns import CONSTANT
 from .frames import (
@@ -50,8 +55,9 @@ class Contributions:
         shape (n_samples, n_classes, n_columns) for more than two classes, to the logit
         of each.
 
-    baseline : ndarray of shape (n_samples,) or (n_samples, n_classes)
-        What is left: the linear function of the row's region, at the reference.
+    baseline : float or ndarray of shape (n_classes,)
+        The model's log-odds of ``classes[1]`` at the reference, or its logits there;
+        with several references their mean.
 
     columns : ndarray of shape (n_columns,)
         Names of the columns of `X`.
@@ -67,15 +73,19 @@ class Contributions:
 
     std : ndarray of the shape of `values`, or None
         Standard errors of the values, from :meth:`Inference.contributions`.
+
+    against : str
+        What the rows are compared with, in words.
     """
 
     values: np.ndarray
-    baseline: np.ndarray
+    baseline: Any
     columns: np.ndarray
     X: Table
     classes: np.ndarray
     reference: np.ndarray | None = None
     std: np.ndarray | None = None
+    against: str = "at the reference"
 
     def __len__(self) -> int:
         """How many rows there are."""
@@ -84,23 +94,14 @@ class Contributions:
     def __getitem__(self, rows: int | slice | np.ndarray) -> "Contributions":
         """Those of some rows, by position."""
         rows = np.atleast_1d(np.arange(len(self))[rows])
-        return Contributions(
-            self.values[rows],
-            self.baseline[rows],
-            self.columns,
-            take_rows(self.X, rows),
-            self.classes,
-            self.reference,
-            None if self.std is None else self.std[rows],
-        )
+        X = take_rows(self.X, rows)
+        std = None if self.std is None else self.std[rows]
+        return replace(self, values=self.values[rows], X=X, std=std)
 
     def __repr__(self) -> str:
         n_rows, n_columns = len(self), len(self.columns)
         if n_rows == 1:
-            return "\n".join(
-                f"{name}: {self.to_text(class_label=label)}"
-                for name, label in self._outputs()
-            )
+            return self.to_text()
         lines = [f"Contributions: {n_rows} rows, {n_columns} columns."]
         sizes = self.importances().importances_mean
         lines += [
@@ -112,12 +113,7 @@ class Contributions:
         lines.insert(1, "Mean absolute contribution to the log-odds, in nats:")
         return "\n".join(lines)
 
-    def _outputs(self) -> list[tuple[str, Any]]:
-        """The name of each output, and the label that asks for it."""
-        labels = [None] if self.values.ndim == 2 else self.classes.tolist()
-        return [(output_of_class(self.classes, label)[1], label) for label in labels]
-
-    def of_class(self, class_label: Any = None) -> tuple[np.ndarray, np.ndarray, str]:
+    def of_class(self, class_label: Any = None) -> tuple[np.ndarray, float, str]:
         """Values, baseline and the name of the output that explains a class.
 
         Parameters
@@ -128,7 +124,7 @@ class Contributions:
         Returns
         -------
         values : ndarray of shape (n_samples, n_columns)
-        baseline : ndarray of shape (n_samples,)
+        baseline : float
         name : str
             Such as "log-odds of yes".
 
@@ -139,8 +135,28 @@ class Contributions:
         """
         k, name = output_of_class(self.classes, class_label)
         if self.values.ndim == 2:
-            return self.values, self.baseline, name
-        return self.values[:, k], self.baseline[:, k], name
+            return self.values, float(self.baseline), name
+        return self.values[:, k], float(self.baseline[k]), name
+
+    def _towards(self, label: Any) -> np.ndarray:
+        """What each column adds towards a class and away from others, (n, n_columns).
+
+        With more than two classes, logits mean something by their differences alone, so
+        these are those of the class less the mean of all.
+        """
+        known = self.classes.tolist()
+        if label not in known:
+            raise ValueError(f"The class must be one of {known}. Got {label!r}.")
+        k = known.index(label)
+        if self.values.ndim == 2:
+            return self.values if k else -self.values
+        return np.asarray(self.values[:, k] - self.values.mean(axis=1))
+
+    def _proba(self, logits: np.ndarray) -> np.ndarray:
+        """The probabilities of the classes, (..., n_classes)."""
+        if self.values.ndim == 2:
+            return np.stack([expit(-logits), expit(logits)], axis=-1)
+        return np.asarray(softmax(logits, axis=-1))
 
     def column_values(self, name: int | str) -> np.ndarray:
         """The values of a column of the rows, by its name or index.
@@ -167,24 +183,45 @@ class Contributions:
             for text, other in pairs
         ]
 
-    def reasons(self, row: int = 0, class_label: Any = None) -> list[tuple[int, str]]:
-        """The columns of a row by their contributions, the largest first, in words.
+    def reasons(self, n: int = 4, towards: Any = None) -> list[list[str]]:
+        """The columns that moved each row most towards a decision.
+
+        Parameters
+        ----------
+        n : int, default=4
+            How many columns to name at most.
+
+        towards : int, float, bool or str, default=None
+            The class that was decided. None is the one predicted for each row.
 
         Returns
         -------
-        reasons : list of (int, str)
-            The index of each column, and its name and value, such as
-            "derogatory reports 2 instead of 0".
+        reasons : list of list of str
+            For each row the names of its columns with the largest contributions towards
+            that class, the largest first. Columns that moved it away are left out.
+
+        Raises
+        ------
+        ValueError
+            If there is no such class.
         """
-        values, _, _ = self.of_class(class_label)
-        order = np.argsort(-np.abs(values[row]), kind="stable")
-        words = self.values_in_words(row)
-        return [(int(j), f"{self.columns[j]} {words[j]}") for j in order]
+        proba = self._proba(self.values.sum(axis=-1) + self.baseline)
+        labels = self.classes[proba.argmax(axis=1)]
+        if towards is not None:
+            labels = np.full(len(self), towards, dtype=object)
+        moved = np.zeros((len(self), len(self.columns)))
+        for label in set(labels.tolist()):
+            moved[labels == label] = self._towards(label)[labels == label]
+        order = np.argsort(-moved, axis=1, kind="stable")[:, :n]
+        return [
+            [str(self.columns[j]) for j in columns if row[j] > 0]
+            for row, columns in zip(moved, order, strict=True)
+        ]
 
     def to_text(
         self, row: int = 0, *, n_columns: int = 3, class_label: Any = None
     ) -> str:
-        """The largest contributions of a row in one line.
+        """Why a row got its prediction, in sentences.
 
         Parameters
         ----------
@@ -192,19 +229,46 @@ class Contributions:
             The position of the row.
 
         n_columns : int, default=3
-            How many columns to name.
+            How many columns to name, those with the largest contributions.
 
         class_label : int, float, bool or str, default=None
-            The class whose logit is explained, where there are more than two.
+            The class whose probability is explained. By default ``classes[1]`` of two
+            classes, and of more the one predicted.
 
         Returns
         -------
         text : str
-            Such as "+3.67 derogatory reports 2 instead of 0; -0.20 ...".
+            Such as "Probability of refused 58 %, against 11 % for the reference.
+            Raised by reports 2 instead of 0 (+2.66). Lowered by income 7 instead of 3
+            (-1.10)."
+            In brackets are the contributions to the log-odds, in nats.
+
+        Raises
+        ------
+        ValueError
+            If there is no such class.
         """
-        values, _, _ = self.of_class(class_label)
-        reasons = self.reasons(row, class_label)[:n_columns]
-        return "; ".join(f"{values[row, j]:+z.2f} {text}" for j, text in reasons)
+        proba = self._proba(self.values[row].sum(axis=-1) + self.baseline)
+        if class_label is None:
+            k = 1 if len(self.classes) == 2 else int(np.argmax(proba))
+            class_label = self.classes[k]
+        moved, words = self._towards(class_label)[row], self.values_in_words(row)
+        k = self.classes.tolist().index(class_label)
+        before = self._proba(np.asarray(self.baseline))[k]
+        text = (
+            f"Probability of {class_label} {100 * proba[k]:.3g} %, "
+            f"against {100 * before:.3g} % {self.against}."
+        )
+        order = np.argsort(-np.abs(moved), kind="stable")[:n_columns]
+        for verb, sign in (("Raised", 1), ("Lowered", -1)):
+            told = [
+                f"{self.columns[j]} {words[j]} ({moved[j]:+.2f})"
+                for j in order
+                if sign * moved[j] > 0
+            ]
+            if told:
+                text += f" {verb} by {', '.join(told)}."
+        return text
 
     def to_frame(self) -> DataFrame:
         """Baseline and contributions of every row.
@@ -222,7 +286,8 @@ class Contributions:
         """
         pd = optional_import("pandas", "pandas", "A table of contributions")
         names = ["baseline", *self.columns]
-        table = np.concatenate([self.baseline[..., np.newaxis], self.values], axis=-1)
+        baselines = np.broadcast_to(self.baseline, self.values.shape[:-1])
+        table = np.concatenate([baselines[..., np.newaxis], self.values], axis=-1)
         index = getattr(self.X, "index", None)
         index = pd.RangeIndex(len(self)) if index is None else index
         if self.values.ndim == 3:
@@ -262,11 +327,10 @@ def contributions(
 ) -> Contributions:
     """What each column of X adds to the log-odds of each row, exactly.
 
-    In the linear region of a row the model is a logistic regression of the features
-    that the classifier sees, with its own coefficients. The contribution of a column is
-    the sum, over the features that are made of it, of the coefficient times the
-    distance of the feature from that of a reference. Columns are those of the user's
-    table: the indicators of a category, the pieces of a spline or the flag of a missing
+    The difference of the model's log-odds at a row and at a reference is shared out to
+    the columns: each gets the mean slope of the network on the straight line between
+    the two, times the distance along that column. Columns are those of the user's
+    table: the indicators of a category, the pieces of a ramp or the flag of a missing
     value are added up under the column that they are made of.
 
     Parameters
@@ -282,11 +346,10 @@ def contributions(
 
     reference : table of shape (n_rows, n_columns) or (n_columns,), or "absolute", \
 default=None
-        What the rows are compared with. One row, such as a typical case: each
-        contribution is that of the column's difference from it. Several: the mean of
-        the contributions against each. None: the mean of the data of the fit, by
-        the features that the classifier was given. "absolute": zero, so that a
-        contribution is the coefficient times the feature.
+        What the rows are compared with. One row, such as a typical case, or several:
+        the mean of the contributions against each, for as many times the time. None:
+        the mean of the data of the fit, by the features that the classifier was given.
+        "absolute": zero, for all of these features.
 
     Returns
     -------
@@ -315,14 +378,21 @@ default=None
 
     Notes
     -----
-    The baseline is what the linear function of the *row's* region says of the
-    reference. Where the reference lies in another region, that differs from the
-    model's own decision function of the reference.
+    This is the value of Aumann and Shapley, also called integrated gradients [1]_, here
+    in closed form, since the network is piecewise affine. A column in which a row is
+    like the reference gets 0. If one column alone differs, its contribution is the
+    change of the model's log-odds. Without hidden layers a contribution is the
+    coefficient times the distance.
 
     Of scikit-learn's transformers those that treat columns one by one are known.
     Another transformer can be explained if it has a fitted attribute
     `column_of_output_`, an integer array of shape (n_outputs,): the index of the column
     that each output is made of, -1 for a constant.
+
+    References
+    ----------
+    .. [1] M. Sundararajan, A. Taly, Q. Yan, "Axiomatic attribution for deep networks",
+       ICML 2017.
 
     Examples
     --------
@@ -348,57 +418,59 @@ default=None
     """
     network = Network.of(model)
     table = as_table(X)
-    encoded = network.encode(table)
-    reference_row = None
+    encoded, names = network.encode(table), network.columns(table)
+    clf, n_features = network.classifier, len(encoded.column_of_feature)
+    row = None
+    weights: np.ndarray = np.ones(1)
     if reference is None:
-        r = network.classifier.feature_mean_
+        references, against = clf.feature_mean_[np.newaxis], "at the mean of the data"
     elif isinstance(reference, str):
         if reference != "absolute":
             raise ValueError(
                 "reference must be None, 'absolute', or a row or rows of the user's "
                 f"columns. Got {reference!r}."
             )
-        r = np.zeros(len(encoded.column_of_feature))
+        references, against = np.zeros((1, n_features)), "with all features at zero"
     else:
         rows = as_one_or_more_rows(reference)
-        r = dense(network.transform(rows)).mean(axis=0, dtype=np.float64)
-        if len(r) != len(encoded.column_of_feature):
+        transformed = dense(network.transform(rows)).astype(np.float64)
+        references, weights = np.unique(transformed, axis=0, return_counts=True)
+        if references.shape[1] != n_features:
             raise ValueError(
                 "reference must have the columns of X, of which there are "
                 f"{table.shape[1]}. Got {rows.shape[1]}."
             )
-    names = network.columns(table)
-    if reference is not None and not isinstance(reference, str) and rows.shape[0] == 1:
-        reference_row = np.array(
-            [column(rows, j, name)[0] for j, name in enumerate(names)], dtype=object
-        )
-    values, baseline = _against(network, encoded, r)
+        against = f"for the mean of {len(transformed)} references"
+        if len(transformed) == 1:
+            against = "for the reference"
+            of_columns = [column(rows, j, name)[0] for j, name in enumerate(names)]
+            row = np.array(of_columns, dtype=object)
+    weights = weights / weights.sum()
+    references = np.array(references, dtype=np.float64)
+    constant = encoded.column_of_feature == CONSTANT
+    references[:, constant] = dense(encoded.features[:1])[:, constant]
+    values = sum(
+        float(weight) * _along_the_line(clf, encoded, r)
+        for weight, r in zip(weights, references, strict=True)
+    )
+    layers = list(zip(clf.coefs_, clf.intercepts_, strict=True))
+    baseline = weights @ logits(layers, references)
+    if clf.n_outputs_ == 1:
+        values, baseline = values[:, 0], baseline[0]
+    columns = np.array(names, dtype=object)
     return Contributions(
-        values,
-        baseline,
-        np.array(names, dtype=object),
-        table,
-        network.classifier.classes_,
-        reference_row,
+        values, baseline, columns, table, clf.classes_, row, against=against
     )
 
 
-def _against(
-    network: Network, encoded: Encoded, r: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Values and baselines against the features r, (n_features,)."""
-    Z, clf = encoded.features, network.classifier
-    constant = encoded.column_of_feature == CONSTANT
+def _along_the_line(clf: BaseEstimator, encoded: Encoded, r: np.ndarray) -> np.ndarray:
+    """The contributions against the features r, (n_samples, m_L, n_columns)."""
+    Z, slopes_to = encoded.features, partial(path_slopes, r)
     step = max(COEFFICIENTS // (clf.n_outputs_ * len(r)), 1)
-    values, baselines = [], []
+    values = []
     for rows in gen_batches(Z.shape[0], step):
         block = take_rows(Z, rows)
-        coef, intercept = clf.local_linear(block)
-        z = dense(block).astype(np.float64, copy=False)
-        if coef.ndim == 3:
-            z = z[:, np.newaxis]
-        at = np.where(constant, z, r)
-        values.append(encoded.by_column(coef * (z - at)))
-        baselines.append((coef * at).sum(axis=-1) + intercept)
-    dtype = coef.dtype
-    return np.concatenate(values).astype(dtype), np.concatenate(baselines).astype(dtype)
+        slopes = over_rows(clf, slopes_to, block, "decision_function")
+        distance = (dense(block) - r)[:, np.newaxis]
+        values.append(encoded.by_column(slopes * distance).astype(slopes.dtype))
+    return np.concatenate(values)

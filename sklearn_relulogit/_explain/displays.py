@@ -588,8 +588,8 @@ class ContributionsDisplay:
             The plotted display.
         """
         found = self.contributions
-        all_values, baselines, name = found.of_class(self.class_label)
-        values, baseline = all_values[self.row].astype(float), baselines[self.row]
+        all_values, baseline, name = found.of_class(self.class_label)
+        values = all_values[self.row].astype(float)
         words = found.values_in_words(self.row)
         self.order_ = np.argsort(-np.abs(values), kind="stable")[:max_columns]
         shown = values[self.order_]

@@ -133,7 +133,9 @@ def as_text(value: Any) -> str:
     if is_missing(value):
         return "missing"
     if isinstance(value, float | np.floating):
-        return f"{value:.4g}"
+        # No exponent where the digits say the same.
+        whole = 1e4 <= abs(float(value)) < 1e15
+        return f"{value:.0f}" if whole else f"{value:.4g}"
     if isinstance(value, np.datetime64):
         text = str(value)
         return text[:10] if text[10:].strip("T0:.") == "" else text[:19]
