@@ -123,24 +123,17 @@ ContributionDependenceDisplay.from_estimator(model, X, "income (10,000 $)")
 # One refusal
 # -----------
 # A reason compares with somebody, here with the median of those accepted. The
-# contributions of the columns and a baseline add up to the log-odds of this applicant.
-# The baseline is what the linear function that holds for this applicant says of the
-# median. Where the median lies in another linear region, as it does here, the model
-# says something else of it: the contributions explain this applicant, not the median.
+# contributions of the columns add up to the difference of the model's log-odds of this
+# applicant and of that one.
 
 proba = model.predict_proba(X_test)[:, 1]
 applicant = X_test.iloc[[np.argmin(np.abs(proba - 0.6))]]
 accepted = X_train[y_train == "accepted"].median().to_frame().T
 reasons = contributions(model, applicant, reference=accepted)
-logit = model.decision_function(applicant)[0]
-print(f"Probability of refusal {model.predict_proba(applicant)[0, 1]:.2f}, ", end="")
-total = reasons.values.sum() + reasons.baseline[0]
-print(f"log-odds {logit:.6f} = {total:.6f}")
-print(reasons.to_text())
-print(
-    f"Baseline {reasons.baseline[0]:.2f}; the model's log-odds of the median "
-    f"{model.decision_function(accepted)[0]:.2f}"
-)
+logit, of_accepted = (model.decision_function(x)[0] for x in (applicant, accepted))
+print(f"Log-odds {logit:.6f} = {of_accepted:.6f} + {reasons.values.sum():.6f}")
+print(reasons.to_text(class_label="refused"))
+print("Reasons for a notice:", reasons.reasons(n=2, towards="refused")[0])
 display = ContributionsDisplay(reasons).plot()
 display.ax_.set_title(f"Why this one was refused: log-odds {logit:+.2f}")
 

@@ -115,8 +115,8 @@ display.ax_.set(xlabel="Probability of survival", ylabel="Share that survived")
 person = X_test.iloc[[model.predict_proba(X_test)[:, 1].argmax()]]
 print(person.to_string(index=False))
 parts = contributions(model, person, reference=X_train)
-total = parts.values.sum() + parts.baseline[0]
-print(f"baseline {parts.baseline[0]:+.2f}, all together {total:+.2f}")
+total = parts.values.sum() + parts.baseline
+print(f"baseline {parts.baseline:+.2f}, all together {total:+.2f}")
 print(f"decision_function {model.decision_function(person)[0]:+.2f}")
 _, ax = plt.subplots(layout="constrained")
 ax.barh(parts.columns, parts.values[0])

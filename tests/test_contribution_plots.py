@@ -158,36 +158,88 @@ def test_categories_of_a_column():
     assert_allclose(medians, groups.median()[order])
 
 
+def test_few_values_are_boxes_in_their_order():
+    rows = X.assign(owner=X.iloc[:, 1] > 0, count=np.arange(80) % 3)
+    rows.loc[rows.index[::7], "count"] = np.nan
+    model = fitted(rows, Y)
+    found = contributions(model, rows)
+    for name, values in {"owner": [False, True], "count": [0, 1, 2, np.nan]}.items():
+        display = ContributionDependenceDisplay.from_estimator(model, rows, name)
+        assert display.points_ is None
+        assert labels(display) == ["missing" if v != v else str(v) for v in values]
+        of_value = found.values[:, rows.columns.get_loc(name)]
+        groups = [
+            of_value[rows[name].isna() if v != v else rows[name] == v] for v in values
+        ]
+        medians = [line.get_xdata()[0] for line in display.boxes_["medians"]]
+        assert_allclose(medians, [np.median(group) for group in groups])
+        # The mean prediction beside each box.
+        assert display.average_.get_ydata().tolist() == list(range(len(display.grid)))
+        assert "if all rows had this value" in display.ax_.get_xlabel()
+
+
+def boxes_of(ax):
+    return [text.get_window_extent() for text in [*ax.get_yticklabels(), *ax.texts]]
+
+
+def apart(boxes):
+    return not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[i + 1 :])
+
+
 def inside(display):
     """Whether all text lies within the figure, and no two pieces of it overlap."""
     figure = display.figure_
     figure.canvas.draw()
-    texts = [*display.ax_.get_yticklabels(), *display.ax_.texts]
-    boxes = [text.get_window_extent() for text in texts]
+    boxes = boxes_of(display.ax_)
     width, height = figure.get_size_inches() * figure.dpi
     within = all(
         box.x0 >= -1 and box.x1 <= width + 1 and box.y0 >= -1 and box.y1 <= height + 1
         for box in boxes
     )
-    apart = not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[i + 1 :])
     bars = [bar.get_window_extent() for bar in display.bars_]
     clear = not any(box.overlaps(bar) for box in boxes for bar in bars if bar.width > 1)
-    return within and apart and clear
+    return within and apart(boxes) and clear
 
 
-@pytest.mark.parametrize("n_columns", [5, 60])
+@pytest.mark.parametrize("n_columns", [5, 30, 60])
 def test_names_and_numbers_do_not_run_over_each_other(n_columns):
     X, y = table(n_columns)
     model = fitted(X, y)
-    row = X.iloc[[4]]
+    row, reference = X.iloc[[4]], X.iloc[[0]]
     for display in (
-        ContributionsDisplay.from_estimator(model, row, reference=X.iloc[[0]]),
+        ContributionsDisplay.from_estimator(model, row, reference=reference),
         ContributionSummaryDisplay.from_estimator(model, X),
     ):
         assert inside(display)
-    _, axes = plt.subplots(1, 2, figsize=(14, 5), layout="constrained")
-    display = ContributionsDisplay.from_estimator(model, row, ax=axes[0])
-    assert inside(display)
+    # Two panels of a figure without a layout of its own.
+    _, axes = plt.subplots(1, 2, figsize=(11, 5))
+    left = ContributionsDisplay.from_estimator(
+        model, row, reference=reference, ax=axes[0]
+    )
+    right = ContributionSummaryDisplay.from_estimator(model, X, ax=axes[1])
+    assert inside(left)
+    assert inside(right)
+    assert apart([*boxes_of(axes[0]), *boxes_of(axes[1])])
     # The check sees it where they do.
-    display.ax_.set_yticks([0, 0.1], ["two lines\nof text", "and one"])
-    assert not inside(display)
+    left.ax_.set_yticks([0, 0.1], ["two lines\nof text", "and one"])
+    assert not inside(left)
+
+
+def test_long_names_keep_their_ends_and_no_two_are_alike():
+    start, end = "the sum of all instalments ", " of the last contract in euros"
+    names = [f"{start}{'that are due ' * 5}{j}{end}" for j in range(3)]
+    names.append(f"{start}{'that were paid ' * 5}{end}")
+    table = X.iloc[:, 1:5].set_axis(names, axis=1).assign(**{names[3]: 1.0})
+    model = fitted(table, Y)
+    for display in (
+        ContributionSummaryDisplay.from_estimator(model, table),
+        ContributionsDisplay.from_estimator(model, table[:1]),
+    ):
+        shown = [" ".join(text.split("\n")) for text in labels(display)]
+        assert len(set(shown)) == 4
+        assert all("in euros" in text and "the sum" in text for text in shown)
+    assert all(" = " in text for text in shown)
+    one = ContributionSummaryDisplay.from_estimator(
+        model, table[[*names[:3], names[3]]]
+    )
+    assert "…" in "".join(labels(one))

@@ -9,8 +9,8 @@ In brackets are the contributions of the columns j; the baseline is f(r). Nothin
 sampled, and no step needs a slope.
 """
 
+import functools
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -449,10 +449,11 @@ default=None
     references = np.array(references, dtype=np.float64)
     constant = encoded.column_of_feature == CONSTANT
     references[:, constant] = dense(encoded.features[:1])[:, constant]
-    values = sum(
+    parts = (
         float(weight) * _along_the_line(clf, encoded, r)
         for weight, r in zip(weights, references, strict=True)
     )
+    values: np.ndarray = functools.reduce(np.add, parts)
     layers = list(zip(clf.coefs_, clf.intercepts_, strict=True))
     baseline = weights @ logits(layers, references)
     if clf.n_outputs_ == 1:
@@ -465,7 +466,7 @@ default=None
 
 def _along_the_line(clf: BaseEstimator, encoded: Encoded, r: np.ndarray) -> np.ndarray:
     """The contributions against the features r, (n_samples, m_L, n_columns)."""
-    Z, slopes_to = encoded.features, partial(path_slopes, r)
+    Z, slopes_to = encoded.features, functools.partial(path_slopes, r)
     step = max(COEFFICIENTS // (clf.n_outputs_ * len(r)), 1)
     values = []
     for rows in gen_batches(Z.shape[0], step):

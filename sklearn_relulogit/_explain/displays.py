@@ -43,8 +43,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
-# Characters of a line of a name, and lines of it that are shown.
-LINE, MAX_LINES = 24, 3
+# Characters of a line of a name in a panel of so many inches, least and most in others,
+# and lines of it.
+LINE, LINE_WIDTH, LINES, MAX_LINES = 24, 6.4, (12, 36), 3
 
 # Inches of a line of text, of the space around a bar, and of what is above and below.
 LINE_HEIGHT, BAR_SPACE, AROUND = 0.17, 0.19, 1.25
@@ -68,6 +69,10 @@ GRID, AVERAGED_ROWS = 40, 400
 
 # Categories that are drawn, the most frequent ones.
 MAX_CATEGORIES = 20
+# A column of no more distinct numbers is drawn as one of categories.
+FEW_VALUES = 8
+
+AVERAGE = "mean log-odds if all rows had this value\n(shifted to the mean contribution)"
 
 POINT_STYLE: dict[str, Any] = {"s": 16, "edgecolors": "black", "linewidths": 0.4}
 
@@ -593,7 +598,11 @@ class ContributionsDisplay:
         words = found.values_in_words(self.row)
         self.order_ = np.argsort(-np.abs(values), kind="stable")[:max_columns]
         shown = values[self.order_]
-        labels = [wrap_with_value(found.columns[j], words[j]) for j in self.order_]
+        labels = wrap_names(
+            ax,
+            [str(found.columns[j]) for j in self.order_],
+            [words[j] for j in self.order_],
+        )
         left = len(values) - len(shown)
         if left:
             shown = np.append(shown, values.sum() - shown.sum())
@@ -740,7 +749,7 @@ class ContributionSummaryDisplay:
         sizes = found.importances().importances.astype(float)
         mean = sizes.mean(axis=1)
         self.order_ = np.argsort(-mean, kind="stable")[:max_columns]
-        labels = [wrap(found.columns[j]) for j in self.order_]
+        labels = wrap_names(ax, [str(found.columns[j]) for j in self.order_])
         self.figure_, self.ax_ = bar_figure(type(self), ax, labels)
         positions = np.arange(len(labels))
         style: dict[str, Any] = {"color": "lightsteelblue", "height": 0.62} | kwargs
@@ -916,10 +925,11 @@ class ContributionDependenceDisplay:
         found = self.contributions
         all_values, _, output_name = found.of_class(self.class_label)
         j = column_index(self.column, found.columns.tolist())
-        values, x = all_values[:, j], numbers(found.column_values(j))
-        label = f"Contribution to the {output_name}"
-        if x is None:
-            return self._plot_categories(ax, j, values, label, **kwargs)
+        values, of_column = all_values[:, j], found.column_values(j)
+        x = numbers(of_column)
+        label = f"Contribution to the {output_name} (nats)"
+        if x is None or len(np.unique(x)) <= FEW_VALUES:
+            return self._plot_boxes(ax, j, of_column, values, label, **kwargs)
         self.figure_, self.ax_ = figure_and_axes(type(self), ax)
         style: dict[str, Any] = {"s": 14, "alpha": 0.5, "linewidths": 0} | kwargs
         self.points_ = self.ax_.scatter(x, values, **style)
@@ -928,40 +938,50 @@ class ContributionDependenceDisplay:
             told = f"mean where missing ({missing.sum()} rows)"
             mean = values[missing].mean()
             self.ax_.axhline(mean, color="grey", linestyle=":", label=told)
-        if self.grid is not None and self.average is not None:
-            told = "mean prediction, shifted"
+        if self.grid is not None:
             (self.average_,) = self.ax_.plot(
-                np.asarray(self.grid), np.asarray(self.average), "black", label=told
+                np.asarray(self.grid), np.asarray(self.average), "k", label=AVERAGE
             )
         self.ax_.axhline(0, color="black", linewidth=0.8)
-        self.ax_.set(
-            xlabel=wrap(found.columns[j]), ylabel=f"{wrap_title(label)} (nats)"
-        )
+        self.ax_.set(xlabel=wrap(found.columns[j], 48), ylabel=wrap_title(label))
         if self.ax_.get_legend_handles_labels()[0]:
             self.ax_.legend(framealpha=0.9)
         return self
 
-    def _plot_categories(
-        self, ax: "Axes | None", j: int, values: np.ndarray, label: str, **kwargs: Any
+    def _plot_boxes(
+        self,
+        ax: "Axes | None",
+        j: int,
+        of_column: np.ndarray,
+        values: np.ndarray,
+        label: str,
+        **kwargs: Any,
     ) -> Self:
-        found = self.contributions
-        texts = np.array([as_text(value) for value in found.column_values(j)], object)
-        categories, counts = np.unique(texts, return_counts=True)
-        kept = categories[np.argsort(-counts, kind="stable")[:MAX_CATEGORIES]]
-        groups = {name: values[texts == name] for name in kept}
-        names = sorted(groups, key=lambda name: -groups[name].mean())
-        wrapped = [wrap(name) for name in names]
-        self.figure_, self.ax_ = bar_figure(type(self), ax, wrapped)
+        """A box for each value: of numbers in their order, of others by their means."""
+        found, x = self.contributions, numbers(of_column)
+        texts = np.array([as_text(value) for value in of_column], dtype=object)
+        shown, first, counts = np.unique(texts, return_index=True, return_counts=True)
+        kept = np.argsort(-counts, kind="stable")[:MAX_CATEGORIES]
+        means = np.array([values[texts == name].mean() for name in shown[kept]])
+        order = np.argsort(-means if x is None else x[first[kept]], kind="stable")
+        names = shown[kept][order].tolist()
+        labels = wrap_names(ax, names)
+        self.figure_, self.ax_ = bar_figure(type(self), ax, labels)
         self.boxes_ = self.ax_.boxplot(
-            [groups[name] for name in names],
+            [values[texts == name] for name in names],
             positions=np.arange(len(names)),
             **(BOX_STYLE | kwargs),
         )
-        finish_bars(self.ax_, wrapped, [f"n={len(groups[name])}" for name in names])
-        left = len(categories) - len(names)
+        if self.grid is not None:
+            grid = np.asarray(self.grid)
+            places = [names.index(as_text(of_column[x == v][0])) for v in grid]
+            (self.average_,) = self.ax_.plot(np.asarray(self.average), places, "kD")
+            label = f"{label}\ndiamonds: {AVERAGE}"
+        finish_bars(self.ax_, labels, [f"n={counts[shown == n][0]}" for n in names])
+        left = len(shown) - len(names)
         more = f" ({left} rarer categories not shown)" if left else ""
         self.ax_.set_title(wrap_title(found.columns[j] + more))
-        self.ax_.set_xlabel(f"{label} (nats)")
+        self.ax_.set_xlabel(label)
         return self
 
     def _mean_prediction(
@@ -998,35 +1018,62 @@ def figure_and_axes(
     plt = optional_import("matplotlib.pyplot", "plot", display.__name__)
     if ax is None:
         _, ax = plt.subplots(figsize=figsize, layout="constrained")
+    elif (figure := ax.get_figure(root=True)) and figure.get_layout_engine() is None:
+        # So that the names of one panel do not run over the numbers of the next.
+        figure.set_layout_engine("constrained")
     return ax.figure, ax
 
 
-def wrap(label: str, max_lines: int = MAX_LINES) -> str:
-    """A label in lines of at most 24 characters, shortened if there are too many.
+def wrap(name: str, line: int = LINE, max_lines: int = MAX_LINES) -> str:
+    """A name in lines of so many characters, shortened in its middle if too long.
 
     Lines end at spaces and underscores, or within a part that is longer than a line.
     """
+    # Lines that end at a space are not full.
+    room = max_lines * line - 5 * (max_lines > 1)
+    if len(name) > room:
+        half = (room - 3) // 2
+        name = f"{name[:half].rstrip()} … {name[-half:].lstrip()}"
     lines = [""]
-    for part in re.findall(r"[^ _]*[ _]?", label):
-        if lines[-1] and len(lines[-1]) + len(part.rstrip()) > LINE:
+    for part in re.findall(r"[^ _]*[ _]?", name):
+        if lines[-1] and len(lines[-1]) + len(part.rstrip()) > line:
             lines.append("")
-        while len(part) > LINE:
-            lines[-1:] = [part[:LINE], ""]
-            part = part[LINE:]
+        while len(part) > line:
+            lines[-1:] = [part[:line], ""]
+            part = part[line:]
         lines[-1] += part
-    lines = [line.rstrip() for line in lines if line.strip()]
-    if len(lines) > max_lines:
-        last = lines[max_lines - 1][: LINE - 2]
-        lines = [*lines[: max_lines - 1], f"{last} …"]
     # matplotlib takes a dollar sign for mathematics.
-    return "\n".join(lines).replace("$", r"\$")
+    text = "\n".join(line.rstrip() for line in lines if line.strip())
+    return text.replace("$", r"\$")
 
 
-def wrap_with_value(name: str, value: str) -> str:
-    """A name in up to two lines, and a value beside or below it."""
-    if len(name) + len(value) < LINE:
-        return wrap(f"{name} {value}")
-    return f"{wrap(name, 2)}\n{wrap(value, 2)}"
+def wrap_names(
+    ax: "Axes | None", names: Sequence[str], values: Sequence[str] | None = None
+) -> list[str]:
+    """Names of bars, wrapped, no two alike, each with a value if there are any.
+
+    In given axes there are as many lines and characters as the smallest font allows.
+    """
+    line, lines = LINE, MAX_LINES + 2 * (values is not None)
+    if ax is not None:
+        box, dpi = ax.get_window_extent(), ax.figure.get_dpi()
+        height = box.height / dpi / max(len(names), 1)
+        lines = int(np.clip(height / 0.1, 1, lines))
+        size = np.clip(height / (LINE_HEIGHT * lines + 0.05), 0.5, 1)
+        line = int(np.clip(1.3 * LINE * box.width / dpi / LINE_WIDTH / size, *LINES))
+    of_value = 0 if values is None else 1 + (lines > MAX_LINES)
+    of_name = max(lines - of_value, 1)
+    wrapped = [wrap(name, line, of_name) for name in names]
+    labels = []
+    for j, (name, text) in enumerate(zip(names, wrapped, strict=True)):
+        if wrapped.count(text) > 1:
+            text = wrap(name, line, len(name))
+        if values is not None:
+            whole = f"{name} = {values[j]}"
+            below = f"{text}\n{wrap(f'= {values[j]}', line, of_value)}"
+            text = wrap(whole, line) if len(whole) <= line else below
+        labels.append(text)
+    return labels
 
 
 def wrap_title(title: str) -> str:
