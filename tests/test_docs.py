@@ -41,7 +41,12 @@ def test_the_derivation_quotes_the_backward_pass_as_it_is():
 
 @pytest.mark.parametrize(
     ("number", "path"),
-    [(1, "_model/network.py"), (2, "_model/affine.py"), (3, "_optimize/curvature.py")],
+    [
+        (1, "_model/network.py"),
+        (2, "_model/affine.py"),
+        (3, "_optimize/curvature.py"),
+        (4, "_model/path.py"),
+    ],
 )
 def test_the_code_cites_each_line_of_an_algorithm(number, path):
     text = read("docs", "derivation.md")
@@ -64,7 +69,7 @@ def test_the_first_model_of_the_readme_runs_and_is_explained(capsys, monkeypatch
     exec("\n".join(line[4:] for line in lines if line.startswith(">>> ")), names)
     # The columns that count most for this person, and what they are.
     printed, quoted = (
-        re.sub(r"[+-][\d.]+ ", "", text).split(";")[:2]
+        re.sub(r"[\d.]+ %|\([+-][\d.]+\)", "", text).split(",")[:3]
         for text in (capsys.readouterr().out.strip(), lines[-1])
     )
     assert printed == quoted

@@ -22,36 +22,6 @@ from .prediction import for_each_block, in_common_precision
 UNITS, COEFFICIENTS = 2**18, 2**17
 
 
-def path_slopes(
-    reference: np.ndarray, layers: Layers, X: Matrix, ordered_map: OrderedMap = map
-) -> np.ndarray:
-    """G, (n, m_L, p), from the reference, (p,), to each row of X.
-
-    Algorithm 4 of ``docs/derivation.md``, whose lines the comments cite.
-    """
-    layers = in_common_precision(layers, X)
-    (W_1_T, b_1), *deeper = layers
-    n_outputs = len(layers[-1][1])
-    slopes = np.empty((X.shape[0], n_outputs, X.shape[1]), b_1.dtype)
-    if not deeper:
-        slopes[:] = W_1_T.T
-        return slopes
-    start = (reference @ W_1_T + b_1).astype(b_1.dtype)
-
-    # Each hidden unit before the last layer of them may divide a line once or more.
-    sizes = [len(b) for _, b in layers[:-1]]
-    n_rows = max(UNITS // (max(sizes) * (1 + sum(sizes[:-1]))), 1)
-
-    def fill(rows: slice, _: list[Matrix], end: np.ndarray) -> None:
-        found = slopes[rows]
-        for few in gen_batches(len(end), n_rows):
-            for k, G in enumerate(slopes_by_units(start, end[few], deeper)):
-                np.matmul(G, W_1_T.T, out=found[few, k])  # Line 8
-
-    for_each_block(fill, layers[:1], X, ordered_map)
-    return slopes
-
-
 def slopes_by_units(
     start: np.ndarray, end: np.ndarray, layers: Layers
 ) -> list[np.ndarray]:
@@ -116,6 +86,36 @@ def active_share(start: np.ndarray, end: np.ndarray) -> np.ndarray:
     rise[still], gain[still] = 1, np.broadcast_to(start > 0, still.shape)[still]
     gain /= rise
     return gain
+
+
+def path_slopes(
+    reference: np.ndarray, layers: Layers, X: Matrix, ordered_map: OrderedMap = map
+) -> np.ndarray:
+    """G, (n, m_L, p), from the reference, (p,), to each row of X.
+
+    Algorithm 4 of ``docs/derivation.md``, whose lines the comments cite.
+    """
+    layers = in_common_precision(layers, X)
+    (W_1_T, b_1), *deeper = layers
+    n_outputs = len(layers[-1][1])
+    slopes = np.empty((X.shape[0], n_outputs, X.shape[1]), b_1.dtype)
+    if not deeper:
+        slopes[:] = W_1_T.T
+        return slopes
+    start = (reference @ W_1_T + b_1).astype(b_1.dtype)
+
+    # Each hidden unit before the last layer of them may divide a line once or more.
+    sizes = [len(b) for _, b in layers[:-1]]
+    n_rows = max(UNITS // (max(sizes) * (1 + sum(sizes[:-1]))), 1)
+
+    def fill(rows: slice, _: list[Matrix], end: np.ndarray) -> None:
+        found = slopes[rows]
+        for few in gen_batches(len(end), n_rows):
+            for k, G in enumerate(slopes_by_units(start, end[few], deeper)):
+                np.matmul(G, W_1_T.T, out=found[few, k])  # Line 8
+
+    for_each_block(fill, layers[:1], X, ordered_map)
+    return slopes
 
 
 def mean_absolute_contributions(
