@@ -2,6 +2,7 @@
 
 from ._classifier import ReLULogisticClassifier
 from ._classifier_cv import ReLULogisticClassifierCV
+from ._explain.changes import NearestChange, nearest_change
 from ._explain.contributions import Contributions, contributions
 from ._explain.displays import (
     ContributionDependenceDisplay,
@@ -28,6 +29,7 @@ __all__ = [
     "LinearRegions",
     "LinearRegionsDisplay",
     "LossCurveDisplay",
+    "NearestChange",
     "PiecewiseLinearEncoder",
     "ReLULogisticClassifier",
     "ReLULogisticClassifierCV",
@@ -36,6 +38,7 @@ __all__ = [
     "inference",
     "linear_regions",
     "local_linear",
+    "nearest_change",
     "tabular_pipeline",
 ]
 __version__ = "0.1.0.dev0"

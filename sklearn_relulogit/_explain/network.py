@@ -235,6 +235,24 @@ class Network:
             features = fold(step, features)
         return features
 
+    def functions(self, numbers: np.ndarray) -> Piecewise:
+        """The features as functions of the columns, of which some hold only gaps.
+
+        Raises
+        ------
+        TypeError
+            If the slope of a step is not known.
+        """
+        try:
+            return self.piecewise(np.isnan(numbers).all(axis=0))
+        except NotPiecewise as unknown:
+            raise TypeError(
+                "Use contributions(model, X), which needs no slopes: that of "
+                f"{unknown.step!r} is not known. Slopes go through scalers, "
+                "imputation, PiecewiseLinearEncoder, selections and encoders of "
+                "categories, in a Pipeline, ColumnTransformer or FeatureUnion."
+            ) from None
+
     def pieces(self, X: Table, encoded: Encoded) -> Pieces:
         """The affine functions of the columns that the features are around each row.
 
@@ -244,15 +262,7 @@ class Network:
             If the slope of a step is not known.
         """
         numbers = table_of_numbers(X, self.columns(X))
-        try:
-            f = self.piecewise(np.isnan(numbers).all(axis=0))
-        except NotPiecewise as unknown:
-            raise TypeError(
-                "Use contributions(model, X), which needs no slopes: that of "
-                f"{unknown.step!r} is not known. Slopes go through scalers, "
-                "imputation, PiecewiseLinearEncoder, selections and encoders of "
-                "categories, in a Pipeline, ColumnTransformer or FeatureUnion."
-            ) from None
+        f = self.functions(numbers)
         if f.is_affine:
             slope = f.slopes[np.newaxis, :, 0]
             no_key = np.empty((X.shape[0], 0), np.uint8)

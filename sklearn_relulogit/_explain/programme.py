@@ -1,0 +1,444 @@
+"""A model within bounds of its columns, as a mixed-integer linear programme for HiGHS.
+
+On a piece of a column between two knots, in a category and for a set of active hidden
+units the network is affine. Which piece, category and units it is are whole numbers.
+"""
+
+import ctypes
+import functools
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.sparse import csr_array
+from sklearn.compose import ColumnTransformer
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import FeatureUnion, Pipeline
+
+from .._model.parameters import Layers
+from .columns import CONSTANT, column_of_output, compose, is_left_out, parts_of
+from .frames import Table, column, column_index, is_missing, numbers
+from .network import Network, dense
+from .piecewise import Piecewise
+
+# Spreads from its centre that a column of which no range is known may be.
+RANGE = 5.0
+
+# Values of a column of numbers that are points, besides its knots.
+TRIED = 9
+
+
+class Choice(NamedTuple):
+    """What a column may be, and what that does to the network.
+
+    Attributes
+    ----------
+    column : int
+    points : ndarray of shape (n_points,)
+        Values: numbers in order, or categories.
+    inputs : ndarray of shape (n_points, m_1)
+        What each adds to the inputs of the first layer, less what the current one adds;
+        between numbers it is linear.
+    distance : ndarray of shape (n_points,)
+    is_bend : ndarray of bool, of shape (n_points,), or None for categories
+        Whether a point is a knot.
+    current : int
+        The position of the current value in the points.
+    whole : bool
+        Whether only whole numbers are allowed.
+    spread : float
+        The unit of the distance of numbers.
+    """
+
+    column: int
+    points: np.ndarray
+    inputs: np.ndarray
+    distance: np.ndarray
+    is_bend: np.ndarray | None
+    current: int
+    whole: bool = False
+    spread: float = 1.0
+
+    def within(self, radius: float) -> "Choice":
+        """The same, no farther from the current value than that."""
+        if self.is_bend is None:
+            near = self.distance <= radius
+            current = int(near[: self.current].sum())
+            return self._replace(
+                points=self.points[near],
+                inputs=self.inputs[near],
+                distance=self.distance[near],
+                current=current,
+            )
+        x = self.points[self.current]
+        ends = np.clip(
+            self.points[[0, -1]], x - radius * self.spread, x + radius * self.spread
+        )
+        inner = self.points[(self.points > ends[0]) & (self.points < ends[1])]
+        points = np.unique([*ends, *inner, x])
+        known = dict(zip(self.points.tolist(), self.is_bend.tolist(), strict=True))
+        return self._replace(
+            points=points,
+            inputs=self.inputs_at(points),
+            distance=np.abs(points - x) / self.spread,
+            is_bend=np.array([known.get(q, False) for q in points.tolist()]),
+            current=int(np.searchsorted(points, x)),
+        )
+
+    def inputs_at(self, values: np.ndarray) -> np.ndarray:
+        """The inputs at some numbers between the points."""
+        return np.stack(
+            [np.interp(values, self.points, u) for u in self.inputs.T], axis=-1
+        )
+
+
+class Programme:
+    """A mixed-integer linear programme that grows, for HiGHS."""
+
+    def __init__(self) -> None:
+        self.variables: list[tuple[float, float, float, bool]] = []
+        self.rows: list[tuple[np.ndarray, np.ndarray, float, float]] = []
+
+    def add(
+        self,
+        n: int,
+        low: Any = 0.0,
+        high: Any = 1.0,
+        cost: Any = 0.0,
+        whole: bool = False,
+    ) -> np.ndarray:
+        """Add variables within bounds; their indices."""
+        start = len(self.variables)
+        parts = (np.broadcast_to(part, n).tolist() for part in (low, high, cost))
+        self.variables += [(*of_one, whole) for of_one in zip(*parts, strict=True)]
+        return np.arange(start, start + n)
+
+    def require(
+        self, indices: Any, weights: Any, low: float = -np.inf, high: float = np.inf
+    ) -> None:
+        """Require ``low <= weights . variables <= high``."""
+        self.rows.append((np.asarray(indices), np.asarray(weights, float), low, high))
+
+    def solve(self, time_limit: float) -> Any:
+        """What `scipy.optimize.milp` returns for the smallest cost."""
+        low, high, cost, whole = map(np.array, zip(*self.variables, strict=True))
+        indices, weights, at_least, at_most = zip(*self.rows, strict=True)
+        ends = np.cumsum([0, *map(len, indices)])
+        matrix = csr_array(
+            (np.concatenate(weights), np.concatenate(indices), ends),
+            shape=(len(indices), len(cost)),
+        )
+        with silent_output():
+            return milp(
+                cost,
+                integrality=whole.astype(int),
+                bounds=Bounds(low, high),
+                constraints=LinearConstraint(matrix, at_least, at_most),
+                options={"time_limit": max(time_limit, 1e-3), "disp": False},
+            )
+
+
+@contextmanager
+def silent_output() -> Iterator[None]:
+    """Send what is written to the standard output of the process to nowhere.
+
+    HiGHS prints some lines from C, whatever its options say.
+    """
+    sys.stdout.flush()
+    try:
+        kept = os.dup(1)
+    except OSError:  # There is none.
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    try:
+        yield
+    finally:
+        with suppress(OSError, TypeError, AttributeError):
+            ctypes.CDLL(None).fflush(None)
+        os.dup2(kept, 1)
+        os.close(nowhere)
+        os.close(kept)
+
+
+def add_choices(
+    programme: Programme, choices: list[Choice]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Any]]:
+    """Add the columns.
+
+    Returns the indices of variables, (n,), what each adds to the inputs of the first
+    layer, (m_1, n), what they add at zero, (m_1,), and for each column the variables,
+    with the lengths of its pieces if it holds numbers.
+    """
+    indices, weights, read = [], [], []
+    constant = np.zeros(choices[0].inputs.shape[1]) if choices else np.zeros(0)
+    for choice in choices:
+        if choice.is_bend is None:
+            chosen = programme.add(len(choice.points), whole=True)
+            programme.require(chosen, np.ones(len(chosen)), 1, 1)
+            indices.append(chosen)
+            weights.append(choice.inputs)
+            read.append((chosen, None))
+            continue
+        ends = np.asarray(choice.is_bend).copy()
+        ends[[0, -1]] = True
+        points, inputs = choice.points[ends], choice.inputs[ends]
+        lengths, n = np.diff(points), len(points) - 1
+        # Each piece is full before the next one begins.
+        share = programme.add(n)
+        full = programme.add(n - 1, whole=True)
+        for i in range(n - 1):
+            programme.require([share[i], full[i]], [1, -1], low=0)
+            programme.require([full[i], share[i + 1]], [1, -1], low=0)
+        if choice.whole:
+            number = programme.add(1, np.ceil(points[0]), np.floor(points[-1]), 0, True)
+            programme.require([*share, *number], [*lengths, -1], -points[0], -points[0])
+        indices.append(share)
+        weights.append(np.diff(inputs, axis=0))
+        constant += inputs[0]
+        read.append((share, lengths))
+    if not choices:
+        return np.arange(0), np.zeros((0, 0)), constant, read
+    return np.concatenate(indices), np.concatenate(weights).T, constant, read
+
+
+def add_hidden(
+    programme: Programme,
+    layers: Layers,
+    expression: tuple[np.ndarray, np.ndarray, np.ndarray],
+    bounds: tuple[np.ndarray, np.ndarray],
+    wanted: np.ndarray | None = None,
+) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], list[np.ndarray]]:
+    """Add the hidden units; the logits as an expression, and the switch of each unit.
+
+    An expression is (indices, weights, constant) of some sums of variables. That of
+    the inputs of the first layer is given, with their bounds. ``wanted``, (n, m_L), are
+    sums of the logits that are to be large, so that units which lower all of them need
+    no whole number. A switch is -1 for a unit without one that is off, -2 for one on.
+    """
+    indices, weights, constant = expression
+    low, high = bounds
+    switches = []
+    for l, (W_T, b) in enumerate(layers):  # noqa: E741, the l of the formulas
+        z = programme.add(len(low), np.maximum(low, 0), np.maximum(high, 0))
+        switch = np.where(high <= 0, -1, -2)
+        last = l == len(layers) - 1
+        lowers = np.zeros(len(low), dtype=bool)
+        if last and wanted is not None:
+            lowers = (W_T @ wanted.T <= 0).all(axis=1)
+        for i in np.flatnonzero(high > 0):
+            both, row = np.append(indices, z[i]), np.append(-weights[i], 1.0)
+            if low[i] >= 0:
+                programme.require(both, row, constant[i], constant[i])
+                continue
+            programme.require(both, row, low=constant[i])
+            if lowers[i]:
+                continue
+            (on,) = programme.add(1, whole=True)
+            switch[i] = on
+            programme.require(
+                np.append(both, on), np.append(row, -low[i]), high=constant[i] - low[i]
+            )
+            programme.require([z[i], on], [1, -high[i]], high=0)
+        switches.append(switch)
+        indices, weights, constant = z, W_T.T, b
+        z_low, z_high = np.maximum(low, 0), np.maximum(high, 0)
+        up, down = np.maximum(W_T, 0), np.minimum(W_T, 0)
+        low, high = z_low @ up + z_high @ down + b, z_high @ up + z_low @ down + b
+    return (indices, weights, constant), switches
+
+
+def input_bounds(
+    start: np.ndarray, choices: list[Choice], radius: float, metric: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Bounds of the inputs of the first layer, within a distance of the current row."""
+    ends = []
+    for sign in (-1, 1):
+        most = [np.maximum((sign * c.inputs).max(axis=0), 0) for c in choices]
+        total = np.sum(most, axis=0)
+        if metric == "l1" and np.isfinite(radius) and choices:
+            # The columns that move an input most for their distance go first.
+            rates = np.stack([_rates(sign * c.inputs, c.distance) for c in choices])
+            farthest = np.array([c.distance.max() for c in choices])
+            order = np.argsort(-rates, axis=0)
+            far = farthest[order]
+            before = np.cumsum(far, axis=0) - far
+            used = np.clip(radius - before, 0, far)
+            of_ball = (np.take_along_axis(rates, order, axis=0) * used).sum(axis=0)
+            total = np.minimum(total, of_ball)
+        ends.append(start + sign * total)
+    return ends[0] - 1e-9, ends[1] + 1e-9
+
+
+def _rates(inputs: np.ndarray, distance: np.ndarray) -> np.ndarray:
+    moved = distance > 0
+    rates = inputs[moved] / distance[moved, np.newaxis]
+    return np.maximum(rates.max(axis=0, initial=0), 0)
+
+
+class Space(NamedTuple):
+    """The rows that a row may become, and the network of them."""
+
+    network: Network
+    x: Table
+    names: list[str]
+    values: list[Any]
+    choices: list[Choice]
+    start: np.ndarray
+    layers: Layers
+
+    @classmethod
+    def of(
+        cls,
+        network: Network,
+        x: Table,
+        fixed: Any,
+        increase: Any,
+        decrease: Any,
+        bounds: dict[Any, tuple[float, float]] | None,
+        integer: Any,
+    ) -> "Space":
+        """The space of a row."""
+        names = network.columns(x)
+        encoded = network.encode(x)
+        values = [column(x, j, name)[0] for j, name in enumerate(names)]
+        found = [numbers(column(x, j, name)) for j, name in enumerate(names)]
+        current = np.array([np.nan if v is None else v[0] for v in found])
+        f = network.functions(current[np.newaxis])
+        clf = network.classifier
+        layers = [
+            (W_T.astype(float), b.astype(float))
+            for W_T, b in zip(clf.coefs_, clf.intercepts_, strict=True)
+        ]
+        z = dense(encoded.features)[0].astype(float)
+        sets = [
+            {column_index(name, names) for name in given}
+            for given in (fixed, increase, decrease, integer)
+        ]
+        limits = {column_index(k, names): pair for k, pair in (bounds or {}).items()}
+        start = z @ layers[0][0] + layers[0][1]
+        space = cls(network, x, names, values, [], start, layers)
+        categories = known_categories(
+            Pipeline(network.steps) if network.steps else None, np.arange(len(names))
+        )
+        choices: list[Choice | None] = []
+        for j in range(len(names)):
+            features = np.flatnonzero(f.column == j)
+            if j in sets[0] or len(features) == 0:
+                continue
+            if f.jumps[features].any():
+                if j in categories:
+                    choices.append(space._category(j, categories[j], z))
+            elif not np.isnan(current[j]):
+                whole = j in sets[3] or np.asarray(values[j]).dtype.kind in "biu"
+                choice = space._number(
+                    f.take(features), j, current[j], z[features], features,
+                    (j in sets[1], j in sets[2]), limits.get(j), whole,
+                )  # fmt: skip
+                choices.append(choice)
+        kept = [c for c in choices if c is not None and len(c.points) > 1]
+        return space._replace(choices=kept)
+
+    def _number(
+        self,
+        f: Piecewise,
+        j: int,
+        x: float,
+        z: np.ndarray,
+        features: np.ndarray,
+        one_way: tuple[bool, bool],
+        limits: tuple[float, float] | None,
+        whole: bool,
+    ) -> Choice | None:
+        steep = np.abs(f.slopes).max(axis=1)
+        if not steep.any():
+            return None
+        first = int(np.argmax(steep > 0))
+        spread = 1 / steep[first]
+        knots = np.unique(f.knots[np.isfinite(f.knots)])
+        if limits is not None:
+            low, high = map(float, limits)
+        elif np.asarray(self.values[j]).dtype.kind == "b":
+            low, high = 0.0, 1.0
+        elif len(knots):
+            low, high = knots[0], knots[-1]
+        else:
+            centre = f.at[first] - f.value[first] / f.slopes[first, 0]
+            low, high = centre - RANGE * spread, centre + RANGE * spread
+        if limits is None:
+            low, high = min(low, x), max(high, x)
+        if not low <= x <= high:
+            raise ValueError(
+                f"The bounds of {self.names[j]!r} must hold its value {x:g}. Got "
+                f"{limits}."
+            )
+        low, high = (x if one_way[0] else low), (x if one_way[1] else high)
+        inner = knots[(knots > low) & (knots < high)]
+        points = np.unique([*inner, x, *np.linspace(low, high, TRIED)])
+        rise = f.on_line(points[:, np.newaxis]) - z
+        inputs = rise @ self.layers[0][0][features]
+        is_bend = np.isin(points, inner)
+        current = int(np.searchsorted(points, x))
+        distance = np.abs(points - x) / spread
+        return Choice(j, points, inputs, distance, is_bend, current, whole, spread)
+
+    def _category(self, j: int, categories: np.ndarray, z: np.ndarray) -> Choice:
+        now = self.values[j]
+        others = [c for c in categories if not is_missing(c) and c != now]
+        points = np.empty(1 + len(others), dtype=object)
+        points[:] = [now, *others]
+        rows = [[*self.values[:j], point, *self.values[j + 1 :]] for point in points]
+        Z = dense(self.network.transform(self.rows(rows))).astype(float)
+        distance = np.append(0.0, np.ones(len(others)))
+        return Choice(j, points, (Z - z) @ self.layers[0][0], distance, None, 0)
+
+    def rows(self, rows: list[list[Any]]) -> Table:
+        """Rows of values, of the kind of x."""
+        columns = list(zip(*rows, strict=True))
+        if not hasattr(self.x, "columns"):
+            return np.array(rows, dtype=self.x.dtype)
+        pairs = zip(self.names, columns, strict=True)
+        return type(self.x)({name: list(of_one) for name, of_one in pairs})
+
+    def margin(
+        self, U: np.ndarray, wanted: np.ndarray, least: np.ndarray
+    ) -> np.ndarray:
+        """How far rows are beyond the decision, by the inputs U of the first layer."""
+        for W_T, b in self.layers[1:]:
+            U = np.maximum(U, 0) @ W_T + b
+        return np.asarray((U @ wanted.T - least).min(axis=-1))
+
+    def decides(self, values: list[Any], wanted: np.ndarray, least: np.ndarray) -> bool:
+        """Whether the model itself decides a row so."""
+        logits = self.network.classifier.decision_function(
+            self.network.transform(self.rows([values]))
+        )
+        return bool((wanted @ logits.ravel() - least > 0).all())
+
+
+def known_categories(step: Any, columns: np.ndarray) -> dict[int, np.ndarray]:
+    """The categories of the columns that are encoded as such, by their indices."""
+    match step:
+        case None | str():
+            return {}
+        case FrozenEstimator():
+            return known_categories(step.estimator, columns)
+        case Pipeline():
+            found: dict[int, np.ndarray] = {}
+            for _, part in step.steps:
+                if not is_left_out(part):
+                    found |= known_categories(part, columns)
+                    columns = compose(columns, column_of_output(part, len(columns)))
+            return found
+        case FeatureUnion() | ColumnTransformer():
+            parts = parts_of(step, len(columns))
+            each = [known_categories(part, columns[of]) for part, of, *_ in parts]
+            return functools.reduce(dict.__or__, each, {})
+    categories = getattr(step, "categories_", [])
+    pairs = zip(columns, categories, strict=False)
+    return {int(j): known for j, known in pairs if j != CONSTANT}

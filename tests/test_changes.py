@@ -1,0 +1,273 @@
+"""The nearest row that is decided otherwise: against brute force on small problems."""
+
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from numpy.testing import assert_allclose
+from scipy.optimize import linprog
+from sklearn.datasets import load_breast_cancer, load_iris
+from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import PowerTransformer, StandardScaler, scale
+
+from sklearn_relulogit import ReLULogisticClassifier, nearest_change, tabular_pipeline
+
+
+def network(hidden, **kwargs):
+    options = {"alpha": 0.1, "random_state": 0, "tol": 1e-3} | kwargs
+    return ReLULogisticClassifier(hidden, **options)
+
+
+def plane(n_classes=2):
+    """Two features of which the classes are no linear function."""
+    X = np.random.RandomState(0).uniform(-2, 2, (300, 2))
+    y = np.digitize(np.abs(X[:, 0]) + X[:, 1], [0.5, 1.5][: n_classes - 1])
+    return X, y
+
+
+def by_all_patterns(clf, x, sign, metric, bound):
+    """The distance by a linear programme for each set of active units."""
+    layers = list(zip(clf.coefs_, clf.intercepts_, strict=True))
+    n_units = [len(b) for _, b in layers[:-1]]
+    best = np.inf
+    for pattern in product([0.0, 1.0], repeat=sum(n_units)):
+        A, c, rows, limits = np.eye(2), np.zeros(2), [], []
+        active = np.split(np.array(pattern), np.cumsum(n_units)[:-1])
+        for (W_T, b), D in zip(layers[:-1], active, strict=True):
+            A, c = W_T.T @ A, W_T.T @ c + b
+            side = 1 - 2 * D[:, None]  # u <= 0 if not active, -u <= 0 if active
+            rows.append(side * A)
+            limits.append(-side[:, 0] * c)
+            A, c = D[:, None] * A, D * c
+        W_T, b = layers[-1]
+        rows.append(-sign * (W_T.T @ A))
+        limits.append(sign * (W_T.T @ c + b))
+        G, h = np.vstack(rows), np.concatenate(limits)
+        # The changes, one for each direction, or the largest of them.
+        one = np.eye(2)
+        if metric == "l1":
+            cost, zeros = [0, 0, 1, 1], np.zeros((len(G), 2))
+            moves = np.block([[one, -one], [-one, -one]])
+        else:
+            cost, zeros = [0, 0, 1], np.zeros((len(G), 1))
+            moves = np.block([[one, -np.ones((2, 1))], [-one, -np.ones((2, 1))]])
+        found = linprog(
+            cost,
+            np.vstack([np.hstack([G, zeros]), moves]),
+            np.concatenate([h, x, -x]),
+            bounds=[(-bound, bound)] * 2 + [(0, None)] * (len(cost) - 2),
+        )
+        best = min(best, found.fun) if found.success else best
+    return best
+
+
+@pytest.mark.parametrize("metric", ["l1", "max"])
+@pytest.mark.parametrize("hidden", [(4,), (3, 3), (2, 2, 2)], ids=str)
+def test_it_is_the_nearest_of_all_regions(hidden, metric):
+    X, y = plane()
+    clf = network(hidden).fit(X, y)
+    assert clf.score(X, y) > 0.8
+    # Without a scaler a spread is 1, and five spreads are the range.
+    for x in X[:6]:
+        found = nearest_change(clf, x, metric=metric)
+        sign = -1 if clf.predict([x])[0] else 1
+        expected = by_all_patterns(clf, x, sign, metric, 5)
+        assert_allclose(found.distance, expected, rtol=1e-3, atol=1e-5)
+        assert abs(1.01 * found.distance - expected) > 1e-3 * expected
+        moves = np.abs(found.row[0] - x)
+        total = moves.sum() if metric == "l1" else moves.max()
+        assert_allclose(found.distance, total, rtol=1e-9)
+        assert clf.predict(found.row)[0] != clf.predict([x])[0]
+        assert found.proven
+        assert found.lower_bound <= found.distance <= found.lower_bound * 1.001 + 1e-5
+
+
+@pytest.mark.parametrize("proba", [0.5, 0.2, 0.9])
+def test_a_linear_model_in_closed_form(proba):
+    X, y = load_breast_cancer(return_X_y=True)
+    model = make_pipeline(StandardScaler(), network((), alpha=5.0)).fit(X, y)
+    slopes = np.abs(model[-1].coef_[0])
+    limits = dict.fromkeys(range(30), (-1e5, 1e5))
+    for x in X[:3]:
+        away = abs(model.decision_function([x])[0] - np.log(proba / (1 - proba)))
+        nearest = nearest_change(model, x, proba=proba, bounds=limits)
+        assert_allclose(nearest.distance, away / slopes.max(), rtol=1e-4)
+        assert len(nearest.columns) == 1
+        box = nearest_change(model, x, proba=proba, bounds=limits, metric="max")
+        assert_allclose(box.distance, away / slopes.sum(), rtol=1e-4)
+        before, after = (model.predict_proba(r)[0, 1] for r in ([x], nearest.row))
+        assert (before > proba) != (after > proba)
+
+
+def table():
+    rng = np.random.RandomState(0)
+    X = pd.DataFrame(
+        {
+            "reports": rng.poisson(1.0, 300),
+            "owner": rng.uniform(size=300) < 0.4,
+            "city": rng.choice(["Bonn", "Ulm", "Jena"], 300),
+            "income": np.exp(rng.standard_normal(300)),
+        }
+    )
+    X.loc[::7, "income"] = np.nan
+    score = (
+        1.5 * X["reports"] * X["owner"] + (X["city"] == "Ulm") - X["income"].fillna(1)
+    )
+    return X, np.where(score + rng.logistic(size=300) / 3 > 0.3, "refused", "accepted")
+
+
+X, Y = table()
+MODEL = tabular_pipeline(network((8,))).fit(X, Y)
+ROW = X.iloc[[3]]
+
+
+def test_a_table_of_few_values_by_all_of_them():
+    """Whole numbers, a boolean and categories: all rows are tried."""
+    few = X.drop(columns="income")
+    model = tabular_pipeline(network((6,))).fit(few, Y)
+    encoder = model[0].named_transformers_["numbers"]
+    spread = encoder.scale_[[0, np.flatnonzero(encoder.column_of_output_ == 1)[0]]]
+    values = product(
+        range(few["reports"].max() + 1), [False, True], few["city"].unique()
+    )
+    every = pd.DataFrame(values, columns=few.columns)
+    decisions = model.predict(every)
+    for i in range(8):
+        row = few.iloc[[i]]
+        now = row.iloc[0]
+        distance = (
+            np.abs(every["reports"] - now["reports"]) / spread[0]
+            + (every["owner"] != now["owner"]) / spread[1]
+            + (every["city"] != now["city"])
+        )
+        found = nearest_change(model, row)
+        expected = distance[decisions != model.predict(row)[0]].min()
+        assert_allclose(found.distance, expected, rtol=1e-6)
+        assert found.row.shape == (1, 3)
+        assert found.row.dtypes.tolist()[:2] == few.dtypes.tolist()[:2]
+        assert model.predict(found.row)[0] != model.predict(row)[0]
+
+
+def test_what_may_change_and_how_far():
+    free = nearest_change(MODEL, ROW)
+    assert MODEL.predict(free.row)[0] != MODEL.predict(ROW)[0]
+    assert free.proven
+    only = nearest_change(MODEL, ROW, fixed=["reports", "city"], decrease=["income"])
+    assert set(only.columns) <= {"owner", "income"}
+    assert only.distance >= free.distance - 1e-9
+    assert only.row["income"].iloc[0] <= ROW["income"].iloc[0]
+    for name in ("reports", "city"):
+        assert only.row[name].iloc[0] == ROW[name].iloc[0]
+    # Nothing can be done with the city alone, and that is proven.
+    assert nearest_change(MODEL, ROW, fixed=[0, 1, 3], increase=["income"]) is None
+    assert nearest_change(MODEL, ROW, fixed=list(X.columns)) is None
+    # A missing value stays missing.
+    gap = X.iloc[[0]]
+    found = nearest_change(MODEL, gap)
+    assert "income" not in found.columns
+    assert found.row["income"].isna().all()
+    low, high = 0.9 * ROW["income"].iloc[0], 1.1 * ROW["income"].iloc[0]
+    near = nearest_change(MODEL, ROW, bounds={"income": (low, high)})
+    assert low <= near.row["income"].iloc[0] <= high
+
+
+def test_whole_numbers():
+    numbers = X[["reports", "income"]].astype(float).fillna(1.0)
+    model = make_pipeline(StandardScaler(), network((6,))).fit(numbers, Y)
+    for i in range(6):
+        row = numbers.iloc[[i]]
+        whole = nearest_change(model, row, integer=["reports"])
+        free = nearest_change(model, row)
+        assert whole.row["reports"].iloc[0] == np.round(whole.row["reports"].iloc[0])
+        assert whole.distance >= free.distance - 1e-6
+        assert model.predict(whole.row)[0] != model.predict(row)[0]
+
+
+def test_more_classes_take_the_nearest_of_them():
+    Z, y = plane(3)
+    clf = network((6,)).fit(Z, y)
+    for x in Z[:5]:
+        found = nearest_change(clf, x)
+        assert clf.predict(found.row)[0] != clf.predict([x])[0]
+        assert found.proven
+        # No random row that is nearer is decided otherwise.
+        moves = np.random.RandomState(0).rand(5000, 2) - 0.5
+        near = x + found.distance * moves
+        near = near[np.abs(near - x).sum(axis=1) < 0.999 * found.distance]
+        assert (clf.predict(near) == clf.predict([x])[0]).all()
+    with pytest.raises(ValueError, match=r"must be 0.5 for more than two"):
+        nearest_change(clf, Z[0], proba=0.3)
+
+
+def test_the_radius_of_a_box_in_which_the_decision_stays():
+    Z, y = load_breast_cancer(return_X_y=True)
+    Z = scale(Z)
+    clf = network((10,), alpha=3.0).fit(Z, y)
+    found = nearest_change(clf, Z[4], metric="max")
+    shifts = np.random.RandomState(0).uniform(-1, 1, (20_000, 30))
+    inside = Z[4] + np.sign(shifts) * found.lower_bound * (1 - 1e-6)
+    assert (clf.predict(inside) == clf.predict(Z[[4]])[0]).all()
+
+
+def test_out_of_time_there_is_a_row_and_a_bound():
+    Z, y = load_breast_cancer(return_X_y=True)
+    clf = network((100, 100), alpha=1.0, tol=0.1)
+    model = make_pipeline(StandardScaler(), clf).fit(Z, y)
+    found = nearest_change(model, Z[0], time_limit=0.2)
+    assert not found.proven
+    assert 0 <= found.lower_bound < found.distance
+    assert model.predict(found.row)[0] != model.predict(Z[:1])[0]
+    assert repr(found).startswith("A change that decides otherwise: ")
+
+
+def test_tables_text_and_silence(capfd):
+    found = nearest_change(MODEL, ROW, metric="max")
+    changes = found.changes
+    assert changes.columns.tolist() == ["before", "after"]
+    assert changes.index.tolist() == found.columns
+    name = found.columns[0]
+    assert changes.loc[name, "before"] == ROW[name].iloc[0]
+    assert changes.loc[name, "after"] == found.row[name].iloc[0]
+    assert found.to_text().startswith("The smallest change that decides otherwise: ")
+    assert f"{name} " in found.to_text()
+    # HiGHS says something on its own now and then.
+    for i in range(8, 14):
+        nearest_change(MODEL, X.iloc[[i]], metric="max")
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("kind", ["frame", "polars", "series", "array"])
+def test_rows_of_all_kinds(kind):
+    numbers = X[["reports", "income"]].astype(float).fillna(1.0)
+    data = pl.DataFrame(numbers.to_dict("list")) if kind == "polars" else numbers
+    data = numbers.to_numpy() if kind == "array" else data
+    model = make_pipeline(StandardScaler(), network((4,))).fit(data, Y)
+    row = data[2:3]
+    row = numbers.iloc[2] if kind == "series" else row
+    row = row[0] if kind == "array" else row
+    found = nearest_change(model, row)
+    assert found.row.shape == (1, 2)
+    assert model.predict(found.row)[0] != model.predict(data[2:3])[0]
+    assert isinstance(found.row, type(data))
+
+
+def test_errors():
+    with pytest.raises(ValueError, match=r"^Pass one row.* x has 2"):
+        nearest_change(MODEL, X[:2])
+    with pytest.raises(ValueError, match=r"metric must be 'l1' or 'max'. Got 'l2'"):
+        nearest_change(MODEL, ROW, metric="l2")
+    with pytest.raises(ValueError, match=r"proba must be between 0 and 1. Got 1"):
+        nearest_change(MODEL, ROW, proba=1)
+    with pytest.raises(ValueError, match=r"one of the names of X.* Got 'salary'"):
+        nearest_change(MODEL, ROW, fixed=["salary"])
+    with pytest.raises(ValueError, match=r"bounds of 'income' must hold its value"):
+        nearest_change(MODEL, ROW, bounds={"income": (1e3, 1e4)})
+    with pytest.raises(NotFittedError):
+        nearest_change(network((3,)), [[1.0]])
+    Z, y = load_iris(return_X_y=True)
+    smooth = make_pipeline(PowerTransformer(), network((3,))).fit(Z, y)
+    with pytest.raises(TypeError, match=r"^Use contributions.* PowerTransformer"):
+        nearest_change(smooth, Z[0])
