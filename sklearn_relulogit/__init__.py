@@ -14,6 +14,7 @@ from ._explain.displays import (
 from ._explain.network import local_linear
 from ._explain.piecewise import fold_scaling
 from ._explain.regions import LinearRegions, linear_regions
+from ._explain.slopes import SlopeBounds, slope_bounds
 from ._inference.estimates import Estimates
 from ._inference.summary import Inference, inference
 from ._tables.encoder import PiecewiseLinearEncoder
@@ -33,12 +34,14 @@ __all__ = [
     "PiecewiseLinearEncoder",
     "ReLULogisticClassifier",
     "ReLULogisticClassifierCV",
+    "SlopeBounds",
     "contributions",
     "fold_scaling",
     "inference",
     "linear_regions",
     "local_linear",
     "nearest_change",
+    "slope_bounds",
     "tabular_pipeline",
 ]
 __version__ = "0.1.0.dev0"

@@ -20,6 +20,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from .._model.parameters import Layers
+from .._optional import optional_import
 from .columns import CONSTANT, column_of_output, compose, is_left_out, parts_of
 from .frames import Table, column, column_index, is_missing, numbers
 from .network import Network, dense
@@ -116,6 +117,12 @@ class Programme:
         parts = (np.broadcast_to(part, n).tolist() for part in (low, high, cost))
         self.variables += [(*of_one, whole) for of_one in zip(*parts, strict=True)]
         return np.arange(start, start + n)
+
+    def minimise(self, indices: np.ndarray, weights: np.ndarray) -> None:
+        """Add some variables to the cost."""
+        for i, weight in zip(indices, weights, strict=True):
+            low, high, cost, whole = self.variables[i]
+            self.variables[i] = low, high, cost + float(weight), whole
 
     def require(
         self, indices: Any, weights: Any, low: float = -np.inf, high: float = np.inf
@@ -253,13 +260,76 @@ def add_hidden(
     return (indices, weights, constant), switches
 
 
+def add_slopes(
+    programme: Programme, layers: Layers, switches: list[np.ndarray], output: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The slopes by the inputs of the first layer, (m_1,), of a sum of the logits.
+
+    They are the backward pass, with the switches of `add_hidden` for what is active.
+    """
+    slope = layers[-1][0] @ output
+    expression = np.arange(0), np.zeros((len(slope), 0)), slope
+    low = high = slope
+    for l in range(len(switches) - 1, -1, -1):  # noqa: E741, the l of the formulas
+        switch = switches[l]
+        free, on = np.flatnonzero(switch >= 0), switch == -2
+        if not len(expression[0]):
+            weights = np.zeros((len(switch), len(free)))
+            weights[free, np.arange(len(free))] = slope[free]
+            passed = switch[free], weights, np.where(on, slope, 0.0)
+        else:
+            passed = _add_passed(programme, expression, switch, low, high)
+        low, high = np.minimum(low, on * low), np.maximum(high, on * high)
+        low[switch == -1], high[switch == -1] = 0, 0
+        low[free], high[free] = np.minimum(low[free], 0), np.maximum(high[free], 0)
+        if l == 0:
+            return passed
+        W_T = layers[l - 1][0]
+        indices, weights, constant = passed
+        expression = indices, W_T @ weights, W_T @ constant
+        slope = expression[2]
+        up, down = np.maximum(W_T, 0), np.minimum(W_T, 0)
+        low, high = up @ low + down @ high, up @ high + down @ low
+    raise AssertionError("There is a hidden layer.")
+
+
+def _add_passed(
+    programme: Programme,
+    expression: tuple[np.ndarray, np.ndarray, np.ndarray],
+    switch: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What units pass back of an expression: itself where they are active, else 0."""
+    indices, weights, constant = expression
+    n = len(switch)
+    p = programme.add(n, np.minimum(low, 0), np.maximum(high, 0))
+    for i in range(n):
+        both, row = np.append(indices, p[i]), np.append(-weights[i], 1.0)
+        if switch[i] == -1:
+            programme.require([p[i]], [1.0], 0, 0)
+        elif switch[i] == -2:
+            programme.require(both, row, constant[i], constant[i])
+        else:
+            of_switch = np.append(both, switch[i])
+            programme.require([p[i], switch[i]], [1, -high[i]], high=0)
+            programme.require([p[i], switch[i]], [1, -low[i]], low=0)
+            programme.require(
+                of_switch, np.append(row, -low[i]), high=constant[i] - low[i]
+            )
+            programme.require(
+                of_switch, np.append(row, -high[i]), low=constant[i] - high[i]
+            )
+    return p, np.eye(n), np.zeros(n)
+
+
 def input_bounds(
     start: np.ndarray, choices: list[Choice], radius: float, metric: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """Bounds of the inputs of the first layer, within a distance of the current row."""
     ends = []
     for sign in (-1, 1):
-        most = [np.maximum((sign * c.inputs).max(axis=0), 0) for c in choices]
+        most = [(sign * c.inputs).max(axis=0) for c in choices]
         total = np.sum(most, axis=0)
         if metric == "l1" and np.isfinite(radius) and choices:
             # The columns that move an input most for their distance go first.
@@ -355,22 +425,16 @@ class Space(NamedTuple):
         limits: tuple[float, float] | None,
         whole: bool,
     ) -> Choice | None:
-        steep = np.abs(f.slopes).max(axis=1)
-        if not steep.any():
+        known = known_range(f)
+        if known is None:
             return None
-        first = int(np.argmax(steep > 0))
-        spread = 1 / steep[first]
+        low, high, spread = known
         knots = np.unique(f.knots[np.isfinite(f.knots)])
         if limits is not None:
             low, high = map(float, limits)
         elif np.asarray(self.values[j]).dtype.kind == "b":
             low, high = 0.0, 1.0
-        elif len(knots):
-            low, high = knots[0], knots[-1]
         else:
-            centre = f.at[first] - f.value[first] / f.slopes[first, 0]
-            low, high = centre - RANGE * spread, centre + RANGE * spread
-        if limits is None:
             low, high = min(low, x), max(high, x)
         if not low <= x <= high:
             raise ValueError(
@@ -419,6 +483,47 @@ class Space(NamedTuple):
             self.network.transform(self.rows([values]))
         )
         return bool((wanted @ logits.ravel() - least > 0).all())
+
+
+def known_range(f: Piecewise) -> tuple[float, float, float] | None:
+    """What is known of the range of a column, and its spread, by its features.
+
+    The knots of ramps are quantiles of the training data. A scaler knows a centre and a
+    spread. None if the features are constant.
+    """
+    steep = np.abs(f.slopes).max(axis=1)
+    if not steep.any():
+        return None
+    first = int(np.argmax(steep > 0))
+    spread = float(1 / steep[first])
+    knots = f.knots[np.isfinite(f.knots)]
+    if len(knots):
+        return float(knots.min()), float(knots.max()), spread
+    centre = float(f.at[first] - f.value[first] / f.slopes[first, 0])
+    return centre - RANGE * spread, centre + RANGE * spread, spread
+
+
+def typical_row(network: Network, box: dict[int, tuple[float, float]]) -> Table:
+    """Some row within a box, with the first category where there are categories."""
+    n_columns = network.n_features
+    steps = Pipeline(network.steps) if network.steps else None
+    categories = known_categories(steps, np.arange(n_columns))
+    values: list[Any] = [0.0] * n_columns
+    given = np.zeros((1, n_columns))
+    for j, known in categories.items():
+        given[0, j] = np.nan
+        values[j] = next(value for value in known if not is_missing(value))
+    f = network.functions(given)
+    for j in range(n_columns):
+        features = np.flatnonzero((f.column == j) & ~f.jumps)
+        ends = known_range(f.take(features)) if len(features) else None
+        if ends is not None:
+            values[j] = box[j][0] if j in box else (ends[0] + ends[1]) / 2
+    names = getattr(network.first_step, "feature_names_in_", None)
+    if names is None:
+        return np.array([values], dtype=object if categories else float)
+    pd = optional_import("pandas", "pandas", "A row of named columns")
+    return pd.DataFrame([values], columns=names).infer_objects()
 
 
 def known_categories(step: Any, columns: np.ndarray) -> dict[int, np.ndarray]:
