@@ -63,11 +63,16 @@ def test_contributions_are_those_of_exchanged_columns(model, container):
     if container is pl.DataFrame:
         return
     prepare, clf = model[:-1], model[-1]
-    coef, _ = clf.local_linear(prepare.transform(X))
     Z = np.asarray(prepare.transform(X), dtype=float)
+    # The mean slopes on the line between the features.
+    t = (np.arange(500)[:, None, None] + 0.5) / 500
+    line = (Z[0] + t * (Z - Z[0])).reshape(-1, Z.shape[1])
+    names = getattr(clf, "feature_names_in_", None)
+    line = line if names is None else pd.DataFrame(line, columns=names)
+    coef = clf.local_linear(line)[0].reshape(500, *Z.shape).mean(axis=0)
     for j, name in enumerate(X.columns):
         moved = X.copy()
         moved[name] = X[name].iloc[0]
         change = Z - np.asarray(prepare.transform(moved), dtype=float)
         expected = (coef * change).sum(axis=1)
-        assert_allclose(found.values[:, j], expected, rtol=1e-3, atol=1e-3)
+        assert_allclose(found.values[:, j], expected, rtol=0.01, atol=0.03)
