@@ -130,8 +130,8 @@ class Programme:
         """Require ``low <= weights . variables <= high``."""
         self.rows.append((np.asarray(indices), np.asarray(weights, float), low, high))
 
-    def solve(self, time_limit: float) -> Any:
-        """What `scipy.optimize.milp` returns for the smallest cost."""
+    def solve(self, time_limit: float, gap: float = 1e-4) -> Any:
+        """The smallest cost, to a relative gap: what `scipy.optimize.milp` returns."""
         low, high, cost, whole = map(np.array, zip(*self.variables, strict=True))
         indices, weights, at_least, at_most = zip(*self.rows, strict=True)
         ends = np.cumsum([0, *map(len, indices)])
@@ -145,7 +145,11 @@ class Programme:
                 integrality=whole.astype(int),
                 bounds=Bounds(low, high),
                 constraints=LinearConstraint(matrix, at_least, at_most),
-                options={"time_limit": max(time_limit, 1e-3), "disp": False},
+                options={
+                    "time_limit": max(time_limit, 1e-3),
+                    "mip_rel_gap": gap,
+                    "disp": False,
+                },
             )
 
 
@@ -226,38 +230,48 @@ def add_hidden(
     An expression is (indices, weights, constant) of some sums of variables. That of
     the inputs of the first layer is given, with their bounds. ``wanted``, (n, m_L), are
     sums of the logits that are to be large, so that units which lower all of them need
-    no whole number. A switch is -1 for a unit without one that is off, -2 for one on.
+    no whole number. None if the switches alone are asked for, and not the logits. A
+    switch is -1 for a unit without one that is off, -2 for one that is on.
     """
     indices, weights, constant = expression
     low, high = bounds
     switches = []
     for l, (W_T, b) in enumerate(layers):  # noqa: E741, the l of the formulas
-        z = programme.add(len(low), np.maximum(low, 0), np.maximum(high, 0))
-        switch = np.where(high <= 0, -1, -2)
         last = l == len(layers) - 1
-        lowers = np.zeros(len(low), dtype=bool)
+        switch = np.where(high <= 0, -1, -2)
+        may_switch = (low < 0) & (high > 0)
         if last and wanted is not None:
-            lowers = (W_T @ wanted.T <= 0).all(axis=1)
+            may_switch &= (W_T @ wanted.T > 0).any(axis=1)
+        on = programme.add(int(may_switch.sum()), whole=True)
+        switch[may_switch] = on
+        switches.append(switch)
+        if last and wanted is None:
+            for i in np.flatnonzero(may_switch):
+                both, row = np.append(indices, switch[i]), weights[i]
+                shift, least = constant[i], low[i]
+                programme.require(both, np.append(row, least), low=least - shift)
+                programme.require(both, np.append(row, -high[i]), high=-shift)
+            break
+        z = programme.add(len(low), np.maximum(low, 0), np.maximum(high, 0))
         for i in np.flatnonzero(high > 0):
             both, row = np.append(indices, z[i]), np.append(-weights[i], 1.0)
-            if low[i] >= 0:
-                programme.require(both, row, constant[i], constant[i])
-                continue
-            programme.require(both, row, low=constant[i])
-            if lowers[i]:
-                continue
-            (on,) = programme.add(1, whole=True)
-            switch[i] = on
-            programme.require(
-                np.append(both, on), np.append(row, -low[i]), high=constant[i] - low[i]
-            )
-            programme.require([z[i], on], [1, -high[i]], high=0)
-        switches.append(switch)
+            is_input = constant[i] if low[i] >= 0 else np.inf
+            programme.require(both, row, constant[i], is_input)
+            if may_switch[i]:
+                of_all, least = np.append(both, switch[i]), np.append(row, -low[i])
+                programme.require(of_all, least, high=constant[i] - low[i])
+                programme.require([z[i], switch[i]], [1, -high[i]], high=0)
         indices, weights, constant = z, W_T.T, b
-        z_low, z_high = np.maximum(low, 0), np.maximum(high, 0)
-        up, down = np.maximum(W_T, 0), np.minimum(W_T, 0)
-        low, high = z_low @ up + z_high @ down + b, z_high @ up + z_low @ down + b
+        low, high = interval(W_T, np.maximum(low, 0), np.maximum(high, 0), b)
     return (indices, weights, constant), switches
+
+
+def interval(
+    A: np.ndarray, low: np.ndarray, high: np.ndarray, b: Any = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """The least and the largest of ``z @ A + b`` where z is between low and high."""
+    up, down = np.maximum(A, 0), np.minimum(A, 0)
+    return low @ up + high @ down + b, high @ up + low @ down + b
 
 
 def add_slopes(
@@ -288,8 +302,7 @@ def add_slopes(
         indices, weights, constant = passed
         expression = indices, W_T @ weights, W_T @ constant
         slope = expression[2]
-        up, down = np.maximum(W_T, 0), np.minimum(W_T, 0)
-        low, high = up @ low + down @ high, up @ high + down @ low
+        low, high = interval(W_T.T, low, high)
     raise AssertionError("There is a hidden layer.")
 
 

@@ -23,6 +23,7 @@ from .programme import (
     add_hidden,
     add_slopes,
     input_bounds,
+    interval,
     typical_row,
 )
 
@@ -203,7 +204,7 @@ def _largest(
         bound = max(bound, min(limit, optimistic))
         if value > best:
             best, row = value, where
-    proven = bound <= best + 1e-4 * abs(best) + 1e-9
+    proven = bound <= best + 1e-4 * abs(best) + 1e-5 / choice.spread
     return max(bound, best), bool(proven), row
 
 
@@ -231,15 +232,12 @@ class _Piece:
         forward = []
         for W_T, b in layers[1:]:
             forward.append((low, high))
-            z_low, z_high = np.maximum(low, 0), np.maximum(high, 0)
-            up, down = np.maximum(W_T, 0), np.minimum(W_T, 0)
-            low, high = z_low @ up + z_high @ down + b, z_high @ up + z_low @ down + b
+            low, high = interval(W_T, np.maximum(low, 0), np.maximum(high, 0), b)
         low = high = output
         for (W_T, _), (u_low, u_high) in zip(
             reversed(layers[1:]), reversed(forward), strict=True
         ):
-            up, down = np.maximum(W_T, 0), np.minimum(W_T, 0)
-            low, high = up @ low + down @ high, up @ high + down @ low
+            low, high = interval(W_T.T, low, high)
             low = np.where(u_low > 0, low, np.minimum(low, 0)) * (u_high > 0)
             high = np.where(u_low > 0, high, np.maximum(high, 0)) * (u_high > 0)
         return float(np.maximum(self.slope * low, self.slope * high).sum())
@@ -257,9 +255,11 @@ class _Piece:
         hidden = space.layers[1:]
         _, switches = add_hidden(programme, hidden, expression, self.bounds)
         indices, weights, constant = add_slopes(programme, hidden, switches, output)
-        programme.minimise(indices, -self.slope @ weights)
-        known = float(self.slope @ constant)
-        result = programme.solve(time_limit)
+        # In units of the spread, since the solver's tolerances are absolute.
+        slope, spread = self.slope * self.choices[0].spread, self.choices[0].spread
+        programme.minimise(indices, -slope @ weights)
+        known = float(slope @ constant)
+        result = programme.solve(time_limit, gap=1e-6)
         if result.x is None:
             bound = -np.inf if result.status == 2 else self.optimistic(output)
             return -np.inf, bound, None
@@ -268,7 +268,8 @@ class _Piece:
             np.where(switch < 0, switch == -2, result.x[switch] > 0.5)
             for switch in switches
         ]
-        return known - result.fun, known - float(limit), self.row_inside(active)
+        found, limit = known - result.fun, known - float(limit)
+        return found / spread, limit / spread, self.row_inside(active)
 
     def row_inside(self, active: list[np.ndarray]) -> Table | None:
         """A row where these units are active, as far from where they switch as can be.

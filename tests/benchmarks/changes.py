@@ -3,8 +3,8 @@
 python tests/benchmarks/changes.py           about ten minutes
 python tests/benchmarks/changes.py --rows 3  quicker
 
-`nearest_change` with its limit of 10 seconds, of test rows whose decision is to be
-turned: columns of numbers behind a StandardScaler, and a raw table (8 of its 13 columns
+`nearest_change` of test rows whose decision is to be turned; times are those of the
+processor, and proven is what took no more than 10 seconds of it. Data: columns of numbers behind a StandardScaler, and a raw table (8 of its 13 columns
 are categories, the others get ramps) through `tabular_pipeline`. `slope_bounds` of
 three columns each. Every row that comes back is predicted again. Needs
 pip install -e ".[examples]".
@@ -56,10 +56,15 @@ TASKS = {
 }
 
 
+# Seconds on the clock, since others may share the processor.
+LIMIT = 40
+
+
 def timed(function):
-    start, cpu = time.perf_counter(), time.process_time()
+    """The result of a call, and its seconds of a processor."""
+    start = time.process_time()
     result = function()
-    return result, time.perf_counter() - start, time.process_time() - cpu
+    return result, time.process_time() - start
 
 
 def main():
@@ -84,14 +89,18 @@ def main():
             seconds, proven, gaps = [], [], []
             for i in range(args.rows):
                 row = X_test.iloc[[i]]
-                found, _, cpu = timed(lambda row=row: nearest_change(model, row))
+                found, cpu = timed(
+                    lambda row=row: nearest_change(model, row, time_limit=LIMIT)
+                )
                 seconds.append(cpu)
-                proven.append(found is None or found.proven)
+                proven.append(cpu <= 10 and (found is None or found.proven))
                 if found is not None and found.row is not None:
                     assert model.predict(found.row)[0] != model.predict(row)[0]
                     gaps.append(1 - found.lower_bound / found.distance)
             numbers = X.select_dtypes("number").columns[:3]
-            bounds, _, cpu = timed(lambda: slope_bounds(model, list(numbers)))
+            bounds, cpu = timed(
+                lambda: slope_bounds(model, list(numbers), time_limit=LIMIT)
+            )
             cells = (
                 str(hidden),
                 f"{np.mean(proven):.0%}",
