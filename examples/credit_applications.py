@@ -38,7 +38,7 @@ from sklearn_relulogit import (
     ReLULogisticClassifier,
     contributions,
     linear_regions,
-    local_linear,
+    nearest_change,
 )
 
 pd.set_option("display.width", 110, "display.max_columns", 12)
@@ -140,16 +140,19 @@ display.ax_.set_title(f"Why this one was refused: log-odds {logit:+.2f}")
 # %%
 # What would have made the difference
 # -----------------------------------
-# Without its derogatory reports? The coefficient answers for small changes; for large
-# ones, that leave the linear region, ask the model.
+# The nearest applicant who is accepted, in standard deviations of the columns. Age and
+# past addresses stay as they are. No nearer one is accepted, which is proven.
 
-without = applicant.assign(**{"derogatory reports": 0.0})
-coef, _ = local_linear(model, applicant)
-change = -applicant["derogatory reports"].iloc[0] * coef[0, 0]
-print(
-    f"Without the reports: {model.predict_proba(without)[0, 1]:.2f}; log-odds ", end=""
+change = nearest_change(
+    model,
+    applicant,
+    fixed=["age (years)", "months at address"],
+    integer=["derogatory reports", "dependents", "major cards", "active accounts"],
+    bounds={"derogatory reports": (0, 20), "owns home": (0, 1)},
 )
-print(f"{model.decision_function(without)[0] - logit:+.2f}, by the slope {change:+.2f}")
+print(change.to_text())
+print(f"Distance {change.distance:.2f}, proven: {change.proven}")
+print(f"Probability of refusal then {model.predict_proba(change.row)[0, 1]:.2f}")
 
 # %%
 # All decisions over the two features that matter most, the others at their medians.

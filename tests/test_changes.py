@@ -1,5 +1,7 @@
 """The nearest row that is decided otherwise: against brute force on small problems."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 
 import numpy as np
@@ -10,6 +12,8 @@ from numpy.testing import assert_allclose
 from scipy.optimize import linprog
 from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PowerTransformer, StandardScaler, scale
 
@@ -254,6 +258,37 @@ def test_rows_of_all_kinds(kind):
     assert isinstance(found.row, type(data))
 
 
+def test_columns_that_stay_keep_their_types_and_gaps():
+    gaps = pd.DataFrame(
+        {
+            "a": pd.array([1, 2, None, 3] * 50, dtype="Int64"),
+            "b": pd.Categorical(["x", "y", None, "x"] * 50),
+            "c": pd.array([True, None, False, False] * 50, dtype="boolean"),
+            "d": np.random.RandomState(0).standard_normal(200),
+        },
+        index=[f"row {i}" for i in range(200)],
+    )
+    y = gaps["d"] + gaps["b"].eq("x").astype(float) > 0.5
+    model = tabular_pipeline(network((4,))).fit(gaps, y)
+    for i in range(4):
+        found = nearest_change(model, gaps.iloc[[i]])
+        assert model.predict(found.row)[0] != model.predict(gaps.iloc[[i]])[0]
+        assert found.row.index.tolist() == [f"row {i}"]
+        for name in set(gaps.columns) - set(found.columns):
+            assert found.row[name].dtype == gaps[name].dtype
+
+
+def test_in_threads_the_output_comes_back(capfd):
+    with ThreadPoolExecutor(3) as pool:
+        rows = [X.iloc[[i]] for i in range(1, 7)]
+        found = list(pool.map(lambda row: nearest_change(MODEL, row), rows))
+    assert [change.distance for change in found] == pytest.approx(
+        [nearest_change(MODEL, row).distance for row in rows], rel=1e-3
+    )
+    os.write(1, b"here")
+    assert capfd.readouterr() == ("here", "")
+
+
 def test_errors():
     with pytest.raises(ValueError, match=r"^Pass one row.* x has 2"):
         nearest_change(MODEL, X[:2])
@@ -268,6 +303,9 @@ def test_errors():
     with pytest.raises(NotFittedError):
         nearest_change(network((3,)), [[1.0]])
     Z, y = load_iris(return_X_y=True)
+    decided = FixedThresholdClassifier(FrozenEstimator(network((3,)).fit(Z, y > 0)))
+    with pytest.raises(TypeError, match=r"a fitted search of these\. Got Fixed"):
+        nearest_change(decided.fit(Z, y > 0), Z[0])
     smooth = make_pipeline(PowerTransformer(), network((3,))).fit(Z, y)
     with pytest.raises(TypeError, match=r"^Use contributions.* PowerTransformer"):
         nearest_change(smooth, Z[0])

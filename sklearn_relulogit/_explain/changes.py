@@ -115,7 +115,8 @@ def nearest_change(
     Parameters
     ----------
     model : fitted estimator
-        As for :func:`local_linear`.
+        As for :func:`local_linear`, but no calibration or threshold, which decide
+        otherwise than the network does; see `proba`.
 
     x : table of shape (1, n_columns) or (n_columns,)
         The row.
@@ -198,7 +199,15 @@ def nearest_change(
     x = as_one_or_more_rows(x)
     if x.shape[0] != 1:
         raise ValueError(f"Pass one row, such as X.iloc[[0]]. x has {x.shape[0]}.")
-    space = Space.of(Network.of(model), x, fixed, increase, decrease, bounds, integer)
+    space = Space.of(
+        Network.of(model, same_predictions=True),
+        x,
+        fixed,
+        increase,
+        decrease,
+        bounds,
+        integer,
+    )
     best, lower = None, np.inf
     if not space.choices:
         return None

@@ -8,6 +8,7 @@ import ctypes
 import functools
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
@@ -22,7 +23,16 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from .._model.parameters import Layers
 from .._optional import optional_import
 from .columns import CONSTANT, column_of_output, compose, is_left_out, parts_of
-from .frames import Table, column, column_index, is_missing, numbers
+from .frames import (
+    Table,
+    column,
+    column_index,
+    is_missing,
+    is_pandas,
+    numbers,
+    position,
+    take_rows,
+)
 from .network import Network, dense
 from .piecewise import Piecewise
 
@@ -153,28 +163,38 @@ class Programme:
             )
 
 
+class _Output:
+    """The standard output of the process, of which several threads may be rid."""
+
+    lock, users, kept = threading.Lock(), 0, -1
+
+
 @contextmanager
 def silent_output() -> Iterator[None]:
     """Send what is written to the standard output of the process to nowhere.
 
-    HiGHS prints some lines from C, whatever its options say.
+    HiGHS prints some lines from C, whatever its options say. The first thread to enter
+    redirects the output, and the last to leave restores it.
     """
-    sys.stdout.flush()
-    try:
-        kept = os.dup(1)
-    except OSError:  # There is none.
-        yield
-        return
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
+    with _Output.lock:
+        if not _Output.users:
+            sys.stdout.flush()
+            _Output.kept = os.dup(1)
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, 1)
+            os.close(nowhere)
+        _Output.users += 1
     try:
         yield
     finally:
-        with suppress(OSError, TypeError, AttributeError):
-            ctypes.CDLL(None).fflush(None)
-        os.dup2(kept, 1)
-        os.close(nowhere)
-        os.close(kept)
+        with _Output.lock:
+            _Output.users -= 1
+            if not _Output.users:
+                # C keeps lines back; there is no such library on some systems.
+                with suppress(OSError, TypeError, AttributeError):
+                    ctypes.CDLL(None).fflush(None)
+                os.dup2(_Output.kept, 1)
+                os.close(_Output.kept)
 
 
 def add_choices(
@@ -475,12 +495,18 @@ class Space(NamedTuple):
         return Choice(j, points, (Z - z) @ self.layers[0][0], distance, None, 0)
 
     def rows(self, rows: list[list[Any]]) -> Table:
-        """Rows of values, of the kind of x."""
-        columns = list(zip(*rows, strict=True))
+        """Rows of values, of the kind of x; columns that stay keep their types."""
         if not hasattr(self.x, "columns"):
             return np.array(rows, dtype=self.x.dtype)
-        pairs = zip(self.names, columns, strict=True)
-        return type(self.x)({name: list(of_one) for name, of_one in pairs})
+        made = take_rows(self.x, np.zeros(len(rows), dtype=int))
+        for j, values in enumerate(map(list, zip(*rows, strict=True))):
+            if all(value is self.values[j] for value in values):
+                continue
+            if is_pandas(made):
+                made.isetitem(position(made, j, self.names[j]), values)
+            else:
+                made = made.with_columns(type(made)({self.names[j]: values}))
+        return made
 
     def margin(
         self, U: np.ndarray, wanted: np.ndarray, least: np.ndarray

@@ -3,10 +3,11 @@
 python tests/benchmarks/changes.py           about ten minutes
 python tests/benchmarks/changes.py --rows 3  quicker
 
-`nearest_change` of test rows whose decision is to be turned; times are those of the
-processor, and proven is what took no more than 10 seconds of it. Data: columns of numbers behind a StandardScaler, and a raw table (8 of its 13 columns
-are categories, the others get ramps) through `tabular_pipeline`. `slope_bounds` of
-three columns each. Every row that comes back is predicted again. Needs
+`nearest_change` of test rows whose decision is to be turned, and `slope_bounds` of
+three columns each. Times are those of the processor, and proven is what took no more
+than 10 seconds of it. The data are columns of numbers behind a StandardScaler, and a
+raw table (8 of its 13 columns are categories, the others get ramps) through
+`tabular_pipeline`. Every row that comes back is predicted again. Needs
 pip install -e ".[examples]".
 """
 
