@@ -19,7 +19,7 @@ from .parameters import Layers
 from .prediction import for_each_block, in_common_precision
 
 # Numbers of hidden units, and coefficients, that are held at a time.
-UNITS, COEFFICIENTS = 2**18, 2**17
+UNITS, COEFFICIENTS = 2**16, 2**17
 
 
 def slopes_by_units(
@@ -80,12 +80,14 @@ def active_share(start: np.ndarray, end: np.ndarray) -> np.ndarray:
     That is (relu(end) - relu(start)) / (end - start), or pos(start) if both are equal.
     """
     rise = end - start
-    gain = np.maximum(end, 0)
-    gain -= np.maximum(start, 0)
+    share = np.maximum(end, 0)
+    share -= np.maximum(start, 0)
+    with np.errstate(invalid="ignore"):
+        share /= rise
     still = rise == 0
-    rise[still], gain[still] = 1, np.broadcast_to(start > 0, still.shape)[still]
-    gain /= rise
-    return gain
+    if still.any():
+        share[still] = np.broadcast_to(start > 0, still.shape)[still]
+    return share
 
 
 def path_slopes(
