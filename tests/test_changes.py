@@ -75,7 +75,7 @@ def test_it_is_the_nearest_of_all_regions(hidden, metric):
     clf = network(hidden).fit(X, y)
     assert clf.score(X, y) > 0.8
     # Without a scaler a spread is 1, and five spreads are the range.
-    for x in X[:6]:
+    for x in X[:4]:
         found = nearest_change(clf, x, metric=metric)
         sign = -1 if clf.predict([x])[0] else 1
         expected = by_all_patterns(clf, x, sign, metric, 5)
@@ -294,8 +294,9 @@ def test_errors():
         nearest_change(MODEL, X[:2])
     with pytest.raises(ValueError, match=r"metric must be 'l1' or 'max'. Got 'l2'"):
         nearest_change(MODEL, ROW, metric="l2")
-    with pytest.raises(ValueError, match=r"proba must be between 0 and 1. Got 1"):
-        nearest_change(MODEL, ROW, proba=1)
+    for proba in (1, 0, 1.5, -0.5):
+        with pytest.raises(ValueError, match=rf"between 0 and 1. Got {proba}"):
+            nearest_change(MODEL, ROW, proba=proba)
     with pytest.raises(ValueError, match=r"one of the names of X.* Got 'salary'"):
         nearest_change(MODEL, ROW, fixed=["salary"])
     with pytest.raises(ValueError, match=r"bounds of 'income' must hold its value"):

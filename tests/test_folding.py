@@ -1,5 +1,6 @@
 """Pipelines folded into their networks: local coefficients, regions and exports."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -25,6 +26,7 @@ from sklearn.preprocessing import (
 )
 
 from sklearn_relulogit import (
+    LinearRegionsDisplay,
     PiecewiseLinearEncoder,
     ReLULogisticClassifier,
     contributions,
@@ -174,7 +176,7 @@ def test_other_steps_are_refused_and_have_contributions(step):
         local_linear(model, X)
     with pytest.raises(TypeError, match=r"^Use contributions\(model, X\)"):
         linear_regions(model, X)
-    with pytest.raises(TypeError, match=r"^Export what follows .* Cannot fold "):
+    with pytest.raises(TypeError, match=r"^Take what follows .* Cannot fold "):
         to_mlp_classifier(model)
     with pytest.raises(TypeError, match=r"^Explain what follows"):
         fold_scaling(np.ones(3), 0.0, model[0])
@@ -261,6 +263,19 @@ def test_regions_behind_ramps_and_categories():
     assert regions.feature_names.tolist() == FRAME.columns.tolist()
     assert_allclose(regions.feature_std[1:], [*X[:, 1:].std(axis=0), 0])
     assert regions.features().loc["town", "effect"] == 0
+
+
+def test_regions_over_two_columns_behind_ramps():
+    model = make_pipeline(ramps(), network((3,))).fit(X, Y)
+    plt.switch_backend("Agg")
+    display = LinearRegionsDisplay.from_estimator(model, X, Y)
+    for P, k in zip(display.pieces, display.piece_classes, strict=True):
+        centre = np.append(P.mean(axis=0), np.median(X[:, 2]))
+        assert model.predict([centre])[0] == model.classes_[k]
+    plt.close("all")
+    table = tabular_pipeline(network()).fit(FRAME, Y)
+    with pytest.raises(TypeError, match=r"^Take what follows.* columns \['town'\]"):
+        LinearRegionsDisplay.from_estimator(table, FRAME)
 
 
 def test_a_number_that_stands_for_gaps():

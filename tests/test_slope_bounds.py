@@ -55,11 +55,14 @@ def test_they_are_the_ends_of_the_slopes_of_all_regions(hidden, n_classes):
     X, y = load_wine(return_X_y=True)
     X, y = scale(X)[:, [0, 6, 9]], np.minimum(y, n_classes - 1)
     clf = network(hidden, random_state=3).fit(X, y)
+    if hidden == (4, 3):
+        # A unit that is never active in the box.
+        clf.intercepts_[0][0] = -500
     low, high = np.array([-2.0, -1.0, -5.0]), np.array([1.0, 2.5, 5.0])
     # Without a box it is five spreads, and these are 1.
     found = slope_bounds(clf, box={0: (-2, 1), 1: (-1, 2.5)})
     slopes = slopes_of_all_regions(clf, low, high)
-    assert len(slopes) > 4
+    assert len(slopes) > 3
     if n_classes == 2:
         slopes = slopes[:, 0]
     size = np.abs(slopes).max()

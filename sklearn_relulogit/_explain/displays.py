@@ -368,6 +368,7 @@ class LinearRegionsDisplay:
         """
         model = Network.of(estimator)
         classes = model.classifier.classes_
+        (W_1_T, b_1), *deeper = model.layers
         names = model.columns(as_table(X))
         shown = [column_index(feature, names) for feature in features]
         if len(shown) != 2 or shown[0] == shown[1]:
@@ -391,7 +392,6 @@ class LinearRegionsDisplay:
         low, high = low - margin * spread, high + margin * spread
         corners = np.array([low, [high[0], low[1]], high, [low[0], high[1]]])
         # The network as a function of the two features, with all others held.
-        (W_1_T, b_1), *deeper = model.layers
         held = np.delete(np.arange(len(names)), shown)
         b_1 = b_1 + reference[held] @ W_1_T[held]
         cells = linear_cells([(W_1_T[shown], b_1), *deeper], corners)

@@ -414,7 +414,7 @@ def _mixed_message(i: int, name: str, step: BaseEstimator, mixed: ColumnsMixed) 
 
 def _unfolded_message(what: str) -> str:
     return (
-        "Export what follows the steps that cannot be folded into the network, such as "
+        "Take what follows the steps that cannot be folded into the network, such as "
         f"pipeline[1:], and give it pipeline[:1].transform(X). Cannot fold {what}: "
         "before the classifier may be scalers, SimpleImputer, PiecewiseLinearEncoder, "
         "selections, and a Pipeline, ColumnTransformer or FeatureUnion of these, all "

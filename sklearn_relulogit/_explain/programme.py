@@ -178,23 +178,25 @@ def silent_output() -> Iterator[None]:
     """
     with _Output.lock:
         if not _Output.users:
-            sys.stdout.flush()
-            _Output.kept = os.dup(1)
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, 1)
-            os.close(nowhere)
+            with suppress(OSError, AttributeError):  # Some processes have none.
+                sys.stdout.flush()
+                _Output.kept = os.dup(1)
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, 1)
+                os.close(nowhere)
         _Output.users += 1
     try:
         yield
     finally:
         with _Output.lock:
             _Output.users -= 1
-            if not _Output.users:
+            if not _Output.users and _Output.kept >= 0:
                 # C keeps lines back; there is no such library on some systems.
                 with suppress(OSError, TypeError, AttributeError):
                     ctypes.CDLL(None).fflush(None)
                 os.dup2(_Output.kept, 1)
                 os.close(_Output.kept)
+                _Output.kept = -1
 
 
 def add_choices(
