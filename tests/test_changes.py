@@ -17,7 +17,12 @@ from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PowerTransformer, StandardScaler, scale
 
-from sklearn_relulogit import ReLULogisticClassifier, nearest_change, tabular_pipeline
+from sklearn_relulogit import (
+    ReLULogisticClassifier,
+    nearest_change,
+    slope_bounds,
+    tabular_pipeline,
+)
 
 
 def network(hidden, **kwargs):
@@ -132,7 +137,7 @@ def test_a_table_of_few_values_by_all_of_them():
     """Whole numbers, a boolean and categories: all rows are tried."""
     few = X.drop(columns="income")
     model = tabular_pipeline(network((6,))).fit(few, Y)
-    encoder = model[0].named_transformers_["numbers"]
+    encoder = model.named_steps["columns"].named_transformers_["numbers"]
     spread = encoder.scale_[[0, np.flatnonzero(encoder.column_of_output_ == 1)[0]]]
     values = product(
         range(few["reports"].max() + 1), [False, True], few["city"].unique()
@@ -176,6 +181,28 @@ def test_what_may_change_and_how_far():
     low, high = 0.9 * ROW["income"].iloc[0], 1.1 * ROW["income"].iloc[0]
     near = nearest_change(MODEL, ROW, bounds={"income": (low, high)})
     assert low <= near.row["income"].iloc[0] <= high
+
+
+def test_rare_and_many_categories_and_dates():
+    rng = np.random.RandomState(0)
+    frame = pd.DataFrame(
+        {
+            "city": rng.choice(["Bonn", "Ulm", "Kiel"], 300, p=[0.5, 0.49, 0.01]),
+            "town": [f"town {i % 60}" for i in range(300)],
+            "since": pd.date_range("2020-01-01", periods=300, freq="3D"),
+            "x": rng.standard_normal(300),
+        }
+    )
+    y = (frame["city"] == "Ulm") + frame["x"] + rng.logistic(size=300) / 3 > 0.5
+    model = tabular_pipeline(network((5,))).fit(frame, y)
+    for i in range(5):
+        found = nearest_change(model, frame.iloc[[i]])
+        assert set(found.columns) <= {"city", "x"}
+        assert found.row["city"].iloc[0] in ("Bonn", "Ulm", frame["city"].iloc[i])
+        assert model.predict(found.row)[0] != model.predict(frame.iloc[[i]])[0]
+    bounds = slope_bounds(model)
+    assert bounds.columns == ["x"]
+    assert bounds.lower[0] <= bounds.upper[0]
 
 
 def test_whole_numbers():

@@ -22,6 +22,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 
 from .._model.parameters import Layers
 from .._optional import optional_import
+from .._tables.readings import GAP, RARE
 from .columns import CONSTANT, column_of_output, compose, is_left_out, parts_of
 from .frames import (
     Table,
@@ -545,7 +546,10 @@ def known_range(f: Piecewise) -> tuple[float, float, float] | None:
 
 
 def typical_row(network: Network, box: dict[int, tuple[float, float]]) -> Table:
-    """Some row within a box, with the first category where there are categories."""
+    """Some row within a box, with the first category where there are few categories.
+
+    Other columns that hold no numbers are missing.
+    """
     n_columns = network.n_features
     steps = Pipeline(network.steps) if network.steps else None
     categories = known_categories(steps, np.arange(n_columns))
@@ -556,6 +560,8 @@ def typical_row(network: Network, box: dict[int, tuple[float, float]]) -> Table:
         values[j] = next(value for value in known if not is_missing(value))
     f = network.functions(given)
     for j in range(n_columns):
+        if j not in categories and f.jumps[f.column == j].any():
+            values[j] = None
         features = np.flatnonzero((f.column == j) & ~f.jumps)
         ends = known_range(f.take(features)) if len(features) else None
         if ends is not None:
@@ -586,5 +592,9 @@ def known_categories(step: Any, columns: np.ndarray) -> dict[int, np.ndarray]:
             each = [known_categories(part, columns[of]) for part, of, *_ in parts]
             return functools.reduce(dict.__or__, each, {})
     categories = getattr(step, "categories_", [])
-    pairs = zip(columns, categories, strict=False)
-    return {int(j): known for j, known in pairs if j != CONSTANT}
+    # What stands for gaps and for rare categories is no value of the user's.
+    return {
+        int(j): np.array([c for c in known if c not in (GAP, RARE)], dtype=object)
+        for j, known in zip(columns, categories, strict=False)
+        if j != CONSTANT
+    }
