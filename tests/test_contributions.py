@@ -99,9 +99,9 @@ NUMBERS = ["income", "age", "reports"]
 CATEGORIES = ["owner", "city", "job"]
 
 
-def network(**kwargs):
+def network(hidden=(6, 4), **kwargs):
     options = {"alpha": 1.0, "max_iter": 60, "tol": 1e-2, "random_state": 0} | kwargs
-    return ReLULogisticClassifier((6, 4), **options)
+    return ReLULogisticClassifier(hidden, **options)
 
 
 def columns(*numeric, categorical=None, rest="drop", **kwargs):
@@ -201,10 +201,12 @@ PREPARED = {
     scope="module", params=PREPARED, ids=lambda name: name.replace(" ", "_")
 )
 def fitted(request):
-    """A pipeline of each kind for two classes, and one for three."""
+    """A pipeline of each kind for two classes, and one for three, of other depths."""
     models = []
-    for y in (Y > 0, Y):
-        model = make_pipeline(clone(PREPARED[request.param]), network())
+    for y, hidden in ((Y > 0, (6,)), (Y, (7, 6, 5))):
+        model = make_pipeline(
+            clone(PREPARED[request.param]), network(hidden, alpha=0.1)
+        )
         models.append(model.fit(X, y))
     return models
 
