@@ -474,6 +474,8 @@ def importances(
         deviations = sum(training.map(of_part)) / training.weight_sum
         return np.abs(W_T).mean(axis=1) * deviations
     work = shapes[-1][1] * sum(n * m for n, m in shapes)
+    # With more layers a line from the mean to a row crosses more kinks.
+    work *= 1 + sum(m for _, m in shapes[:-2]) // 4
     n_rows = min(IMPORTANCE_WORK // work, IMPORTANCE_NUMBERS // rows.n_features)
     n_rows = max(n_rows, FEWEST_IMPORTANCE_ROWS)
     n_rows = min(n_rows, search_rows(rows.n_features))

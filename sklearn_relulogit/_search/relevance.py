@@ -31,7 +31,8 @@ def feature_sizes(theta: np.ndarray, shapes: Shapes, moments: Moments) -> np.nda
     W_T, _ = unpack(theta, shapes)[0]
     deviation = moments.deviation
     if moments.spread is not None:
-        most = LARGEST_SPREAD * moments.spread
+        with np.errstate(over="ignore"):
+            most = LARGEST_SPREAD * moments.spread.astype(np.float64)
         deviation = np.where(most > 0, np.minimum(deviation, most), deviation)
     sizes = np.linalg.norm(W_T, axis=1) * deviation
     return np.where(moments.varies, sizes, np.nan)
