@@ -3,6 +3,9 @@
 Needs the extra ``onnx``: ``pip install 'sklearn-relulogit[onnx]'``.
 """
 
+import re
+from collections.abc import Iterable
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -118,18 +121,18 @@ def input_types(model: BaseEstimator) -> list[tuple[str, Any]]:
 
     Examples
     --------
-    >>> import pandas as pd
+    >>> import numpy as np
     >>> from skl2onnx import to_onnx
     >>> from sklearn_relulogit import tabular_pipeline
     >>> from sklearn_relulogit.onnx import input_types, inputs, register
-    >>> X = pd.DataFrame({"age": [22.0, None, 38.0] * 20, "town": list("abc") * 20})
+    >>> X = np.array([[22.0, 1.0], [np.nan, 2.0], [38.0, 0.5]] * 20)
     >>> model = tabular_pipeline().fit(X, [0, 1, 1] * 20)
     >>> register()
     >>> graph = to_onnx(model, initial_types=input_types(model))
     >>> [node.name for node in graph.graph.input]
-    ['age', 'town']
-    >>> inputs(model, X[:1])["town"].tolist()
-    [['a']]
+    ['_0', '_1']
+    >>> inputs(model, X[:1])["_0"].tolist()
+    [[22.0]]
     """
     optional_import("skl2onnx", "onnx", "Export to ONNX")
     from skl2onnx.common.data_types import DoubleTensorType, StringTensorType
@@ -173,7 +176,9 @@ def inputs(model: BaseEstimator, X: Any) -> dict[str, np.ndarray]:
     """
     check_is_fitted(model)
     table, feed = model[0].transform(X), {}
-    for j, (name, is_text) in enumerate(columns_of_graph(model).items()):
+    columns = columns_of_graph(model)
+    names = names_in_graph(columns)
+    for j, (name, is_text) in enumerate(zip(names, columns.values(), strict=True)):
         values = content(column(table, j)).values
         if is_text:
             values = texts(values)
@@ -192,6 +197,20 @@ def columns_of_graph(model: BaseEstimator) -> dict[str, bool]:
         )
     readings = model[0].readings_.items()
     return {name: isinstance(reading, Categories) for name, reading in readings}
+
+
+def names_in_graph(names: Iterable[str]) -> list[str]:
+    """Names as skl2onnx makes them: of letters, digits and underscores, all different.
+
+    Its own function for that is private.
+    """
+    found: list[str] = []
+    for name in names:
+        legal = re.sub(r"[^\w+]", "_", str(name))
+        legal = f"_{legal}" if legal[:1].isdigit() else legal
+        numbered = (legal + (str(i) if i else "") for i in count())
+        found.append(next(name for name in numbered if name not in found))
+    return found
 
 
 def set_output_types(operator: "Operator") -> None:

@@ -7,7 +7,7 @@ import onnxruntime
 import pandas as pd
 import polars as pl
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from skl2onnx import to_onnx
 from skl2onnx.common.data_types import (
     DoubleTensorType,
@@ -326,3 +326,19 @@ def test_inputs_of_other_types_say_what_to_do():
         to_onnx(model, initial_types=[("height", text), ("age", text)])
     with pytest.raises(TypeError, match=r"^Pass a pipeline that tabular_pipeline made"):
         input_types(model[-1])
+
+
+def test_names_that_are_not_legal_in_a_graph():
+    X = pd.DataFrame(
+        {"capital-gain": [22.0, None, 38.0] * 20, "home town": list("abc") * 20}
+    )
+    X["home.town"], X["1st"] = list("xyz") * 20, [1.0, 2.0, 3.0] * 20
+    model = tabular_pipeline(ReLULogisticClassifier((3,), alpha=1.0, random_state=0))
+    model.fit(X, [0, 1, 1] * 20)
+    register()
+    graph = to_onnx(model, initial_types=input_types(model))
+    feed = inputs(model, X)
+    assert list(feed) == [node.name for node in graph.graph.input]
+    session = onnxruntime.InferenceSession(graph.SerializeToString())
+    label, _ = session.run(None, feed)
+    assert_array_equal(label, model.predict(X))
