@@ -14,10 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
-from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.decomposition import PCA
+from sklearn.ensemble import HistGradientBoostingClassifier, VotingClassifier
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import Pipeline
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
@@ -528,3 +531,36 @@ def test_no_slope_of_large_networks_is_wrong(hidden):
     for seed in range(3):
         clf = make(hidden, alpha="auto", random_state=seed).fit(X, y)
         assert wrong_slopes(clf, X) == 0
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        make_pipeline(PCA(), ReLULogisticClassifier()),
+        VotingClassifier([("one", ReLULogisticClassifier())]),
+        OneVsRestClassifier(ReLULogisticClassifier()),
+        LogisticRegression(),
+    ],
+    ids=lambda estimator: type(estimator).__name__,
+)
+def test_classifiers_that_could_break_a_constraint_are_refused(estimator):
+    """Steps in front mix features, and others have free classifiers beside."""
+    with pytest.raises(TypeError, match="Pass an estimator that has the param"):
+        tabular_pipeline(estimator, monotonic_cst={"a": 1})
+    X = pd.DataFrame({"a": np.arange(40.0), "b": list("uv") * 20})
+    model = tabular_pipeline(monotonic_cst={"a": 1})
+    with pytest.raises(TypeError, match="Pass an estimator that has the param"):
+        model.set_params(classifier=estimator).fit(X, X.a > 20)
+
+
+def test_a_negative_weight_of_the_numbers_keeps_the_constraint():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"a": rng.standard_normal(300), "b": list("uvw") * 100})
+    clf = ReLULogisticClassifier((4,), alpha=0.1, random_state=0)
+    model = tabular_pipeline(clf, monotonic_cst={"a": 1})
+    model.set_params(columns__transformer_weights={"numbers": -2.0})
+    model.fit(X, X.a > 0)
+    grid = pd.DataFrame({"a": np.linspace(-3, 3, 50), "b": "u"})
+    proba = model.predict_proba(grid)[:, 1]
+    assert (np.diff(proba) >= -1e-12).all()
+    assert proba[-1] - proba[0] > 0.9

@@ -4,11 +4,27 @@ from collections.abc import Hashable, Mapping
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
+from sklearn.model_selection import (
+    FixedThresholdClassifier,
+    GridSearchCV,
+    RandomizedSearchCV,
+    TunedThresholdClassifierCV,
+)
 from sklearn.pipeline import Pipeline
 
 from .._checks import check_signs
+
+# What may be around a classifier with constraints.
+AROUND = (
+    CalibratedClassifierCV,
+    FixedThresholdClassifier,
+    GridSearchCV,
+    RandomizedSearchCV,
+    TunedThresholdClassifierCV,
+)
 
 
 def constrained(
@@ -25,6 +41,14 @@ def constrained(
         If a constraint is not -1, 0 or 1.
     """
     *before, (name, classifier) = pipeline.steps
+    check_constraints(monotonic_cst, classifier)
+    # Another pipeline of the same classifier may be free.
+    steps = [*before, (name, clone(classifier))]
+    return MonotonicPipeline(steps, monotonic_cst=monotonic_cst)
+
+
+def check_constraints(monotonic_cst: Any, classifier: Any) -> None:
+    """Raise an error unless the classifier can hold constraints, and these are some."""
     if not isinstance(monotonic_cst, Mapping):
         raise TypeError(
             "Pass monotonic_cst as a dict by the names of columns, such as "
@@ -34,11 +58,9 @@ def constrained(
     if parameter_of(classifier) is None:
         raise TypeError(
             "Pass an estimator that has the parameter monotonic_cst, such as "
-            f"ReLULogisticClassifier(). Got {classifier!r}."
+            "ReLULogisticClassifier(), or a search, a calibration or a threshold of "
+            f"one. Got {classifier!r}."
         )
-    # Another pipeline of the same classifier may be free.
-    steps = [*before, (name, clone(classifier))]
-    return MonotonicPipeline(steps, monotonic_cst=monotonic_cst)
 
 
 class MonotonicPipeline(Pipeline):
@@ -100,11 +122,12 @@ class MonotonicPipeline(Pipeline):
         """
         last, classifier = self.steps[-1]
         name = parameter_of(classifier)
-        if name is None:  # A slice without the classifier.
+        if self.monotonic_cst is not None and is_classifier(classifier):
+            check_constraints(self.monotonic_cst, classifier)
+        if name is None:  # A slice without the classifier, or a free one.
             return super().fit(X, y, **params)
         signs = None
         if self.monotonic_cst is not None:
-            check_signs(self.monotonic_cst.values())
             signs = SignsOfFeatures(self, self.monotonic_cst)
         name = f"{last}__{name}"
         before = self.get_params()[name]
@@ -135,13 +158,18 @@ class SignsOfFeatures:
 
 
 def parameter_of(estimator: Any) -> str | None:
-    """The name of the parameter `monotonic_cst`, maybe of an inner estimator."""
-    names = [
-        name
-        for name in estimator.get_params()
-        if name.rpartition("__")[-1] == "monotonic_cst"
-    ]
-    return min(names, key=len, default=None)
+    """The name of the parameter `monotonic_cst`, maybe of an inner estimator.
+
+    What is around that may only search, calibrate or move the threshold: it gets the
+    same features, and keeps the order of the probabilities.
+    """
+    prefix = ""
+    while isinstance(estimator, AROUND):
+        prefix, estimator = prefix + "estimator__", estimator.estimator
+    has = hasattr(estimator, "get_params")
+    if has and "monotonic_cst" in estimator.get_params(deep=False):
+        return f"{prefix}monotonic_cst"
+    return None
 
 
 def signs_of_features(
@@ -179,10 +207,12 @@ def signs_of_features(
                 for name in others[:5]
             )
         )
+    # A negative weight turns the outputs round.
+    weight = (columns.transformer_weights or {}).get("numbers", 1.0)
     found = np.zeros(max(block.stop for block in columns.output_indices_.values()))
     if numbers:
         of_columns = np.array([wanted.get(name, 0) for name in numbers])
         rises = encoder.value_of_missing_ == 0
         of_outputs = of_columns[encoder.column_of_output_] * rises
-        found[columns.output_indices_["numbers"]] = of_outputs
+        found[columns.output_indices_["numbers"]] = np.sign(weight) * of_outputs
     return found
