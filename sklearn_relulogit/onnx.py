@@ -3,6 +3,7 @@
 Needs the extra ``onnx``: ``pip install 'sklearn-relulogit[onnx]'``.
 """
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -118,18 +119,18 @@ def input_types(model: BaseEstimator) -> list[tuple[str, Any]]:
 
     Examples
     --------
-    >>> import pandas as pd
+    >>> import numpy as np
     >>> from skl2onnx import to_onnx
     >>> from sklearn_relulogit import tabular_pipeline
     >>> from sklearn_relulogit.onnx import input_types, inputs, register
-    >>> X = pd.DataFrame({"age": [22.0, None, 38.0] * 20, "town": list("abc") * 20})
+    >>> X = np.array([[22.0, 1.0], [np.nan, 2.0], [38.0, 0.5]] * 20)
     >>> model = tabular_pipeline().fit(X, [0, 1, 1] * 20)
     >>> register()
     >>> graph = to_onnx(model, initial_types=input_types(model))
     >>> [node.name for node in graph.graph.input]
-    ['age', 'town']
-    >>> inputs(model, X[:1])["town"].tolist()
-    [['a']]
+    ['_0', '_1']
+    >>> inputs(model, X[:1])["_0"].tolist()
+    [[22.0]]
     """
     optional_import("skl2onnx", "onnx", "Export to ONNX")
     from skl2onnx.common.data_types import DoubleTensorType, StringTensorType
@@ -184,14 +185,24 @@ def inputs(model: BaseEstimator, X: Any) -> dict[str, np.ndarray]:
 
 
 def columns_of_graph(model: BaseEstimator) -> dict[str, bool]:
-    """The columns that a table's pipeline uses, and whether each is text in a graph."""
+    """The columns that a table's pipeline uses, and whether each is text in a graph.
+
+    Their names are legal in a graph: other characters than letters, digits and
+    underscores become underscores.
+    """
     if not isinstance(model, Pipeline) or not isinstance(model[0], TableReader):
         raise TypeError(
             "Pass a pipeline that tabular_pipeline made, fitted to a frame. Got "
             f"{type(model).__name__}."
         )
-    readings = model[0].readings_.items()
-    return {name: isinstance(reading, Categories) for name, reading in readings}
+    found: dict[str, bool] = {}
+    for name, reading in model[0].readings_.items():
+        # skl2onnx would make such names itself, and say nothing.
+        legal = re.sub(r"^(?=\d)|\W", "_", str(name))
+        while legal in found:
+            legal += "_"
+        found[legal] = isinstance(reading, Categories)
+    return found
 
 
 def set_output_types(operator: "Operator") -> None:
