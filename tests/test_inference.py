@@ -737,6 +737,38 @@ def test_errors_of_contributions_of_a_network():
     assert abs(a - b) <= result.std[0, 1] <= a + b
 
 
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_a_row_like_its_reference_has_contributions_without_errors(n_classes):
+    clf, X, y = network((5,), n_classes)
+    found = inference(clf, X, y).contributions(X[:3], X[[0]])
+    assert (found.std[0] == 0).all()
+    assert (found.std[1:] > 0).all()
+
+
+def test_errors_against_several_references_are_those_of_the_mean():
+    clf, X, y = network((6,), 2)
+    found = inference(clf, X, y)
+    fitted = of_fit.read(clf, X, y, None, None, "posterior")
+    V, _ = covariance_matrix(fitted)
+    row = X[:1] + [[1.0, 0.0, 0.0]]
+    other = row + [[2.0, 0.0, 0.0]]
+    references = np.concatenate([X[:1], X[:1], other])
+
+    def derivative(reference):
+        # Of the difference of logits: the first column alone is another one.
+        both = np.stack([row[0], reference])
+        J = fitted.network.gradients(both, np.ones((2, 1))).vectors()
+        return J[0] - J[1]
+
+    mean = np.mean([derivative(reference) for reference in references], axis=0)
+    result = found.contributions(row, references)
+    assert result.std[0, 0] == pytest.approx(np.sqrt(mean @ V @ mean))
+    assert_allclose(result.std[0, 1:], 0)
+    # The error against the mean row would be another.
+    of_mean_row = found.contributions(row, references.mean(axis=0)).std
+    assert abs(of_mean_row[0, 0] / result.std[0, 0] - 1) > 0.02
+
+
 @pytest.mark.parametrize(("n_classes", "label"), [(2, None), (3, 2)])
 def test_whiskers_of_contributions_are_their_intervals(n_classes, label):
     clf, X, y = network((5,), n_classes)
