@@ -18,7 +18,12 @@ from sklearn.compose import make_column_transformer
 from sklearn.decomposition import PCA
 from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    KBinsDiscretizer,
+    OneHotEncoder,
+    StandardScaler,
+)
 from threadpoolctl import threadpool_limits
 
 from sklearn_relulogit import (
@@ -643,20 +648,68 @@ def test_effects_of_a_raw_table(library):
     assert found.effects(["home"]).names == effects.names[2:4]
 
 
-def test_numbers_that_name_categories_are_compared_by_values():
+@pytest.mark.parametrize("handle_unknown", ["error", "ignore"])
+@pytest.mark.parametrize("behind", [(), (PCA(3),)], ids=["", "PCA"])
+def test_codes_that_a_step_takes_for_categories_are_compared(handle_unknown, behind):
     rng = np.random.RandomState(0)
     X = pd.DataFrame({"ward": rng.randint(1, 4, 200), "age": rng.uniform(size=200)})
     y = (X["age"] + (X["ward"] == 2) + rng.logistic(size=200) > 1).to_numpy()
     encode = make_column_transformer(
-        (OneHotEncoder(), ["ward"]), (StandardScaler(), ["age"])
+        (OneHotEncoder(handle_unknown=handle_unknown), ["ward"]),
+        (StandardScaler(), ["age"]),
     )
-    model = make_pipeline(encode, ReLULogisticClassifier((4,), alpha=1.0))
+    model = make_pipeline(encode, *behind, ReLULogisticClassifier((4,), alpha=1.0))
     found = inference(model.fit(X, y), X, y)
-    with pytest.raises(ValueError, match="unknown categories"):
-        found.effects()
-    names = found.effects(categorical=["ward"]).names
-    assert len(names) == 3
-    assert names[0].startswith("ward: ")
+    effects = found.effects()
+    most = X["ward"].mode()[0]
+    others = X["ward"].value_counts().index[1:]
+    names = [f"ward: {other} - {most}" for other in others]
+    assert effects.names[:2] == names
+    assert effects.names[2].startswith("age + ")
+    first, second = (
+        model.predict_proba(X.assign(ward=value))[:, 1] for value in (others[0], most)
+    )
+    assert effects.estimate[0] == pytest.approx((first - second).mean())
+    assert (effects.std_error > 0).all()
+    assert names[0] in repr(found)
+    assert found.effects(categorical=["ward"]).names == effects.names
+
+
+def test_numbers_that_become_bins_and_then_categories_move():
+    X, y = drawn()
+    bins = KBinsDiscretizer(4, encode="ordinal", quantile_method="linear")
+    model = make_pipeline(bins, OneHotEncoder(), ReLULogisticClassifier((), alpha=1.0))
+    names = inference(model.fit(X, y), X, y).effects().names
+    assert [name.split(" ")[1] for name in names] == ["+"] * 4
+
+
+def test_numbers_whose_changed_values_are_refused_are_compared_by_values():
+    X, y = drawn()
+    X[:, 1] = np.arange(300) % 3
+
+    def whole(Z):
+        if (Z[:, 1] % 1).any():
+            raise ValueError("Only whole numbers.")
+        return Z
+
+    model = make_pipeline(
+        FunctionTransformer(whole), StandardScaler(), ReLULogisticClassifier((4,))
+    )
+    names = inference(model.fit(X, y), X, y).effects().names
+    assert names[1:3] == ["x1: 1 - 0", "x1: 2 - 0"]
+
+
+def test_rows_where_a_number_of_two_values_is_missing_do_not_count():
+    rng = np.random.RandomState(0)
+    X = pd.DataFrame({"a": rng.randint(0, 2, 300) * 1.0, "b": rng.normal(size=300)})
+    y = X["a"] + X["b"] + rng.logistic(size=300) > 1
+    X.loc[X["b"] > 0.5, "a"] = np.nan
+    model = tabular_pipeline(ReLULogisticClassifier((4,), alpha=1.0, random_state=0))
+    effects = inference(model.fit(X, y), X, y).effects(["a"])
+    known = X[X["a"].notna()]
+    one, zero = (model.predict_proba(known.assign(a=v))[:, 1] for v in (1.0, 0.0))
+    assert effects.names == ["a: 1 - 0"]
+    assert effects.estimate[0] == pytest.approx((one - zero).mean())
 
 
 def test_any_pipeline_has_effects_and_its_own_coefficients():
@@ -750,8 +803,8 @@ def test_errors_against_several_references_are_those_of_the_mean():
     found = inference(clf, X, y)
     fitted = of_fit.read(clf, X, y, None, None, "posterior")
     V, _ = covariance_matrix(fitted)
-    row = X[:1] + [[1.0, 0.0, 0.0]]
-    other = row + [[2.0, 0.0, 0.0]]
+    row = X[:1] + np.array([1.0, 0.0, 0.0])
+    other = row + np.array([2.0, 0.0, 0.0])
     references = np.concatenate([X[:1], X[:1], other])
 
     def derivative(reference):

@@ -234,7 +234,9 @@ class Inference:
         effect is the mean difference of the probabilities. A category goes from its
         most frequent value to each other one. A column of two values goes from the
         first to the second, in their order. Rows where a number is missing do not
-        count.
+        count. Numbers that a step takes for categories, such as codes in front of a
+        :class:`~sklearn.preprocessing.OneHotEncoder`, are categories here, too, and so
+        are numbers whose changed values the model refuses.
 
         Parameters
         ----------
@@ -242,7 +244,7 @@ class Inference:
             The columns to change; all by default.
 
         categorical : list of str or int, default=()
-            Columns of numbers that name categories.
+            Other columns of numbers that name categories.
 
         step : float, default=1.0
             The step of numbers, in standard deviations of the column. Over small steps
