@@ -1,6 +1,6 @@
 """Average effects: how the probability changes when one column of all rows does.
 
-In the table of the user a number is moved by half a step up and down, and categories
+In the table of the user numbers and dates move half a step up and down, and categories
 and columns of two values go from one value to another. The rows then go through all
 steps again, so that any pipeline will do. Slopes would not: the slope of a region of a
 network is far less certain than a difference over a deviation of the column.
@@ -8,6 +8,7 @@ network is far less certain than a difference over a deviation of the column.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
@@ -92,22 +93,26 @@ def are_categories(values: np.ndarray, known: np.ndarray) -> bool:
 def moved(
     fitted: Fitted, j: int, name: str, values: np.ndarray, step: float
 ) -> Change | None:
-    """A number half a step down and up, with the step in deviations of the column.
+    """A number or date half a step down and up, in deviations of the column.
 
-    None if it is no number, has two values, or the model takes no other values.
+    None if it is neither, has two values, or the model takes no other values.
     """
-    x = numbers(values)
-    if x is None:
+    x, dates = numbers(values), days(values)
+    if x is None and dates is None:
         return None
-    known = ~np.isnan(x)
-    if len(np.unique(x[known])) == 2:
+    numeric = dates if x is None else x
+    known = ~np.isnan(numeric)
+    if len(np.unique(numeric[known])) == 2:
         return None
     weight = fitted.frequency * known
     total = weight.sum() or 1.0
-    departures = np.where(known, x, 0.0)
+    departures = np.where(known, numeric, 0.0)
     departures -= weight @ departures / total
     size = float(step * np.sqrt(weight @ departures**2 / total))
     at = position(fitted.table, j, name)
+    if x is None:
+        # Whole days, so that dates stay dates.
+        size = float(2 * np.ceil(size / 2))
     try:
         low, high = (
             fitted.features(shifted(fitted.table, at, x, by))
@@ -115,24 +120,54 @@ def moved(
         )
     except ValueError:  # As of an encoder of categories.
         return None
-    return Change(f"{name} + {size:.4g}", size, low, high, weight / total)
+    unit = " days" if x is None else ""
+    return Change(f"{name} + {size:.4g}{unit}", size, low, high, weight / total)
 
 
-def shifted(X: Table, at: int, values: np.ndarray, by: float) -> Table:
-    """The table with a number added to a column."""
+def days(values: np.ndarray) -> np.ndarray | None:
+    """A column as days where it holds dates, NaN for gaps, else None."""
+    if values.dtype.kind == "M":
+        found = values.astype("datetime64[D]").astype(float)
+        return np.where(np.isnat(values), np.nan, found)
+    if values.dtype.kind != "O":
+        return None
+    missing = np.array([is_missing(value) for value in values], dtype=bool)
+    if missing.all() or not all(isinstance(v, date) for v in values[~missing]):
+        return None
+    found = np.full(len(values), np.nan)
+    found[~missing] = [value.toordinal() for value in values[~missing]]
+    return found
+
+
+def shifted(X: Table, at: int, x: np.ndarray | None, by: float) -> Table:
+    """The table with a number added to a column, x, or days to one of dates."""
+    added = timedelta(days=by)
     if is_pandas(X):
+        dates = X.iloc[:, at]
         X = X.copy()
-        X.isetitem(at, values + by)
+        X.isetitem(at, plus(dates, added) if x is None else x + by)
         return X
     if hasattr(X, "columns"):
-        return X.with_columns(X[:, at] * 1.0 + by)
+        return X.with_columns(X[:, at] + added if x is None else X[:, at] * 1.0 + by)
     if issparse(X):
         rows = np.arange(X.shape[0])
         at_all = np.full(len(rows), by), (rows, np.full(len(rows), at))
         return csr_array(X) + csr_array(at_all, shape=X.shape)
+    if x is None:
+        X = np.array(X)
+        X[:, at] = plus(X[:, at], added)
+        return X
     X = np.array(X, dtype=np.result_type(X.dtype, np.float32))
     X[:, at] += by
     return X
+
+
+def plus(dates: Any, added: timedelta) -> Any:
+    """Dates later by a time; gaps stay."""
+    if dates.dtype.kind == "M":
+        return dates + added
+    later = [value if is_missing(value) else value + added for value in dates]
+    return type(dates)(later, index=dates.index) if is_pandas(dates) else later
 
 
 def exchanged(
