@@ -213,6 +213,9 @@ def test_separation_warns():
         found = inference(model, X, y)
     assert caught[0].filename == __file__
     assert np.isfinite(found.interval(X)).all()
+    with pytest.warns(UserWarning, match="Raise alpha, or leave out") as caught:
+        inference(model, X)
+    assert caught[0].filename == __file__
     # One column that separates some of the rows does, too.
     some = np.column_stack([X[:, 1:], X[:, 0] > 0])
     y = y * (np.arange(len(y)) % 2)
@@ -521,6 +524,25 @@ def test_some_rows_stand_for_all(m, wider, monkeypatch):
     assert some.aic != all_rows.aic
 
 
+def test_rows_of_a_rare_class_are_among_those_that_stand_for_all(monkeypatch):
+    rng = np.random.RandomState(0)
+    X = rng.standard_normal((4000, 5))
+    s = X[:, 0] + X[:, 1] * X[:, 2] + rng.logistic(size=4000)
+    y = (s > 5.5).astype(int)
+    assert y.mean() < 0.015
+    clf = ReLULogisticClassifier((20,), alpha=1.0, random_state=0).fit(X, y)
+    all_rows = inference(clf, X, y)
+    monkeypatch.setattr(of_fit, "WORK", 0)
+    monkeypatch.setattr(of_fit, "MAX_ROWS", 1000)
+    some = inference(clf, X, y)
+    expected = pytest.approx(all_rows.degrees_of_freedom, rel=0.03)
+    assert some.degrees_of_freedom == expected
+    ratio = some.std(X[:200]) / all_rows.std(X[:200])
+    assert np.abs(ratio - 1).max() < 0.15
+    # Those furthest away are not among them, but known as rows of the fit all the same.
+    assert some.unfamiliarity(X).max() < 1.1
+
+
 # Intervals.
 
 
@@ -697,6 +719,37 @@ def test_numbers_whose_changed_values_are_refused_are_compared_by_values():
     )
     names = inference(model.fit(X, y), X, y).effects().names
     assert names[1:3] == ["x1: 1 - 0", "x1: 2 - 0"]
+
+
+@pytest.mark.parametrize("kind", ["pandas", "zone", "polars", "object"])
+def test_dates_move_by_days(kind):
+    rng = np.random.RandomState(0)
+    on = pd.Series(pd.to_datetime("2020-01-01") + pd.to_timedelta(np.arange(300), "D"))
+    y = rng.permutation(300) < np.arange(300)
+    X = pd.DataFrame({"on": on, "a": rng.normal(size=300)})
+    X.loc[::10, "on"] = pd.NaT
+    known = X["on"].notna().to_numpy()
+    size = 2 * np.ceil(np.std(np.arange(300)[known]) / 2)
+
+    def of_kind(X):
+        if kind == "polars":
+            return pl.from_pandas(X)
+        if kind == "zone":
+            return X.assign(on=X["on"].dt.tz_localize("UTC"))
+        if kind == "object":
+            days = [None if pd.isna(day) else day.date() for day in X["on"]]
+            return X.assign(on=pd.Series(days, index=X.index, dtype=object))
+        return X
+
+    model = tabular_pipeline(ReLULogisticClassifier((4,), alpha=1.0, random_state=0))
+    model.fit(of_kind(X), y)
+    effects = inference(model, of_kind(X), y).effects(["on"])
+    assert effects.names == [f"on + {size:.4g} days"]
+    later, earlier = (
+        model.predict_proba(of_kind(X.assign(on=X["on"] + by)))[known, 1]
+        for by in (pd.Timedelta(days=size / 2), -pd.Timedelta(days=size / 2))
+    )
+    assert effects.estimate[0] == pytest.approx((later - earlier).mean())
 
 
 def test_rows_where_a_number_of_two_values_is_missing_do_not_count():

@@ -97,10 +97,10 @@ def moved(
 
     None if it is neither, has two values, or the model takes no other values.
     """
-    x, dates = numbers(values), days(values)
-    if x is None and dates is None:
+    x = numbers(values)
+    numeric = days(values) if x is None else x
+    if numeric is None:
         return None
-    numeric = dates if x is None else x
     known = ~np.isnan(numeric)
     if len(np.unique(numeric[known])) == 2:
         return None

@@ -42,6 +42,9 @@ SAME_ROWS = 1e-9
 # The loss of the fit over the same rows is the same, but for the rounding of float32.
 SAME_LOSS = 1e-3
 
+# Without labels these are the predicted ones if the loss is the same so closely.
+SAME_LABELS = 1e-5
+
 SEPARATION = (
     "Raise alpha, or leave out what separates the classes: some of the rows are told "
     "apart without error, so that the coefficients have no minimum, and their standard "
@@ -421,6 +424,13 @@ def is_at_minimum(fitted: Fitted) -> bool:
         )
         return False
     if fitted.codes is None:
+        # No other labels have as low a loss as those that the model predicts.
+        p = fitted.likelihood.proba(fitted.network.logits(fitted.X))
+        codes = np.argmax(p, axis=1)
+        if fitted.alpha == 0 and np.isclose(
+            replace(fitted, codes=codes).loss, clf.loss_, rtol=SAME_LABELS, atol=0
+        ):
+            warnings.warn(SEPARATION, stacklevel=3)
         return False
     if abs(fitted.loss - clf.loss_) > SAME_LOSS * abs(clf.loss_):
         warnings.warn(
