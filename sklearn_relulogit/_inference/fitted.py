@@ -225,9 +225,9 @@ class Fitted:
     def representatives(self) -> tuple[np.ndarray, np.ndarray]:
         """Rows that stand for all, and their weights.
 
-        Where there are too many, they are sorted by their logits, and chosen one by
-        one with a chance in proportion to their curvature, s p (1 - p), so that rows of
-        a rare class are among them. Neither the order nor the units of the data matter,
+        Where there are too many, they are sorted by their logits, and taken at equal
+        distances of the sum of their chances. These are in proportion to the curvature,
+        s p (1 - p), so that rows of a rare class are among them. Neither the order nor the units of the data matter,
         nor whether a row is repeated or weighs more.
         """
         n, m = self.X.shape[0], self._n_representatives()
@@ -424,12 +424,7 @@ def is_at_minimum(fitted: Fitted) -> bool:
         )
         return False
     if fitted.codes is None:
-        # No other labels have as low a loss as those that the model predicts.
-        p = fitted.likelihood.proba(fitted.network.logits(fitted.X))
-        codes = np.argmax(p, axis=1)
-        if fitted.alpha == 0 and np.isclose(
-            replace(fitted, codes=codes).loss, clf.loss_, rtol=SAME_LABELS, atol=0
-        ):
+        if fitted.alpha == 0 and predicts_all(fitted):
             warnings.warn(SEPARATION, stacklevel=3)
         return False
     if abs(fitted.loss - clf.loss_) > SAME_LOSS * abs(clf.loss_):
@@ -452,6 +447,16 @@ def is_at_minimum(fitted: Fitted) -> bool:
         )
         return False
     return True
+
+
+def predicts_all(fitted: Fitted) -> bool:
+    """Whether the labels of the fit, which are not given, are the predicted ones.
+
+    No other labels have as low a loss as these.
+    """
+    p = fitted.likelihood.proba(fitted.network.logits(fitted.X))
+    loss = replace(fitted, codes=np.argmax(p, axis=1)).loss
+    return bool(np.isclose(loss, fitted.classifier.loss_, rtol=SAME_LABELS, atol=0))
 
 
 def weights_of_rows(
