@@ -227,8 +227,8 @@ class Fitted:
 
         Where there are too many, they are sorted by their logits, and taken at equal
         distances of the sum of their chances. These are in proportion to the curvature,
-        s p (1 - p), so that rows of a rare class are among them. Neither the order nor the units of the data matter,
-        nor whether a row is repeated or weighs more.
+        s p (1 - p), so that rows of a rare class are among them. Neither the order nor
+        the units of the data matter, nor whether a row is repeated or weighs more.
         """
         n, m = self.X.shape[0], self._n_representatives()
         if n <= m:
