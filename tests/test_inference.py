@@ -18,7 +18,12 @@ from sklearn.compose import make_column_transformer
 from sklearn.decomposition import PCA
 from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    KBinsDiscretizer,
+    OneHotEncoder,
+    StandardScaler,
+)
 from threadpoolctl import threadpool_limits
 
 from sklearn_relulogit import (
@@ -208,6 +213,9 @@ def test_separation_warns():
         found = inference(model, X, y)
     assert caught[0].filename == __file__
     assert np.isfinite(found.interval(X)).all()
+    with pytest.warns(UserWarning, match="Raise alpha, or leave out") as caught:
+        inference(model, X)
+    assert caught[0].filename == __file__
     # One column that separates some of the rows does, too.
     some = np.column_stack([X[:, 1:], X[:, 0] > 0])
     y = y * (np.arange(len(y)) % 2)
@@ -516,6 +524,25 @@ def test_some_rows_stand_for_all(m, wider, monkeypatch):
     assert some.aic != all_rows.aic
 
 
+def test_rows_of_a_rare_class_are_among_those_that_stand_for_all(monkeypatch):
+    rng = np.random.RandomState(0)
+    X = rng.standard_normal((4000, 5))
+    s = X[:, 0] + X[:, 1] * X[:, 2] + rng.logistic(size=4000)
+    y = (s > 5.5).astype(int)
+    assert y.mean() < 0.015
+    clf = ReLULogisticClassifier((20,), alpha=1.0, random_state=0).fit(X, y)
+    all_rows = inference(clf, X, y)
+    monkeypatch.setattr(of_fit, "WORK", 0)
+    monkeypatch.setattr(of_fit, "MAX_ROWS", 1000)
+    some = inference(clf, X, y)
+    expected = pytest.approx(all_rows.degrees_of_freedom, rel=0.03)
+    assert some.degrees_of_freedom == expected
+    ratio = some.std(X[:200]) / all_rows.std(X[:200])
+    assert np.abs(ratio - 1).max() < 0.15
+    # Those furthest away are not among them, but known as rows of the fit all the same.
+    assert some.unfamiliarity(X).max() < 1.1
+
+
 # Intervals.
 
 
@@ -643,20 +670,99 @@ def test_effects_of_a_raw_table(library):
     assert found.effects(["home"]).names == effects.names[2:4]
 
 
-def test_numbers_that_name_categories_are_compared_by_values():
+@pytest.mark.parametrize("handle_unknown", ["error", "ignore"])
+@pytest.mark.parametrize("behind", [(), (PCA(3),)], ids=["", "PCA"])
+def test_codes_that_a_step_takes_for_categories_are_compared(handle_unknown, behind):
     rng = np.random.RandomState(0)
     X = pd.DataFrame({"ward": rng.randint(1, 4, 200), "age": rng.uniform(size=200)})
     y = (X["age"] + (X["ward"] == 2) + rng.logistic(size=200) > 1).to_numpy()
     encode = make_column_transformer(
-        (OneHotEncoder(), ["ward"]), (StandardScaler(), ["age"])
+        (OneHotEncoder(handle_unknown=handle_unknown), ["ward"]),
+        (StandardScaler(), ["age"]),
     )
-    model = make_pipeline(encode, ReLULogisticClassifier((4,), alpha=1.0))
+    model = make_pipeline(encode, *behind, ReLULogisticClassifier((4,), alpha=1.0))
     found = inference(model.fit(X, y), X, y)
-    with pytest.raises(ValueError, match="unknown categories"):
-        found.effects()
-    names = found.effects(categorical=["ward"]).names
-    assert len(names) == 3
-    assert names[0].startswith("ward: ")
+    effects = found.effects()
+    most = X["ward"].mode()[0]
+    others = X["ward"].value_counts().index[1:]
+    names = [f"ward: {other} - {most}" for other in others]
+    assert effects.names[:2] == names
+    assert effects.names[2].startswith("age + ")
+    first, second = (
+        model.predict_proba(X.assign(ward=value))[:, 1] for value in (others[0], most)
+    )
+    assert effects.estimate[0] == pytest.approx((first - second).mean())
+    assert (effects.std_error > 0).all()
+    assert names[0] in repr(found)
+    assert found.effects(categorical=["ward"]).names == effects.names
+
+
+def test_numbers_that_become_bins_and_then_categories_move():
+    X, y = drawn()
+    bins = KBinsDiscretizer(4, encode="ordinal", quantile_method="linear")
+    model = make_pipeline(bins, OneHotEncoder(), ReLULogisticClassifier((), alpha=1.0))
+    names = inference(model.fit(X, y), X, y).effects().names
+    assert [name.split(" ")[1] for name in names] == ["+"] * 4
+
+
+def test_numbers_whose_changed_values_are_refused_are_compared_by_values():
+    X, y = drawn()
+    X[:, 1] = np.arange(300) % 3
+
+    def whole(Z):
+        if (Z[:, 1] % 1).any():
+            raise ValueError("Only whole numbers.")
+        return Z
+
+    model = make_pipeline(
+        FunctionTransformer(whole), StandardScaler(), ReLULogisticClassifier((4,))
+    )
+    names = inference(model.fit(X, y), X, y).effects().names
+    assert names[1:3] == ["x1: 1 - 0", "x1: 2 - 0"]
+
+
+@pytest.mark.parametrize("kind", ["pandas", "zone", "polars", "object"])
+def test_dates_move_by_days(kind):
+    rng = np.random.RandomState(0)
+    on = pd.Series(pd.to_datetime("2020-01-01") + pd.to_timedelta(np.arange(300), "D"))
+    y = rng.permutation(300) < np.arange(300)
+    X = pd.DataFrame({"on": on, "a": rng.normal(size=300)})
+    X.loc[::10, "on"] = pd.NaT
+    known = X["on"].notna().to_numpy()
+    size = 2 * np.ceil(np.std(np.arange(300)[known]) / 2)
+
+    def of_kind(X):
+        if kind == "polars":
+            return pl.from_pandas(X)
+        if kind == "zone":
+            return X.assign(on=X["on"].dt.tz_localize("UTC"))
+        if kind == "object":
+            days = [None if pd.isna(day) else day.date() for day in X["on"]]
+            return X.assign(on=pd.Series(days, index=X.index, dtype=object))
+        return X
+
+    model = tabular_pipeline(ReLULogisticClassifier((4,), alpha=1.0, random_state=0))
+    model.fit(of_kind(X), y)
+    effects = inference(model, of_kind(X), y).effects(["on"])
+    assert effects.names == [f"on + {size:.4g} days"]
+    later, earlier = (
+        model.predict_proba(of_kind(X.assign(on=X["on"] + by)))[known, 1]
+        for by in (pd.Timedelta(days=size / 2), -pd.Timedelta(days=size / 2))
+    )
+    assert effects.estimate[0] == pytest.approx((later - earlier).mean())
+
+
+def test_rows_where_a_number_of_two_values_is_missing_do_not_count():
+    rng = np.random.RandomState(0)
+    X = pd.DataFrame({"a": rng.randint(0, 2, 300) * 1.0, "b": rng.normal(size=300)})
+    y = X["a"] + X["b"] + rng.logistic(size=300) > 1
+    X.loc[X["b"] > 0.5, "a"] = np.nan
+    model = tabular_pipeline(ReLULogisticClassifier((4,), alpha=1.0, random_state=0))
+    effects = inference(model.fit(X, y), X, y).effects(["a"])
+    known = X[X["a"].notna()]
+    one, zero = (model.predict_proba(known.assign(a=v))[:, 1] for v in (1.0, 0.0))
+    assert effects.names == ["a: 1 - 0"]
+    assert effects.estimate[0] == pytest.approx((one - zero).mean())
 
 
 def test_any_pipeline_has_effects_and_its_own_coefficients():
@@ -735,6 +841,38 @@ def test_errors_of_contributions_of_a_network():
     V, _ = covariance_matrix(fitted)
     assert result.std[0, 1] == pytest.approx(np.sqrt(difference @ V @ difference))
     assert abs(a - b) <= result.std[0, 1] <= a + b
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_a_row_like_its_reference_has_contributions_without_errors(n_classes):
+    clf, X, y = network((5,), n_classes)
+    found = inference(clf, X, y).contributions(X[:3], X[[0]])
+    assert (found.std[0] == 0).all()
+    assert (found.std[1:] > 0).all()
+
+
+def test_errors_against_several_references_are_those_of_the_mean():
+    clf, X, y = network((6,), 2)
+    found = inference(clf, X, y)
+    fitted = of_fit.read(clf, X, y, None, None, "posterior")
+    V, _ = covariance_matrix(fitted)
+    row = X[:1] + np.array([1.0, 0.0, 0.0])
+    other = row + np.array([2.0, 0.0, 0.0])
+    references = np.concatenate([X[:1], X[:1], other])
+
+    def derivative(reference):
+        # Of the difference of logits: the first column alone is another one.
+        both = np.stack([row[0], reference])
+        J = fitted.network.gradients(both, np.ones((2, 1))).vectors()
+        return J[0] - J[1]
+
+    mean = np.mean([derivative(reference) for reference in references], axis=0)
+    result = found.contributions(row, references)
+    assert result.std[0, 0] == pytest.approx(np.sqrt(mean @ V @ mean))
+    assert_allclose(result.std[0, 1:], 0)
+    # The error against the mean row would be another.
+    of_mean_row = found.contributions(row, references.mean(axis=0)).std
+    assert abs(of_mean_row[0, 0] / result.std[0, 0] - 1) > 0.02
 
 
 @pytest.mark.parametrize(("n_classes", "label"), [(2, None), (3, 2)])

@@ -23,7 +23,14 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from .._model.parameters import Layers
 from .._optional import optional_import
 from .._tables.readings import GAP, RARE
-from .columns import CONSTANT, column_of_output, compose, is_left_out, parts_of
+from .columns import (
+    CONSTANT,
+    ColumnsMixed,
+    column_of_output,
+    compose,
+    is_left_out,
+    parts_of,
+)
 from .frames import (
     Table,
     column,
@@ -585,7 +592,11 @@ def known_categories(step: Any, columns: np.ndarray) -> dict[int, np.ndarray]:
             for _, part in step.steps:
                 if not is_left_out(part):
                     found |= known_categories(part, columns)
-                    columns = compose(columns, column_of_output(part, len(columns)))
+                    try:
+                        made_of = column_of_output(part, len(columns))
+                    except ColumnsMixed:  # What comes behind has none of one column.
+                        break
+                    columns = compose(columns, made_of)
             return found
         case FeatureUnion() | ColumnTransformer():
             parts = parts_of(step, len(columns))

@@ -1,6 +1,6 @@
 """Average effects: how the probability changes when one column of all rows does.
 
-In the table of the user a number is moved by half a step up and down, and categories
+In the table of the user numbers and dates move half a step up and down, and categories
 and columns of two values go from one value to another. The rows then go through all
 steps again, so that any pipeline will do. Slopes would not: the slope of a region of a
 network is far less certain than a difference over a deviation of the column.
@@ -8,10 +8,12 @@ network is far less certain than a difference over a deviation of the column.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array, issparse
+from sklearn.pipeline import Pipeline
 
 from .._explain.frames import (
     Table,
@@ -25,6 +27,8 @@ from .._explain.frames import (
     take_rows,
     with_columns_of,
 )
+from .._explain.programme import known_categories
+from .._model.arrays import Matrix
 from .fitted import Fitted
 from .linear import Vectors
 
@@ -42,94 +46,159 @@ class Change:
         Such as "age + 12.3" or "home: rented - owned".
     step : float
         By how much a number is changed; NaN for values of a category.
-    low, high : table
-        All rows with the one and with the other.
-    weight : float
-        The sum of the weights of the rows that it is a change of.
+    low, high : {ndarray, CSR} of shape (n, p)
+        The features of all rows with the one and with the other.
+    shares : ndarray of shape (n,)
+        How much each row counts in the mean; 0 where there is nothing to change.
     """
 
     name: str
     step: float
-    low: Table
-    high: Table
-    weight: float
+    low: Matrix
+    high: Matrix
+    shares: np.ndarray
 
 
 def changes(
     fitted: Fitted, columns: list[Any] | None, categorical: list[Any], step: float
 ) -> Iterator[Change]:
     """The changes of the columns of the rows."""
-    X, weight = fitted.table, fitted.frequency
+    X = fitted.table
     names = fitted.model.columns(X)
     wanted = names if columns is None else columns
     as_levels = [column_index(name, names) for name in categorical]
+    steps = Pipeline(fitted.model.steps) if fitted.model.steps else None
+    categories = known_categories(steps, np.arange(len(names)))
     for j in (column_index(name, names) for name in wanted):
         values = column(X, j, names[j])
-        of_column = numbers(values)
-        at = position(X, j, names[j])
-        if of_column is not None and j not in as_levels:
-            known = ~np.isnan(of_column)
-            if len(np.unique(of_column[known])) != 2:
-                yield moved(X, at, names[j], of_column, weight * known, step)
+        is_known = j in categories and are_categories(values, categories[j])
+        if j not in as_levels and not is_known:
+            change = moved(fitted, j, names[j], values, step)
+            if change is not None:
+                yield change
                 continue
-        yield from exchanged(X, at, names[j], values, weight)
+        yield from exchanged(fitted, j, names[j], values)
+
+
+def are_categories(values: np.ndarray, known: np.ndarray) -> bool:
+    """Whether a step takes the values of the user themselves for categories.
+
+    If it takes what a step in front of it makes of them, such as bins, there are fewer
+    of these, and they are other ones.
+    """
+    present = {value for value in values.tolist() if not is_missing(value)}
+    return len(present) <= len(known) or len(present & set(known)) > len(known) / 2
 
 
 def moved(
-    X: Table, at: int, name: str, values: np.ndarray, weight: np.ndarray, step: float
-) -> Change:
-    """A number half a step down and up, with the step in deviations of the column."""
-    known = weight > 0
-    total = weight[known].sum() or 1.0
-    mean = weight[known] @ values[known] / total
-    deviation = np.sqrt(weight[known] @ (values[known] - mean) ** 2 / total)
-    size = float(step * deviation)
-    low, high = (shifted(X, at, values, sign * size / 2) for sign in (-1, 1))
-    return Change(f"{name} + {size:.4g}", size, low, high, float(total))
+    fitted: Fitted, j: int, name: str, values: np.ndarray, step: float
+) -> Change | None:
+    """A number or date half a step down and up, in deviations of the column.
+
+    None if it is neither, has two values, or the model takes no other values.
+    """
+    x = numbers(values)
+    numeric = days(values) if x is None else x
+    if numeric is None:
+        return None
+    known = ~np.isnan(numeric)
+    if len(np.unique(numeric[known])) == 2:
+        return None
+    weight = fitted.frequency * known
+    total = weight.sum() or 1.0
+    departures = np.where(known, numeric, 0.0)
+    departures -= weight @ departures / total
+    size = float(step * np.sqrt(weight @ departures**2 / total))
+    at = position(fitted.table, j, name)
+    if x is None:
+        # Whole days, so that dates stay dates.
+        size = float(2 * np.ceil(size / 2))
+    try:
+        low, high = (
+            fitted.features(shifted(fitted.table, at, x, by))
+            for by in (-size / 2, size / 2)
+        )
+    except ValueError:  # As of an encoder of categories.
+        return None
+    unit = " days" if x is None else ""
+    return Change(f"{name} + {size:.4g}{unit}", size, low, high, weight / total)
 
 
-def shifted(X: Table, at: int, values: np.ndarray, by: float) -> Table:
-    """The table with a number added to a column."""
+def days(values: np.ndarray) -> np.ndarray | None:
+    """A column as days where it holds dates, NaN for gaps, else None."""
+    if values.dtype.kind == "M":
+        found = values.astype("datetime64[D]").astype(float)
+        return np.where(np.isnat(values), np.nan, found)
+    if values.dtype.kind != "O":
+        return None
+    missing = np.array([is_missing(value) for value in values], dtype=bool)
+    if missing.all() or not all(isinstance(v, date) for v in values[~missing]):
+        return None
+    found = np.full(len(values), np.nan)
+    found[~missing] = [value.toordinal() for value in values[~missing]]
+    return found
+
+
+def shifted(X: Table, at: int, x: np.ndarray | None, by: float) -> Table:
+    """The table with a number added to a column, x, or days to one of dates."""
+    added = timedelta(days=by)
     if is_pandas(X):
+        dates = X.iloc[:, at]
         X = X.copy()
-        X.isetitem(at, values + by)
+        X.isetitem(at, plus(dates, added) if x is None else x + by)
         return X
     if hasattr(X, "columns"):
-        return X.with_columns(X[:, at] * 1.0 + by)
+        return X.with_columns(X[:, at] + added if x is None else X[:, at] * 1.0 + by)
     if issparse(X):
         rows = np.arange(X.shape[0])
         at_all = np.full(len(rows), by), (rows, np.full(len(rows), at))
         return csr_array(X) + csr_array(at_all, shape=X.shape)
+    if x is None:
+        X = np.array(X)
+        X[:, at] = plus(X[:, at], added)
+        return X
     X = np.array(X, dtype=np.result_type(X.dtype, np.float32))
     X[:, at] += by
     return X
 
 
+def plus(dates: Any, added: timedelta) -> Any:
+    """Dates later by a time; gaps stay."""
+    if dates.dtype.kind == "M":
+        return dates + added
+    later = [value if is_missing(value) else value + added for value in dates]
+    return type(dates)(later, index=dates.index) if is_pandas(dates) else later
+
+
 def exchanged(
-    X: Table, at: int, name: str, values: np.ndarray, weight: np.ndarray
+    fitted: Fitted, j: int, name: str, values: np.ndarray
 ) -> Iterator[Change]:
     """Of two values the second less the first, of more each less the commonest."""
+    X, frequency = fitted.table, fitted.frequency
     weights: dict[Any, float] = {}
     rows: dict[Any, int] = {}
     for i, value in enumerate(values.tolist()):
         key = None if is_missing(value) else value
-        weights[key] = weights.get(key, 0.0) + weight[i]
+        weights[key] = weights.get(key, 0.0) + frequency[i]
         rows.setdefault(key, i)
     order = sorted(weights, key=lambda key: (-weights[key], str(key)))[:MAX_LEVELS]
     known = [key for key in order if key is not None]
-    is_number = numbers(values) is not None
-    if len(known) == 2 and (is_number or len(weights) == 2):
-        order = sorted(known, key=None if is_number else str)
+    x = numbers(values)
+    if len(known) == 2 and (x is not None or len(weights) == 2):
+        order = sorted(known, key=None if x is not None else str)
+        if x is not None:
+            frequency = frequency * ~np.isnan(x)
+    at = np.array([position(X, j, name)])
 
-    def all_at(key: Any) -> Table:
-        """The table with one value in all rows."""
+    def all_at(key: Any) -> Matrix:
+        """The features with one value in all rows."""
         like = take_rows(X, np.full(len(values), rows[key]))
-        return with_columns_of(X, like, np.array([at]))
+        return fitted.features(with_columns_of(X, like, at))
 
-    low, total = all_at(order[0]), float(weight.sum())
+    low, shares = all_at(order[0]), frequency / frequency.sum()
     for key in order[1:]:
         words = f"{name}: {as_text(key)} - {as_text(order[0])}"
-        yield Change(words, np.nan, low, all_at(key), total)
+        yield Change(words, np.nan, low, all_at(key), shares)
 
 
 def effect(fitted: Fitted, change: Change) -> tuple[np.ndarray, Vectors]:
@@ -141,11 +210,10 @@ def effect(fitted: Fitted, change: Change) -> tuple[np.ndarray, Vectors]:
     n_classes = network.n_outputs
     mean = np.zeros(n_classes)
     gradient = np.zeros((n_classes, network.n_parameters))
-    for table, sign in ((change.high, 1.0), (change.low, -1.0)):
-        X = fitted.features(table)
+    for X, sign in ((change.high, 1.0), (change.low, -1.0)):
         for rows in network.batches(X.shape[0]):
             p = likelihood.proba(network.logits(X[rows]))[:, -n_classes:]
-            w = sign * fitted.frequency[rows] / change.weight
+            w = sign * change.shares[rows]
             mean += w @ p
             for k in range(n_classes):
                 v = slopes_of_probability(p, k) * w[:, np.newaxis]

@@ -42,6 +42,9 @@ SAME_ROWS = 1e-9
 # The loss of the fit over the same rows is the same, but for the rounding of float32.
 SAME_LOSS = 1e-3
 
+# Without labels these are the predicted ones if the loss is the same so closely.
+SAME_LABELS = 1e-5
+
 SEPARATION = (
     "Raise alpha, or leave out what separates the classes: some of the rows are told "
     "apart without error, so that the coefficients have no minimum, and their standard "
@@ -223,20 +226,14 @@ class Fitted:
         """Rows that stand for all, and their weights.
 
         Where there are too many, they are sorted by their logits, and taken at equal
-        distances of the sum of the weights, so that neither the order nor the units of
-        the data matter, nor whether a row is repeated or weighs more.
+        distances of the sum of their chances. These are in proportion to the curvature,
+        s p (1 - p), so that rows of a rare class are among them. Neither the order nor
+        the units of the data matter, nor whether a row is repeated or weighs more.
         """
         n, m = self.X.shape[0], self._n_representatives()
         if n <= m:
             return np.arange(n), self.weight
-        keys = np.empty((2, n))
-        for batch in self.network.batches(n):
-            X = self.X[batch]
-            first_output = np.zeros((X.shape[0], self.network.n_outputs))
-            first_output[:, 0] = 1
-            gradients = self.network.gradients(X, first_output)
-            keys[0, batch] = self.network.logits(X)[:, 0]
-            keys[1, batch] = gradients.variances(self.prior)
+        keys = self._first_output
         order = np.lexsort(keys[::-1])
         steps = np.abs(np.diff(keys[:, order], axis=1))
         scale = np.abs(keys).max(axis=1, keepdims=True)
@@ -244,11 +241,35 @@ class Fitted:
         weight = np.add.reduceat(self.weight[order], first)
         rows = order[first]
         if len(rows) > m:
-            total = np.cumsum(weight)
-            places = np.searchsorted(total, (np.arange(m) + 0.5) / m * total[-1])
-            chosen, counts = np.unique(places, return_counts=True)
-            rows, weight = rows[chosen], counts * (total[-1] / m)
+            p = self.likelihood.proba(self.network.logits(self.X[rows]))
+            chance = chances(weight * (p * (1 - p)).sum(axis=1), m)
+            total = np.cumsum(chance)
+            chosen = np.unique(np.searchsorted(total, np.arange(m) + 0.5))
+            chosen = chosen[chosen < len(rows)]
+            rows, weight = rows[chosen], weight[chosen] / chance[chosen]
         return rows, weight
+
+    @cached_property
+    def _first_output(self) -> np.ndarray:
+        """The first logit of each row, and its variance under the prior, (2, n)."""
+        n = self.X.shape[0]
+        found = np.empty((2, n))
+        for batch in self.network.batches(n):
+            X = self.X[batch]
+            first_output = np.zeros((X.shape[0], self.network.n_outputs))
+            first_output[:, 0] = 1
+            gradients = self.network.gradients(X, first_output)
+            found[0, batch] = self.network.logits(X)[:, 0]
+            found[1, batch] = gradients.variances(self.prior)
+        return found
+
+    @property
+    def least_certain(self) -> np.ndarray:
+        """Where there are many rows, those of which the prior says least."""
+        n, m = self.X.shape[0], self._n_representatives()
+        if n <= m:
+            return np.arange(n)
+        return np.argpartition(self._first_output[1], n - m)[n - m :]
 
     def covariance(self, kind: Kind) -> Covariance:
         """The covariance of the parameters."""
@@ -297,6 +318,20 @@ class Fitted:
                 return found
         warnings.warn(SEPARATION, stacklevel=3)
         return self
+
+
+def chances(size: np.ndarray, m: int) -> np.ndarray:
+    """The chance of each row to be among m that are chosen in proportion to a size.
+
+    Where it would be above one it is one, and the others share what is left. Their sum
+    is m.
+    """
+    size = np.maximum(size, np.finfo(float).tiny)
+    descending = -np.sort(-size)
+    left = np.cumsum(descending[::-1])[::-1]
+    by = (m - np.arange(m)) / left[:m]
+    first = int(np.argmax(by * descending[:m] <= 1))
+    return np.minimum(by[first] * size, 1)
 
 
 def features(model: Network, X: Table) -> Matrix:
@@ -389,6 +424,8 @@ def is_at_minimum(fitted: Fitted) -> bool:
         )
         return False
     if fitted.codes is None:
+        if fitted.alpha == 0 and predicts_all(fitted):
+            warnings.warn(SEPARATION, stacklevel=3)
         return False
     if abs(fitted.loss - clf.loss_) > SAME_LOSS * abs(clf.loss_):
         warnings.warn(
@@ -410,6 +447,16 @@ def is_at_minimum(fitted: Fitted) -> bool:
         )
         return False
     return True
+
+
+def predicts_all(fitted: Fitted) -> bool:
+    """Whether the labels of the fit, which are not given, are the predicted ones.
+
+    No other labels have as low a loss as these.
+    """
+    p = fitted.likelihood.proba(fitted.network.logits(fitted.X))
+    loss = replace(fitted, codes=np.argmax(p, axis=1)).loss
+    return bool(np.isclose(loss, fitted.classifier.loss_, rtol=SAME_LABELS, atol=0))
 
 
 def weights_of_rows(

@@ -2,14 +2,14 @@
 
 On the straight line from the reference to a row, cut into steps, a column adds in each
 step the difference that its own part of the step makes. The sum of these differences is
-a sum of logits at known points, so its derivative by the parameters is known.
+a sum of logits at known points, so its derivative by the parameters is known. Against
+several references it is the mean of the derivatives against each.
 """
 
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from sklearn.utils import gen_batches
 
 from .._explain.columns import CONSTANT
 from .._explain.frames import Table, as_one_or_more_rows, as_table
@@ -29,24 +29,31 @@ def contribution_errors(
     table = as_table(X)
     encoded = fitted.model.encode(table)
     made_of, Z = encoded.column_of_feature, fitted.features(table)
-    r, network = _reference(fitted, reference), fitted.network
+    references, shares = _references(fitted, reference)
+    network = fitted.network
     found = np.zeros((Z.shape[0], network.n_outputs, encoded.n_columns))
-    largest = max(network.n_parameters, 2 * STEPS * Z.shape[1])
+    largest = max(network.n_parameters * network.n_outputs, 2 * STEPS * Z.shape[1])
+    size = max(NUMBERS // largest, 1)
     for i in range(Z.shape[0]):
         z = dense(Z[[i]])[0]
-        way = np.where(made_of == CONSTANT, 0.0, z - r)
-        columns = np.unique(made_of[way != 0])
-        for batch in gen_batches(len(columns), max(NUMBERS // largest, 1)):
-            some = columns[batch]
-            own = np.where(made_of == some[:, np.newaxis], way, 0.0)
-            for k, differences in enumerate(_derivatives(network, z - way, way, own)):
-                found[i, k, some] = np.sqrt(covariance.variances(differences))
+        ways = np.where(made_of == CONSTANT, 0.0, z - references)
+        columns = np.unique(made_of[(ways != 0).any(axis=0)])
+        for some in (columns[k : k + size] for k in range(0, len(columns), size)):
+            of_some = made_of == some[:, np.newaxis]
+            mean = np.zeros((network.n_outputs, len(some), network.n_parameters))
+            for way, share in zip(ways, shares, strict=True):
+                own = np.where(of_some, way, 0.0)
+                for k, vectors in enumerate(_derivatives(network, z - way, way, own)):
+                    mean[k] += share * vectors
+            for k, vectors in enumerate(mean):
+                variances = covariance.variances(Vectors(vectors, network.shapes))
+                found[i, k, some] = np.sqrt(variances)
     return found[:, 0] if network.n_outputs == 1 else found
 
 
 def _derivatives(
     network: LinearisedNetwork, start: np.ndarray, way: np.ndarray, own: np.ndarray
-) -> Iterator[Vectors]:
+) -> Iterator[np.ndarray]:
     """The derivatives of what columns add on the way, whose own parts of it are given.
 
     Yields those of each logit, or for several classes of each less the mean of all, as
@@ -58,15 +65,16 @@ def _derivatives(
     signs = np.tile(np.repeat([1.0, -1.0], STEPS), len(own))
     n_outputs = network.n_outputs
     for v in np.eye(n_outputs) - (n_outputs > 1) / n_outputs:
-        gradients = network.gradients(ends, np.outer(signs, v))
-        yield Vectors(gradients.totals(2 * STEPS), network.shapes)
+        yield network.gradients(ends, np.outer(signs, v)).totals(2 * STEPS)
 
 
-def _reference(fitted: Fitted, reference: Any) -> np.ndarray:
-    """The features of the reference of contributions."""
+def _references(fitted: Fitted, reference: Any) -> tuple[np.ndarray, np.ndarray]:
+    """The features of the different references, and their shares in the mean."""
     if reference is None:
-        return np.asarray(fitted.classifier.feature_mean_, dtype=float)
-    if isinstance(reference, str):
-        return np.zeros(len(fitted.network.mean))
-    rows = fitted.features(as_one_or_more_rows(reference))
-    return dense(rows).mean(axis=0)
+        rows = np.asarray(fitted.classifier.feature_mean_, dtype=float)[np.newaxis]
+    elif isinstance(reference, str):
+        rows = np.zeros((1, len(fitted.network.mean)))
+    else:
+        rows = dense(fitted.features(as_one_or_more_rows(reference)))
+    different, counts = np.unique(rows, axis=0, return_counts=True)
+    return different, counts / len(rows)

@@ -173,7 +173,7 @@ class Inference:
 
     @cached_property
     def _largest(self) -> float:
-        rows, _ = self._fitted.representatives
+        rows = self._fitted.least_certain
         return float(self._of_features(self._fitted.X[rows])[1].max())
 
     def _log_odds(self, X: Table) -> tuple[np.ndarray, np.ndarray]:
@@ -230,11 +230,13 @@ class Inference:
     ) -> Estimates:
         """The average effect of each column on the probability, with its error.
 
-        A number goes half a step down and half a step up in all rows of the fit; the
-        effect is the mean difference of the probabilities. A category goes from its
-        most frequent value to each other one. A column of two values goes from the
-        first to the second, in their order. Rows where a number is missing do not
-        count.
+        A number or date goes half a step down and half a step up in all rows of the
+        fit; the effect is the mean difference of the probabilities. Dates move by whole
+        days. A category goes from its most frequent value to each other one. A column
+        of two values goes from the first to the second, in their order. Rows where a
+        number is missing do not count. Numbers that a step takes for categories, such
+        as codes in front of a :class:`~sklearn.preprocessing.OneHotEncoder`, are
+        categories here, too, and so are numbers whose changed values the model refuses.
 
         Parameters
         ----------
@@ -242,11 +244,11 @@ class Inference:
             The columns to change; all by default.
 
         categorical : list of str or int, default=()
-            Columns of numbers that name categories.
+            Other columns of numbers that name categories.
 
         step : float, default=1.0
-            The step of numbers, in standard deviations of the column. Over small steps
-            the effects of a network with hidden layers are less certain.
+            The step of numbers and dates, in standard deviations of the column. Over
+            small steps the effects of a network with hidden layers are less certain.
 
         Returns
         -------
@@ -436,7 +438,8 @@ def inference(
     UserWarning
         If the fit did not end at a minimum, as after early stopping; if the rows are
         not those of the fit; if `monotonic_cst` or `interaction_cst` hold weights at
-        zero; or if classes are separated and there is no penalty.
+        zero; or if classes are separated and there is no penalty. Without `y` that is
+        seen only where the model tells all rows apart.
 
     See Also
     --------
@@ -448,10 +451,10 @@ def inference(
     represent the true probabilities. The bias that the penalty causes is not in them.
 
     With hidden layers, or more than 5000 parameters, at most 4096 rows stand for all,
-    where all would take long. They are chosen evenly along the sorted log-odds. With
-    more than two classes they may be fewer. Robust errors are made of all rows, so with
-    hidden layers each thousand intervals pass over all of them. The result keeps a
-    reference to `X`.
+    where all would take long. They are chosen along the sorted log-odds with a chance
+    in proportion to p (1 - p), so that rare classes count. With more than two classes
+    they may be fewer. Robust errors are made of all rows, so with hidden layers each
+    thousand intervals pass over all of them. The result keeps a reference to `X`.
 
     References
     ----------
