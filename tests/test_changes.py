@@ -337,3 +337,8 @@ def test_errors():
     smooth = make_pipeline(PowerTransformer(), network((3,))).fit(Z, y)
     with pytest.raises(TypeError, match=r"^Use contributions.* PowerTransformer"):
         nearest_change(smooth, Z[0])
+
+
+def test_infinite_bounds_are_refused():
+    with pytest.raises(ValueError, match=r"^Pass finite bounds: bounds .*'income'"):
+        nearest_change(MODEL, ROW, bounds={"income": (0, np.inf)})

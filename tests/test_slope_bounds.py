@@ -166,3 +166,36 @@ def test_errors():
     smooth = make_pipeline(PowerTransformer(), network((3,))).fit(X, y)
     with pytest.raises(TypeError, match=r"^Use contributions.* PowerTransformer"):
         slope_bounds(smooth)
+
+
+def test_a_box_with_whole_ends_holds_all_numbers():
+    """The largest slope is between two whole numbers."""
+    X = pd.DataFrame({"a": np.linspace(-1, 1, 60), "b": np.tile([0.0, 1.0], 30)})
+    model = make_pipeline(StandardScaler(), network((2,))).fit(X, X["a"] > 0)
+    clf, scale_ = model[-1], model[0].scale_
+    # It rises between 0.2 and 0.4 of a only.
+    clf.coefs_[0][:] = [[scale_[0], scale_[0]], [0, 0]]
+    clf.intercepts_[0][:] = [-0.2, -0.4]
+    clf.coefs_[1][:] = [[1.0], [-1.0]]
+    found = slope_bounds(model, ["a"], {"a": (0, 1), "b": (0, 1)})
+    assert_allclose([found.lower[0], found.upper[0]], [0, 1], atol=1e-6)
+    assert 0.2 < found.highest[0]["a"].iloc[0] < 0.4
+
+
+def test_where_no_unit_can_switch_there_is_one_slope():
+    X, y = load_wine(return_X_y=True)
+    model = make_pipeline(StandardScaler(), network((3,))).fit(X, y == 1)
+    box = {j: (x, x + 1e-4) for j, x in enumerate(X[0])}
+    found = slope_bounds(model, box=box)
+    coef, _ = local_linear(model, X[:1])
+    assert_allclose(found.lower, coef[0], rtol=1e-6)
+    assert_allclose(found.upper, coef[0], rtol=1e-6)
+    assert found.proven.all()
+
+
+@pytest.mark.parametrize("pair", [(0, np.inf), (-np.inf, 1), (np.nan, 1), (5,)])
+def test_infinite_boxes_are_refused(pair):
+    X, y = load_wine(return_X_y=True)
+    model = make_pipeline(StandardScaler(), network((3,))).fit(X, y == 1)
+    with pytest.raises(ValueError, match=r"^Pass finite bounds: box .* 'x1'"):
+        slope_bounds(model, box={1: pair})

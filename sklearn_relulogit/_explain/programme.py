@@ -144,18 +144,21 @@ class Programme:
     def solve(self, time_limit: float, gap: float = 1e-4) -> Any:
         """The smallest cost, to a relative gap: what `scipy.optimize.milp` returns."""
         low, high, cost, whole = map(np.array, zip(*self.variables, strict=True))
-        indices, weights, at_least, at_most = zip(*self.rows, strict=True)
-        ends = np.cumsum([0, *map(len, indices)])
-        matrix = csr_array(
-            (np.concatenate(weights), np.concatenate(indices), ends),
-            shape=(len(indices), len(cost)),
-        )
+        constraints = []
+        if self.rows:
+            indices, weights, at_least, at_most = zip(*self.rows, strict=True)
+            ends = np.cumsum([0, *map(len, indices)])
+            matrix = csr_array(
+                (np.concatenate(weights), np.concatenate(indices), ends),
+                shape=(len(indices), len(cost)),
+            )
+            constraints = [LinearConstraint(matrix, at_least, at_most)]
         with silent_output():
             return milp(
                 cost,
                 integrality=whole.astype(int),
                 bounds=Bounds(low, high),
-                constraints=LinearConstraint(matrix, at_least, at_most),
+                constraints=constraints,
                 options={
                     "time_limit": max(time_limit, 1e-3),
                     "mip_rel_gap": gap,
@@ -426,7 +429,7 @@ class Space(NamedTuple):
             {column_index(name, names) for name in given}
             for given in (fixed, increase, decrease, integer)
         ]
-        limits = {column_index(k, names): pair for k, pair in (bounds or {}).items()}
+        limits = finite_limits(bounds, names, "bounds")
         start = z @ layers[0][0] + layers[0][1]
         space = cls(network, x, names, values, [], start, layers)
         categories = known_categories(
@@ -525,6 +528,20 @@ class Space(NamedTuple):
             self.network.transform(self.rows([values]))
         )
         return bool((wanted @ logits.ravel() - least > 0).all())
+
+
+def finite_limits(
+    given: dict[Any, Any] | None, names: list[str], parameter: str
+) -> dict[int, tuple[float, float]]:
+    """Bounds of columns by their indices; a ValueError where they are no finite ends."""
+    limits = {column_index(key, names): pair for key, pair in (given or {}).items()}
+    for j, pair in limits.items():
+        if np.shape(pair) != (2,) or not -np.inf < pair[0] <= pair[1] < np.inf:
+            raise ValueError(
+                f"Pass finite bounds: {parameter} must hold a low and a high of "
+                f"{names[j]!r}. Got {pair!r}."
+            )
+    return {j: (float(low), float(high)) for j, (low, high) in limits.items()}
 
 
 def known_range(f: Piecewise) -> tuple[float, float, float] | None:

@@ -22,6 +22,7 @@ from .programme import (
     add_choices,
     add_hidden,
     add_slopes,
+    finite_limits,
     input_bounds,
     interval,
     typical_row,
@@ -141,12 +142,7 @@ def slope_bounds(
     """
     network = Network.of(model)
     names = network.columns(np.empty((1, network.n_features)))
-    limits = {column_index(key, names): pair for key, pair in (box or {}).items()}
-    for j, (low, high) in limits.items():
-        if not low <= high:
-            raise ValueError(
-                f"box must hold a low and a high of {names[j]!r}. Got {(low, high)}."
-            )
+    limits = finite_limits(box, names, "box")
     row = typical_row(network, limits)
     space = Space.of(network, row, (), (), (), limits, ())
     numbers = {c.column: c for c in space.choices if c.is_bend is not None}
