@@ -159,6 +159,8 @@ def test_errors():
     model = make_pipeline(StandardScaler(), network((3,))).fit(X, y)
     with pytest.raises(ValueError, match=r"a low and a high of 'x1'. Got \(2, 1\)"):
         slope_bounds(model, box={1: (2, 1)})
+    with pytest.raises(ValueError, match=r"box must have a width for 'x1'"):
+        slope_bounds(model, [1], box={1: (2, 2)})
     with pytest.raises(ValueError, match=r"one of the names of X.* Got 'salary'"):
         slope_bounds(model, ["salary"])
     with pytest.raises(NotFittedError):

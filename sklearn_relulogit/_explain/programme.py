@@ -533,7 +533,7 @@ class Space(NamedTuple):
 def finite_limits(
     given: dict[Any, Any] | None, names: list[str], parameter: str
 ) -> dict[int, tuple[float, float]]:
-    """Bounds of columns by their indices; a ValueError where they are no finite ends."""
+    """Bounds of columns by their indices; a ValueError where they are not finite."""
     limits = {column_index(key, names): pair for key, pair in (given or {}).items()}
     for j, pair in limits.items():
         if np.shape(pair) != (2,) or not -np.inf < pair[0] <= pair[1] < np.inf:

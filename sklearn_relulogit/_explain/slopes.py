@@ -150,6 +150,12 @@ def slope_bounds(
     chosen = [column_index(names[c] if columns is None else c, names) for c in given]
     constant = {j for j in chosen if j not in numbers}
     for j in constant:
+        low, high = limits.get(j, (0.0, 1.0))
+        if low == high:
+            raise ValueError(
+                f"box must have a width for {names[j]!r}, whose slope is asked for. "
+                f"Got {(low, high)}."
+            )
         if any(choice.column == j for choice in space.choices):
             raise ValueError(f"Column {names[j]!r} holds categories, and has no slope.")
     n_outputs = space.layers[-1][0].shape[1]
