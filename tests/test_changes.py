@@ -10,12 +10,22 @@ import polars as pl
 import pytest
 from numpy.testing import assert_allclose
 from scipy.optimize import linprog
+from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
+from sklearn.impute import SimpleImputer
 from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import PowerTransformer, StandardScaler, scale
+from sklearn.preprocessing import (
+    Binarizer,
+    KBinsDiscretizer,
+    OneHotEncoder,
+    OrdinalEncoder,
+    PowerTransformer,
+    StandardScaler,
+    scale,
+)
 
 from sklearn_relulogit import (
     ReLULogisticClassifier,
@@ -342,3 +352,68 @@ def test_errors():
 def test_infinite_bounds_are_refused():
     with pytest.raises(ValueError, match=r"^Pass finite bounds: bounds .*'income'"):
         nearest_change(MODEL, ROW, bounds={"income": (0, np.inf)})
+
+
+def binned(*steps):
+    """A model of a through some steps, and of b; a alone decides."""
+    rng = np.random.RandomState(0)
+    frame = pd.DataFrame({"a": rng.uniform(0, 6, 200).round(), "b": rng.rand(200)})
+    encode = make_column_transformer(
+        (make_pipeline(*steps), ["a"]), (StandardScaler(), ["b"])
+    )
+    return make_pipeline(encode, network((3,))).fit(frame, frame["a"] > 2.5), frame
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        (KBinsDiscretizer(3, quantile_method="averaged_inverted_cdf"),),
+        (Binarizer(threshold=2.5),),
+        (StandardScaler(), Binarizer()),
+        (StandardScaler(), OneHotEncoder(handle_unknown="ignore")),
+    ],
+    ids=repr,
+)
+def test_columns_of_unknown_jumps_are_refused_unless_fixed(steps):
+    model, frame = binned(*steps)
+    row = frame.iloc[[0]]
+    with pytest.raises(ValueError, match=r"^Pass 'a' in fixed"):
+        nearest_change(model, row)
+    nearest_change(model, row, fixed=["a"])
+    with pytest.raises(ValueError, match=r"^Encode column 'a' otherwise"):
+        slope_bounds(model, ["b"])
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        (SimpleImputer(), OneHotEncoder()),
+        (OrdinalEncoder(), OneHotEncoder()),
+        (OrdinalEncoder(), StandardScaler()),
+    ],
+    ids=repr,
+)
+def test_categories_behind_steps_that_keep_them(steps):
+    model, frame = binned(*steps)
+    row = frame.iloc[[0]]
+    found = nearest_change(model, row, fixed=["b"])
+    assert found.columns == ["a"]
+    assert model.predict(found.row)[0] != model.predict(row)[0]
+    for given in ({"increase": ["a"]}, {"decrease": ["a"]}, {"bounds": {"a": (0, 1)}}):
+        with pytest.raises(ValueError, match=r"^Leave 'a' out of increase"):
+            nearest_change(model, row, **given)
+
+
+def test_integer_columns_must_hold_whole_numbers():
+    with pytest.raises(ValueError, match=r"^Leave 'income' out of integer: its value"):
+        nearest_change(MODEL, ROW, integer=["income"])
+
+
+def test_names_that_are_integers_go_before_positions():
+    numbers = (
+        X[["reports", "income"]].astype(float).fillna(1.0).set_axis([1, 0], axis=1)
+    )
+    model = make_pipeline(StandardScaler(), network((4,))).fit(numbers, Y)
+    found = nearest_change(model, numbers.iloc[[2]], fixed=[1])
+    assert found.columns == ["0"]
+    assert found.row[1].iloc[0] == numbers[1].iloc[2]

@@ -5,7 +5,6 @@ units the network is affine. Which piece, category and units it is are whole num
 """
 
 import ctypes
-import functools
 import os
 import sys
 import threading
@@ -17,11 +16,15 @@ import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array
 from sklearn.compose import ColumnTransformer
+from sklearn.feature_selection import SelectorMixin
 from sklearn.frozen import FrozenEstimator
+from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.preprocessing import Binarizer, FunctionTransformer, KBinsDiscretizer
 
 from .._model.parameters import Layers
 from .._optional import optional_import
+from .._tables.reader import TableReader
 from .._tables.readings import GAP, RARE
 from .columns import CONSTANT, column_of_output, compose, is_left_out, parts_of
 from .frames import (
@@ -436,14 +439,31 @@ class Space(NamedTuple):
             Pipeline(network.steps) if network.steps else None, np.arange(len(names))
         )
         choices: list[Choice | None] = []
-        for j in range(len(names)):
+        for j, name in enumerate(names):
             features = np.flatnonzero(f.column == j)
             if j in sets[0] or len(features) == 0:
                 continue
             if f.jumps[features].any():
-                if j in categories:
-                    choices.append(space._category(j, categories[j], z))
+                known = categories.get(j)
+                if known is None and (j in categories or not np.isnan(current[j])):
+                    raise ValueError(
+                        f"Pass {name!r} in fixed, or encode it otherwise: where its "
+                        f"steps jump is not known, and so not what {values[j]!r} could "
+                        "become."
+                    )
+                if j in sets[1] | sets[2] | sets[3] | set(limits):
+                    raise ValueError(
+                        f"Leave {name!r} out of increase, decrease, integer and "
+                        "bounds, which are for numbers: it holds categories."
+                    )
+                if known is not None:
+                    choices.append(space._category(j, known, z))
             elif not np.isnan(current[j]):
+                if j in sets[3] and current[j] != np.round(current[j]):
+                    raise ValueError(
+                        f"Leave {name!r} out of integer: its value {current[j]:g} is "
+                        "not whole."
+                    )
                 whole = j in sets[3] or np.asarray(values[j]).dtype.kind in "biu"
                 choice = space._number(
                     f.take(features), j, current[j], z[features], features,
@@ -572,7 +592,14 @@ def typical_row(network: Network, box: dict[int, tuple[float, float]]) -> Table:
     categories = known_categories(steps, np.arange(n_columns))
     values: list[Any] = [0.0] * n_columns
     given = np.zeros((1, n_columns))
+    shown = getattr(network.first_step, "feature_names_in_", np.arange(n_columns))
     for j, known in categories.items():
+        if known is None:
+            raise ValueError(
+                f"Encode column {shown[j]!r} otherwise to bound slopes: its steps cut "
+                "it into intervals, or change its values in front of an encoder of "
+                "categories, so that its jumps are not known."
+            )
         given[0, j] = np.nan
         values[j] = next(value for value in known if not is_missing(value))
     f = network.functions(given)
@@ -590,28 +617,74 @@ def typical_row(network: Network, box: dict[int, tuple[float, float]]) -> Table:
     return pd.DataFrame([values], columns=names).infer_objects()
 
 
-def known_categories(step: Any, columns: np.ndarray) -> dict[int, np.ndarray]:
-    """The categories of the columns that are encoded as such, by their indices."""
+def known_categories(
+    step: Any, columns: np.ndarray, as_given: np.ndarray | None = None
+) -> dict[int, np.ndarray | None]:
+    """The categories of the columns that are encoded as such, by their indices.
+
+    None for numbers that are cut into intervals, and where a step in front of the
+    encoder changes the values, so that its categories are none of the user's.
+    ``as_given`` says of which columns no step has changed the values.
+    """
+    as_given = np.ones(len(columns), dtype=bool) if as_given is None else as_given
     match step:
         case None | str():
             return {}
         case FrozenEstimator():
-            return known_categories(step.estimator, columns)
+            return known_categories(step.estimator, columns, as_given)
         case Pipeline():
-            found: dict[int, np.ndarray] = {}
+            found: dict[int, np.ndarray | None] = {}
             for _, part in step.steps:
                 if not is_left_out(part):
-                    found |= known_categories(part, columns)
-                    columns = compose(columns, column_of_output(part, len(columns)))
+                    found = known_categories(part, columns, as_given) | found
+                    made_of = column_of_output(part, len(columns))
+                    kept = made_of != CONSTANT
+                    as_given = kept & as_given[made_of] & _keeps_values(part, columns)
+                    columns = compose(columns, made_of)
             return found
         case FeatureUnion() | ColumnTransformer():
-            parts = parts_of(step, len(columns))
-            each = [known_categories(part, columns[of]) for part, of, *_ in parts]
-            return functools.reduce(dict.__or__, each, {})
+            found = {}
+            for part, of, *_ in parts_of(step, len(columns)):
+                found |= known_categories(part, columns[of], as_given[of])
+            return found
+        case Binarizer() | KBinsDiscretizer() | MissingIndicator():
+            cut = columns[np.unique(column_of_output(step, len(columns)))]
+            return {int(j): None for j in cut if j != CONSTANT}
     categories = getattr(step, "categories_", [])
     # What stands for gaps and for rare categories is no value of the user's.
     return {
         int(j): np.array([c for c in known if c not in (GAP, RARE)], dtype=object)
-        for j, known in zip(columns, categories, strict=False)
+        if same
+        else None
+        for j, known, same in zip(columns, categories, as_given, strict=False)
         if j != CONSTANT
     }
+
+
+def _keeps_values(
+    step: Any, columns: np.ndarray, n_outputs: int | None = None
+) -> np.ndarray:
+    """Whether each output of a step has the values of its column, but for gaps."""
+    n = len(columns)
+    match step:
+        case FrozenEstimator():
+            return _keeps_values(step.estimator, columns, n_outputs)
+        case Pipeline():
+            keeps = np.ones(n, dtype=bool)
+            for _, part in step.steps:
+                if not is_left_out(part):
+                    made_of = column_of_output(part, len(columns))
+                    keeps = keeps[made_of] & _keeps_values(part, columns)
+                    columns = compose(columns, made_of)
+            return keeps
+        case FeatureUnion() | ColumnTransformer():
+            parts = [
+                _keeps_values(part, columns[of], width) & (weight == 1)
+                for part, of, width, weight in parts_of(step, n)
+            ]
+            return np.concatenate(parts) if parts else np.ones(0, dtype=bool)
+    same = is_left_out(step) or isinstance(
+        step, SimpleImputer | SelectorMixin | TableReader
+    )
+    same |= isinstance(step, FunctionTransformer) and step.func is None
+    return np.full(len(column_of_output(step, n, n_outputs)), same)
