@@ -89,9 +89,10 @@ def test_it_is_the_nearest_of_all_regions(hidden, metric):
     X, y = plane()
     clf = network(hidden).fit(X, y)
     assert clf.score(X, y) > 0.8
-    # Without a scaler a spread is 1, and five spreads are the range.
+    # Without a scaler a spread is 1.
+    limits = {0: (-5, 5), 1: (-5, 5)}
     for x in X[:4]:
-        found = nearest_change(clf, x, metric=metric)
+        found = nearest_change(clf, x, metric=metric, bounds=limits)
         sign = -1 if clf.predict([x])[0] else 1
         expected = by_all_patterns(clf, x, sign, metric, 5)
         assert_allclose(found.distance, expected, rtol=1e-3, atol=1e-5)
@@ -231,7 +232,7 @@ def test_more_classes_take_the_nearest_of_them():
     Z, y = plane(3)
     clf = network((6,)).fit(Z, y)
     for x in Z[:5]:
-        found = nearest_change(clf, x)
+        found = nearest_change(clf, x, bounds={0: (-5, 5), 1: (-5, 5)})
         assert clf.predict(found.row)[0] != clf.predict([x])[0]
         assert found.proven
         # No random row that is nearer is decided otherwise.
@@ -240,14 +241,15 @@ def test_more_classes_take_the_nearest_of_them():
         near = near[np.abs(near - x).sum(axis=1) < 0.999 * found.distance]
         assert (clf.predict(near) == clf.predict([x])[0]).all()
     with pytest.raises(ValueError, match=r"must be 0.5 for more than two"):
-        nearest_change(clf, Z[0], proba=0.3)
+        nearest_change(clf, Z[0], proba=0.3, bounds={0: (-5, 5), 1: (-5, 5)})
 
 
 def test_the_radius_of_a_box_in_which_the_decision_stays():
     Z, y = load_breast_cancer(return_X_y=True)
     Z = scale(Z)
     clf = network((10,), alpha=3.0).fit(Z, y)
-    found = nearest_change(clf, Z[4], metric="max")
+    limits = dict.fromkeys(range(30), (-50, 50))
+    found = nearest_change(clf, Z[4], metric="max", bounds=limits)
     shifts = np.random.RandomState(0).uniform(-1, 1, (20_000, 30))
     inside = Z[4] + np.sign(shifts) * found.lower_bound * (1 - 1e-6)
     assert (clf.predict(inside) == clf.predict(Z[[4]])[0]).all()
@@ -417,3 +419,26 @@ def test_names_that_are_integers_go_before_positions():
     found = nearest_change(model, numbers.iloc[[2]], fixed=[1])
     assert found.columns == ["0"]
     assert found.row[1].iloc[0] == numbers[1].iloc[2]
+
+
+def test_the_range_of_columns_comes_from_the_data_or_the_user():
+    rng = np.random.RandomState(0)
+    Z = np.column_stack([rng.normal(100, 1, 200), rng.rand(200)])
+    y = Z[:, 0] > 100
+    plain = network((3,), tol=0.1).fit(Z - [100, 0], y)
+    match = r"^Pass a low and a high of the columns \['x0', 'x1'\]"
+    with pytest.raises(ValueError, match=match):
+        nearest_change(plain, Z[0])
+    with pytest.raises(ValueError, match=match):
+        slope_bounds(plain)
+    with pytest.raises(ValueError, match=r"columns \['x1'\]"):
+        nearest_change(plain, Z[0], bounds={0: (0, 200)})
+    assert nearest_change(plain, Z[0], fixed=[1], bounds={0: (-50, 200)}).proven
+    # A scaler that does not centre tells a spread, and the network knows the means.
+    model = make_pipeline(StandardScaler(with_mean=False), network((3,))).fit(Z, y)
+    for x in Z[:4]:
+        found = nearest_change(model, x, fixed=[1])
+        assert 95 < found.row[0, 0] < 105
+    rows = slope_bounds(model, [0])
+    for row in (*rows.lowest, *rows.highest):
+        assert row is None or 90 < row[0, 0] < 110

@@ -59,8 +59,7 @@ def test_they_are_the_ends_of_the_slopes_of_all_regions(hidden, n_classes):
         # A unit that is never active in the box.
         clf.intercepts_[0][0] = -500
     low, high = np.array([-2.0, -1.0, -5.0]), np.array([1.0, 2.5, 5.0])
-    # Without a box it is five spreads, and these are 1.
-    found = slope_bounds(clf, box={0: (-2, 1), 1: (-1, 2.5)})
+    found = slope_bounds(clf, box={0: (-2, 1), 1: (-1, 2.5), 2: (-5, 5)})
     slopes = slopes_of_all_regions(clf, low, high)
     assert len(slopes) > 3
     if n_classes == 2:

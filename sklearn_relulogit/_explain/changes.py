@@ -135,7 +135,8 @@ def nearest_change(
     bounds : dict of (float, float), default=None
         The least and largest number of some columns, by name or index. By default the
         range of the training data, where the steps know it (the knots of a
-        :class:`PiecewiseLinearEncoder`), else five spreads around the centre.
+        :class:`PiecewiseLinearEncoder`), else five spreads around the mean.
+        Columns that reach the network as they are must be in `bounds`.
 
     integer : sequence of str or int, default=()
         Columns of whole numbers. Columns of booleans and integer types are taken as
@@ -164,7 +165,8 @@ def nearest_change(
         If the model is none that it can go through; see :func:`local_linear`.
 
     ValueError
-        If x is not one row, or a parameter is outside what is allowed.
+        If x is not one row, a parameter is outside what is allowed, or the steps do not
+        tell the range of a column, or where it jumps.
 
     NotFittedError
         Before `fit`.

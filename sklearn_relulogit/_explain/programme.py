@@ -435,9 +435,9 @@ class Space(NamedTuple):
         limits = finite_limits(bounds, names, "bounds")
         start = z @ layers[0][0] + layers[0][1]
         space = cls(network, x, names, values, [], start, layers)
-        categories = known_categories(
-            Pipeline(network.steps) if network.steps else None, np.arange(len(names))
-        )
+        steps = Pipeline(network.steps) if network.steps else None
+        categories = known_categories(steps, np.arange(len(names)))
+        kept, untold = _keeps_values(steps, np.arange(len(names))), []
         choices: list[Choice | None] = []
         for j, name in enumerate(names):
             features = np.flatnonzero(f.column == j)
@@ -464,14 +464,22 @@ class Space(NamedTuple):
                         f"Leave {name!r} out of integer: its value {current[j]:g} is "
                         "not whole."
                     )
-                whole = j in sets[3] or np.asarray(values[j]).dtype.kind in "biu"
+                kind = np.asarray(values[j]).dtype.kind
+                if kept[features].all() and j not in limits and kind != "b":
+                    untold.append(name)
+                whole = j in sets[3] or kind in "biu"
                 choice = space._number(
                     f.take(features), j, current[j], z[features], features,
                     (j in sets[1], j in sets[2]), limits.get(j), whole,
                 )  # fmt: skip
                 choices.append(choice)
-        kept = [c for c in choices if c is not None and len(c.points) > 1]
-        return space._replace(choices=kept)
+        if untold:
+            raise ValueError(
+                f"Pass a low and a high of the columns {untold} in bounds, or in box: "
+                "no scaler or encoder in front of the network tells their range."
+            )
+        movable = [c for c in choices if c is not None and len(c.points) > 1]
+        return space._replace(choices=movable)
 
     def _number(
         self,
@@ -484,7 +492,7 @@ class Space(NamedTuple):
         limits: tuple[float, float] | None,
         whole: bool,
     ) -> Choice | None:
-        known = known_range(f)
+        known = known_range(f, self.network.classifier.feature_mean_[features])
         if known is None:
             return None
         low, high, spread = known
@@ -564,11 +572,11 @@ def finite_limits(
     return {j: (float(low), float(high)) for j, (low, high) in limits.items()}
 
 
-def known_range(f: Piecewise) -> tuple[float, float, float] | None:
+def known_range(f: Piecewise, mean: np.ndarray) -> tuple[float, float, float] | None:
     """What is known of the range of a column, and its spread, by its features.
 
-    The knots of ramps are quantiles of the training data. A scaler knows a centre and a
-    spread. None if the features are constant.
+    The knots of ramps are quantiles of the training data. A scaler knows a spread, and
+    the means of the features tell the centre. None if the features are constant.
     """
     steep = np.abs(f.slopes).max(axis=1)
     if not steep.any():
@@ -578,7 +586,7 @@ def known_range(f: Piecewise) -> tuple[float, float, float] | None:
     knots = f.knots[np.isfinite(f.knots)]
     if len(knots):
         return float(knots.min()), float(knots.max()), spread
-    centre = float(f.at[first] - f.value[first] / f.slopes[first, 0])
+    centre = float(f.at[first] + (mean[first] - f.value[first]) / f.slopes[first, 0])
     return centre - RANGE * spread, centre + RANGE * spread, spread
 
 
@@ -607,7 +615,8 @@ def typical_row(network: Network, box: dict[int, tuple[float, float]]) -> Table:
         if j not in categories and f.jumps[f.column == j].any():
             values[j] = None
         features = np.flatnonzero((f.column == j) & ~f.jumps)
-        ends = known_range(f.take(features)) if len(features) else None
+        mean = network.classifier.feature_mean_[features]
+        ends = known_range(f.take(features), mean) if len(features) else None
         if ends is not None:
             values[j] = box[j][0] if j in box else (ends[0] + ends[1]) / 2
     names = getattr(network.first_step, "feature_names_in_", None)

@@ -99,7 +99,8 @@ def slope_bounds(
     box : dict of (float, float), default=None
         The least and largest number of some columns, by name or index. Of the others it
         is the range of the training data, where the steps know it (the knots of a
-        :class:`PiecewiseLinearEncoder`), else five spreads around the centre.
+        :class:`PiecewiseLinearEncoder`), else five spreads around the mean.
+        Columns that reach the network as they are must be in `box`.
         Categories may be any that the training data had.
 
     time_limit : float, default=10.0
@@ -116,7 +117,8 @@ def slope_bounds(
         If the model is none that it can go through; see :func:`local_linear`.
 
     ValueError
-        If a column holds no numbers, or a box is empty.
+        If a column holds no numbers, a box is empty or infinite, or the steps do not
+        tell the range of a column, or where it jumps.
 
     NotFittedError
         Before `fit`.
