@@ -213,6 +213,9 @@ def test_rare_and_many_categories_and_dates():
         assert model.predict(found.row)[0] != model.predict(frame.iloc[[i]])[0]
     bounds = slope_bounds(model)
     assert bounds.columns == ["x"]
+    for name in ("since", "town", "city"):
+        with pytest.raises(ValueError, match=rf"^Leave '{name}' out of columns"):
+            slope_bounds(model, [name])
     assert bounds.lower[0] <= bounds.upper[0]
 
 
@@ -241,7 +244,7 @@ def test_more_classes_take_the_nearest_of_them():
         near = near[np.abs(near - x).sum(axis=1) < 0.999 * found.distance]
         assert (clf.predict(near) == clf.predict([x])[0]).all()
     with pytest.raises(ValueError, match=r"must be 0.5 for more than two"):
-        nearest_change(clf, Z[0], proba=0.3, bounds={0: (-5, 5), 1: (-5, 5)})
+        nearest_change(clf, Z[0], proba=0.3)
 
 
 def test_the_radius_of_a_box_in_which_the_decision_stays():

@@ -199,11 +199,14 @@ def nearest_change(
         raise ValueError(f"metric must be 'l1' or 'max'. Got {metric!r}.")
     if not 0 < proba < 1:
         raise ValueError(f"proba must be between 0 and 1. Got {proba!r}.")
+    network = Network.of(model, same_predictions=True)
+    if proba != 0.5 and network.classifier.n_outputs_ > 1:
+        raise ValueError(f"proba must be 0.5 for more than two classes. Got {proba}.")
     x = as_one_or_more_rows(x)
     if x.shape[0] != 1:
         raise ValueError(f"Pass one row, such as X.iloc[[0]]. x has {x.shape[0]}.")
     space = Space.of(
-        Network.of(model, same_predictions=True),
+        network,
         x,
         fixed,
         increase,
@@ -245,8 +248,6 @@ def _decisions(space: Space, proba: float) -> list[tuple[np.ndarray, np.ndarray]
     if len(logits) == 1:
         sign = -1.0 if logits[0] > logit(proba) else 1.0
         return [(np.array([[sign]]), np.array([sign * logit(proba)]))]
-    if proba != 0.5:
-        raise ValueError(f"proba must be 0.5 for more than two classes. Got {proba}.")
     one = np.eye(len(logits))
     now = int(np.argmax(logits))
     # The nearest in the logits first, whose distance bounds the search for the others.

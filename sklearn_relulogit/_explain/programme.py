@@ -29,6 +29,7 @@ from .._tables.readings import GAP, RARE
 from .columns import CONSTANT, column_of_output, compose, is_left_out, parts_of
 from .frames import (
     Table,
+    as_text,
     column,
     column_index,
     is_missing,
@@ -448,8 +449,8 @@ class Space(NamedTuple):
                 if known is None and (j in categories or not np.isnan(current[j])):
                     raise ValueError(
                         f"Pass {name!r} in fixed, or encode it otherwise: where its "
-                        f"steps jump is not known, and so not what {values[j]!r} could "
-                        "become."
+                        "steps jump is not known, and so not what "
+                        f"{as_text(values[j])} could become."
                     )
                 if j in sets[1] | sets[2] | sets[3] | set(limits):
                     raise ValueError(

@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from .._optional import optional_import
-from .frames import Table, column_index
+from .frames import Table, column_index, is_missing
 from .network import Network
 from .programme import (
     Choice,
@@ -158,8 +158,11 @@ def slope_bounds(
                 f"box must have a width for {names[j]!r}, whose slope is asked for. "
                 f"Got {(low, high)}."
             )
-        if any(choice.column == j for choice in space.choices):
-            raise ValueError(f"Column {names[j]!r} holds categories, and has no slope.")
+        if is_missing(space.values[j]) or any(c.column == j for c in space.choices):
+            raise ValueError(
+                f"Leave {names[j]!r} out of columns. Column {names[j]!r} holds "
+                "categories or dates, and has no slope."
+            )
     n_outputs = space.layers[-1][0].shape[1]
     ends = np.zeros((2, n_outputs, len(chosen)))
     proven = np.ones((n_outputs, len(chosen)), dtype=bool)
