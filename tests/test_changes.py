@@ -10,12 +10,22 @@ import polars as pl
 import pytest
 from numpy.testing import assert_allclose
 from scipy.optimize import linprog
+from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
+from sklearn.impute import SimpleImputer
 from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import PowerTransformer, StandardScaler, scale
+from sklearn.preprocessing import (
+    Binarizer,
+    KBinsDiscretizer,
+    OneHotEncoder,
+    OrdinalEncoder,
+    PowerTransformer,
+    StandardScaler,
+    scale,
+)
 
 from sklearn_relulogit import (
     ReLULogisticClassifier,
@@ -79,9 +89,10 @@ def test_it_is_the_nearest_of_all_regions(hidden, metric):
     X, y = plane()
     clf = network(hidden).fit(X, y)
     assert clf.score(X, y) > 0.8
-    # Without a scaler a spread is 1, and five spreads are the range.
+    # Without a scaler a spread is 1.
+    limits = {0: (-5, 5), 1: (-5, 5)}
     for x in X[:4]:
-        found = nearest_change(clf, x, metric=metric)
+        found = nearest_change(clf, x, metric=metric, bounds=limits)
         sign = -1 if clf.predict([x])[0] else 1
         expected = by_all_patterns(clf, x, sign, metric, 5)
         assert_allclose(found.distance, expected, rtol=1e-3, atol=1e-5)
@@ -202,6 +213,9 @@ def test_rare_and_many_categories_and_dates():
         assert model.predict(found.row)[0] != model.predict(frame.iloc[[i]])[0]
     bounds = slope_bounds(model)
     assert bounds.columns == ["x"]
+    for name in ("since", "town", "city"):
+        with pytest.raises(ValueError, match=rf"^Leave '{name}' out of columns"):
+            slope_bounds(model, [name])
     assert bounds.lower[0] <= bounds.upper[0]
 
 
@@ -221,7 +235,7 @@ def test_more_classes_take_the_nearest_of_them():
     Z, y = plane(3)
     clf = network((6,)).fit(Z, y)
     for x in Z[:5]:
-        found = nearest_change(clf, x)
+        found = nearest_change(clf, x, bounds={0: (-5, 5), 1: (-5, 5)})
         assert clf.predict(found.row)[0] != clf.predict([x])[0]
         assert found.proven
         # No random row that is nearer is decided otherwise.
@@ -237,7 +251,8 @@ def test_the_radius_of_a_box_in_which_the_decision_stays():
     Z, y = load_breast_cancer(return_X_y=True)
     Z = scale(Z)
     clf = network((10,), alpha=3.0).fit(Z, y)
-    found = nearest_change(clf, Z[4], metric="max")
+    limits = dict.fromkeys(range(30), (-50, 50))
+    found = nearest_change(clf, Z[4], metric="max", bounds=limits)
     shifts = np.random.RandomState(0).uniform(-1, 1, (20_000, 30))
     inside = Z[4] + np.sign(shifts) * found.lower_bound * (1 - 1e-6)
     assert (clf.predict(inside) == clf.predict(Z[[4]])[0]).all()
@@ -337,3 +352,96 @@ def test_errors():
     smooth = make_pipeline(PowerTransformer(), network((3,))).fit(Z, y)
     with pytest.raises(TypeError, match=r"^Use contributions.* PowerTransformer"):
         nearest_change(smooth, Z[0])
+
+
+def test_infinite_bounds_are_refused():
+    with pytest.raises(ValueError, match=r"^Pass finite bounds: bounds .*'income'"):
+        nearest_change(MODEL, ROW, bounds={"income": (0, np.inf)})
+
+
+def binned(*steps):
+    """A model of a through some steps, and of b; a alone decides."""
+    rng = np.random.RandomState(0)
+    frame = pd.DataFrame({"a": rng.uniform(0, 6, 200).round(), "b": rng.rand(200)})
+    encode = make_column_transformer(
+        (make_pipeline(*steps), ["a"]), (StandardScaler(), ["b"])
+    )
+    return make_pipeline(encode, network((3,))).fit(frame, frame["a"] > 2.5), frame
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        (KBinsDiscretizer(3, quantile_method="averaged_inverted_cdf"),),
+        (Binarizer(threshold=2.5),),
+        (StandardScaler(), Binarizer()),
+        (StandardScaler(), OneHotEncoder(handle_unknown="ignore")),
+    ],
+    ids=repr,
+)
+def test_columns_of_unknown_jumps_are_refused_unless_fixed(steps):
+    model, frame = binned(*steps)
+    row = frame.iloc[[0]]
+    with pytest.raises(ValueError, match=r"^Pass 'a' in fixed"):
+        nearest_change(model, row)
+    nearest_change(model, row, fixed=["a"])
+    with pytest.raises(ValueError, match=r"^Encode column 'a' otherwise"):
+        slope_bounds(model, ["b"])
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        (SimpleImputer(), OneHotEncoder()),
+        (OrdinalEncoder(), OneHotEncoder()),
+        (OrdinalEncoder(), StandardScaler()),
+    ],
+    ids=repr,
+)
+def test_categories_behind_steps_that_keep_them(steps):
+    model, frame = binned(*steps)
+    row = frame.iloc[[0]]
+    found = nearest_change(model, row, fixed=["b"])
+    assert found.columns == ["a"]
+    assert model.predict(found.row)[0] != model.predict(row)[0]
+    for given in ({"increase": ["a"]}, {"decrease": ["a"]}, {"bounds": {"a": (0, 1)}}):
+        with pytest.raises(ValueError, match=r"^Leave 'a' out of increase"):
+            nearest_change(model, row, **given)
+
+
+def test_integer_columns_must_hold_whole_numbers():
+    with pytest.raises(ValueError, match=r"^Leave 'income' out of integer: its value"):
+        nearest_change(MODEL, ROW, integer=["income"])
+
+
+def test_names_that_are_integers_go_before_positions():
+    numbers = (
+        X[["reports", "income"]].astype(float).fillna(1.0).set_axis([1, 0], axis=1)
+    )
+    model = make_pipeline(StandardScaler(), network((4,))).fit(numbers, Y)
+    found = nearest_change(model, numbers.iloc[[2]], fixed=[1])
+    assert found.columns == ["0"]
+    assert found.row[1].iloc[0] == numbers[1].iloc[2]
+
+
+def test_the_range_of_columns_comes_from_the_data_or_the_user():
+    rng = np.random.RandomState(0)
+    Z = np.column_stack([rng.normal(100, 1, 200), rng.rand(200)])
+    y = Z[:, 0] > 100
+    plain = network((3,), tol=0.1).fit(Z - [100, 0], y)
+    match = r"^Pass a low and a high of the columns \['x0', 'x1'\]"
+    with pytest.raises(ValueError, match=match):
+        nearest_change(plain, Z[0])
+    with pytest.raises(ValueError, match=match):
+        slope_bounds(plain)
+    with pytest.raises(ValueError, match=r"columns \['x1'\]"):
+        nearest_change(plain, Z[0], bounds={0: (0, 200)})
+    assert nearest_change(plain, Z[0], fixed=[1], bounds={0: (-50, 200)}).proven
+    # A scaler that does not centre tells a spread, and the network knows the means.
+    model = make_pipeline(StandardScaler(with_mean=False), network((3,))).fit(Z, y)
+    for x in Z[:4]:
+        found = nearest_change(model, x, fixed=[1])
+        assert 95 < found.row[0, 0] < 105
+    rows = slope_bounds(model, [0])
+    for row in (*rows.lowest, *rows.highest):
+        assert row is None or 90 < row[0, 0] < 110

@@ -763,3 +763,18 @@ def test_feature_selection_goes_by_importances():
         SelectFromModel(clf),
     ):
         assert_array_equal(selector.fit(Z, y).get_support(), chosen.support_)
+
+
+def test_reasons_are_those_of_the_decision_that_a_threshold_makes():
+    base = make_pipeline(columns(impute(), StandardScaler()), network()).fit(X, Y > 0)
+    model = FixedThresholdClassifier(
+        FrozenEstimator(base), threshold=0.9, response_method="predict_proba"
+    ).fit(X, Y > 0)
+    decided = model.predict(X)
+    between = np.flatnonzero(decided != base.predict(X))
+    assert len(between)
+    found = contributions(model, X)
+    expected = {label: found.reasons(towards=label) for label in (False, True)}
+    assert found.reasons() == [expected[k][i] for i, k in enumerate(decided)]
+    assert found[between].reasons() == [expected[False][i] for i in between]
+    assert found[between].reasons() != [expected[True][i] for i in between]

@@ -59,8 +59,7 @@ def test_they_are_the_ends_of_the_slopes_of_all_regions(hidden, n_classes):
         # A unit that is never active in the box.
         clf.intercepts_[0][0] = -500
     low, high = np.array([-2.0, -1.0, -5.0]), np.array([1.0, 2.5, 5.0])
-    # Without a box it is five spreads, and these are 1.
-    found = slope_bounds(clf, box={0: (-2, 1), 1: (-1, 2.5)})
+    found = slope_bounds(clf, box={0: (-2, 1), 1: (-1, 2.5), 2: (-5, 5)})
     slopes = slopes_of_all_regions(clf, low, high)
     assert len(slopes) > 3
     if n_classes == 2:
@@ -159,6 +158,8 @@ def test_errors():
     model = make_pipeline(StandardScaler(), network((3,))).fit(X, y)
     with pytest.raises(ValueError, match=r"a low and a high of 'x1'. Got \(2, 1\)"):
         slope_bounds(model, box={1: (2, 1)})
+    with pytest.raises(ValueError, match=r"box must have a width for 'x1'"):
+        slope_bounds(model, [1], box={1: (2, 2)})
     with pytest.raises(ValueError, match=r"one of the names of X.* Got 'salary'"):
         slope_bounds(model, ["salary"])
     with pytest.raises(NotFittedError):
@@ -166,3 +167,36 @@ def test_errors():
     smooth = make_pipeline(PowerTransformer(), network((3,))).fit(X, y)
     with pytest.raises(TypeError, match=r"^Use contributions.* PowerTransformer"):
         slope_bounds(smooth)
+
+
+def test_a_box_with_whole_ends_holds_all_numbers():
+    """The largest slope is between two whole numbers."""
+    X = pd.DataFrame({"a": np.linspace(-1, 1, 60), "b": np.tile([0.0, 1.0], 30)})
+    model = make_pipeline(StandardScaler(), network((2,))).fit(X, X["a"] > 0)
+    clf, scale_ = model[-1], model[0].scale_
+    # It rises between 0.2 and 0.4 of a only.
+    clf.coefs_[0][:] = [[scale_[0], scale_[0]], [0, 0]]
+    clf.intercepts_[0][:] = [-0.2, -0.4]
+    clf.coefs_[1][:] = [[1.0], [-1.0]]
+    found = slope_bounds(model, ["a"], {"a": (0, 1), "b": (0, 1)})
+    assert_allclose([found.lower[0], found.upper[0]], [0, 1], atol=1e-6)
+    assert 0.2 < found.highest[0]["a"].iloc[0] < 0.4
+
+
+def test_where_no_unit_can_switch_there_is_one_slope():
+    X, y = load_wine(return_X_y=True)
+    model = make_pipeline(StandardScaler(), network((3,))).fit(X, y == 1)
+    box = {j: (x, x + 1e-4) for j, x in enumerate(X[0])}
+    found = slope_bounds(model, box=box)
+    coef, _ = local_linear(model, X[:1])
+    assert_allclose(found.lower, coef[0], rtol=1e-6)
+    assert_allclose(found.upper, coef[0], rtol=1e-6)
+    assert found.proven.all()
+
+
+@pytest.mark.parametrize("pair", [(0, np.inf), (-np.inf, 1), (np.nan, 1), (5,)])
+def test_infinite_boxes_are_refused(pair):
+    X, y = load_wine(return_X_y=True)
+    model = make_pipeline(StandardScaler(), network((3,))).fit(X, y == 1)
+    with pytest.raises(ValueError, match=r"^Pass finite bounds: box .* 'x1'"):
+        slope_bounds(model, box={1: pair})

@@ -135,7 +135,8 @@ def nearest_change(
     bounds : dict of (float, float), default=None
         The least and largest number of some columns, by name or index. By default the
         range of the training data, where the steps know it (the knots of a
-        :class:`PiecewiseLinearEncoder`), else five spreads around the centre.
+        :class:`PiecewiseLinearEncoder`), else five spreads around the mean.
+        Columns that reach the network as they are must be in `bounds`.
 
     integer : sequence of str or int, default=()
         Columns of whole numbers. Columns of booleans and integer types are taken as
@@ -164,7 +165,8 @@ def nearest_change(
         If the model is none that it can go through; see :func:`local_linear`.
 
     ValueError
-        If x is not one row, or a parameter is outside what is allowed.
+        If x is not one row, a parameter is outside what is allowed, or the steps do not
+        tell the range of a column, or where it jumps.
 
     NotFittedError
         Before `fit`.
@@ -197,11 +199,14 @@ def nearest_change(
         raise ValueError(f"metric must be 'l1' or 'max'. Got {metric!r}.")
     if not 0 < proba < 1:
         raise ValueError(f"proba must be between 0 and 1. Got {proba!r}.")
+    network = Network.of(model, same_predictions=True)
+    if proba != 0.5 and network.classifier.n_outputs_ > 1:
+        raise ValueError(f"proba must be 0.5 for more than two classes. Got {proba}.")
     x = as_one_or_more_rows(x)
     if x.shape[0] != 1:
         raise ValueError(f"Pass one row, such as X.iloc[[0]]. x has {x.shape[0]}.")
     space = Space.of(
-        Network.of(model, same_predictions=True),
+        network,
         x,
         fixed,
         increase,
@@ -243,8 +248,6 @@ def _decisions(space: Space, proba: float) -> list[tuple[np.ndarray, np.ndarray]
     if len(logits) == 1:
         sign = -1.0 if logits[0] > logit(proba) else 1.0
         return [(np.array([[sign]]), np.array([sign * logit(proba)]))]
-    if proba != 0.5:
-        raise ValueError(f"proba must be 0.5 for more than two classes. Got {proba}.")
     one = np.eye(len(logits))
     now = int(np.argmax(logits))
     # The nearest in the logits first, whose distance bounds the search for the others.

@@ -76,6 +76,10 @@ class Contributions:
 
     against : str
         What the rows are compared with, in words.
+
+    predicted : ndarray of shape (n_samples,) or None
+        The classes that the model predicts, where a threshold or calibration around the
+        network decides; None if it is the class of the largest probability.
     """
 
     values: np.ndarray
@@ -86,6 +90,7 @@ class Contributions:
     reference: np.ndarray | None = None
     std: np.ndarray | None = None
     against: str = "at the reference"
+    predicted: np.ndarray | None = None
 
     def __len__(self) -> int:
         """How many rows there are."""
@@ -96,7 +101,9 @@ class Contributions:
         rows = np.atleast_1d(np.arange(len(self))[rows])
         X = take_rows(self.X, rows)
         std = None if self.std is None else self.std[rows]
-        return replace(self, values=self.values[rows], X=X, std=std)
+        predicted = None if self.predicted is None else self.predicted[rows]
+        values = self.values[rows]
+        return replace(self, values=values, X=X, std=std, predicted=predicted)
 
     def __repr__(self) -> str:
         n_rows, n_columns = len(self), len(self.columns)
@@ -192,7 +199,8 @@ class Contributions:
             How many columns to name at most.
 
         towards : int, float, bool or str, default=None
-            The class that was decided. None is the one predicted for each row.
+            The class that was decided. None is the one that the model predicts for each
+            row.
 
         Returns
         -------
@@ -205,10 +213,13 @@ class Contributions:
         ValueError
             If there is no such class.
         """
-        proba = self._proba(self.values.sum(axis=-1) + self.baseline)
-        labels = self.classes[proba.argmax(axis=1)]
         if towards is not None:
             labels = np.full(len(self), towards, dtype=object)
+        elif self.predicted is not None:
+            labels = self.predicted
+        else:
+            proba = self._proba(self.values.sum(axis=-1) + self.baseline)
+            labels = self.classes[proba.argmax(axis=1)]
         moved = np.zeros((len(self), len(self.columns)))
         for label in set(labels.tolist()):
             moved[labels == label] = self._towards(label)[labels == label]
@@ -459,8 +470,13 @@ default=None
     if clf.n_outputs_ == 1:
         values, baseline = values[:, 0], baseline[0]
     columns = np.array(names, dtype=object)
+    try:
+        Network.of(model, same_predictions=True)
+        predicted = None
+    except TypeError:  # A threshold or calibration decides.
+        predicted = np.asarray(model.predict(table))
     return Contributions(
-        values, baseline, columns, table, clf.classes_, row, against=against
+        values, baseline, columns, table, clf.classes_, row, None, against, predicted
     )
 
 

@@ -51,14 +51,17 @@ def position(X: Table, j: int, name: str) -> int:
 def column_index(name: Any, known: list[str]) -> int:
     """The index of a column that is given by its name or index.
 
+    A name, such as an integer that is one, goes before an index.
+
     Raises
     ------
     ValueError
         If there is no such column.
     """
-    if name in known:
-        return known.index(name)
-    if isinstance(name, int | np.integer) and 0 <= name < len(known):
+    is_number = isinstance(name, int | np.integer)
+    if (str(name) if is_number else name) in known:
+        return known.index(str(name))
+    if is_number and 0 <= name < len(known):
         return int(name)
     raise ValueError(
         "A column must be one of the names of X, or an index from 0 to "

@@ -5,7 +5,6 @@ units the network is affine. Which piece, category and units it is are whole num
 """
 
 import ctypes
-import functools
 import os
 import sys
 import threading
@@ -17,11 +16,15 @@ import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array
 from sklearn.compose import ColumnTransformer
+from sklearn.feature_selection import SelectorMixin
 from sklearn.frozen import FrozenEstimator
+from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.preprocessing import Binarizer, FunctionTransformer, KBinsDiscretizer
 
 from .._model.parameters import Layers
 from .._optional import optional_import
+from .._tables.reader import TableReader
 from .._tables.readings import GAP, RARE
 from .columns import (
     CONSTANT,
@@ -33,6 +36,7 @@ from .columns import (
 )
 from .frames import (
     Table,
+    as_text,
     column,
     column_index,
     is_missing,
@@ -151,18 +155,21 @@ class Programme:
     def solve(self, time_limit: float, gap: float = 1e-4) -> Any:
         """The smallest cost, to a relative gap: what `scipy.optimize.milp` returns."""
         low, high, cost, whole = map(np.array, zip(*self.variables, strict=True))
-        indices, weights, at_least, at_most = zip(*self.rows, strict=True)
-        ends = np.cumsum([0, *map(len, indices)])
-        matrix = csr_array(
-            (np.concatenate(weights), np.concatenate(indices), ends),
-            shape=(len(indices), len(cost)),
-        )
+        constraints = []
+        if self.rows:
+            indices, weights, at_least, at_most = zip(*self.rows, strict=True)
+            ends = np.cumsum([0, *map(len, indices)])
+            matrix = csr_array(
+                (np.concatenate(weights), np.concatenate(indices), ends),
+                shape=(len(indices), len(cost)),
+            )
+            constraints = [LinearConstraint(matrix, at_least, at_most)]
         with silent_output():
             return milp(
                 cost,
                 integrality=whole.astype(int),
                 bounds=Bounds(low, high),
-                constraints=LinearConstraint(matrix, at_least, at_most),
+                constraints=constraints,
                 options={
                     "time_limit": max(time_limit, 1e-3),
                     "mip_rel_gap": gap,
@@ -433,29 +440,54 @@ class Space(NamedTuple):
             {column_index(name, names) for name in given}
             for given in (fixed, increase, decrease, integer)
         ]
-        limits = {column_index(k, names): pair for k, pair in (bounds or {}).items()}
+        limits = finite_limits(bounds, names, "bounds")
         start = z @ layers[0][0] + layers[0][1]
         space = cls(network, x, names, values, [], start, layers)
-        categories = known_categories(
-            Pipeline(network.steps) if network.steps else None, np.arange(len(names))
-        )
+        steps = Pipeline(network.steps) if network.steps else None
+        categories = known_categories(steps, np.arange(len(names)))
+        kept, untold = _keeps_values(steps, np.arange(len(names))), []
         choices: list[Choice | None] = []
-        for j in range(len(names)):
+        for j, name in enumerate(names):
             features = np.flatnonzero(f.column == j)
             if j in sets[0] or len(features) == 0:
                 continue
             if f.jumps[features].any():
-                if j in categories:
-                    choices.append(space._category(j, categories[j], z))
+                known = categories.get(j)
+                if known is None and (j in categories or not np.isnan(current[j])):
+                    raise ValueError(
+                        f"Pass {name!r} in fixed, or encode it otherwise: where its "
+                        "steps jump is not known, and so not what "
+                        f"{as_text(values[j])} could become."
+                    )
+                if j in sets[1] | sets[2] | sets[3] | set(limits):
+                    raise ValueError(
+                        f"Leave {name!r} out of increase, decrease, integer and "
+                        "bounds, which are for numbers: it holds categories."
+                    )
+                if known is not None:
+                    choices.append(space._category(j, known, z))
             elif not np.isnan(current[j]):
-                whole = j in sets[3] or np.asarray(values[j]).dtype.kind in "biu"
+                if j in sets[3] and current[j] != np.round(current[j]):
+                    raise ValueError(
+                        f"Leave {name!r} out of integer: its value {current[j]:g} is "
+                        "not whole."
+                    )
+                kind = np.asarray(values[j]).dtype.kind
+                if kept[features].all() and j not in limits and kind != "b":
+                    untold.append(name)
+                whole = j in sets[3] or kind in "biu"
                 choice = space._number(
                     f.take(features), j, current[j], z[features], features,
                     (j in sets[1], j in sets[2]), limits.get(j), whole,
                 )  # fmt: skip
                 choices.append(choice)
-        kept = [c for c in choices if c is not None and len(c.points) > 1]
-        return space._replace(choices=kept)
+        if untold:
+            raise ValueError(
+                f"Pass a low and a high of the columns {untold} in bounds, or in box: "
+                "no scaler or encoder in front of the network tells their range."
+            )
+        movable = [c for c in choices if c is not None and len(c.points) > 1]
+        return space._replace(choices=movable)
 
     def _number(
         self,
@@ -468,7 +500,7 @@ class Space(NamedTuple):
         limits: tuple[float, float] | None,
         whole: bool,
     ) -> Choice | None:
-        known = known_range(f)
+        known = known_range(f, self.network.classifier.feature_mean_[features])
         if known is None:
             return None
         low, high, spread = known
@@ -534,11 +566,25 @@ class Space(NamedTuple):
         return bool((wanted @ logits.ravel() - least > 0).all())
 
 
-def known_range(f: Piecewise) -> tuple[float, float, float] | None:
+def finite_limits(
+    given: dict[Any, Any] | None, names: list[str], parameter: str
+) -> dict[int, tuple[float, float]]:
+    """Bounds of columns by their indices; a ValueError where they are not finite."""
+    limits = {column_index(key, names): pair for key, pair in (given or {}).items()}
+    for j, pair in limits.items():
+        if np.shape(pair) != (2,) or not -np.inf < pair[0] <= pair[1] < np.inf:
+            raise ValueError(
+                f"Pass finite bounds: {parameter} must hold a low and a high of "
+                f"{names[j]!r}. Got {pair!r}."
+            )
+    return {j: (float(low), float(high)) for j, (low, high) in limits.items()}
+
+
+def known_range(f: Piecewise, mean: np.ndarray) -> tuple[float, float, float] | None:
     """What is known of the range of a column, and its spread, by its features.
 
-    The knots of ramps are quantiles of the training data. A scaler knows a centre and a
-    spread. None if the features are constant.
+    The knots of ramps are quantiles of the training data. A scaler knows a spread, and
+    the means of the features tell the centre. None if the features are constant.
     """
     steep = np.abs(f.slopes).max(axis=1)
     if not steep.any():
@@ -548,7 +594,7 @@ def known_range(f: Piecewise) -> tuple[float, float, float] | None:
     knots = f.knots[np.isfinite(f.knots)]
     if len(knots):
         return float(knots.min()), float(knots.max()), spread
-    centre = float(f.at[first] - f.value[first] / f.slopes[first, 0])
+    centre = float(f.at[first] + (mean[first] - f.value[first]) / f.slopes[first, 0])
     return centre - RANGE * spread, centre + RANGE * spread, spread
 
 
@@ -562,7 +608,14 @@ def typical_row(network: Network, box: dict[int, tuple[float, float]]) -> Table:
     categories = known_categories(steps, np.arange(n_columns))
     values: list[Any] = [0.0] * n_columns
     given = np.zeros((1, n_columns))
+    shown = getattr(network.first_step, "feature_names_in_", np.arange(n_columns))
     for j, known in categories.items():
+        if known is None:
+            raise ValueError(
+                f"Encode column {shown[j]!r} otherwise to bound slopes: its steps cut "
+                "it into intervals, or change its values in front of an encoder of "
+                "categories, so that its jumps are not known."
+            )
         given[0, j] = np.nan
         values[j] = next(value for value in known if not is_missing(value))
     f = network.functions(given)
@@ -570,7 +623,8 @@ def typical_row(network: Network, box: dict[int, tuple[float, float]]) -> Table:
         if j not in categories and f.jumps[f.column == j].any():
             values[j] = None
         features = np.flatnonzero((f.column == j) & ~f.jumps)
-        ends = known_range(f.take(features)) if len(features) else None
+        mean = network.classifier.feature_mean_[features]
+        ends = known_range(f.take(features), mean) if len(features) else None
         if ends is not None:
             values[j] = box[j][0] if j in box else (ends[0] + ends[1]) / 2
     names = getattr(network.first_step, "feature_names_in_", None)
@@ -580,32 +634,77 @@ def typical_row(network: Network, box: dict[int, tuple[float, float]]) -> Table:
     return pd.DataFrame([values], columns=names).infer_objects()
 
 
-def known_categories(step: Any, columns: np.ndarray) -> dict[int, np.ndarray]:
-    """The categories of the columns that are encoded as such, by their indices."""
+def known_categories(
+    step: Any, columns: np.ndarray, as_given: np.ndarray | None = None
+) -> dict[int, np.ndarray | None]:
+    """The categories of the columns that are encoded as such, by their indices.
+
+    None for numbers that are cut into intervals, and where a step in front of the
+    encoder changes the values, so that its categories are none of the user's.
+    ``as_given`` says of which columns no step has changed the values.
+    """
+    as_given = np.ones(len(columns), dtype=bool) if as_given is None else as_given
     match step:
         case None | str():
             return {}
         case FrozenEstimator():
-            return known_categories(step.estimator, columns)
+            return known_categories(step.estimator, columns, as_given)
         case Pipeline():
-            found: dict[int, np.ndarray] = {}
+            found: dict[int, np.ndarray | None] = {}
             for _, part in step.steps:
                 if not is_left_out(part):
-                    found |= known_categories(part, columns)
+                    found = known_categories(part, columns, as_given) | found
                     try:
                         made_of = column_of_output(part, len(columns))
                     except ColumnsMixed:  # What comes behind has none of one column.
                         break
+                    kept = made_of != CONSTANT
+                    as_given = kept & as_given[made_of] & _keeps_values(part, columns)
                     columns = compose(columns, made_of)
             return found
         case FeatureUnion() | ColumnTransformer():
-            parts = parts_of(step, len(columns))
-            each = [known_categories(part, columns[of]) for part, of, *_ in parts]
-            return functools.reduce(dict.__or__, each, {})
+            found = {}
+            for part, of, *_ in parts_of(step, len(columns)):
+                found |= known_categories(part, columns[of], as_given[of])
+            return found
+        case Binarizer() | KBinsDiscretizer() | MissingIndicator():
+            cut = columns[np.unique(column_of_output(step, len(columns)))]
+            return {int(j): None for j in cut if j != CONSTANT}
     categories = getattr(step, "categories_", [])
     # What stands for gaps and for rare categories is no value of the user's.
     return {
         int(j): np.array([c for c in known if c not in (GAP, RARE)], dtype=object)
-        for j, known in zip(columns, categories, strict=False)
+        if same
+        else None
+        for j, known, same in zip(columns, categories, as_given, strict=False)
         if j != CONSTANT
     }
+
+
+def _keeps_values(
+    step: Any, columns: np.ndarray, n_outputs: int | None = None
+) -> np.ndarray:
+    """Whether each output of a step has the values of its column, but for gaps."""
+    n = len(columns)
+    match step:
+        case FrozenEstimator():
+            return _keeps_values(step.estimator, columns, n_outputs)
+        case Pipeline():
+            keeps = np.ones(n, dtype=bool)
+            for _, part in step.steps:
+                if not is_left_out(part):
+                    made_of = column_of_output(part, len(columns))
+                    keeps = keeps[made_of] & _keeps_values(part, columns)
+                    columns = compose(columns, made_of)
+            return keeps
+        case FeatureUnion() | ColumnTransformer():
+            parts = [
+                _keeps_values(part, columns[of], width) & (weight == 1)
+                for part, of, width, weight in parts_of(step, n)
+            ]
+            return np.concatenate(parts) if parts else np.ones(0, dtype=bool)
+    same = is_left_out(step) or isinstance(
+        step, SimpleImputer | SelectorMixin | TableReader
+    )
+    same |= isinstance(step, FunctionTransformer) and step.func is None
+    return np.full(len(column_of_output(step, n, n_outputs)), same)

@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from .._optional import optional_import
-from .frames import Table, column_index
+from .frames import Table, column_index, is_missing
 from .network import Network
 from .programme import (
     Choice,
@@ -22,6 +22,7 @@ from .programme import (
     add_choices,
     add_hidden,
     add_slopes,
+    finite_limits,
     input_bounds,
     interval,
     typical_row,
@@ -98,7 +99,8 @@ def slope_bounds(
     box : dict of (float, float), default=None
         The least and largest number of some columns, by name or index. Of the others it
         is the range of the training data, where the steps know it (the knots of a
-        :class:`PiecewiseLinearEncoder`), else five spreads around the centre.
+        :class:`PiecewiseLinearEncoder`), else five spreads around the mean.
+        Columns that reach the network as they are must be in `box`.
         Categories may be any that the training data had.
 
     time_limit : float, default=10.0
@@ -115,7 +117,8 @@ def slope_bounds(
         If the model is none that it can go through; see :func:`local_linear`.
 
     ValueError
-        If a column holds no numbers, or a box is empty.
+        If a column holds no numbers, a box is empty or infinite, or the steps do not
+        tell the range of a column, or where it jumps.
 
     NotFittedError
         Before `fit`.
@@ -141,12 +144,7 @@ def slope_bounds(
     """
     network = Network.of(model)
     names = network.columns(np.empty((1, network.n_features)))
-    limits = {column_index(key, names): pair for key, pair in (box or {}).items()}
-    for j, (low, high) in limits.items():
-        if not low <= high:
-            raise ValueError(
-                f"box must hold a low and a high of {names[j]!r}. Got {(low, high)}."
-            )
+    limits = finite_limits(box, names, "box")
     row = typical_row(network, limits)
     space = Space.of(network, row, (), (), (), limits, ())
     numbers = {c.column: c for c in space.choices if c.is_bend is not None}
@@ -154,8 +152,17 @@ def slope_bounds(
     chosen = [column_index(names[c] if columns is None else c, names) for c in given]
     constant = {j for j in chosen if j not in numbers}
     for j in constant:
-        if any(choice.column == j for choice in space.choices):
-            raise ValueError(f"Column {names[j]!r} holds categories, and has no slope.")
+        low, high = limits.get(j, (0.0, 1.0))
+        if low == high:
+            raise ValueError(
+                f"box must have a width for {names[j]!r}, whose slope is asked for. "
+                f"Got {(low, high)}."
+            )
+        if is_missing(space.values[j]) or any(c.column == j for c in space.choices):
+            raise ValueError(
+                f"Leave {names[j]!r} out of columns. Column {names[j]!r} holds "
+                "categories or dates, and has no slope."
+            )
     n_outputs = space.layers[-1][0].shape[1]
     ends = np.zeros((2, n_outputs, len(chosen)))
     proven = np.ones((n_outputs, len(chosen)), dtype=bool)

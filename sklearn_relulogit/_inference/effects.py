@@ -80,12 +80,14 @@ def changes(
         yield from exchanged(fitted, j, names[j], values)
 
 
-def are_categories(values: np.ndarray, known: np.ndarray) -> bool:
+def are_categories(values: np.ndarray, known: np.ndarray | None) -> bool:
     """Whether a step takes the values of the user themselves for categories.
 
     If it takes what a step in front of it makes of them, such as bins, there are fewer
-    of these, and they are other ones.
+    of these, and they are other ones; None are not known.
     """
+    if known is None:
+        return False
     present = {value for value in values.tolist() if not is_missing(value)}
     return len(present) <= len(known) or len(present & set(known)) > len(known) / 2
 
