@@ -17,6 +17,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.exceptions import DataConversionWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -531,6 +532,32 @@ def test_categories_that_say_nothing_change_nothing():
     model = tabular_pipeline(clone(clf)).fit(with_towns, Y)
     assert (model[:-1].transform(with_towns)[:, -1] == 0).all()
     assert_allclose(model.predict_proba(with_towns), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (None, "requires y to be passed"),
+        (np.zeros(N), r"^A classifier needs samples of at least 2 classes"),
+        (np.where(np.arange(N) == 7, None, Y), r"^Give all labels in y one type"),
+        (pd.Series(Y).where(np.arange(N) != 7), r"^Leave out the rows without a label"),
+        (np.stack([Y, Y], axis=1), r"^Pass y as one column"),
+        (np.arange(N) + 0.5, "^Unknown label type: continuous"),
+        (Y[1:], "inconsistent numbers of samples"),
+    ],
+)
+def test_labels_of_many_categories_are_checked_as_those_of_a_classifier(y, message):
+    X = pd.DataFrame({"town": RNG.choice(TOWNS, N)})
+    with pytest.raises(ValueError, match=message):
+        tabular_pipeline(small()).fit(X, y)
+
+
+def test_labels_in_a_column():
+    X = pd.DataFrame({"town": RNG.choice(TOWNS, N), "age": AGES})
+    expected = tabular_pipeline(small()).fit(X, Y).predict_proba(X)
+    with pytest.warns(DataConversionWarning, match="column-vector"):
+        model = tabular_pipeline(small()).fit(X, pd.DataFrame({"y": Y}))
+    assert_array_equal(model.predict_proba(X), expected)
 
 
 def test_balanced_designs_do_not_mislead():
