@@ -2,6 +2,7 @@
 
 import datetime
 import decimal
+import io
 import pickle
 import warnings
 
@@ -516,6 +517,38 @@ def test_a_column_that_identifies_rows_changes_nothing(name, frame_of):
 def test_numbers_that_are_all_different_are_numbers():
     X = pd.DataFrame({"income": IDS["customer_id"], "paid": IDS["rownames"]})
     assert tabular_pipeline()[0].fit(X).left_out_ == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "Unnamed: 0", "Unnamed: 0.1", "level_0", "customerid", "OrderNumber", "SSN"]
+    + ["sku", "kundennummer", "Kundennr", "row.names", "num", " id ", "Sr. No.", "#"],
+)
+def test_names_of_keys(name):
+    X = pd.DataFrame({name: IDS["customer_id"], "age": AGES})
+    with pytest.warns(UserWarning, match="identify rows"):
+        assert tabular_pipeline()[0].fit(X).left_out_ == [name]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["paid", "loan", "humid", "levels", "summer", "area code 2", "rows", "casein"],
+)
+def test_names_that_only_look_like_those_of_keys(name):
+    X = pd.DataFrame({name: IDS["customer_id"], "age": AGES})
+    assert tabular_pipeline()[0].fit(X).left_out_ == []
+
+
+def test_row_names_in_a_file_of_r_by_pandas_and_polars():
+    lines = [f'"{i + 1}",{AGES[i]:.3f},{i % 7 / 3:.3f}' for i in range(N)]
+    text = "\n".join(['"","age","dose"', *lines]).replace("nan", "")
+    probabilities = []
+    for X in (pd.read_csv(io.StringIO(text)), pl.read_csv(text.encode())):
+        assert X.columns[0] == ("" if isinstance(X, pl.DataFrame) else "Unnamed: 0")
+        with pytest.warns(UserWarning, match="identify rows"):
+            model = tabular_pipeline(small()).fit(X, Y)
+        probabilities.append(model.predict_proba(X))
+    assert_array_equal(*probabilities)
 
 
 def test_a_table_of_ids_alone_is_refused():

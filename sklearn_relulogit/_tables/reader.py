@@ -34,12 +34,22 @@ from .readings import (
 from .text import Ambiguous, are_whole, date_style, is_gap, is_zoned, number_style
 
 # Whole numbers that are all different identify rows if they are called so, too: by a
-# word for a key, for one of its rows, or for what the rows are of.
+# word for a key, for one of its rows, for what the rows are of, or not at all.
+KEY = r"id|ids|uid|uuid|guid|key|no|nr|num|number|code|seqno?|seqn"
+ROW = (
+    "case|row|record|obs|observation|subject|patient|person|customer|client|user|"
+    "member|account|employee|student|applicant|passenger|household"
+)
+# These alone may be amounts, as in a column "loan".
+OTHERS = (
+    "pat|p|cust|acct|emp|order|invoice|transaction|trans|loan|policy|contract|product|"
+    "prod|item|ticket|device|session"
+)
+NO_NAME = r"|#|unnamed: ?\d+(\.\d+)*|index|idx|level_\d+|rownames?|row\.names"
 ID = re.compile(
-    r"(?i:(.*[\W_])?(id|ids|uid|uuid|guid|key|no|nr|num|number|code|seqno?|seqn)|"
-    r"(id|pat|p)(id|no|nr|num|case|code|number)|case|index|row|rownames?|unnamed: ?\d+|"
-    r"obs|observation|subject|patient|person|customer|client|user|member|account|"
-    r"employee|student)|.*[a-z](Id|ID|Key|No|Nr|Num|Number|Code)"
+    rf"(?i:(.*[\W_])?({KEY}|ssn|sku|isbn|ean|gtin|mrn|barcode)\.?|{ROW}|{NO_NAME}|"
+    rf"(id|{ROW}|{OTHERS})({KEY}|case)|id_(\d+|ref)|.*nummer|.*nr|num[eé]ro|serial|"
+    r"identifiant|matricule)|.*[a-z](Id|ID|Key|No|Nr|Num|Number|Code)"
 )
 
 # A column of text identifies rows if fewer of them share their value with another row.
@@ -186,7 +196,9 @@ class TableReader(  # type: ignore[call-arg]
                 len(distinct) > self.max_indicators or not are_whole(distinct)
             ):
                 reading = Numbers(style)
-                is_an_id = bool(ID.fullmatch(name)) and is_id(name, reading.read(held))
+                is_an_id = bool(ID.fullmatch(name.strip())) and is_id(
+                    name, reading.read(held)
+                )
                 return Found(reading, is_an_id, example(distinct))
             style_of_dates = date_style(distinct)
             if style_of_dates is not None:
