@@ -4,6 +4,7 @@ import datetime
 import decimal
 import io
 import pickle
+import re
 import warnings
 
 import dask.dataframe as dd
@@ -387,6 +388,50 @@ def test_text_of_two_meanings_is_left_as_it_is(texts, doubt):
     assert model.readings_["a"].kind == "categories"
 
 
+PAIRS = [(i % 28 + 1, i % 9 + 1) for i in range(N)]
+NEARLY = {
+    "a bound": ("numbers", "<0.5", [f"{i % 60 / 4}" for i in range(N)]),
+    "dear": ("numbers", "TBD", [f"${i % 50 * 1000:,}" for i in range(N)]),
+    "all different": ("numbers", "N.A.", [f"{i / 8}" for i in range(N)]),
+    "whole": ("numbers", "n.d.", [f"{i % 60}" for i in range(N)]),
+    "iso": ("dates", "0000-00-00", [f"2024-{m:02d}-{d:02d}" for d, m in PAIRS]),
+    "german": ("dates", "00.00.0000", [f"{d}.{m}.2024" for d, m in PAIRS]),
+    "zoned": ("dates", "2024-01-01", [f"2024-01-{d:02d}T00:00Z" for d, _ in PAIRS]),
+}
+
+
+@pytest.mark.parametrize("frame_of", [pd.DataFrame, pl.DataFrame])
+@pytest.mark.parametrize("name", NEARLY)
+def test_what_is_numbers_or_dates_but_for_a_few_values_is_told(name, frame_of):
+    kind, slip, texts = NEARLY[name]
+    with_slips = [*texts[:-9], slip, None, *texts[-8:]]
+    X = frame_of({"v": with_slips, "age": [*AGES, 1.0]})
+    told = f"'v' is {kind} but for {re.escape(repr(slip))}\\."
+    with pytest.warns(UserWarning, match=told) as caught:
+        tabular_pipeline()[0].fit(X)
+    assert len(caught) == 1
+    X = frame_of({"v": [*texts, slip, "~"], "age": [*AGES, 1.0, 2.0]})
+    if name != "zoned":  # Of its 29 distinct values two are too many.
+        with pytest.warns(UserWarning, match="and 1 more"):
+            tabular_pipeline()[0].fit(X)
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        [f"{i % 60:05d}" for i in range(N)],  # Codes.
+        [f"{i % 30}" for i in range(N)],  # A few whole numbers are categories.
+        [f"{i % 60 / 4} m" for i in range(N)],
+        [f"{i % 60 / 4}" if i % 60 > 5 else f"<{i % 60}" for i in range(N)],
+        TOWNS * 4,
+    ],
+)
+def test_other_text_is_left_in_silence(texts):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tabular_pipeline()[0].fit(pd.DataFrame({"v": [*texts, "TBD"]}))
+
+
 DAYS = pd.Timestamp("2019-11-05 08:30") + pd.to_timedelta(RNG.randint(0, 1500, N), "D")
 DAYS += pd.to_timedelta(RNG.randint(0, 24 * 60, N), "min")
 SEASON = np.where(np.abs(DAYS.month - 6.5) + RNG.rand(N) < 3.5, "summer", "winter")
@@ -521,8 +566,23 @@ def test_numbers_that_are_all_different_are_numbers():
 
 @pytest.mark.parametrize(
     "name",
-    ["", "Unnamed: 0", "Unnamed: 0.1", "level_0", "customerid", "OrderNumber", "SSN"]
-    + ["sku", "kundennummer", "Kundennr", "row.names", "num", " id ", "Sr. No.", "#"],
+    [
+        "",
+        "Unnamed: 0",
+        "Unnamed: 0.1",
+        "level_0",
+        "customerid",
+        "OrderNumber",
+        "SSN",
+        "sku",
+        "kundennummer",
+        "Kundennr",
+        "row.names",
+        "num",
+        " id ",
+        "Sr. No.",
+        "#",
+    ],
 )
 def test_names_of_keys(name):
     X = pd.DataFrame({name: IDS["customer_id"], "age": AGES})
