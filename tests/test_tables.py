@@ -527,6 +527,17 @@ def test_a_model_learns_from_dates_and_tells_of_one_column():
         model.predict(X.assign(when=dates()["zoned"].when))
 
 
+def test_local_linear_of_numbers_categories_and_dates_by_polars():
+    n, town = np.arange(N), np.array(["red", "green"])
+    X = pd.DataFrame({"age": AGES, "colour": town[n % 2], "when": DAYS})
+    model = tabular_pipeline(small()).fit(X, SEASON)
+    for rows in (X, X[:1]):
+        coef, intercept = local_linear(model, rows)
+        found = local_linear(model, pl.from_pandas(rows))
+        assert_allclose(found[0], coef, rtol=1e-12)
+        assert_allclose(found[1], intercept, rtol=1e-12)
+
+
 def uuids():
     return ["".join(RNG.choice(list("0123456789abcdef"), 32)) for _ in range(N)]
 
