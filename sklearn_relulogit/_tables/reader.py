@@ -416,7 +416,7 @@ def tell(found: dict[str, Found]) -> None:
     nearly = [f"{n!r} is {f.nearly}" for n, f in found.items() if f.nearly is not None]
     if nearly:
         lines.append(
-            f"Text left as it is: {', '.join(nearly)}. To have it read, put numbers, "
+            f"Text that is not read: {', '.join(nearly)}. To have it read, put numbers, "
             "dates or gaps in the place of such values."
         )
     for name, f in found.items():
