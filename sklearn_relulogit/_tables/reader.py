@@ -416,8 +416,8 @@ def tell(found: dict[str, Found]) -> None:
     nearly = [f"{n!r} is {f.nearly}" for n, f in found.items() if f.nearly is not None]
     if nearly:
         lines.append(
-            f"Text that is not read: {', '.join(nearly)}. To have it read, put numbers, "
-            "dates or gaps in the place of such values."
+            f"Text that is not read: {', '.join(nearly)}. To have it read, put "
+            "numbers, dates or gaps in the place of such values."
         )
     for name, f in found.items():
         if f.doubt is not None:
