@@ -81,6 +81,17 @@ def convert_encoder(
     ).add_to(scope, container)
 
 
+def is_matrix(inputs: "list[Variable]", reader: TableReader) -> bool:
+    """Whether one input holds all columns of `fit`, rather than the only one left."""
+    # Where the width of the input is not declared, it is None.
+    widths = (None, reader.n_features_in_)
+    return (
+        len(inputs) == 1
+        and reader.n_features_in_ > 1
+        and inputs[0].type.shape[1] in widths
+    )
+
+
 def parse_reader(
     scope: "Scope",
     reader: TableReader,
@@ -95,14 +106,14 @@ def parse_reader(
     if any(isinstance(v.type, data_types.DoubleTensorType) for v in inputs):
         numbers = data_types.DoubleTensorType
     operator = scope.declare_local_operator("SklearnRelulogitTableReader", reader)
-    if len(inputs) == 1 and reader.n_features_in_ > 1:
+    if is_matrix(inputs, reader):
         operator.inputs.append(inputs[0])
         n_outputs = len(reader.column_of_output_)
         operator.outputs.append(scope.declare_local_variable("numbers", numbers()))
         operator.outputs[0].type = numbers([None, n_outputs])
         return list(operator.outputs)
     of_name = {variable.raw_name: variable for variable in inputs}
-    if len(inputs) == 1:
+    if len(inputs) == len(reader.readings_) == 1:  # Whatever its name.
         of_name = dict.fromkeys(reader.readings_, inputs[0])
     missing = [name for name in reader.readings_ if name not in of_name]
     if missing:
@@ -133,7 +144,7 @@ def convert_reader(
     from skl2onnx.common.data_types import guess_proto_type
 
     op, reader = operators(container), operator.raw_operator
-    if len(operator.inputs) == 1 and reader.n_features_in_ > 1:
+    if is_matrix(operator.inputs, reader):
         (X,), (Z,) = operator.inputs, operator.outputs
         X = op("Cast", X, to=guess_proto_type(Z.type))
         columns = reader.column_of_output_.astype(np.int64)

@@ -342,3 +342,31 @@ def test_names_that_are_not_legal_in_a_graph():
     session = onnxruntime.InferenceSession(graph.SerializeToString())
     label, _ = session.run(None, feed)
     assert_array_equal(label, model.predict(X))
+
+
+@pytest.mark.parametrize("name", ["height", "colour", "town", "when"])
+def test_the_only_column_that_is_left(name):
+    X, y = raw_table()
+    X = X[["key", name]]
+    with pytest.warns(UserWarning, match=r"identify rows: .'key'"):
+        model = tabular_pipeline(ReLULogisticClassifier((3,), random_state=0)).fit(X, y)
+    graph = to_onnx(model, initial_types=input_types(model), options={"zipmap": False})
+    label, proba = run(graph, *inputs(model, X).values())
+    assert label.tolist() == model.predict(X).tolist()
+    assert_allclose(proba, model.predict_proba(X), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("width", [2, None])
+def test_a_matrix_of_an_id_and_one_column(width):
+    X = pd.DataFrame({"id": RNG.permutation(N), "a": RNG.standard_normal(N)})
+    clf, y = ReLULogisticClassifier((3,), random_state=0), RNG.rand(N) < 0.5
+    with pytest.warns(UserWarning, match="identify rows"):
+        model = tabular_pipeline(clf).fit(X, y)
+    types = [("X", DoubleTensorType([None, width]))]
+    graph = to_onnx(model, initial_types=types, options={"zipmap": False})
+    _, proba = run(graph, X.to_numpy())
+    assert_allclose(proba, model.predict_proba(X), rtol=0, atol=1e-13)
+    X = pd.DataFrame({"a": X.a, "b": X.a**2, "c": X.a**3})
+    model = tabular_pipeline(clf).fit(X, y)
+    with pytest.raises(ValueError, match=r"^Declare an input for each .*'b'"):
+        to_onnx(model, initial_types=[("a", DoubleTensorType([None, 2]))])

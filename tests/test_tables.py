@@ -2,7 +2,9 @@
 
 import datetime
 import decimal
+import io
 import pickle
+import re
 import warnings
 
 import dask.dataframe as dd
@@ -17,6 +19,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.exceptions import DataConversionWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -385,6 +388,50 @@ def test_text_of_two_meanings_is_left_as_it_is(texts, doubt):
     assert model.readings_["a"].kind == "categories"
 
 
+PAIRS = [(i % 28 + 1, i % 9 + 1) for i in range(N)]
+NEARLY = {
+    "a bound": ("numbers", "<0.5", [f"{i % 60 / 4}" for i in range(N)]),
+    "dear": ("numbers", "TBD", [f"${i % 50 * 1000:,}" for i in range(N)]),
+    "all different": ("numbers", "N.A.", [f"{i / 8}" for i in range(N)]),
+    "whole": ("numbers", "n.d.", [f"{i % 60}" for i in range(N)]),
+    "iso": ("dates", "0000-00-00", [f"2024-{m:02d}-{d:02d}" for d, m in PAIRS]),
+    "german": ("dates", "00.00.0000", [f"{d}.{m}.2024" for d, m in PAIRS]),
+    "zoned": ("dates", "2024-01-01", [f"2024-01-{d:02d}T00:00Z" for d, _ in PAIRS]),
+}
+
+
+@pytest.mark.parametrize("frame_of", [pd.DataFrame, pl.DataFrame])
+@pytest.mark.parametrize("name", NEARLY)
+def test_what_is_numbers_or_dates_but_for_a_few_values_is_told(name, frame_of):
+    kind, slip, texts = NEARLY[name]
+    with_slips = [*texts[:-9], slip, None, *texts[-8:]]
+    X = frame_of({"v": with_slips, "age": [*AGES, 1.0]})
+    told = f"'v' is {kind} but for {re.escape(repr(slip))}\\."
+    with pytest.warns(UserWarning, match=told) as caught:
+        tabular_pipeline()[0].fit(X)
+    assert len(caught) == 1
+    X = frame_of({"v": [*texts, slip, "~"], "age": [*AGES, 1.0, 2.0]})
+    if name != "zoned":  # Of its 29 distinct values two are too many.
+        with pytest.warns(UserWarning, match="and 1 more"):
+            tabular_pipeline()[0].fit(X)
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        [f"{i % 60:05d}" for i in range(N)],  # Codes.
+        [f"{i % 30}" for i in range(N)],  # A few whole numbers are categories.
+        [f"{i % 60 / 4} m" for i in range(N)],
+        [f"{i % 60 / 4}" if i % 60 > 5 else f"<{i % 60}" for i in range(N)],
+        TOWNS * 4,
+    ],
+)
+def test_other_text_is_left_in_silence(texts):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tabular_pipeline()[0].fit(pd.DataFrame({"v": [*texts, "TBD"]}))
+
+
 DAYS = pd.Timestamp("2019-11-05 08:30") + pd.to_timedelta(RNG.randint(0, 1500, N), "D")
 DAYS += pd.to_timedelta(RNG.randint(0, 24 * 60, N), "min")
 SEASON = np.where(np.abs(DAYS.month - 6.5) + RNG.rand(N) < 3.5, "summer", "winter")
@@ -480,6 +527,17 @@ def test_a_model_learns_from_dates_and_tells_of_one_column():
         model.predict(X.assign(when=dates()["zoned"].when))
 
 
+def test_local_linear_of_numbers_categories_and_dates_by_polars():
+    n, town = np.arange(N), np.array(["red", "green"])
+    X = pd.DataFrame({"age": AGES, "colour": town[n % 2], "when": DAYS})
+    model = tabular_pipeline(small()).fit(X, SEASON)
+    for rows in (X, X[:1]):
+        coef, intercept = local_linear(model, rows)
+        found = local_linear(model, pl.from_pandas(rows))
+        assert_allclose(found[0], coef, rtol=1e-12)
+        assert_allclose(found[1], intercept, rtol=1e-12)
+
+
 def uuids():
     return ["".join(RNG.choice(list("0123456789abcdef"), 32)) for _ in range(N)]
 
@@ -517,6 +575,53 @@ def test_numbers_that_are_all_different_are_numbers():
     assert tabular_pipeline()[0].fit(X).left_out_ == []
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "Unnamed: 0",
+        "Unnamed: 0.1",
+        "level_0",
+        "customerid",
+        "OrderNumber",
+        "SSN",
+        "sku",
+        "kundennummer",
+        "Kundennr",
+        "row.names",
+        "num",
+        " id ",
+        "Sr. No.",
+        "#",
+    ],
+)
+def test_names_of_keys(name):
+    X = pd.DataFrame({name: IDS["customer_id"], "age": AGES})
+    with pytest.warns(UserWarning, match="identify rows"):
+        assert tabular_pipeline()[0].fit(X).left_out_ == [name]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["paid", "loan", "humid", "levels", "summer", "area code 2", "rows", "casein"],
+)
+def test_names_that_only_look_like_those_of_keys(name):
+    X = pd.DataFrame({name: IDS["customer_id"], "age": AGES})
+    assert tabular_pipeline()[0].fit(X).left_out_ == []
+
+
+def test_row_names_in_a_file_of_r_by_pandas_and_polars():
+    lines = [f'"{i + 1}",{AGES[i]:.3f},{i % 7 / 3:.3f}' for i in range(N)]
+    text = "\n".join(['"","age","dose"', *lines]).replace("nan", "")
+    probabilities = []
+    for X in (pd.read_csv(io.StringIO(text)), pl.read_csv(text.encode())):
+        assert X.columns[0] == ("" if isinstance(X, pl.DataFrame) else "Unnamed: 0")
+        with pytest.warns(UserWarning, match="identify rows"):
+            model = tabular_pipeline(small()).fit(X, Y)
+        probabilities.append(model.predict_proba(X))
+    assert_array_equal(*probabilities)
+
+
 def test_a_table_of_ids_alone_is_refused():
     with pytest.raises(ValueError, match=r"^Add columns to X that say something"):
         tabular_pipeline().fit(pd.DataFrame({"id": range(N)}), Y)
@@ -531,6 +636,32 @@ def test_categories_that_say_nothing_change_nothing():
     model = tabular_pipeline(clone(clf)).fit(with_towns, Y)
     assert (model[:-1].transform(with_towns)[:, -1] == 0).all()
     assert_allclose(model.predict_proba(with_towns), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (None, "requires y to be passed"),
+        (np.zeros(N), r"^A classifier needs samples of at least 2 classes"),
+        (np.where(np.arange(N) == 7, None, Y), r"^Give all labels in y one type"),
+        (pd.Series(Y).where(np.arange(N) != 7), r"^Leave out the rows without a label"),
+        (np.stack([Y, Y], axis=1), r"^Pass y as one column"),
+        (np.arange(N) + 0.5, "^Unknown label type: continuous"),
+        (Y[1:], "inconsistent numbers of samples"),
+    ],
+)
+def test_labels_of_many_categories_are_checked_as_those_of_a_classifier(y, message):
+    X = pd.DataFrame({"town": RNG.choice(TOWNS, N)})
+    with pytest.raises(ValueError, match=message):
+        tabular_pipeline(small()).fit(X, y)
+
+
+def test_labels_in_a_column():
+    X = pd.DataFrame({"town": RNG.choice(TOWNS, N), "age": AGES})
+    expected = tabular_pipeline(small()).fit(X, Y).predict_proba(X)
+    with pytest.warns(DataConversionWarning, match="column-vector"):
+        model = tabular_pipeline(small()).fit(X, pd.DataFrame({"y": Y}))
+    assert_array_equal(model.predict_proba(X), expected)
 
 
 def test_balanced_designs_do_not_mislead():

@@ -98,11 +98,18 @@ def table_of_numbers(X: Table, names: list[str]) -> np.ndarray:
     if issparse(X):
         return np.asarray(X.toarray(), dtype=np.float64)
     in_order = not hasattr(X, "columns") or list(X.columns) == names
-    if in_order and np.asarray(X[:1]).dtype.kind in "biuf":
+    if in_order and _has_one_type_of_numbers(X):
         return np.asarray(X, dtype=np.float64)
     found = [numbers(column(X, j, name)) for j, name in enumerate(names)]
     gap = np.full(X.shape[0], np.nan)
     return np.column_stack([gap if values is None else values for values in found])
+
+
+def _has_one_type_of_numbers(X: Table) -> bool:
+    try:
+        return np.asarray(X[:1]).dtype.kind in "biuf"
+    except TypeError:  # numpy has none for what polars makes of numbers and dates.
+        return False
 
 
 def with_columns_of(X: Table, other: Table, columns: np.ndarray) -> Table:

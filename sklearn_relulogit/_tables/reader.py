@@ -31,15 +31,33 @@ from .readings import (
     Unreadable,
     counts_of_texts,
 )
-from .text import Ambiguous, are_whole, date_style, is_gap, is_zoned, number_style
+from .text import (
+    Ambiguous,
+    are_whole,
+    date_style,
+    is_gap,
+    is_zoned,
+    number_style,
+    slips,
+)
 
 # Whole numbers that are all different identify rows if they are called so, too: by a
-# word for a key, for one of its rows, or for what the rows are of.
+# word for a key, for one of its rows, for what the rows are of, or not at all.
+KEY = r"id|ids|uid|uuid|guid|key|no|nr|num|number|code|seqno?|seqn"
+ROW = (
+    "case|row|record|obs|observation|subject|patient|person|customer|client|user|"
+    "member|account|employee|student|applicant|passenger|household"
+)
+# These alone may be amounts, as in a column "loan".
+OTHERS = (
+    "pat|p|cust|acct|emp|order|invoice|transaction|trans|loan|policy|contract|product|"
+    "prod|item|ticket|device|session"
+)
+NO_NAME = r"|#|unnamed: ?\d+(\.\d+)*|index|idx|level_\d+|rownames?|row\.names"
 ID = re.compile(
-    r"(?i:(.*[\W_])?(id|ids|uid|uuid|guid|key|no|nr|num|number|code|seqno?|seqn)|"
-    r"(id|pat|p)(id|no|nr|num|case|code|number)|case|index|row|rownames?|unnamed: ?\d+|"
-    r"obs|observation|subject|patient|person|customer|client|user|member|account|"
-    r"employee|student)|.*[a-z](Id|ID|Key|No|Nr|Num|Number|Code)"
+    rf"(?i:(.*[\W_])?({KEY}|ssn|sku|isbn|ean|gtin|mrn|barcode)\.?|{ROW}|{NO_NAME}|"
+    rf"(id|{ROW}|{OTHERS})({KEY}|case)|id_(\d+|ref)|.*nummer|.*nr|num[eé]ro|serial|"
+    r"identifiant|matricule)|.*[a-z](Id|ID|Key|No|Nr|Num|Number|Code)"
 )
 
 # A column of text identifies rows if fewer of them share their value with another row.
@@ -55,6 +73,8 @@ class Found(NamedTuple):
     # An example, where text is converted; or why it is not.
     example: str | None = None
     doubt: str | None = None
+    # What it would be but for a few values.
+    nearly: str | None = None
 
 
 class TableReader(  # type: ignore[call-arg]
@@ -186,7 +206,9 @@ class TableReader(  # type: ignore[call-arg]
                 len(distinct) > self.max_indicators or not are_whole(distinct)
             ):
                 reading = Numbers(style)
-                is_an_id = bool(ID.fullmatch(name)) and is_id(name, reading.read(held))
+                is_an_id = bool(ID.fullmatch(name.strip())) and is_id(
+                    name, reading.read(held)
+                )
                 return Found(reading, is_an_id, example(distinct))
             style_of_dates = date_style(distinct)
             if style_of_dates is not None:
@@ -196,7 +218,30 @@ class TableReader(  # type: ignore[call-arg]
             doubt = str(ambiguous)
         if kinds != {"text"}:
             raise_unreadable(name, f"values of type {', '.join(sorted(kinds))}")
-        return self._categories(held, counts)._replace(doubt=doubt)
+        nearly = None if doubt else self._nearly(distinct)
+        return self._categories(held, counts)._replace(doubt=doubt, nearly=nearly)
+
+    def _nearly(self, distinct: set[str]) -> str | None:
+        """What a column of text would be but for a few values."""
+        found = slips(distinct)
+        if found is None:
+            return None
+        kind, others = found
+        rest = {text for text in distinct.difference(others) if not is_gap(text)}
+        if kind == "numbers" and not self._would_be_numbers(rest):
+            return None
+        more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+        return f"{kind} but for {others[0]!r}{more}"
+
+    def _would_be_numbers(self, distinct: set[str]) -> bool:
+        """Whether texts are numbers rather than codes or categories."""
+        try:
+            style = number_style(distinct)
+        except Ambiguous:
+            return True
+        return style is not None and (
+            len(distinct) > self.max_indicators or not are_whole(distinct)
+        )
 
     def _categories(self, held: Content, counts: Counter[str]) -> Found:
         """A column of categories."""
@@ -367,6 +412,12 @@ def tell(found: dict[str, Found]) -> None:
         lines.append(
             f"Left out, since they identify rows: {left_out}. Drop them from X, or "
             "make columns of what they say of the classes."
+        )
+    nearly = [f"{n!r} is {f.nearly}" for n, f in found.items() if f.nearly is not None]
+    if nearly:
+        lines.append(
+            f"Text that is not read: {', '.join(nearly)}. To have it read, put "
+            "numbers, dates or gaps in the place of such values."
         )
     for name, f in found.items():
         if f.doubt is not None:

@@ -6,10 +6,11 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils import Tags, check_consistent_length
+from sklearn.utils import Tags, check_consistent_length, column_or_1d
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._checks import Interval, StrOptions, check_parameters
+from .._rows.input import check_labels, encode_classes, to_host
 from .columns import columns
 from .readings import distinct
 
@@ -117,11 +118,18 @@ class TargetLogOdds(TransformerMixin, BaseEstimator):
         -------
         Z : ndarray of shape (n_samples, n_outputs)
             The encoded categories.
+
+        Raises
+        ------
+        ValueError
+            If y is not labels of two classes or more, in one column.
         """
         check_parameters(self, self._parameter_constraints)
-        validate_data(self, X, skip_check_array=True)
-        self.classes_, k = np.unique(np.asarray(y), return_inverse=True)
-        check_consistent_length(X, k)
+        validate_data(self, X, y, skip_check_array=True)
+        check_labels(y)
+        check_consistent_length(X, y)
+        # The classifier warns of labels in a column.
+        self.classes_, k = encode_classes(column_or_1d(to_host(y)))
         shares = np.bincount(k) / len(k)
         fold = folds(k, self.n_folds)
         self.encodings_, outputs = [], []

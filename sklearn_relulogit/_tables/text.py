@@ -5,9 +5,9 @@ a quarter, 3/4/2024 in April or in March, and then nothing is read.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
-from itertools import product
+from itertools import islice, product
 from typing import NamedTuple
 
 import numpy as np
@@ -33,6 +33,9 @@ NAMED_MONTHS = ["%d %b %Y", "%d %B %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d, %Y"]
 NAMED_MONTHS += ["%B %d, %Y", "%d %b, %Y", "%Y/%m/%d", "%Y.%m.%d", "%Y-%m"]
 TIMES = ["", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p"]
 ISO = "ISO 8601"
+
+# Of the different texts of a column, how many others are taken for slips at most.
+MAX_SLIPS = 0.05
 
 
 def is_gap(text: str) -> bool:
@@ -179,6 +182,65 @@ def date_style(texts: Iterable[str]) -> str | None:
             return found[0]
     named = (style + time for style, time in product(NAMED_MONTHS, TIMES))
     return next(filter(reads, named), None)
+
+
+def slips(texts: Iterable[str]) -> tuple[str, list[str]] | None:
+    """What nearly all texts are, "numbers" or "dates", and the few others, sorted.
+
+    None if there are no others or too many. What nearly all are is seen from three of
+    them, since most columns are neither.
+    """
+    known = sorted(text for text in texts if not is_gap(text))
+    n_most = int(MAX_SLIPS * len(known))
+    if n_most == 0:
+        return None
+    examples = [known[len(known) * quarter // 4] for quarter in (1, 2, 3)]
+    for kind, readers in (("numbers", _number_readers), ("dates", _date_readers)):
+        found = []
+        for reads in {reads for example in examples for reads in readers(example)}:
+            others = list(islice((t for t in known if not reads(t)), n_most + 1))
+            if 0 < len(others) <= n_most:
+                found.append(others)
+        if found:
+            return kind, min(found, key=lambda others: (len(others), others))
+    return None
+
+
+class _IsNumber(NamedTuple):
+    """Whether a text is a number of a style."""
+
+    style: NumberStyle
+
+    def __call__(self, text: str) -> bool:
+        return self.style.number(text) is not None
+
+
+class _IsDate(NamedTuple):
+    """Whether a text is a date of a style, with a time zone or without one."""
+
+    style: str
+    is_zoned: bool
+
+    def __call__(self, text: str) -> bool:
+        date = parse_date(text, self.style)
+        return date is not None and (date.tzinfo is not None) == self.is_zoned
+
+
+def _number_readers(example: str) -> Iterator[_IsNumber]:
+    """The styles of numbers that read a text."""
+    for style, symbol in product([PLAIN_STYLE, *GROUPED], ["", *SYMBOLS]):
+        reads = _IsNumber(style._replace(symbol=symbol))
+        if symbol in example and reads(example):
+            yield reads
+
+
+def _date_readers(example: str) -> Iterator[_IsDate]:
+    """The styles of dates that read a text."""
+    forms = [form for pair in DAYS_AND_MONTHS for form in pair] + NAMED_MONTHS
+    for style in [ISO, *map("".join, product(forms, TIMES))]:
+        date = parse_date(example, style)
+        if date is not None:
+            yield _IsDate(style, date.tzinfo is not None)
 
 
 def is_zoned(texts: Iterable[str], style: str) -> bool:
