@@ -176,8 +176,8 @@ def nearest_change(
     A mixed-integer programme, solved by HiGHS (:func:`scipy.optimize.milp`). It is
     solved to the end in about a second for one hidden layer of 100 units and tens of
     columns; two such layers often take longer than anybody waits, and then `proven` is
-    False. Columns with a missing value, of dates, and of more categories than get
-    indicators stay as they are.
+    False. Columns with a missing value, of dates, of texts, and of more categories than
+    get indicators stay as they are.
 
     Examples
     --------

@@ -459,12 +459,13 @@ class Space(NamedTuple):
                         "steps jump is not known, and so not what "
                         f"{as_text(values[j])} could become."
                     )
-                if j in sets[1] | sets[2] | sets[3] | set(limits):
-                    raise ValueError(
-                        f"Leave {name!r} out of increase, decrease, integer and "
-                        "bounds, which are for numbers: it holds categories."
-                    )
+                # A number that is missing stays so.
                 if known is not None:
+                    if j in sets[1] | sets[2] | sets[3] | set(limits):
+                        raise ValueError(
+                            f"Leave {name!r} out of increase, decrease, integer and "
+                            "bounds, which are for numbers: it holds categories."
+                        )
                     choices.append(space._category(j, known, z))
             elif not np.isnan(current[j]):
                 if j in sets[3] and current[j] != np.round(current[j]):
