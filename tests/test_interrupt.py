@@ -243,8 +243,10 @@ SCRIPT = """
 
 def run(script):
     """What a script prints, line by line."""
+    # A job in the background of a shell inherits that Ctrl-C is ignored.
+    heard = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
     result = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script)],
+        [sys.executable, "-c", heard + textwrap.dedent(script)],
         capture_output=True,
         text=True,
         timeout=120,

@@ -194,6 +194,9 @@ def test_one_interrupt_ends_a_search_of_another_kind(cancer, alpha):
 
 
 SCRIPT = """
+    import signal
+    # A job in the background of a shell inherits that Ctrl-C is ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     import numpy as np
     from sklearn_relulogit import ReLULogisticClassifier, ReLULogisticClassifierCV
 
