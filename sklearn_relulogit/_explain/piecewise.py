@@ -246,7 +246,8 @@ def _agrees(step: Any, own: Piecewise) -> bool:
         marker[own.column] = own.marker
         rows = np.vstack([rows, marker])
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # The rows have no names.
+        # The rows are made here, and have no names.
+        warnings.filterwarnings("ignore", "X does not have valid feature names")
         Z = np.asarray(step.transform(rows), dtype=float)
     expected = own(rows[:, own.column])
     size = np.nanmax(np.abs(expected), axis=0, initial=0)

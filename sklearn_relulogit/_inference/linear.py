@@ -74,6 +74,7 @@ def products(A: Rows, B: Rows) -> np.ndarray:
     """A B^T."""
     if isinstance(A, Centred) and isinstance(B, Centred):
         return A.products(B)
+    # Both are of one kind always, which their types do not say.
     return A @ B.T  # type: ignore[union-attr]
 
 
