@@ -19,13 +19,12 @@ from sklearn_relulogit._model.objective import Objective
 from sklearn_relulogit._model.parameters import layer_shapes, n_parameters
 from sklearn_relulogit._rows.distinct import merge_equal_rows
 
-# The first two set what scipy reads at its import. The others need packages that the
+# The first two set what scipy reads at its import. The last needs packages that the
 # tests do not.
 collect_ignore = [
     "benchmarks/device.py",
     "benchmarks/fingerprints.py",
     "benchmarks/mutations.py",
-    "benchmarks/other_packages.py",
 ]
 
 HAS_TORCH = importlib.util.find_spec("torch") is not None
