@@ -25,7 +25,7 @@ LONGEST_REACH = 10
 SMALLEST = 1e-100
 
 # With m hidden units in the first layer, the curvature of the loss along the activation
-# of one of them is about this over m. Chosen by measurement, see docs/trials.md.
+# of one of them is about this over m. Chosen by measurement, see docs/tried.md.
 CURVATURE = 0.05
 
 # The length of the first trial step, where nothing is known of the curvature. After
