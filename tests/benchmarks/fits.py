@@ -1,4 +1,4 @@
-"""Expected times of whole fits to one objective, beside the peers.
+"""Expected times of whole fits to one objective, beside MLPClassifier.
 
 The target of a data set is the median of the objectives that MLPClassifier's L-BFGS
 ends with from several starts; it counts as met within a thousandth. Whoever starts
@@ -14,11 +14,9 @@ from functools import partial
 
 import numpy as np
 from measure import geometric_mean, shape_name, title
-from peers import MLP, N_THREADS, Ours, installed
+from peers import MLP, N_THREADS, Ours
 from synthetic import dense, text
 from threadpoolctl import threadpool_limits
-
-from sklearn_relulogit._model.parameters import initial_theta, layer_shapes
 
 ALPHA = 1.0
 SLACK = 1e-3
@@ -43,10 +41,9 @@ SMALL = [
     (dense, 1_000, 20, (100,)),
 ]
 
-# The starts of ours and of MLPClassifier, those of the others (with at most so many
-# iterations), and those on each data set of a small shape. With three data sets the
-# mean of the ratios differed by a tenth from one draw to another.
-N_STARTS, N_PEER_STARTS, PEER_ITERATIONS = 5, 2, 400
+# The starts on each large data set; the data sets of each small shape, and the starts
+# on each of these. With three sets the mean ratio differed by a tenth between draws.
+N_STARTS = 5
 N_SMALL_SETS, N_SMALL_STARTS = 9, 10
 
 
@@ -65,83 +62,71 @@ def n_met(trials):
     return f"{sum(met for _, met in trials)}/{len(trials)}"
 
 
-def print_means(ratios, width):
-    """Geometric means of finite ratios, and of how many."""
-    cells = ""
-    for values in ratios.values():
-        finite = [value for value in values if np.isfinite(value) and value > 0]
-        cell = f"{geometric_mean(finite):.2f}x of {len(finite)}"
-        cells += f"{cell:>15s}"
-    print(f"{'geometric mean':{width}s}{cells}", flush=True)
+def print_mean(ratios):
+    """The geometric mean of finite ratios, and of how many."""
+    finite = [ratio for ratio in ratios if 0 < ratio < np.inf]
+    cell = f"{geometric_mean(finite):.2f}x of {len(finite)}"
+    print(f"{'geometric mean':46s}{cell:>15s}", flush=True)
 
 
-def race(make, n, p, hidden, dtype, n_starts, peers, n_threads, clock):
-    """Name -> (seconds, met) of each start. First MLPClassifier: it gives the target.
+def print_race(problem, dtype, trials):
+    """Print the expected times of ours and of MLPClassifier. Returns their ratio."""
+    ours, mlp = (trials[peer] for peer in (Ours, MLP))
+    ratio = expected(mlp) / expected(ours)
+    print(
+        f"{shape_name(*problem, dtype)}{expected(ours):11.3f}{ratio:14.2f}x   "
+        f"met: ours {n_met(ours)}, MLPClassifier {n_met(mlp)}",
+        flush=True,
+    )
+    return ratio
 
-    The peers take part in the first starts of dense data.
-    """
+
+def race(make, n, p, hidden, dtype, n_starts, n_threads, clock):
+    """(Seconds, met) of each start. First MLPClassifier, which gives the target."""
     X, y = make(n, p, dtype)
     data = X, y, hidden, ALPHA
     mlp, ours = MLP(*data), Ours(*data, n_threads=n_threads)
+    seeds, settings = range(n_starts), {"tol": WHOLE_TOL}
     with threadpool_limits(n_threads, user_api="blas"):
-        traces = [mlp.trace(seed, clock=clock) for seed in range(n_starts)]
-        target = target_of(traces)
-        trials = {"ours": [], "MLPClassifier": [t.to(target) for t in traces]}
-        for seed in range(n_starts):
-            settings = {"tol": WHOLE_TOL}
-            trace = ours.trace(seed, settings, target=target, clock=clock)
-            trials["ours"].append(trace.to(target))
-            shapes = layer_shapes(p, hidden, 2)
-            theta = initial_theta(shapes, np.random.RandomState(seed))
-            # None of them takes scipy's sparse matrices.
-            for peer in peers if seed < N_PEER_STARTS and make is not text else []:
-                met = peer(*data).minimize(theta, target, PEER_ITERATIONS)
-                trials.setdefault(peer.name, []).append(met)
-    return trials
+        theirs = [mlp.trace(seed, clock=clock) for seed in seeds]
+        target = target_of(theirs)
+        cut = [ours.trace(s, settings, target=target, clock=clock) for s in seeds]
+    return {
+        peer: [trace.to(target) for trace in traces]
+        for peer, traces in {Ours: cut, MLP: theirs}.items()
+    }
 
 
-def races(quick, peers, n_threads, clock):
+def races(quick, n_threads, clock):
     """Print the expected times of the large fits."""
-    names = ["MLPClassifier", *(peer.name for peer in peers)]
-    print(f"{'':35s}    ours, s" + "".join(f"{name:>15s}" for name in names))
+    print(f"{'':35s}    ours, s  MLPClassifier")
     for dtype in (np.float64,) if quick else (np.float64, np.float32):
-        ratios = {name: [] for name in names}
+        ratios = []
         for problem in QUICK_WHOLE if quick else WHOLE:
             n_starts = 2 if quick else N_STARTS
-            trials = race(*problem, dtype, n_starts, peers, n_threads, clock)
-            base, cells = expected(trials["ours"]), ""
-            for name in names:
-                ratio = expected(trials[name]) / base if name in trials else np.nan
-                ratios[name].append(ratio)
-                cells += f"{ratio:14.2f}x" if name in trials else f"{'-':>15s}"
-            met = ", ".join(f"{name} {n_met(trials[name])}" for name in trials)
-            print(
-                f"{shape_name(*problem[1:], dtype)}{base:11.3f}{cells}   met: {met}",
-                flush=True,
-            )
-        print_means(ratios, 46)
+            trials = race(*problem, dtype, n_starts, n_threads, clock)
+            ratios.append(print_race(problem[1:], dtype, trials))
+        print_mean(ratios)
 
 
 def whole_fits(quick):
     """With all threads, by the clock."""
     title("Whole fits: expected seconds to MLPClassifier(lbfgs)'s median objective")
-    races(quick, installed(), N_THREADS, time.perf_counter)
+    races(quick, N_THREADS, time.perf_counter)
 
 
 def whole_fits_one_thread(quick):
     """As many fits at the same time have it; other work disturbs it little."""
     title("Whole fits as above, one thread each, seconds of the processor")
-    races(quick, [], 1, time.thread_time)
+    races(quick, 1, time.thread_time)
 
 
 def small_fits(quick):
     """Processor time of one thread, the two in turns."""
-    title(
-        "Small fits: expected milliseconds to MLPClassifier(lbfgs)'s median, 1 thread"
-    )
+    title("Small fits: expected seconds to MLPClassifier(lbfgs)'s median, 1 thread")
     n_starts = 2 if quick else N_SMALL_STARTS
-    ratios = {"MLPClassifier": []}
-    print(f"{'':35s}   ours, ms  MLPClassifier")
+    ratios = []
+    print(f"{'':35s}    ours, s  MLPClassifier")
     for make, n, p, hidden in SMALL[:3] if quick else SMALL:
         trials = {Ours: [], MLP: []}
         for data_seed in range(2 if quick else N_SMALL_SETS):
@@ -159,12 +144,5 @@ def small_fits(quick):
             target = target_of(traces[MLP])
             for name, seen in traces.items():
                 trials[name] += [trace.to(target) for trace in seen]
-        base = expected(trials[Ours])
-        ratio = expected(trials[MLP]) / base
-        ratios["MLPClassifier"].append(ratio)
-        print(
-            f"{shape_name(n, p, hidden, np.float64)}{base * 1e3:11.1f}{ratio:14.2f}x   "
-            f"met: ours {n_met(trials[Ours])}, MLPClassifier {n_met(trials[MLP])}",
-            flush=True,
-        )
-    print_means(ratios, 46)
+        ratios.append(print_race((n, p, hidden), np.float64, trials))
+    print_mean(ratios)

@@ -1,10 +1,9 @@
 """The same objective in other libraries, each with the settings that serve it best.
 
-Every peer is a class with `evaluate(theta)` (value and gradient, as its optimiser
-would get them). Whole fits: `trace(seed)` of scikit-learn's and ours, with `Trace.to`;
-of the others `minimize(theta, target, max_iter)`. They give the seconds to the first
-point whose objective is not above the target, and whether there was one: if not, the
-seconds are those of the whole fit.
+Every peer is a class with `evaluate(theta)`: value and gradient, as its optimiser would
+get them. Ours and scikit-learn's also have `trace(seed)`, a whole fit. `Trace.to` gives
+the seconds to the first point whose objective is not above a target, and whether there
+was one. If not, the seconds are those of the whole fit.
 """
 
 import time
@@ -14,7 +13,6 @@ from typing import NamedTuple
 from unittest.mock import patch
 
 import numpy as np
-import scipy.optimize
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
@@ -192,31 +190,6 @@ class Torch:
         loss.backward()
         return float(loss.detach()), parameters
 
-    def minimize(self, theta, target, max_iter):
-        parameters = self.parameters(theta)
-        start = time.perf_counter()
-        optimizer = self.torch.optim.LBFGS(
-            parameters,
-            max_iter=1,
-            max_eval=60,
-            history_size=30,
-            line_search_fn="strong_wolfe",
-            tolerance_grad=0,
-            tolerance_change=0,
-        )
-
-        def closure():
-            optimizer.zero_grad(set_to_none=False)
-            loss = self.loss(parameters)
-            loss.backward()
-            return loss
-
-        # A step returns the loss that it began with.
-        for _ in range(max_iter + 1):
-            if float(optimizer.step(closure).detach()) <= target:
-                return time.perf_counter() - start, True
-        return time.perf_counter() - start, False
-
 
 class JAX:
     name = "JAX + scipy"
@@ -246,27 +219,6 @@ class JAX:
             return float(value), np.asarray(gradient, dtype=np.float64)
 
         self.evaluate = evaluate
-
-    def minimize(self, theta, target, max_iter):
-        def callback(intermediate_result):
-            if intermediate_result.fun <= target:
-                raise Reached
-
-        self.evaluate(theta)  # compiled before the clock starts
-        start = time.perf_counter()
-        options = {"maxcor": 30, "maxiter": max_iter, "ftol": 0, "gtol": 0, "maxls": 50}
-        try:
-            scipy.optimize.minimize(
-                self.evaluate,
-                theta,
-                jac=True,
-                method="L-BFGS-B",
-                callback=callback,
-                options=options,
-            )
-        except Reached:
-            return time.perf_counter() - start, True
-        return time.perf_counter() - start, False
 
 
 def installed():

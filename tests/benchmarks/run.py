@@ -21,10 +21,9 @@ import numpy as np
 import scipy.sparse
 from fits import small_fits, whole_fits, whole_fits_one_thread
 from measure import geometric_mean, interleaved, shape_name, title
-from peers import MLP, N_THREADS, Ours, installed
+from peers import MLP, Ours, installed
 from scaling import scaling
 from synthetic import dense, linear_labels, word_counts
-from threadpoolctl import threadpool_limits
 
 from sklearn_relulogit._model.parameters import (
     initial_theta,
@@ -45,32 +44,14 @@ SHAPES = [
 QUICK_SHAPES = [(10_000, 100, (100,)), (20_000, 30, (32, 16)), (1_000, 20, (10,))]
 
 
-def matmul_peak(dtype):
-    """GFlop/s of a large product with all threads."""
-    A = np.random.default_rng(0).standard_normal((2000, 2000)).astype(dtype)
-    out = np.empty_like(A)
-    with threadpool_limits(N_THREADS, user_api="blas"):
-        (seconds,) = interleaved([lambda: np.matmul(A, A, out=out)], 2, 20)
-    return 2 * 2000**3 / seconds / 1e9
-
-
-def flops(n, p, hidden):
-    """Multiplications and additions of one loss and gradient."""
-    (n_1, m_1), *others = layer_shapes(p, hidden, 2)
-    return n * (4 * n_1 * m_1 + 6 * sum(a * b for a, b in others))
-
-
 def evaluation(quick):
     """Milliseconds for one loss and gradient, all threads."""
     title("One evaluation of loss and gradient, ms (peers as ratios to ours)")
     peers = installed()
     names = ["MLPClassifier", *(peer.name for peer in peers)]
-    peaks = {dtype: matmul_peak(dtype) for dtype in (np.float64, np.float32)}
-    for dtype, peak in peaks.items():
-        print(f"matrix-product peak, {np.dtype(dtype).name}: {peak:.0f} GFlop/s")
-    print(f"{'':35s}    ours  of peak" + "".join(f"{name:>15s}" for name in names))
+    print(f"{'':35s}    ours  " + "".join(f"{name:>15s}" for name in names))
     ratios = {name: [] for name in names}
-    for dtype in peaks:
+    for dtype in (np.float64, np.float32):
         for n, p, hidden in QUICK_SHAPES if quick else SHAPES:
             X, y = dense(n, p, dtype)
             shapes = layer_shapes(p, hidden, 2)
@@ -83,53 +64,18 @@ def evaluation(quick):
             # Ours holds BLAS at one thread, once around a fit.
             contexts = [single_threaded_blas] + [nullcontext] * (len(functions) - 1)
             base, *seconds = interleaved(functions, 0.5 if quick else 5, 300, contexts)
-            share = flops(n, p, hidden) / base / 1e9 / peaks[dtype]
             cells = ""
             for name, value in zip(names, seconds, strict=True):
                 ratios[name].append(value / base)
                 cells += f"{value / base:14.2f}x"
             print(
-                f"{shape_name(n, p, hidden, dtype)}{base * 1e3:12.3f}{share:8.0%} "
-                f"{cells}",
+                f"{shape_name(n, p, hidden, dtype)}{base * 1e3:12.3f} {cells}",
                 flush=True,
             )
     print(
-        f"{'geometric mean':56s}"
+        f"{'geometric mean':48s}"
         + "".join(f"{geometric_mean(ratios[name]):14.2f}x" for name in names)
     )
-
-
-def small(quick):
-    """Milliseconds an iteration on a few hundred rows, as inside a grid search."""
-    title("Small problems, whole fits of 50 iterations, one thread")
-    ratios = {pairs: [] for pairs in (30, 10)}
-    for n, p, hidden in [
-        (200, 10, (10,)),
-        (300, 20, (100,)),
-        (500, 30, (30, 30)),
-        (1000, 20, (10,)),
-        (1000, 20, (100,)),
-    ]:
-        X, y = dense(n, p, np.float64)
-        ours = Ours(X, y, hidden, 1.0, n_threads=1)
-        mlp = MLP(X, y, hidden, 1.0)
-
-        def fit(pairs, ours=ours):
-            return ours.fit(0, tol=0, max_iter=50, history_size=pairs)
-
-        functions = [partial(fit, pairs) for pairs in ratios]
-        functions.append(partial(mlp.fit, 0, max_iter=50))
-        n_iter = [function().n_iter_ for function in functions]
-        with threadpool_limits(1, user_api="blas"):
-            seconds = interleaved(functions, 1 if quick else 3, 200)
-        *ours_each, mlp_each = np.divide(seconds, n_iter)
-        cells = []
-        for pairs, each in zip(ratios, ours_each, strict=True):
-            ratios[pairs].append(mlp_each / each)
-            cells.append(f"{pairs} pairs {each * 1e3:.3f} ms, {mlp_each / each:.2f}x")
-        print(f"{shape_name(n, p, hidden, np.float64)} {'; '.join(cells)}", flush=True)
-    for pairs, values in ratios.items():
-        print(f"geometric mean, {pairs} pairs: {geometric_mean(values):.2f}x")
 
 
 def latency(quick):
@@ -192,13 +138,9 @@ def sparse(quick):
         y = linear_labels(rng, X)
         ours, mlp = Ours(X, y, (50,), 1.0), MLP(X, y, (50,), 1.0)
         fit = partial(ours.fit, 0, tol=0, max_iter=20)
-        *seconds, other = interleaved(
-            [fit, partial(fit, history_size=10), partial(mlp.fit, 0, max_iter=20)], 2, 3
-        )
+        base, other = interleaved([fit, partial(mlp.fit, 0, max_iter=20)], 2, 3)
         print(
-            f"{name:36s} ours {seconds[0]:.2f} s, MLPClassifier "
-            f"{other / seconds[0]:.2f}x; ours with history_size=10 {seconds[1]:.2f} s, "
-            f"MLPClassifier {other / seconds[1]:.2f}x",
+            f"{name:36s} ours {base:.2f} s, MLPClassifier {other / base:.2f}x",
             flush=True,
         )
 
@@ -257,31 +199,6 @@ def memory(quick):
         )
 
 
-def load(quick):
-    """A fit while other processes keep both cores busy."""
-    title("Under load: two busy processes beside the fit")
-    n, p, hidden = (10_000, 50, (64,)) if quick else (20_000, 100, (100,))
-    X, y = dense(n, p, np.float64)
-    ours, mlp = Ours(X, y, hidden, 1.0), MLP(X, y, hidden, 1.0)
-    functions = [
-        lambda: ours.fit(0, tol=0, max_iter=20),
-        lambda: mlp.fit(0, max_iter=20),
-    ]
-    quiet = interleaved(functions, 2, 10)
-    busy = [
-        subprocess.Popen([sys.executable, "-c", "while True: pass"])
-        for _ in range(N_THREADS)
-    ]
-    try:
-        loaded = interleaved(functions, 2, 10)
-    finally:
-        for process in busy:
-            process.kill()
-    for name, a, b in zip(["ours", "MLPClassifier"], quiet, loaded, strict=True):
-        print(f"{name:14s} {a:.3f} s alone, {b:.3f} s under load: {b / a:.2f}x")
-    print("A fair share of the processor is half of it: 2.00x")
-
-
 SECTIONS = {
     function.__name__: function
     for function in (
@@ -289,13 +206,11 @@ SECTIONS = {
         whole_fits,
         whole_fits_one_thread,
         small_fits,
-        small,
         scaling,
         latency,
         threads,
         sparse,
         memory,
-        load,
     )
 }
 
