@@ -5,8 +5,8 @@ same D_1, ..., D_(L-1) form a linear region. On it the network is one affine fun
 
     f(x) = A x + c,    A = W_L D_(L-1) W_(L-1) ... D_1 W_1                     (m_L, p)
 
-the product of the gradient formulas carried on to the input. Nothing is approximated,
-since relu(v) = D v with D = diag(pos(v)), so that f_l(relu(A' x + c')) is affine again.
+the product of the gradient formulas, carried on to the input. Nothing is approximated:
+relu(v) = D v with D = diag(pos(v)), so f_l(relu(A' x + c')) is affine again.
 """
 
 import numpy as np
@@ -34,7 +34,7 @@ def affine_functions(
 
     def carry_down(rows: slice, activations: list[Matrix], _: np.ndarray) -> None:
         pos = [xp.pos(Z) for Z in activations[1:]]
-        # Output by output, so that a block takes no more memory for many of them.
+        # One output after the other, so a block takes no more memory for many outputs.
         for k in range(n_outputs):
             A, c = W_L_T[:, k], b_L[k]  # Line 1
             for (W_T, b), D in zip(reversed(hidden), reversed(pos), strict=True):
@@ -52,8 +52,8 @@ def activation_patterns(
 ) -> np.ndarray:
     """Which hidden units are active at each row of X, eight in a byte.
 
-    The units of all hidden layers side by side, in the bits of `numpy.packbits`; two
-    rows lie in the same linear region where their bytes are the same.
+    The units of all hidden layers stand side by side, in the bits of `numpy.packbits`.
+    Two rows with the same bytes lie in the same linear region.
     """
     layers = in_common_precision(layers, X)
     n_units = sum(len(b) for _, b in layers[:-1])

@@ -35,8 +35,8 @@ def weight_signs(
 ) -> np.ndarray:
     """The sign that each entry of theta must have, or 0 where it may have any.
 
-    Biases are free, and so are weights of features that are free, and of units whose
-    group has no others. ``first`` is the sign of the first unit of each hidden layer.
+    Biases are free. So are the weights of free features, and of units whose group has
+    only free features. ``first`` is the sign of the first unit of each hidden layer.
     """
     signs = np.zeros(n_parameters(shapes))
     groups = groups or [frozenset(range(shapes[0][0]))]
@@ -63,7 +63,7 @@ def connections(shapes: Shapes, groups: Groups) -> np.ndarray:
 
 
 def fan_in_gains(shapes: Shapes, groups: Groups) -> np.ndarray:
-    """What weights that were drawn for all inputs are multiplied by for some."""
+    """Factors for weights that were drawn for all inputs and serve only some."""
     gains = connections(shapes, groups).astype(np.float64)
     for W_T, _ in unpack(gains, shapes):
         W_T *= np.sqrt(len(W_T) / W_T.sum(axis=0))
@@ -71,14 +71,14 @@ def fan_in_gains(shapes: Shapes, groups: Groups) -> np.ndarray:
 
 
 def made_feasible(theta: np.ndarray, signs: np.ndarray) -> np.ndarray:
-    """Theta with the signs, and the sizes that it has."""
+    """Theta with the right signs and unchanged sizes."""
     return np.where(signs == 0, theta, signs * np.abs(theta))
 
 
 def is_feasible(
     theta: np.ndarray, shapes: Shapes, signs: np.ndarray | None, groups: Groups | None
 ) -> bool:
-    """Whether all entries have the signs, or are zero, and none is across groups."""
+    """Whether each entry has its sign or is zero, and none connects two groups."""
     if signs is not None and (signs * theta < 0).any():
         return False
     return groups is None or not theta[~connections(shapes, groups)].any()
@@ -87,9 +87,9 @@ def is_feasible(
 def projected_gradient(
     u: np.ndarray, gradient: np.ndarray, signs: np.ndarray
 ) -> np.ndarray:
-    """How far a step along minus the gradient goes, ended where a sign would change.
+    """A step along minus the gradient, which ends before a sign changes.
 
     Its sizes are those of u - P(u - g), with P the projection on the signs. At a
-    minimum it is zero, where the gradient need not be.
+    minimum it is zero, but the gradient may not be.
     """
     return np.where(signs == 0, gradient, np.minimum(signs * gradient, np.abs(u)))

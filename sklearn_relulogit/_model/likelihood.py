@@ -2,10 +2,9 @@
 
 A likelihood takes logits Z, always two-dimensional, (n, m_L), and labels y,
 (n,), the integers 0..K-1 (0 and 1 are the -1 and 1 of the logistic formulas).
-Nothing here is clipped: the loss is finite wherever the logits' differences are,
-and the residual is the derivative of that very function, to rounding. Every
-expression keeps relative accuracy in its tail, since no two close numbers are
-subtracted.
+Nothing here is clipped: the loss is finite if the differences of the logits are, and
+the residual is its derivative, to rounding. Every expression keeps its relative
+accuracy in the tail, because no two close numbers are subtracted.
 """
 
 from typing import Protocol
@@ -49,7 +48,7 @@ class Logistic:
 
     def nll_and_residual(self, Z: Array, y: Array) -> tuple[Array, Array]:
         xp = namespace(Z)
-        # In place as far as can be: these are short steps over long arrays.
+        # In place where possible: these are short steps over long arrays.
         minus_sign = xp.subtract(1, 2 * y, dtype=Z.dtype)
         u = minus_sign * Z[:, 0]
         e = xp.abs(u)

@@ -6,7 +6,7 @@ A(t) its coefficients at x(t), ``docs/derivation.md`` shows that
     f(x) - f(r) = sum_k (x_k - r_k) G_k,    G = integral of A(t) dt,
 
 and computes G exactly. A unit of the last hidden layer counts for the share of the line
-on which it is active. Units of layers before it divide the line where they switch.
+on which it is active. Units of earlier layers divide the line where they switch.
 """
 
 import numpy as np
@@ -18,7 +18,7 @@ from .blocks import OrderedMap
 from .parameters import Layers
 from .prediction import for_each_block, in_common_precision
 
-# Numbers of hidden units, and coefficients, that are held at a time.
+# Numbers of hidden units and of coefficients in memory at a time.
 UNITS, COEFFICIENTS = 2**16, 2**17
 
 
@@ -60,8 +60,8 @@ def switches(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Divide pieces of lines, (n, m), where one of their m units switches.
 
-    Returns the piece that each new one is part of, (n_new,), in order, and from which
-    to which share of it it goes, both (n_new, 1).
+    Returns, for each new piece in order, the old piece that holds it, (n_new,), and the
+    shares of the old piece at which it begins and ends, both (n_new, 1).
     """
     piece, unit = np.nonzero((start > 0) != (end > 0))
     u, v = start[piece, unit], end[piece, unit]
@@ -106,7 +106,7 @@ def path_slopes(
         return slopes
     start = (reference @ W_1_T + b_1).astype(b_1.dtype)
 
-    # Each hidden unit before the last layer of them may divide a line once or more.
+    # Each unit before the last hidden layer may divide a line once or more.
     sizes = [len(b) for _, b in layers[:-1]]
     n_rows = max(UNITS // (max(sizes) * (1 + sum(sizes[:-1]))), 1)
 

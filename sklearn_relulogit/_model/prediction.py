@@ -33,8 +33,8 @@ def for_each_block(
 ) -> None:
     """Call ``function(rows, activations, logits)`` with each block of rows of X.
 
-    The arrays are those that `forward` returns, in the precision of the layers; the
-    next block is written to the same memory.
+    The arrays are those that `forward` returns, in the precision of the layers. The
+    next block overwrites them.
     """
     dtype = layers[0][0].dtype
     shapes = [W_T.shape for W_T, _ in layers]

@@ -1,14 +1,13 @@
 """Curvature carried from one minimisation to the next, by a change of variables.
 
 L-BFGS models the inverse Hessian H by its last pairs (s, y), s = theta' - theta and
-y = gradient' - gradient, but scipy always starts it without any. With a matrix J
-such that J J^T = H,
+y = gradient' - gradient. scipy always starts it without pairs. Let J be a matrix with
+J J^T = H. Then the inverse Hessian in the new variables u,
 
     theta(u) = theta_0 + c J u,    gradient by u = c J^T gradient by theta
 
-has about the inverse Hessian 1 / c^2 in the new variables u. A minimisation over u that
-starts without pairs then begins with the quasi-Newton step of H: the first trial step
-of L-BFGS-B has length 1 in u, which for c = ||J^T g_0|| leads to theta_0 - H g_0.
+is about 1 / c^2. L-BFGS-B's first trial step has length 1 in u. For c = ||J^T g_0|| it
+leads to theta_0 - H g_0, the quasi-Newton step of H.
 """
 
 from collections.abc import Sequence
@@ -26,16 +25,16 @@ def is_curved(s: np.ndarray, y: np.ndarray) -> bool:
 class InverseHessianRoot:
     """J with J J^T the L-BFGS inverse Hessian of pairs (s_1, y_1), ..., (s_m, y_m).
 
-    From H = gamma I, gamma = s_m.y_m / y_m.y_m, one BFGS update after another,
+    It starts from H = gamma I, gamma = s_m.y_m / y_m.y_m. Each BFGS update,
 
         H' = (I - rho s y^T) H (I - rho y s^T) + rho s s^T,    rho = 1 / s.y,
 
-    each of which is H' = E H E^T with
+    is H' = E H E^T with
 
         E = I + s w^T,    w = -rho y + beta H^-1 s,    beta^2 = rho / (s.H^-1 s)
 
     (the product form of Brodlie, Gourlay and Greenstadt, 1973). So
-    J = E_m ... E_1 sqrt(gamma), and by the formula of Sherman and Morrison
+    J = E_m ... E_1 sqrt(gamma). The formula of Sherman and Morrison gives
     E^-1 = I - s w^T / (beta s.H^-1 s). Algorithm 3 of ``docs/derivation.md`` builds it,
     and the comments cite its lines.
     """

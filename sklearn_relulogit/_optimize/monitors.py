@@ -1,6 +1,6 @@
 """What watches a fit from iteration to iteration: validation, printing, interrupts.
 
-And what a watcher of a search, which goes from penalty to penalty, is.
+A watcher of a search hears of each penalty.
 """
 
 import threading
@@ -13,7 +13,7 @@ from .lbfgs import INTERRUPTED, Iterate, Monitor
 
 VALIDATION_LOSS = "validation loss"
 
-# With verbose=1, one line every so many iterations.
+# With verbose=1, one line for this many iterations.
 PRINT_EVERY = 10
 
 
@@ -25,8 +25,8 @@ class Validation(Monitor):
     objective : Objective
         Over the validation data; the penalty plays no part.
     patience : int, inf or None
-        Stop after so many iterations in which the loss did not fall below its
-        value before them by the share ``tol``. inf or None for never.
+        Stop after this many iterations in which the loss did not fall by the
+        share ``tol``. inf or None for never.
     tol : float
         See ``patience``.
     """
@@ -132,7 +132,7 @@ class Watcher:
     def end(
         self, alpha: float, values: np.ndarray, mean: float, theta: np.ndarray
     ) -> bool:
-        """The fits by a penalty have ended; whether the search should too.
+        """The fits by a penalty have ended. Returns whether the search should end.
 
         ``values`` are the losses or scores of the folds, and ``theta`` is where the
         fit to the first one ended.

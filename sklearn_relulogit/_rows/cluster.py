@@ -1,8 +1,8 @@
 """A Dask cluster as an ordered map: chunks that stay on its workers, and sums of them.
 
-What an evaluation needs is sent to the workers, and sums over chunks come back. They
-are added in an order that depends on the number of chunks alone. Dask is imported only
-once there are Dask data.
+The workers receive what an evaluation needs, and return sums over chunks. The order of
+the additions depends on the number of chunks alone. Dask is imported only for Dask
+data.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,12 +17,12 @@ from .._model.parameters import Shapes
 from .._optional import optional_import
 from .._threads import single_threaded_blas
 
-# Sums that the caller's process adds up itself; of more, the workers first add up
-# those of so many neighbours.
+# The caller's process adds up this many sums. If there are more, the workers first add
+# up the sums of neighbours.
 MAX_GATHERED, NEIGHBOURS = 16, 8
 
-# How often a map is begun that the loss of a worker breaks off. Most losses do not: the
-# scheduler computes again what was lost.
+# How often a map is begun if lost workers break it off. Most losses do not, because the
+# scheduler repeats the lost work.
 MAX_ATTEMPTS = 5
 
 
@@ -49,11 +49,10 @@ class ClusterMap:
 
     They come in the order of the parts.
 
-    A chunk is a Block, and one part: its rows are divided where it is.
+    A chunk is a Block and one part. Its worker divides the rows.
 
     The function is sent to each worker once. As long as the chunks are referenced, the
-    scheduler keeps their graph, so that those of a lost worker are computed again on
-    others.
+    scheduler keeps their graph. If a worker is lost, others compute its chunks again.
     """
 
     def __init__(self) -> None:
@@ -113,7 +112,7 @@ class ClusterMap:
         at_most: int,
     ) -> list[Any]:
         self._compute(chunks)
-        # A task: scattered data would be lost with the worker that has them.
+        # A task, because scattered data would be lost with their worker.
         sent = self.client.submit(_same, function, pure=False)
         results = self.client.map(
             _on_worker,
@@ -191,8 +190,8 @@ def _of_chunk(
 ) -> Any:
     """The function of the chunk as one part: its row blocks, none if it is empty.
 
-    To divide it again for each evaluation takes microseconds. To keep the row blocks
-    would keep a second copy of a chunk that a worker has moved to its disk.
+    Dividing it again for each evaluation takes microseconds. Stored row blocks would be
+    a second copy of a chunk that a worker has moved to its disk.
     """
     parts = row_blocks(block, shapes) if block.X.shape[0] else []
     return function([piece for part in parts for piece in part])

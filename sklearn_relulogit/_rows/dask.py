@@ -1,8 +1,8 @@
 """The rows of Dask collections: checked, weighted and split where they are.
 
 The caller's process receives a summary of each chunk: its classes, with their numbers
-of rows and total weights; and a bounded sample of the rows, where one is asked for.
-Dask is imported only once there are Dask data.
+of rows and total weights. A search also receives a bounded sample of the rows. Dask is
+imported only for Dask data.
 """
 
 from collections.abc import Callable
@@ -130,7 +130,7 @@ class OnCluster(Rows):
             validation=validation,
             summary=summary,
             cluster_map=cluster_map,
-            # Computed while the chunks as they came are still there.
+            # Computed while the original chunks are still there.
             weight_sums=_weight_sums(cluster_map, training, validation),
         )
 
@@ -185,7 +185,7 @@ class OnCluster(Rows):
             return Parts(
                 chunks,
                 weight_sum,
-                # To know whether all are one would take another pass.
+                # Another pass would be needed to see whether all are one.
                 weighted=True,
                 sparse=not self.summary.dense,
                 # As if the rows were dense, and in memory.
@@ -321,7 +321,7 @@ def _one_column(array: Any, name: str) -> Any:
     if hasattr(array, "to_dask_array"):
         if not isinstance(getattr(array, "dtype", None), np.dtype):
             # pandas' own types, for strings, categories, integers with missing values.
-            meta = array.name, object  # Of the real type nothing depends.
+            meta = array.name, object  # Nothing depends on the real type.
             array = array.map_partitions(_in_numpy_type, name, meta=meta)
         array = array.to_dask_array()
     elif not is_dask(array):
@@ -351,7 +351,7 @@ def _aligned(arrays: dict[str, Any]) -> list[Any]:
     }
     unknown = any(np.isnan(array.shape[0]) for array in arrays.values())
     if unknown and len(n_chunks) == 1:
-        # Columns of one data frame, perhaps. The workers compare the lengths.
+        # They may be columns of one data frame. The workers compare the lengths.
         return list(arrays.values())
     arrays = {
         name: array.copy().compute_chunk_sizes() if np.isnan(array.shape[0]) else array
@@ -370,14 +370,14 @@ def _aligned(arrays: dict[str, Any]) -> list[Any]:
 def _numbers_to_validate(counts: np.ndarray, fraction: float) -> np.ndarray:
     """How many rows of each class each chunk gives, (n_chunks, n_classes).
 
-    In all as many of each class as for data in memory, and of each chunk its share.
+    Each class gives as many as for data in memory, and each chunk its share of them.
     """
     total = counts.sum(axis=0)
     some = np.maximum(total, 1)
     numbers = np.array([number_of_share(int(n), fraction) for n in total])
     check_some_to_validate(int(numbers.sum()), int(total.sum()))
     before = np.vstack([np.zeros_like(total), counts.cumsum(axis=0)])
-    # Rounded to the nearest; between two chunks it never grows by more than they hold.
+    # Rounded to the nearest. A chunk never gives more rows than it holds.
     return np.diff((2 * numbers * before + total) // (2 * some), axis=0)
 
 
@@ -437,7 +437,7 @@ def _class_marks(
 
 
 def _side(block: Block, validation: bool, numbers: np.ndarray, seed: int) -> Block:
-    """The rows to validate on, so many of each class, or the others."""
+    """The rows to validate on, by the number of each class, or the others."""
     rng = np.random.RandomState(seed)
     chosen = np.zeros(len(block.y), dtype=bool)
     for code in np.flatnonzero(numbers):

@@ -1,8 +1,8 @@
 """Distinct rows, recognised by a hash of their values, and samples of them.
 
-What the hashes decide depends neither on the order of the rows nor on the chunks that
-they are in. Two different rows have the same hash, of 64 bits, by chance alone: among a
-million rows with a probability of 3e-8.
+What the hashes decide depends neither on the order of the rows nor on their chunks. Two
+different rows have the same 64-bit hash only by chance. The probability is 3e-8 among a
+million rows.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,12 +24,12 @@ STANDARD_STEPS = 2.0**16
 # An odd number without a pattern: 2^64 divided by the golden ratio.
 MIXER = np.uint64(0x9E3779B97F4A7C15)
 
-# Between the keys of rows that differ less than standard keys tell: 2^63 divided by the
-# golden ratio, odd.
+# The distance between the keys of rows that standard keys do not tell apart: 2^63
+# divided by the golden ratio, odd.
 RANK_STEP = np.int64(5700357409661599241)
 
-# Weights have a common divisor if the remainders are a smaller share, and if it is not
-# a smaller part of the smallest weight.
+# Weights have a common divisor if the remainders are at most this share of a weight,
+# and if the smallest weight is at most this many times the divisor.
 DIVISOR_TOLERANCE, LARGEST_QUOTIENT = 1e-6, 50
 
 # Numbers hashed at a time.
@@ -87,20 +87,20 @@ def merge_equal_rows(
 ) -> Keyed:
     """The distinct rows and their keys, in an order that the rows define.
 
-    With ``groups``, hashes of the names of the rows' groups, equal rows of different
-    groups are different rows, and the groups of distinct rows are numbered.
+    ``groups`` are hashes of the names of the rows' groups. With them, equal rows of
+    different groups are different rows, and the groups of distinct rows are numbered.
 
-    ``weigh`` is applied once equal rows are merged, or else to all of them. The rows
-    come as they are, with None, where the distinct ones hold more than
-    ``max_numbers`` numbers (of sparse data, stored numbers), since they are a copy;
-    and where X has more than ``max_hashed`` numbers. X on a device stays there.
+    ``weigh`` is applied after equal rows are merged, or else to all rows. The distinct
+    rows are a copy. If they hold more than ``max_numbers`` numbers (stored numbers of
+    sparse data), or X more than ``max_hashed``, the rows are returned as they are, with
+    None. X on a device stays there.
     """
     X = data.X
     numbers = X.nnz if issparse(X) else X.shape[0] * X.shape[1]
     if max_hashed is not None and numbers > max_hashed:
         return Keyed(weigh(data), None, groups)
     if issparse(X) and not X.has_canonical_format:
-        # Of an entry that is stored in several terms the sum counts.
+        # An entry that is stored in several terms counts by its sum.
         X = X.copy()
         X.sum_duplicates()
     rows, exact, weights = distinct_rows(data, row_keys(X), groups)
@@ -109,8 +109,8 @@ def merge_equal_rows(
     weights = weights.astype(data.sample_weight.dtype)
     merged = weigh(Block(take_rows(X, rows), data.y[rows], weights))
     keys = separate(standard_keys(merged, moments_of(merged)), exact)
-    # Labels of the same features are in the order of the classes. Of rows with the same
-    # key and label, the order by their values remains.
+    # Labels of the same features are in the order of the classes. Rows with the same
+    # key and label stay in the order of their values.
     marks = class_marks(keys, *merged[1:], int(merged.y.max()) + 1)
     sort_by = [marks[merged.y], keys]
     if groups is not None:
@@ -120,7 +120,7 @@ def merge_equal_rows(
     order = np.lexsort(sort_by)
     order = order[merged.sample_weight[order] > 0]
     X, y, weights = merged
-    del merged  # Of X there are two copies at most.
+    del merged  # There are at most two copies of X.
     X, y, weights = take_rows(X, order), y[order], weights[order]
     if isinstance(X, np.ndarray) and X.dtype == np.float64:
         # BLAS is up to a fifth faster on columns, and equally fast in float32.
@@ -130,9 +130,9 @@ def merge_equal_rows(
 
 
 def separate(keys: np.ndarray, exact: np.ndarray) -> np.ndarray:
-    """The keys, with others where equal keys stand for different exact ones.
+    """The keys, with new ones where equal keys stand for different exact keys.
 
-    Beside an outlier the standardised values of all other rows may round to the same.
+    Beside an outlier, standardised values of all other rows may round to one number.
     """
     order = np.lexsort((exact, keys))
     key, value = keys[order], exact[order]
@@ -148,8 +148,8 @@ def separate(keys: np.ndarray, exact: np.ndarray) -> np.ndarray:
 def copy_weight(weights: np.ndarray) -> float:
     """The weight of one copy of a row: the greatest common divisor, if there is one.
 
-    It is 1 for counts, and c for counts times c. Of weights without any, it is the
-    smallest, but no less than a hundredth of their median.
+    It is 1 for counts, and c for counts times c. Without a divisor it is the smallest
+    weight, but no less than a hundredth of the median.
     """
     least = max(float(weights.min()), float(np.median(weights)) / 100)
     divisor = 0.0
@@ -166,14 +166,14 @@ def copy_weight(weights: np.ndarray) -> float:
 def standard_keys(data: Block, moments: Moments) -> np.ndarray:
     """Hashes of the rows that do not change with the place or unit of a feature.
 
-    What is hashed are standardised features, rounded to a multiple of 2^-16. The
-    moments are those of all rows, of which the data may be a part.
+    Standardised features are rounded to a multiple of 2^-16 and hashed. The moments are
+    from all rows; the data may be a part of them.
     """
     X, mean = data.X, moments.mean
     # Squares of very small or large features underflow or overflow.
     has_deviation = (moments.variance > 0) & (moments.variance < np.inf)
     unit = np.where(has_deviation, moments.deviation, moments.reach)
-    # What is left of a constant less its mean depends on how the sums were rounded.
+    # A constant minus its mean is a rounding error, so it is set to zero.
     varies = moments.varies
     with np.errstate(over="ignore"):
         factor = STANDARD_STEPS / np.where(varies, unit, np.inf)
@@ -197,9 +197,9 @@ def class_marks(
 ) -> np.ndarray:
     """A number for each class that its rows define, whatever its name.
 
-    It is the sum of s_i u_i over its rows, where u_i is between 0 and 1 and depends on
-    the standard key. So it is the same for repeats as for weights, and parts are added
-    up. Two classes have the same if they cannot be told apart.
+    It is the sum of s_i u_i over its rows. u_i is between 0 and 1 and depends on the
+    standard key. So weights are the same as repeats, and parts are added up. Two
+    classes that cannot be told apart have the same number.
     """
     return np.bincount(y, weights * uniforms(keys, 0), n_classes)
 
@@ -223,9 +223,8 @@ def number_groups(
 ) -> np.ndarray:
     """A number for each distinct row's group, which the rows of the group define.
 
-    The numbers are in the order of hashes, and so as good as at random. Only groups of
-    the very same rows and weights are told apart by their names, and which of them
-    comes first makes no difference.
+    The numbers follow the order of hashes, which is as good as random. Names decide
+    only between groups of the same rows and weights, whose order does not matter.
 
     Parameters
     ----------
@@ -236,7 +235,7 @@ def number_groups(
     """
     names, number = np.unique(ids, return_inverse=True)
     of_rows = mixed(keys.astype(np.uint64) + (2 * classes + 1).astype(np.uint64))
-    # Integers, whose sums wrap around silently and in any order.
+    # Sums of integers wrap around silently, and in any order.
     hashes = np.zeros(len(names), dtype=np.uint64)
     np.add.at(hashes, number, of_rows)
     order = np.lexsort((names, np.bincount(number, weights), mixed(hashes)))
@@ -282,7 +281,7 @@ def row_keys(
 
 @lru_cache(maxsize=4)
 def _column_numbers(n_features: int) -> np.ndarray:
-    # To make a random state takes a tenth of a millisecond.
+    # Making a random state takes a tenth of a millisecond.
     columns = np.random.RandomState(0).randint(2**62, size=n_features, dtype=np.int64)
     numbers: np.ndarray = 2 * columns + 1
     numbers.flags.writeable = False
@@ -295,7 +294,7 @@ def _keys(
     zero: np.ndarray | None,
     of_zeros: np.int64 | None,
 ) -> np.ndarray:
-    # Integers, whose sums wrap around silently and in any order.
+    # Sums of integers wrap around silently, and in any order.
     if not issparse(X):
         return _hash(X) @ columns
     hashes = X.copy()
@@ -307,7 +306,7 @@ def _keys(
 
 
 def _hash(values: np.ndarray) -> np.ndarray:
-    # Adding zero makes zeros of the two signs one.
+    # Adding zero turns -0 into 0.
     values = np.ascontiguousarray(values, dtype=np.float64) + 0.0
     words = values.view(np.int32)
     low, high = (

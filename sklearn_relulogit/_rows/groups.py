@@ -1,7 +1,7 @@
 """Groups of rows that belong together: patients, households, copies of one another.
 
-A group is never divided. Its number comes from its rows, where these are distinct, so
-that its name does not matter; otherwise from a hash of its name.
+A group is never divided. If rows are distinct, its rows decide its number, and its name
+does not matter. Otherwise a hash of the name does.
 """
 
 from hashlib import blake2b
@@ -11,7 +11,7 @@ import numpy as np
 
 from .distinct import mixed
 
-# A part of the rows has whole groups, unless that would be fewer groups than this.
+# A part of the rows holds whole groups, unless these would be fewer than this.
 MIN_GROUPS = 20
 
 
@@ -39,7 +39,7 @@ def check_groups(groups: Any, n_rows: int) -> np.ndarray:
     if values.dtype.kind == "f":
         missing = np.isnan(values)
         with np.errstate(invalid="ignore", over="ignore"):
-            # Adding zero makes zeros of the two signs one.
+            # Adding zero turns -0 into 0.
             bits = (values.astype(np.float64) + 0.0).view(np.int64)
     elif values.dtype.kind in "mM":
         missing = np.isnat(values)
@@ -62,14 +62,14 @@ def check_groups(groups: Any, n_rows: int) -> np.ndarray:
 
 
 def _is_missing(value: Any) -> bool:
-    """Whether an object is one of the many that stand for no value."""
+    """Whether an object stands for a missing value."""
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
     return isinstance(value, float) and value != value
 
 
 def _hashed(values: list[Any]) -> np.ndarray:
-    """Hashes of objects, by what they print as."""
+    """Hashes of objects, by their representation."""
     try:
         known = dict.fromkeys(values, 0)
     except TypeError as error:
@@ -85,8 +85,8 @@ def _hashed(values: list[Any]) -> np.ndarray:
 def rows_of_some(groups: np.ndarray, n_rows: int) -> np.ndarray:
     """The rows of the first groups, about ``n_rows`` of them, in ascending order.
 
-    So rows that are alike stay as many as they are. But the first `MIN_GROUPS` are
-    taken whatever their size.
+    So similar rows keep their share. The first `MIN_GROUPS` groups are taken whatever
+    their size.
     """
     _, number, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     n_groups = int(np.searchsorted(np.cumsum(sizes), n_rows, side="right"))

@@ -38,12 +38,12 @@ from .weights import (
     weights_of_classes,
 )
 
-# Numbers that are copied from a device to the host at a time.
+# This many numbers are copied from a device to the host at a time.
 HOST_NUMBERS = 2**22
 
-# The distinct rows are a copy of at most so many numbers: 128 MiB in float64. Without
-# hidden layers a fit takes little longer than to find the distinct rows, and its
-# minimum does not depend on their order, so larger data are taken as they are.
+# The distinct rows are a copy of at most this many numbers: 128 MiB in float64. Without
+# hidden layers a fit takes hardly longer than the search for distinct rows, and its
+# minimum does not depend on their order. So the limit is lower there.
 DISTINCT_NUMBERS, DISTINCT_NUMBERS_LINEAR = 2**24, 2**19
 
 
@@ -227,7 +227,7 @@ class Held(Rows):
 
 
 def _placed(given: Given, xp: Namespace) -> Given:
-    """The features where X is, and all that has one value a row on the host."""
+    """The features where X is, and per-row values on the host."""
     X, *of_rows, X_val = given.X, *given[1:3], *given[4:], given.X_val
     y, sample_weight, y_val, sample_weight_val, groups = map(to_host, of_rows)
     X_val = to_namespace(X_val, xp)
@@ -248,7 +248,7 @@ def _read_validation(
 
 
 def _statistics(data: Keyed) -> Moments:
-    """Of the features; with quartiles where the rows are in the order of keys."""
+    """Statistics of the features, with quartiles if the rows are sorted by keys."""
     moments = moments_of(data.block)
     return moments if data.keys is None else moments.with_quartiles(data.block)
 

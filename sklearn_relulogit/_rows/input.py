@@ -1,7 +1,7 @@
 """The arguments of a user: scikit-learn's checks, and what they leave open.
 
-With ``sklearn.config_context(array_api_dispatch=True)`` arrays of other libraries than
-numpy stay what they are, where they are. Without it they become arrays of numpy.
+With ``sklearn.config_context(array_api_dispatch=True)``, arrays of other libraries keep
+their type and device. Without it they become numpy arrays.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ DTYPES = [np.float64, np.float32]
 
 
 def is_dispatched(A: Any) -> bool:
-    """Whether an argument is an array of another library, and dispatch keeps it so."""
+    """Whether an argument is an array of another library that dispatch keeps."""
     if isinstance(A, np.ndarray) or not (
         hasattr(A, "__array_namespace__") or is_torch_array(A)
     ):
@@ -41,14 +41,14 @@ def is_dispatched(A: Any) -> bool:
 
 
 def input_namespace(A: Any) -> Namespace:
-    """The functions of an argument's arrays: numpy's, if it is no array to keep."""
+    """The functions of an argument's library, or numpy's if dispatch is off."""
     return namespace(A) if is_dispatched(A) else Numpy
 
 
 def to_host(A: Any) -> Any:
     """An argument as an array on the host, if it is one of another library."""
     if isinstance(A, list | tuple) and get_config()["array_api_dispatch"]:
-        # scikit-learn 1.7 takes no lists beside arrays of other libraries.
+        # scikit-learn 1.7 refuses lists beside arrays of other libraries.
         return np.asarray(A)
     return to_numpy(A) if is_dispatched(A) else A
 
@@ -73,8 +73,8 @@ def check_data(
         dtype = place.float_dtypes if isinstance(place, ArrayAPI) else DTYPES
     check = partial(validate_data, estimator, reset=reset)
     if not (reset or y) and _has_known_columns(X, estimator):
-        # All of validate_data but the search for names, which takes a fifth of the
-        # time of a single row.
+        # This is validate_data without the search for names, which takes a fifth of the
+        # time of one row.
         check = partial(check_array, estimator=estimator, input_name="X")
     return _checked(check, X, *y, dtype=dtype)
 
@@ -89,10 +89,9 @@ def _has_known_columns(X: Any, estimator: BaseEstimator) -> bool:
 
 
 def narrow_frame(X: Any) -> Any:
-    """A data frame whose columns fit in float32 in types of numpy; others as they are.
+    """A data frame in numpy types if all its columns fit in float32, or as it is.
 
-    scikit-learn makes float64 of all types that pandas adds to those of numpy. X may be
-    a frame of Dask.
+    scikit-learn converts all types that pandas adds to float64. X may be a Dask frame.
     """
     is_frame = hasattr(X, "astype") and hasattr(X, "columns")
     types = set(X.dtypes) if is_frame else set()
@@ -121,7 +120,7 @@ def check_one_column(shape: tuple[Any, ...], name: str) -> None:
 def check_labels(y: Any, name: str = "y") -> None:
     """Raise a ValueError that says what to do about several columns, or missing labels.
 
-    Labels of other libraries than pandas are checked for the latter elsewhere.
+    Missing labels of other libraries than pandas are checked elsewhere.
     """
     if hasattr(y, "isna"):
         n_missing = int(np.sum(np.asarray(y.isna())))
@@ -154,7 +153,7 @@ def _checked(check: Callable[..., Any], X: Any, *y: Any, dtype: Any) -> Any:
     with np.errstate(over="ignore", invalid="ignore"):
         checked = check(X, *y, accept_sparse="csr", dtype=dtype)
     if sparse and X.format not in ("csr", "csc", "bsr", "coo"):
-        # Faults of the other formats show in the CSR data that they are converted to.
+        # Faults of other formats show after the conversion to CSR.
         check_indices(checked[0] if y else checked)
     return checked
 
@@ -184,13 +183,13 @@ def check_device_array(X: Any) -> Any:
 def check_indices(X: Matrix) -> None:
     """Raise a ValueError if indices of sparse X are out of range.
 
-    scipy checks them where a matrix is made, but not if its arrays are changed
-    later, and its products would read, or write, memory beyond the data.
+    scipy checks them when a matrix is made. If its arrays are changed later, products
+    would read or write memory beyond the data.
     """
     if not issparse(X):
         return
     try:
-        # On a shallow copy, since a check may drop what stands behind the last element.
+        # On a shallow copy, because a check may drop numbers behind the last element.
         if X.format in ("csr", "csc", "bsr"):
             arrays = X.data, X.indices, X.indptr
             type(X)(arrays, shape=X.shape).check_format(full_check=True)
@@ -206,7 +205,7 @@ def check_indices(X: Matrix) -> None:
 def encode_classes(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The classes, sorted, and the labels as indices into them."""
     try:
-        # scikit-learn converts floats to integers to see whether they are some.
+        # scikit-learn converts floats to integers to see whether they are integers.
         with np.errstate(invalid="ignore"):
             check_classification_targets(y)
     except (TypeError, ValueError) as error:
@@ -224,14 +223,14 @@ def sorted_labels(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The different labels, sorted, and all labels as indices into them."""
     try:
         labels = np.unique(y)
-        # Faster than np.unique's own inverse, which sorts all of y by indices.
+        # This is faster than np.unique's inverse, which sorts all of y by indices.
         return labels, np.searchsorted(labels, y)
     except TypeError as error:
         raise ValueError(_remedy_for_labels(y) or str(error)) from error
 
 
 def _remedy_for_labels(y: np.ndarray) -> str | None:
-    """What to do about labels that cannot be used, if their type is why."""
+    """What to do about labels whose type cannot be used."""
     types = sorted({type(label).__name__ for label in y})
     if set(types) <= {"bytes", "bytes_"}:
         return (

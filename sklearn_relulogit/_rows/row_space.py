@@ -1,7 +1,7 @@
 """More features than rows: the fit in the space that the rows span.
 
-The penalty does not change under a rotation of W_1, and what W_1 does orthogonally to
-the centred rows changes no prediction for them. So at a minimum
+The penalty does not change under a rotation of W_1. The part of W_1 that is orthogonal
+to the centred rows changes no prediction for them. So at a minimum
 
     W_1 = A Q^T,    ||W_1||_F = ||A||_F,
 
@@ -24,15 +24,15 @@ from .._model.arrays import Matrix
 from .._model.blocks import Block
 from .._model.parameters import Shapes, pack, unpack
 
-# It pays with so many times more features than rows, and as long as the eigenvectors
-# take less time than they save.
+# It pays with this many times more features than rows, up to a number of rows at which
+# the eigenvectors take more time than they save.
 FEATURES_PER_ROW, MAX_ROWS = 2, 2048
 
-# Eigenvalues that are a smaller share of the largest one are rounding errors. Features
-# of units that differ by more than a factor would be among them.
+# Eigenvalues below this share of the largest one are rounding errors. If the units of
+# features differ by more than the factor, some features would be among them.
 ROUNDING, MAX_UNIT_RATIO = 1e-12, 1e3
 
-# So are those that are as small beside the squares of sparse rows, not centred.
+# The same holds beside the squares of sparse rows, which are not centred.
 GRAM_ROUNDING = 1e-14
 
 
@@ -58,7 +58,7 @@ class RowSpace:
 
     @classmethod
     def of(cls, X: Matrix, mean: np.ndarray, unit: np.ndarray) -> Self | None:
-        """That of some rows, or None where it does not pay.
+        """The space of some rows, or None if it does not pay.
 
         ``unit`` is infinite for features that do not vary.
         """
@@ -81,7 +81,7 @@ class RowSpace:
         if issparse(X):
             rounding = GRAM_ROUNDING * np.abs((space.X @ space.X.T).diagonal()).max()
         else:
-            # Of rows that are alike, their mean leaves this.
+            # Equal rows minus their mean leave this.
             rounding = p * (4 * np.finfo(np.float64).eps * np.abs(mean).max()) ** 2
         eigenvalues, U = scipy.linalg.eigh(gram)
         kept = eigenvalues > max(ROUNDING * eigenvalues[-1], rounding)
@@ -91,7 +91,7 @@ class RowSpace:
         return replace(space, B=U[:, kept] / np.sqrt(eigenvalues[kept]))
 
     def varying(self, X: Matrix) -> Matrix:
-        """The features of rows that vary, in float64; less m, if X is dense."""
+        """The features that vary, in float64, and minus m if X is dense."""
         X = X.astype(np.float64)
         if not self.varies.all():
             X = X[:, self.varies]
@@ -113,8 +113,8 @@ class RowSpace:
     def reduce(self, theta: np.ndarray, shapes: Shapes) -> np.ndarray:
         """The parameters by Z of the same function on the rows.
 
-        A = W_1 Q, and as Z is centred, b_1 gains W_1 m. Features that do not vary are
-        left out: their weights should be zero.
+        A = W_1 Q, and b_1 gains W_1 m, because Z is centred. Features that do not vary
+        are left out: their weights should be zero.
         """
         (W_T, b), *others = unpack(theta, shapes)
         W_T = W_T[self.varies]

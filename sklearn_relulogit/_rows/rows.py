@@ -1,8 +1,8 @@
 """The rows of a fit: where they are, and what a fit needs to know of them.
 
-`held.Held` has them in memory or on a device, `dask.OnCluster` in the chunks of Dask
-collections, so that a fit does not know where its rows are. Rows return numbers; what
-follows from these is decided elsewhere.
+`held.Held` has them in memory or on a device, and `dask.OnCluster` in the chunks of
+Dask collections. So a fit does not know where its rows are. Rows return numbers, and
+other modules decide what follows.
 """
 
 from dataclasses import dataclass, field
@@ -61,7 +61,7 @@ class Rows:
     moments : Moments
         Statistics of the features of all rows, before class weights and a split.
     moments_val : Moments or None
-        Those of the validation data that were handed in, unless these are too few.
+        Statistics of the user's validation data, unless these are too few.
     class_weights : ndarray of shape (n_classes,) or None
         None where all are one.
     training, validation
@@ -85,7 +85,7 @@ class Rows:
     validation: Any
     xp: Namespace = Numpy
     label_xp: Namespace = Numpy
-    # To hash all rows takes long.
+    # Hashing all rows takes long.
     _samples: dict[int, Keyed] = field(default_factory=dict, init=False, compare=False)
 
     @property
@@ -111,7 +111,7 @@ class Rows:
 
     def sample(self, n_rows: int) -> Keyed:
         """Distinct training rows in memory, all or about ``n_rows``, and their keys."""
-        # More rows that were drawn before begin with those of fewer.
+        # A larger sample that was drawn earlier begins with the rows of a smaller one.
         larger = [number for number in self._samples if number >= n_rows]
         if not larger:
             self._samples[n_rows] = self.draw(n_rows)

@@ -1,9 +1,9 @@
 """Rows divided in two: to train and to validate on, or in halves; one rule for both.
 
-Each class gives a share of its rows to the second side. A row is wholly on one side.
-But where the same features are seen with several labels, the copies of a row are
-divided at random, binomially: rows to come will repeat those of today, and no label of
-them may be missing on a side. A group of rows is never divided.
+Each class gives a share of its rows to the second side. A row is wholly on one side,
+unless its features occur with several labels. Then its copies are divided at random,
+binomially: new rows will repeat these, so no label may be missing on a side. A group of
+rows is never divided.
 """
 
 import numpy as np
@@ -11,12 +11,12 @@ from scipy.special import bdtrik
 
 from .distinct import Keyed, copy_weight
 
-# scipy's binomial quantile takes no more copies.
+# scipy's binomial quantile takes no more copies than this.
 MOST_COPIES = 2**31 - 1
 
 
 def number_of_share(n_rows: int, share: float) -> int:
-    """How many rows are a share of so many: neither none nor all, but none of one."""
+    """How many of n rows are a share: at least one and not all, but none of one row."""
     if n_rows < 2:
         return 0
     return min(max(int(np.ceil(share * n_rows - 0.5)), 1), n_rows - 1)
@@ -62,7 +62,7 @@ def divide(
     for code in np.unique(y[whole]):
         of_class = whole[y[whole] == code]
         n = len(of_class)
-        # Evenly: the sums round up at so many rows, and at every second for a half.
+        # Evenly: for a half, every second row goes to the second side.
         steps = (2 * np.arange(n + 1) * number_of_share(n, share) + n - 1) // (2 * n)
         shares[of_class] = np.diff(steps)
     return shares, copies
@@ -73,7 +73,7 @@ def divide_groups(
 ) -> np.ndarray:
     """Which groups go to the second side: a boolean for each, (n_groups,).
 
-    One after the other goes where it brings the classes nearer to the share.
+    Each group in turn goes to the side that brings the classes nearer to the share.
 
     Parameters
     ----------
@@ -88,11 +88,11 @@ def divide_groups(
     second = np.zeros(len(counts), dtype=bool)
     total = counts.sum(axis=0)
     of_class, sizes = counts / total, counts.sum(axis=1)
-    # What the second side has too much, and twice that in rows; and what it has.
+    # The second side's excess by class, twice its excess in rows, and its counts.
     excess, more, placed = np.zeros(counts.shape[1]), 0.0, np.zeros_like(total)
     for group in order:
         s = of_class[group]
-        # The square of the excess is smaller there, if this is negative.
+        # If this is negative, the square of the excess falls.
         slope = 2 * excess @ s + (1 - 2 * share) * (s @ s)
         second[group] = slope < 0 or (slope == 0 and more <= 0)
         if keep and (placed + counts[group] >= total).any():

@@ -9,7 +9,7 @@ from sklearn.utils import column_or_1d
 from .._model.arrays import Matrix
 from .input import check_data, check_labels
 
-# Of fewer validation data the statistics of the features say little.
+# Statistics of fewer validation rows say little.
 FEWEST_TO_COMPARE = 10
 
 

@@ -29,11 +29,11 @@ def check_weights(sample_weight: Any, X: Matrix, name: str) -> np.ndarray:
     """
     dtype = numpy_dtype(X.dtype)
     if sample_weight is None:
-        # A view of a single number, so that no memory is taken for each row.
+        # A view of one number, which takes no memory for each row.
         return np.broadcast_to(dtype.type(1), X.shape[0])
     with np.errstate(over="ignore", invalid="ignore"):
         weights: np.ndarray = check_array(
-            # A number becomes a matrix, which the next check refuses.
+            # A single number becomes a matrix, which the next check refuses.
             [[sample_weight]] if isinstance(sample_weight, Number) else sample_weight,
             dtype=dtype,
             ensure_2d=False,
@@ -98,7 +98,7 @@ def weights_of_classes(
                 "The weights in class_weight must be finite numbers >= 0. Got "
                 f"{weight!r} for class {label!r}."
             )
-    # scikit-learn 1.9 looks labels that are digits up as integers.
+    # scikit-learn 1.9 looks up labels that are digits as integers.
     labels = classes.tolist()
     unknown = [label for label in class_weight if label not in labels]
     unweighted = [label for label in labels if label not in class_weight]
@@ -111,10 +111,10 @@ def weights_of_classes(
 
 
 def typical_weight(weights: np.ndarray) -> float:
-    """The weight of a row, of which penalties are multiples.
+    """The weight of a typical row: penalties are multiples of it.
 
-    So the unit of the weights has no influence. It is the median, which is 1 for rows
-    without weights although some are repeated, or else the mean if that is much larger.
+    So the unit of the weights has no influence. It is the median, which stays 1 if some
+    rows are repeated, or the mean if that is much larger.
     """
     weights = weights.astype(np.float64)
     median, mean = float(np.median(weights)), float(weights.mean())

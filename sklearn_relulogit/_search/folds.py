@@ -28,7 +28,7 @@ from .walk import (
     size_of,
 )
 
-# The grid that a number of penalties stands for ends at this share of its first.
+# If ``alphas`` is a number, the weakest penalty is this share of the strongest.
 WEAKEST_OF_GRID = 1e-4
 
 # Rows to train on and rows to judge by, as indices.
@@ -73,7 +73,7 @@ class Folds:
         score: float,
         monitors: Sequence[Monitor],
     ) -> Step:
-        """Fit a fold from theta; units shrunk away begin anew as in ``initial``."""
+        """Fit a fold from theta. Units that shrank away begin as in ``initial``."""
         X, y, weights = self.data
         training, test = split
         with ThreadedMap(self.n_threads) as threads, single_threaded_blas():
@@ -106,7 +106,7 @@ class Folds:
         return Objective(Parts.of(block, shapes, threads), shapes, 0.0, block.X.dtype)
 
     def grid(self, n: int) -> np.ndarray:
-        """So many penalties, from the one at which the network collapses."""
+        """A grid of n penalties, from the one at which the network collapses."""
         scale = self.features.fitted
         collapse = collapse_alpha(self.data, scale.unit)
         strongest = for_size(collapse / size_of(scale), scale)
@@ -115,7 +115,7 @@ class Folds:
         return np.geomspace(strongest, WEAKEST_OF_GRID * strongest, n)
 
     def first(self, alphas: np.ndarray) -> int:
-        """The index of the penalty at which fits begin from the initial weights."""
+        """The index of the penalty at which the walk begins, with initial weights."""
         scale = self.features.fitted
         collapse = collapse_alpha(self.data, scale.unit)
         best = first_alpha(collapse, typical_weight(self.data.sample_weight), scale)
@@ -130,11 +130,11 @@ class Folds:
         n_jobs: int | None,
         watchers: Sequence[Watcher] = (),
     ) -> Walk:
-        """Score penalties, from the one where most networks are best (`first`) on.
+        """Score penalties, beginning with the one that is usually best (`first`).
 
-        The fits go to weaker ones, each from where the one before ended, and then from
-        the first one to stronger ones. Either way ends where the scores have turned. A
-        watcher may end the walk.
+        The walk goes to weaker penalties, and then from the first one to stronger ones.
+        Each fit begins where the one before ended. Either way ends once the scores have
+        turned. A watcher may end the walk.
         """
         first = self.first(alphas)
         parts = Parts.of(self.data, self.features.fitted.shapes)
@@ -180,7 +180,7 @@ def mean_scores(scores: np.ndarray) -> np.ndarray:
     """The mean score of each penalty, (n_alphas,).
 
     Folds without a score (nan) for any penalty are left out. A penalty without a score
-    in another fold has no mean, nor has one that the walk did not come to.
+    in another fold has no mean, and neither has one that was not tried.
     """
     defined = ~np.isnan(scores).all(axis=0)
     if not defined.any():

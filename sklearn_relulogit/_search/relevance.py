@@ -1,12 +1,12 @@
 """The relevance of features: a penalty that knows which of them matter.
 
-The penalty of a weight w of feature j in the first layer is that of w / k_j, where the
-relevance k_j is the size of the feature in an earlier fit,
+A weight w of feature j in the first layer is penalised as w / k_j. The relevance k_j is
+the size of the feature in an earlier fit,
 
     s_j = ||W_1[:, j]|| deviation_j,    k_j = (s_j / root mean square of s)^p,
 
-within bounds. Constant features say nothing, and few outliers make no deviation. This
-is adaptive ridge regression (Grandvalet, 1998).
+within bounds. Constant features have no size, and a few outliers do not make a feature
+large. This is adaptive ridge regression (Grandvalet, 1998).
 """
 
 import numpy as np
@@ -15,18 +15,18 @@ from .._model.parameters import Shapes, unpack
 from .._optimize.coordinates import LARGEST_SPREAD
 from .._rows.statistics import Moments
 
-# The powers p that are tried, and the bounds of what they are taken of.
+# The powers p that are tried, and the bound of the ratio of sizes.
 POWERS, LARGEST_RATIO = (0.0, 0.5, 1.0), 10.0
 
-# A power of 1 is used if the loss is lower by so many nats over all rows, or by this
-# share of it; 1/2 by half of that.
+# The power 1 is used if it lowers the loss by this many nats over all rows, or by this
+# share of it. 1/2 needs half of that.
 EARNED_NATS, EARNED_SHARE = 8.0, 0.05
 
 
 def feature_sizes(theta: np.ndarray, shapes: Shapes, moments: Moments) -> np.ndarray:
     """s_j: the norm of the weights of each feature, times its deviation.
 
-    It is nan for a constant.
+    A constant has nan.
     """
     W_T, _ = unpack(theta, shapes)[0]
     deviation = moments.deviation
@@ -49,5 +49,5 @@ def relevance(sizes: np.ndarray, power: float) -> np.ndarray:
 
 
 def asked_loss(loss: float, power: float, n_rows: int) -> float:
-    """The loss, and what a power has to gain for so many rows."""
+    """The loss plus the gain that a power must earn with this number of rows."""
     return loss + power * min(EARNED_NATS / n_rows, EARNED_SHARE * loss)
