@@ -1,6 +1,6 @@
 """How the best penalty grows with the rows, and whether the default keeps up.
 
-    python tests/benchmarks/growth.py OUT [--rows N ...] [--laws LAW ...] [--dask]
+    python tests/benchmarks/growth.py OUT [--rows N ...] [--laws LAW ...]
 
 Data from three laws of 20 normal features, whose probabilities are known: a smooth one,
 a network with kinks, and steps. Prints the excess of the expected log-loss over that of
@@ -13,7 +13,6 @@ import argparse
 import json
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -76,25 +75,12 @@ def expected_loss(logits: np.ndarray, true: np.ndarray) -> float:
     )
 
 
-def fit(X: np.ndarray, y: np.ndarray, alpha: Any, dask: bool) -> ReLULogisticClassifier:
-    clf = ReLULogisticClassifier(alpha=alpha, random_state=0)
-    if not dask:
-        return clf.fit(X, y)
-    import dask.array as da
-    from dask.distributed import Client
-
-    with Client(n_workers=2, threads_per_worker=1, dashboard_address=":0"):
-        chunk = -(-len(y) // 8)
-        return clf.fit(da.from_array(X, (chunk, -1)), da.from_array(y, chunk))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("--rows", type=int, nargs="*", default=[10_000, 100_000])
     parser.add_argument("--laws", nargs="*", default=list(LAWS))
     parser.add_argument("--alphas", type=float, nargs="*", default=ALPHAS)
-    parser.add_argument("--dask", action="store_true", help="the rows as Dask arrays")
     args = parser.parse_args()
     lines = args.out.read_text().splitlines() if args.out.exists() else []
     done = {tuple(json.loads(line)[k] for k in ("law", "n", "label")) for line in lines}
@@ -103,11 +89,11 @@ def main() -> None:
             X_test, _, true = draw(law, N_TEST, seed=99)
             X, y, _ = draw(law, n, seed=0)
             for alpha in ["auto", *args.alphas]:
-                label = f"{alpha}, Dask" if args.dask else str(alpha)
+                label = str(alpha)
                 if (law, n, label) in done:
                     continue
                 start = time.process_time()
-                clf = fit(X, y, alpha, args.dask)
+                clf = ReLULogisticClassifier(alpha=alpha, random_state=0).fit(X, y)
                 seconds = time.process_time() - start
                 loss = expected_loss(clf.decision_function(X_test), true)
                 excess = loss - expected_loss(true, true)
@@ -118,7 +104,7 @@ def main() -> None:
                 print(result, flush=True)
     table = pd.read_json(args.out, lines=True, dtype={"label": str})
     wide = table.pivot_table(index=["law", "n"], columns="label", values="excess")
-    fixed = wide[[name for name in wide if not str(name).startswith("auto")]]
+    fixed = wide[[name for name in wide if name != "auto"]]
     wide["auto / best"] = wide["auto"] / fixed.min(axis=1)
     print(wide.to_string(float_format="%.5f"))
 
