@@ -21,7 +21,7 @@ from .._optimize.callbacks import FitTask
 from .._rows.rows import Rows
 from .._rows.weights import typical_weight
 from .halves import Halves, halves
-from .relevance import POWERS, asked_loss, feature_sizes, relevance
+from .relevance import DOUBT, POWERS, asked_loss, feature_sizes, relevance
 from .walk import (
     TOLERANCE,
     Enough,
@@ -156,6 +156,7 @@ def choose_alpha(
     watchers = task.search(MAX_PENALTIES, partial(narrow.attributes, rows))
     of_halves, sizes = [narrow, narrow], [np.ones(fitted.n_features)] * 2
     begin: list[Step] = []
+    bound = np.inf
     tried: list[tuple[float, float, Walk, int]] = []
     for power in POWERS if features.space is None else POWERS[:1]:
         if power:
@@ -178,7 +179,8 @@ def choose_alpha(
         try:
             # One nat over all rows: the evidence that it takes to leave the penalty
             # that is usually best. Rows, not weights, so that their unit is irrelevant.
-            best = descend(walk.visit, best, 1 / two.n_rows, constant=constant)
+            visit = partial(unless_worse, walk, bound)
+            best = descend(visit, best, 1 / two.n_rows, constant=constant)
         except Enough:
             best, stopped = min(walk.means, key=walk.means.__getitem__), True
         asked = asked_loss(walk.means[best], power, two.n_rows)
@@ -187,6 +189,7 @@ def choose_alpha(
         if stopped or asked > tried[0][0] or tried[0][0] > constant:
             break
         begin = begin or walk.tried[best]
+        bound = tried[0][0] + DOUBT / two.n_rows
     _, power, walk, best = min(tried, key=itemgetter(0))
     for watcher in watchers:
         watcher.close(walk.tried[best][0].theta)
@@ -203,6 +206,16 @@ def choose_alpha(
         # That of both halves: the geometric mean of the sizes.
         relevance(np.sqrt(np.prod(sizes, axis=0)), power) if power else None,
     )
+
+
+def unless_worse(
+    walk: Walk, bound: float, exponent: int, before: int | None = None
+) -> float:
+    """The loss of a penalty, where the first one of a walk must not exceed a bound."""
+    loss = walk.visit(exponent, before)
+    if before is None and loss > bound:
+        raise Enough
+    return loss
 
 
 def exponent_for(

@@ -22,6 +22,9 @@ POWERS, LARGEST_RATIO = (0.0, 0.5, 1.0), 10.0
 # share of it. 1/2 needs half of that.
 EARNED_NATS, EARNED_SHARE = 8.0, 0.05
 
+# A power whose first fits are worse by so many nats over all rows is given up.
+DOUBT = 0.5
+
 
 def feature_sizes(theta: np.ndarray, shapes: Shapes, moments: Moments) -> np.ndarray:
     """s_j: the norm of the weights of each feature, times its deviation.
