@@ -1,6 +1,7 @@
 """Tables that others have published results of, by default, beside gradient boosting.
 
     python tests/benchmarks/known_tables.py adult [FOLDER]   Adult, the official split
+    python tests/benchmarks/known_tables.py auc [FOLDER]     Adult, as in EBM's README
     python tests/benchmarks/known_tables.py small [FOLDER]   eight small tables of PMLB
 
 Needs the environment of ``tests/benchmarks/tabular.txt``. FOLDER holds the files of
@@ -8,9 +9,11 @@ UCI, ``adult-train.csv.xz`` and ``adult-test.csv.xz`` (``adult.data`` and ``adul
 without its first line), or the cache of the package ``pmlb``. Without it they are
 fetched from OpenML, and by ``pmlb``. ``--only`` names the models to run.
 
-Adult: 26,048 rows drawn from the training part for the fit, as many as publications
+adult: 26,048 rows drawn from the training part for the fit, as many as publications
 have beside the rows that they stop by; the test part, which is for reporting only.
-Small tables: means of four folds.
+auc: three random quarters of the training part are the test rows, the rest is for the
+fit; the protocol of the table in the README of ``interpret``, the package of EBM.
+small: means of four folds.
 """
 
 import argparse
@@ -22,11 +25,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.datasets import fetch_openml
 from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import StratifiedKFold
+from sklearn.model_selection import StratifiedKFold, StratifiedShuffleSplit
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from tabular import BASE, MODELS, OURS, Categories, geometric, ours_scaled, scores
 from threadpoolctl import threadpool_limits
 
@@ -45,8 +51,8 @@ SMALL = [
 ]
 
 
-def adult(folder: Path | None) -> tuple[Any, Any, np.ndarray, np.ndarray]:
-    """Training and test rows of Adult, and who earns more than 50,000 dollars."""
+def adult(folder: Path | None) -> tuple[pd.DataFrame, np.ndarray]:
+    """Adult, its training part first, and who earns more than 50,000 dollars."""
     if folder is None:
         table = fetch_openml("adult", version=2, as_frame=True).frame
         table.columns = ADULT
@@ -67,8 +73,7 @@ def adult(folder: Path | None) -> tuple[Any, Any, np.ndarray, np.ndarray]:
     for name in table.select_dtypes(["object", "category", "string"]):
         known = table[name].notna()
         table[name] = table[name].astype(object).where(known, np.nan)
-    train = np.random.default_rng(0).permutation(N_ADULT)[:N_TRAIN]
-    return table.iloc[train], table.iloc[N_ADULT:], y[train], y[N_ADULT:]
+    return table, y
 
 
 def ebm(seed: int) -> Any:
@@ -82,11 +87,36 @@ def without_units(seed: int) -> Any:
     return tabular_pipeline(ReLULogisticClassifier((), random_state=seed))
 
 
+def one_hot() -> Any:
+    """Indicators of categories, numbers as they are, as in the notebook of EBM."""
+    indicators = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
+    strings = make_column_selector(dtype_include=object)
+    return make_column_transformer((indicators, strings), remainder="passthrough")
+
+
+def logistic_regression(seed: int) -> Any:
+    clf = LogisticRegression(random_state=seed)
+    return make_pipeline(one_hot(), StandardScaler(), clf)
+
+
+def xgboost_one_hot(seed: int) -> Any:
+    from xgboost import XGBClassifier
+
+    return make_pipeline(one_hot(), XGBClassifier(random_state=seed, n_jobs=1))
+
+
 LINEAR = "hidden_layer_sizes=()"
 OF_ADULT = {
     OURS: MODELS[OURS],
     LINEAR: without_units,
     **{name: MODELS[name] for name in (BASE, "XGBoost", "LightGBM", "CatBoost")},
+    "EBM": ebm,
+}
+OF_AUC = {
+    OURS: MODELS[OURS],
+    LINEAR: without_units,
+    "LogisticRegression": logistic_regression,
+    "XGBoost": xgboost_one_hot,
     "EBM": ebm,
 }
 OF_SMALL = {
@@ -98,7 +128,10 @@ OF_SMALL = {
 
 
 def report_adult(folder: Path | None, only: list[str]) -> None:
-    X, X_test, y, y_test = adult(folder)
+    table, income = adult(folder)
+    train = np.random.default_rng(0).permutation(N_ADULT)[:N_TRAIN]
+    X, X_test = table.iloc[train], table.iloc[N_ADULT:]
+    y, y_test = income[train], income[N_ADULT:]
     print(f"{len(y)} rows for the fit, {len(y_test)} to test")
     print(f"{'':24}cross-entropy    AUC  accuracy  processor s")
     for name, model in OF_ADULT.items():
@@ -117,6 +150,27 @@ def report_adult(folder: Path | None, only: list[str]) -> None:
             f"{seconds:13.1f}",
             flush=True,
         )
+
+
+def report_auc(folder: Path | None, only: list[str]) -> None:
+    table, income = adult(folder)
+    X, y = table[:N_ADULT], income[:N_ADULT]
+    splits = StratifiedShuffleSplit(n_splits=3, test_size=0.25, random_state=1337)
+    print(f"{'':24}   AUC     sd  processor s")
+    for name, model in OF_AUC.items():
+        if only and name not in only:
+            continue
+        areas = []
+        start = time.process_time()
+        for train, test in splits.split(X, y):
+            with warnings.catch_warnings(), threadpool_limits(1):
+                warnings.simplefilter("ignore")
+                fitted = model(1337).fit(X.iloc[train], y[train])
+                proba = fitted.predict_proba(X.iloc[test])[:, 1]
+            areas.append(roc_auc_score(y[test], proba))
+        seconds = time.process_time() - start
+        mean, deviation = np.mean(areas), np.std(areas)
+        print(f"{name:24}{mean:6.4f} {deviation:6.4f}{seconds:13.1f}", flush=True)
 
 
 def small(name: str, folder: Path | None) -> tuple[pd.DataFrame, np.ndarray]:
@@ -159,12 +213,12 @@ def report_small(folder: Path | None, only: list[str]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("command", choices=["adult", "small"])
+    reports = {"adult": report_adult, "auc": report_auc, "small": report_small}
+    parser.add_argument("command", choices=reports)
     parser.add_argument("folder", type=Path, nargs="?")
     parser.add_argument("--only", nargs="*", default=[], help="these models alone")
     args = parser.parse_args()
-    report = report_adult if args.command == "adult" else report_small
-    report(args.folder, args.only)
+    reports[args.command](args.folder, args.only)
 
 
 if __name__ == "__main__":
