@@ -1,9 +1,9 @@
 """The steps in front of a classifier, as piecewise affine functions of one column each.
 
 Scalers are affine. Clipping and the ramps of a PiecewiseLinearEncoder have knots, where
-the slope changes. Imputation has a value of its own for gaps. Encoders of categories
-and intervals jump, and have slope 0 elsewhere. What is composed of these is of the same
-kind, so a whole pipeline is: this is what local coefficients and exports read.
+the slope changes. Imputation has its own value for gaps. Encoders of categories and
+intervals jump and have slope 0 elsewhere. Compositions are of the same kind, so a whole
+pipeline is piecewise affine. Local coefficients and exports read it here.
 """
 
 import reprlib
@@ -59,15 +59,15 @@ class Piecewise(NamedTuple):
     at, value : ndarray of shape (n_features,)
         A point, and the feature there.
     slopes : ndarray of shape (n_features, n_knots + 1)
-        Those to the left of each knot, and to the right of the last.
+        The slopes to the left of each knot and to the right of the last.
     knots : ndarray of shape (n_features, n_knots)
-        Where its slope changes, increasing; infinite ones fill the rows up.
+        Where the slope changes, in increasing order, padded with infinities.
     gap : ndarray of shape (n_features,)
-        The feature where its column is missing; NaN if it is missing too.
+        The value where the column is missing; NaN if the feature is missing too.
     marker : ndarray of shape (n_features,)
-        A number that stands for a missing value as well; NaN for none.
+        A number that also stands for a missing value; NaN for none.
     jumps : ndarray of bool, of shape (n_features,)
-        Whether it is constant but where it jumps, to values that are not known here.
+        Whether it is constant between jumps, to values that are not known here.
     """
 
     column: np.ndarray
@@ -91,7 +91,7 @@ class Piecewise(NamedTuple):
 
     @classmethod
     def side_by_side(cls, parts: list[Self]) -> Self:
-        """The features of several, one after the other."""
+        """The features of several parts, one part after the other."""
         n_knots = max(part.knots.shape[1] for part in parts)
         padded = []
         for part in parts:
@@ -113,7 +113,7 @@ class Piecewise(NamedTuple):
 
     @property
     def is_affine(self) -> bool:
-        """Whether all features are affine in the whole, and keep gaps."""
+        """Whether all features are affine everywhere and keep gaps."""
         plain = np.isnan(self.gap) & np.isnan(self.marker) & ~self.jumps
         return bool(plain.all() and not np.isfinite(self.knots).any())
 
@@ -124,7 +124,7 @@ class Piecewise(NamedTuple):
         return np.asarray(straight & (self.at == self.value))
 
     def is_gap(self, x: np.ndarray) -> np.ndarray:
-        """Whether a feature has a gap, where the columns of the features are x."""
+        """Whether each feature has a gap, for values x of the features' columns."""
         return np.asarray(np.isnan(x) | (x == self.marker))
 
     def piece(self, x: np.ndarray) -> np.ndarray:
@@ -148,7 +148,7 @@ class Piecewise(NamedTuple):
 
     @np.errstate(divide="ignore", invalid="ignore")
     def then(self, step: "Piecewise") -> "Piecewise":
-        """The features of a step behind, as functions of the columns of these."""
+        """The features of the next step, as functions of the same columns."""
         f = self.take(step.column)
         low, high = _ends(f.knots)
         # Where the line of each piece of f reaches the knots of the step.
@@ -160,7 +160,7 @@ class Piecewise(NamedTuple):
         reached = np.where(inside, reached, np.inf).reshape(len(f.at), -1)
         knots = np.sort(np.concatenate([f.knots, reached], axis=1), axis=1)
         knots = knots[:, : np.isfinite(knots).sum(axis=1).max(initial=0)]
-        # The slope on each piece is that at a point within.
+        # The slope of each piece is the slope at a point inside it.
         low, high = _ends(knots)
         beyond = np.where(np.isfinite(low), low + 1 + abs(low), high - 1 - abs(high))
         middle = np.where(np.isfinite(high - low), (low + high) / 2, beyond)
@@ -189,7 +189,7 @@ def fold(step: Any, f: Piecewise, n_outputs: int | None = None) -> Piecewise:
     """The outputs of a fitted step, as functions of the columns of its inputs f.
 
     A step is known by the class that defines its `transform`. A subclass that inherits
-    it is compared with what it does, so that it is read right or refused.
+    it is compared with what it computes, so that it is read correctly or refused.
 
     Raises
     ------
@@ -231,7 +231,7 @@ def fold(step: Any, f: Piecewise, n_outputs: int | None = None) -> Piecewise:
 
 
 def _agrees(step: Any, own: Piecewise) -> bool:
-    """Whether a step does what its functions say, far away and in gaps too."""
+    """Whether a step computes what its functions say, also far away and in gaps."""
     if own.jumps.any():
         return True
     unit = np.ones(step.n_features_in_)
@@ -341,9 +341,9 @@ def fold_scaling(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Coefficients and intercepts for the features before scaling.
 
-    An affine function of scaled features, such as the `coef_` of a linear model behind
-    a scaler or what :meth:`ReLULogisticClassifier.local_linear` returns, is rewritten
-    as the same function of the features before scaling, in their own units.
+    The affine function of scaled features is rewritten as the same function of the
+    features before scaling, in their own units. It may be the `coef_` of a linear model
+    behind a scaler, or what :meth:`ReLULogisticClassifier.local_linear` returns.
 
     Parameters
     ----------
@@ -358,8 +358,7 @@ def fold_scaling(
         :class:`~sklearn.preprocessing.MinMaxScaler`,
         :class:`~sklearn.preprocessing.MaxAbsScaler` or
         :class:`~sklearn.preprocessing.RobustScaler`, or a
-        :class:`~sklearn.pipeline.Pipeline` of those, whose steps may also be
-        "passthrough".
+        :class:`~sklearn.pipeline.Pipeline` of these and "passthrough".
 
     Returns
     -------
@@ -372,11 +371,11 @@ def fold_scaling(
     Raises
     ------
     TypeError
-        If a step is no such scaler.
+        If a step is not such a scaler.
 
     ValueError
-        If a scaler clips, which is not affine, or the number of features differs
-        from that of `coef`.
+        If a scaler clips, which is not affine, or if the number of features is not that
+        of `coef`.
 
     NotFittedError
         If a scaler is not fitted.

@@ -2,7 +2,7 @@
 
 Each unit of the first layer splits the plane along a straight line. On each piece the
 second layer is affine again, so each of its units splits that piece along a line, and
-so on. Nothing is sampled, so no region is missed for being small.
+so on. Nothing is sampled, so no small region is missed.
 """
 
 from itertools import combinations
@@ -13,12 +13,12 @@ from scipy.special import softmax
 
 from .._model.parameters import Layers
 
-# A vertex counts as on a line if its distance is this small a share of the largest.
+# A vertex counts as on a line if its distance is at most this share of the largest.
 ON_THE_LINE = 1e-10
 
 
 class Cell(NamedTuple):
-    """A convex polygon on which the network, or its first layers, are A x + c.
+    """A convex polygon on which the network or its first layers compute A x + c.
 
     ``vertices`` (n_vertices, 2), in cyclic order; ``A`` (m_l, 2); ``c`` (m_l,).
     """
@@ -63,7 +63,7 @@ def _apply_relu(cell: Cell) -> list[Cell]:
 def split_polygon(
     P: np.ndarray, v: np.ndarray
 ) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """The parts of a convex polygon where v > 0 and where v < 0; None if there is none.
+    """The parts of a convex polygon where v > 0 and where v < 0; None if empty.
 
     ``v`` holds the values of an affine function at the vertices of ``P``.
     """
@@ -104,7 +104,7 @@ def boundary_segments(
     """The decision boundary inside a cell: straight segments, (2, 2) each."""
     A, c = _class_logits(cell)
     segments = []
-    # A segment is an edge of two pieces, and is taken from the first of them.
+    # A segment is an edge of two pieces. It is taken from the first.
     for (k, P), (j, _) in combinations(pieces, 2):
         F = P @ A.T + c
         difference = np.abs(F[:, k] - F[:, j])

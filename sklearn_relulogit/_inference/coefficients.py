@@ -1,8 +1,8 @@
 """The coefficients of a model without hidden layers, in the units of the user.
 
-A number that one step after the other only shifts and scales makes one feature, and the
-coefficient is that per unit of the number. Other features, such as indicators of
-categories or ramps, keep their own coefficients, under their own names.
+Steps that only shift and scale a number make one feature of it. Its coefficient is
+given per unit of the number. Other features, such as indicators of categories or ramps,
+keep their own coefficients and names.
 """
 
 import numpy as np
@@ -18,12 +18,12 @@ from .linear import Vectors
 # A feature is affine in a number if it departs from the line by less of its range.
 AFFINE_TOLERANCE = 1e-9
 
-# Numbers in the vectors of coefficients whose variances are computed at a time.
+# How many numbers the vectors of coefficients may hold in one pass over variances.
 NUMBERS = 2**22
 
 
 def affine_units(fitted: Fitted) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """Slope and shift of each feature by what it is named after, and these names."""
+    """Slope and shift of each feature as a function of its column, and its name."""
     p = len(fitted.network.mean)
     slope, shift = np.ones(p), np.zeros(p)
     columns = fitted.model.columns(fitted.table)
@@ -67,9 +67,10 @@ def feature_names(fitted: Fitted) -> list[str]:
 def coefficients(
     fitted: Fitted, covariance: Covariance
 ) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """Names, values and variances: the intercept first; a set for each class but one.
+    """Names, values and variances, with the intercept first.
 
-    Those of a class are its own less those of the first class.
+    With more than two classes there is a set for each class but the first: its
+    coefficients less those of the first class.
     """
     network = fitted.network
     ((W_T, b),) = network.layers
@@ -78,7 +79,7 @@ def coefficients(
     contrasts = np.eye(n_outputs)
     if n_outputs > 1:
         contrasts = contrasts[1:] - contrasts[0]
-    # The parameters are weights by relevance, and the biases at the mean.
+    # The parameters are the weights over relevance, and the biases at the mean.
     of_intercept = (shift - network.mean) * network.relevance
     values: list[np.ndarray] = []
     variances: list[np.ndarray] = []

@@ -1,17 +1,20 @@
-"""The covariance of the parameters, in one of two forms that say the same.
+"""The covariance of the parameters, in one of two equivalent forms.
 
-With G = sum_i J_i^T Lambda_i J_i, where J_i is the derivative of the logits of row i by
-theta and Lambda_i the second derivative of its loss by the logits, and H = G + D, where
-D is the precision of the prior, the variance of a linear function a . theta is
+J_i is the derivative of the logits of row i by theta. Lambda_i is the second derivative
+of its loss by the logits. D is the precision of the prior. With
+
+    G = sum_i J_i^T Lambda_i J_i    and    H = G + D
+
+the variance of a linear function a . theta is
 
     posterior   a^T H^-1 a
     sampling    a^T H^-1 G H^-1 a
     robust      a^T H^-1 B H^-1 a,    B = sum_g (sum_(i in g) r_i)(sum_(i in g) r_i)^T
 
-with r_i the gradient of the loss of row i, and g the groups, by default single rows.
-`ByParameters` holds H, (P, P). `ByRows` holds I + K, (m, m), with K = J D^-1 J^T for
-rows J that are weighted by the square roots of Lambda. The output biases have no prior,
-so `ByRows` solves for them apart, as kriging does for its constant.
+Here r_i is the gradient of the loss of row i, and g are the groups, by default single
+rows. `ByParameters` holds H, (P, P). `ByRows` holds I + K, (m, m), with
+K = J D^-1 J^T; the rows J are weighted by the square roots of Lambda. The output biases
+have no prior, so `ByRows` solves for them apart, as kriging does for its constant.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -27,8 +30,8 @@ from .linear import Gradients, Prior, Queries
 
 Kind: TypeAlias = Literal["posterior", "sampling", "robust"]
 
-# A parameter whose own share of its curvature, beside those of the others, is less, is
-# not determined; and coefficients that depart so far from what is determined.
+# A parameter is not determined if the others explain all but so small a share of its
+# curvature. A query is not determined if it departs so far from what is determined.
 RANK_TOLERANCE, ESTIMABLE_TOLERANCE = 1e-12, 1e-7
 
 # Rows of the kernel that are computed at a time.
@@ -42,8 +45,8 @@ class Scores:
     Attributes
     ----------
     blocks : callable
-        Yields gradients of blocks of rows, and the groups of these, or None where each
-        row is its own. The rows of a group follow each other.
+        Yields gradients of blocks of rows, and their groups, or None where each row is
+        its own group. The rows of a group follow each other.
     n_samples : float
     n_groups : int or None
     """
@@ -55,7 +58,7 @@ class Scores:
     def factor(self, covariance: "Covariance") -> float:
         """The usual correction for few groups, G / (G - 1) (n - 1) / (n - k).
 
-        k is the number of parameters or, with a penalty, the degrees of freedom.
+        k is the number of parameters. With a penalty it is the degrees of freedom.
         """
         if self.n_groups is None:
             return 1.0
@@ -171,7 +174,7 @@ class ByParameters:
         return y, departure <= ESTIMABLE_TOLERANCE * size
 
     def solve(self, queries: Queries) -> np.ndarray:
-        """H^- a of each query, (n, P); of those that are free some are zero."""
+        """H^- a of each query, (n, P), zero where parameters are not determined."""
         y, _ = self._half_solved(queries)
         return self._solved(y, queries.vectors().shape[1])
 
@@ -194,7 +197,7 @@ class ByParameters:
 
     @cached_property
     def degrees_of_freedom(self) -> float:
-        """The trace of H^-1 G, that is the rank less the trace of H^-1 D."""
+        """The trace of H^-1 G: the rank less the trace of H^-1 D."""
         inverse, _ = dtrtri(self._L, lower=1)
         places = self._pivots[: self._rank]
         scale = np.sqrt(self._precision[places]) * self._unit[places]
@@ -228,7 +231,7 @@ class ByRows:
         A[np.diag_indices(m)] += 1
         self._L = cholesky(A, lower=True, overwrite_a=True, check_finite=False)
         self._E = self._forward(rows.by_output_biases())
-        # Of softmax one direction of the output biases has no effect.
+        # With softmax one direction of the output biases has no effect.
         self._S = np.linalg.pinv(self._E.T @ self._E, hermitian=True, rcond=1e-12)
 
     def _forward(self, right: np.ndarray) -> np.ndarray:

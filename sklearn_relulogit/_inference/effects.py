@@ -1,9 +1,9 @@
 """Average effects: how the probability changes when one column of all rows does.
 
-In the table of the user numbers and dates move half a step up and down, and categories
-and columns of two values go from one value to another. The rows then go through all
-steps again, so that any pipeline will do. Slopes would not: the slope of a region of a
-network is far less certain than a difference over a deviation of the column.
+Numbers and dates of the user's table move half a step up and down. Categories and
+columns of two values go from one value to another. The changed rows go through all
+steps again, so effects work for any pipeline. They are differences and not slopes: the
+slope of a region is far less certain than a difference over a deviation of the column.
 """
 
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ from .._model.arrays import Matrix
 from .fitted import Fitted
 from .linear import Vectors
 
-# The most frequent values of a category that are compared.
+# How many of the most frequent values of a category are compared.
 MAX_LEVELS = 20
 
 
@@ -47,7 +47,7 @@ class Change:
     step : float
         By how much a number is changed; NaN for values of a category.
     low, high : {ndarray, CSR} of shape (n, p)
-        The features of all rows with the one and with the other.
+        The features of all rows with the lower and with the higher value.
     shares : ndarray of shape (n,)
         How much each row counts in the mean; 0 where there is nothing to change.
     """
@@ -81,10 +81,10 @@ def changes(
 
 
 def are_categories(values: np.ndarray, known: np.ndarray | None) -> bool:
-    """Whether a step takes the values of the user themselves for categories.
+    """Whether a step takes the user's own values for categories.
 
-    If it takes what a step in front of it makes of them, such as bins, there are fewer
-    of these, and they are other ones; None are not known.
+    A step may take what another step makes of them, such as bins. These are fewer, and
+    other values. ``known`` is None where the categories are not known.
     """
     if known is None:
         return False
@@ -97,7 +97,7 @@ def moved(
 ) -> Change | None:
     """A number or date half a step down and up, in deviations of the column.
 
-    None if it is neither, has two values, or the model takes no other values.
+    None if the column is neither or has two values, or if the model takes no others.
     """
     x = numbers(values)
     numeric = days(values) if x is None else x
@@ -120,14 +120,14 @@ def moved(
             fitted.features(shifted(fitted.table, at, x, by))
             for by in (-size / 2, size / 2)
         )
-    except ValueError:  # As of an encoder of categories.
+    except ValueError:  # An encoder of categories refuses the new values.
         return None
     unit = " days" if x is None else ""
     return Change(f"{name} + {size:.4g}{unit}", size, low, high, weight / total)
 
 
 def days(values: np.ndarray) -> np.ndarray | None:
-    """A column as days where it holds dates, NaN for gaps, else None."""
+    """A column of dates as days, with NaN for gaps; None for other columns."""
     if values.dtype.kind == "M":
         found = values.astype("datetime64[D]").astype(float)
         return np.where(np.isnat(values), np.nan, found)
@@ -142,7 +142,7 @@ def days(values: np.ndarray) -> np.ndarray | None:
 
 
 def shifted(X: Table, at: int, x: np.ndarray | None, by: float) -> Table:
-    """The table with a number added to a column, x, or days to one of dates."""
+    """The table with a number added to a column x, or days to a column of dates."""
     added = timedelta(days=by)
     if is_pandas(X):
         dates = X.iloc[:, at]
@@ -165,7 +165,7 @@ def shifted(X: Table, at: int, x: np.ndarray | None, by: float) -> Table:
 
 
 def plus(dates: Any, added: timedelta) -> Any:
-    """Dates later by a time; gaps stay."""
+    """Dates with a time added; gaps stay."""
     if dates.dtype.kind == "M":
         return dates + added
     later = [value if is_missing(value) else value + added for value in dates]
@@ -175,7 +175,7 @@ def plus(dates: Any, added: timedelta) -> Any:
 def exchanged(
     fitted: Fitted, j: int, name: str, values: np.ndarray
 ) -> Iterator[Change]:
-    """Of two values the second less the first, of more each less the commonest."""
+    """With two values the second less the first, else each less the commonest."""
     X, frequency = fitted.table, fitted.frequency
     weights: dict[Any, float] = {}
     rows: dict[Any, int] = {}
@@ -206,7 +206,7 @@ def exchanged(
 def effect(fitted: Fitted, change: Change) -> tuple[np.ndarray, Vectors]:
     """The mean change of the probability of each class, and its derivative by theta.
 
-    Of two classes that of the second alone, (1,).
+    With two classes it is that of the second class alone, (1,).
     """
     network, likelihood = fitted.network, fitted.likelihood
     n_classes = network.n_outputs

@@ -13,12 +13,12 @@ from .._optional import optional_import
 DataFrame: TypeAlias = Any
 
 
-# Estimates that texts show; frames have all.
+# How many estimates a text shows. Frames have all.
 SHOWN = 60
 
 
 def normal_quantile(level: float) -> float:
-    """The standard errors on either side of a central interval of a normal variable.
+    """How many standard errors a central interval reaches to either side.
 
     Raises
     ------
@@ -39,7 +39,7 @@ class Estimates:
     Attributes
     ----------
     names : list of str
-        What each estimate is of.
+        What each estimate belongs to.
 
     estimate : ndarray of shape (n_estimates,)
         The estimates. NaN where the data do not determine one.
@@ -57,8 +57,8 @@ class Estimates:
         The class that each estimate is of, for more than two classes.
 
     step : ndarray of shape (n_estimates,) or None
-        By how much the column was changed, in its own units; NaN from one value to
-        another. None of coefficients.
+        By how much the column was changed, in its own units; NaN for a change from
+        one category to another. None for coefficients.
     """
 
     names: list[str]
@@ -80,7 +80,7 @@ class Estimates:
         Raises
         ------
         AttributeError
-            With a penalty, which biases the estimates towards zero.
+            If the fit had a penalty, which biases the estimates towards zero.
         """
         if not self.has_tests:
             raise AttributeError(
@@ -138,9 +138,9 @@ class Estimates:
         Returns
         -------
         frame : pandas.DataFrame
-            Columns "estimate", "std_error", for `alpha=0` "z" and "p_value", "lower"
-            and "upper"; of effects also "step". The index holds the names; with more
-            than two classes names and classes.
+            Columns "estimate", "std_error", "lower" and "upper". With `alpha=0` it also
+            has "z" and "p_value", for effects also "step". The index holds the names,
+            and with more than two classes also the classes.
 
         Raises
         ------
@@ -158,7 +158,7 @@ class Estimates:
         return pd.DataFrame(table, index)
 
     def _texts(self, level: float) -> tuple[list[str], list[list[str]]]:
-        """The heads of the columns, and the rows, as texts."""
+        """The heads of the columns and the rows, as texts."""
         table = self.table(level)
         tail = (1 - level) / 2
         heads = {

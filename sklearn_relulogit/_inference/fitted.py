@@ -1,4 +1,4 @@
-"""A fitted network and the rows that it was fitted to, as its inference needs them."""
+"""A fitted network and its training rows, as inference needs them."""
 
 import warnings
 from collections.abc import Iterator
@@ -25,24 +25,24 @@ from .._rows.weights import check_sample_weight, weights_of_classes
 from .covariance import ByParameters, ByRows, Covariance, Kind, Scores
 from .linear import Gradients, LinearisedNetwork, Prior, Vectors
 
-# H may be a matrix of the parameters up to so many of these.
+# H is a matrix of the parameters if there are at most so many.
 MAX_PARAMETERS = 5000
 
-# So many rows of a network stand for all, or more where the work is small.
+# At most so many rows of a network stand for all, or more where the work is small.
 MAX_ROWS = 4096
 WORK = 2**34
 
-# Newton steps to a minimum without hidden layers. They end with one that changes no
-# logit by more than that: the next one would change them by its square.
+# Newton steps to a minimum without hidden layers. They end when a step changes no logit
+# by more than the tolerance: the next step would change them by its square.
 NEWTON_STEPS, NEWTON_TOLERANCE = 10, 1e-5
 
-# Two rows are the same for the covariance if their logits and derivatives are.
+# Rows count as equal if their logits and derivatives differ by less.
 SAME_ROWS = 1e-9
 
-# The loss of the fit over the same rows is the same, but for the rounding of float32.
+# Over the same rows the loss is that of the fit, up to the rounding of float32.
 SAME_LOSS = 1e-3
 
-# Without labels these are the predicted ones if the loss is the same so closely.
+# Without labels: they are the predicted ones if the losses agree so closely.
 SAME_LABELS = 1e-5
 
 SEPARATION = (
@@ -53,11 +53,11 @@ SEPARATION = (
 
 
 def curvature_roots(likelihood: Likelihood, logits: np.ndarray) -> np.ndarray:
-    """V of each row, (n, r, m_L), with V^T V the second derivative by the logits."""
+    """V of each row, (n, r, m_L): V^T V is the second derivative by the logits."""
     p = likelihood.proba(logits)
     if logits.shape[1] == 1:
         return np.sqrt(p[:, :1] * p[:, 1:])[:, np.newaxis]
-    # diag(p) - p p^T, in which the square roots of p have length 1.
+    # V^T V = diag(p) - p p^T, since the vector of square roots of p has length 1.
     root = np.sqrt(p)
     return (
         root[:, :, np.newaxis] * np.eye(p.shape[1])
@@ -68,7 +68,7 @@ def curvature_roots(likelihood: Likelihood, logits: np.ndarray) -> np.ndarray:
 def against_the_rest(logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The log-odds of each class, (n, K), and its derivative by the logits, (n, K, K).
 
-    For two classes those of the second, (n, 1) and (n, 1, 1): the logit itself.
+    For two classes it is the logit itself, (n, 1) and (n, 1, 1).
     """
     n_outputs = logits.shape[1]
     if n_outputs == 1:
@@ -87,7 +87,7 @@ class Fitted:
     model : Network
         The classifier and the steps in front of it.
     table : table of shape (n, n_columns)
-        The rows, as they were given, but for those of weight zero.
+        The rows as they were given, without those of weight zero.
     X : {ndarray, CSR} of shape (n, p)
         Their features.
     codes : ndarray of shape (n,) or None
@@ -134,23 +134,23 @@ class Fitted:
 
     @property
     def classifier_and_steps(self) -> BaseEstimator:
-        """The classifier behind its steps, with no search or wrapper around."""
+        """The classifier behind its steps, without a search or wrapper around it."""
         last = ("classifier", self.classifier)
         return Pipeline([*self.model.steps, last]) if self.model.steps else last[1]
 
     def features(self, X: Table) -> Matrix:
-        """The features of rows of the user's, checked."""
+        """The features of a user's rows, checked."""
         return features(self.model, X)
 
     @cached_property
     def prior(self) -> Prior:
-        """How far parameters may be from where they are."""
+        """How far each parameter may be from its fitted value."""
         variances = self.network.bias_variances(self.X, self.weight)
         return Prior(self.alpha, variances)
 
     @property
     def loss(self) -> float:
-        """What the fit has minimised, by the sum of the weights: its `loss_`."""
+        """The objective over the sum of the weights: the `loss_` of the fit."""
         (W_T, _), *deeper = self.network.layers
         scaled = [W_T / self.network.relevance[:, np.newaxis]]
         squares = sum(float((W**2).sum()) for W in [*scaled, *(W for W, _ in deeper)])
@@ -200,7 +200,7 @@ class Fitted:
     def _scores_in_blocks(self) -> Iterator[tuple[Gradients, np.ndarray | None]]:
         """The gradients of the loss, in the order of the groups.
 
-        A row of weight k is k rows: apart, if there are no groups, or in one group.
+        A row of weight k is k rows, in one group if there are groups.
         """
         if self.groups is None:
             weight = self.class_weight * np.sqrt(self.frequency)
@@ -225,10 +225,11 @@ class Fitted:
     def representatives(self) -> tuple[np.ndarray, np.ndarray]:
         """Rows that stand for all, and their weights.
 
-        Where there are too many, they are sorted by their logits, and taken at equal
-        distances of the sum of their chances. These are in proportion to the curvature,
-        s p (1 - p), so that rows of a rare class are among them. Neither the order nor
-        the units of the data matter, nor whether a row is repeated or weighs more.
+        If there are too many rows, they are sorted by their logits and sampled
+        systematically: at equal distances of the sum of their chances. The chances are
+        in proportion to the curvature s p (1 - p), so rare classes are represented. The
+        order and units of the data do not matter, nor whether a row is repeated or has
+        a larger weight.
         """
         n, m = self.X.shape[0], self._n_representatives()
         if n <= m:
@@ -265,7 +266,7 @@ class Fitted:
 
     @property
     def least_certain(self) -> np.ndarray:
-        """Where there are many rows, those of which the prior says least."""
+        """The rows whose logit varies most under the prior; all if there are few."""
         n, m = self.X.shape[0], self._n_representatives()
         if n <= m:
             return np.arange(n)
@@ -287,7 +288,7 @@ class Fitted:
     def _scores(self) -> Scores:
         """The gradients of the loss, and the numbers of rows and groups.
 
-        Whole numbers as sample weights count rows. Others say nothing of their number.
+        Sample weights that are whole numbers count rows. Other weights do not.
         """
         whole = bool((self.frequency == np.floor(self.frequency)).all())
         n_samples = self.frequency.sum() if whole else len(self.frequency)
@@ -297,7 +298,7 @@ class Fitted:
     def at_minimum(self) -> "Fitted":
         """The model without hidden layers exactly at its minimum, by Newton steps.
 
-        Where these find none, since classes are separated, it stays where it is.
+        It stays where it is if separated classes have no minimum.
         """
         shapes = self.network.shapes
         precision = self.prior.precision(shapes)
@@ -321,10 +322,9 @@ class Fitted:
 
 
 def chances(size: np.ndarray, m: int) -> np.ndarray:
-    """The chance of each row to be among m that are chosen in proportion to a size.
+    """The chance of each row to be among m rows, in proportion to its size.
 
-    Where it would be above one it is one, and the others share what is left. Their sum
-    is m.
+    No chance exceeds one; the other rows share the rest, so that the sum is m.
     """
     size = np.maximum(size, np.finfo(float).tiny)
     descending = -np.sort(-size)
@@ -335,7 +335,7 @@ def chances(size: np.ndarray, m: int) -> np.ndarray:
 
 
 def features(model: Network, X: Table) -> Matrix:
-    """The features of rows of the user's, checked: float64, dense or CSR."""
+    """The features of a user's rows, checked: float64, dense or CSR."""
     Z = to_host(model.transform(X))
     return check_data(model.classifier, Z, dtype=np.float64, reset=False)
 
@@ -348,7 +348,7 @@ def read(
     groups: Any,
     kind: Kind,
 ) -> Fitted:
-    """The arguments of a user, checked."""
+    """The user's arguments, checked."""
     if kind not in ("posterior", "sampling", "robust"):
         raise ValueError(
             f"covariance must be 'posterior', 'sampling' or 'robust'. Got {kind!r}."
@@ -397,7 +397,7 @@ def read(
 
 
 def check_penalty(clf: BaseReLULogistic) -> None:
-    """Raise a ValueError without a penalty where it is needed."""
+    """Raise a ValueError where a penalty is needed and missing."""
     n_parameters = sum(array.size for array in clf.coefs_ + clf.intercepts_)
     if clf.alpha_ == 0 and len(clf.coefs_) > 1:
         raise ValueError(
@@ -413,7 +413,7 @@ def check_penalty(clf: BaseReLULogistic) -> None:
 
 
 def is_at_minimum(fitted: Fitted) -> bool:
-    """Whether the fit ended at a minimum over these rows, to its tolerance; or warn."""
+    """Whether the fit ended at a minimum over these rows; if not, warn."""
     clf = fitted.classifier
     if clf.stop_reason_ not in CONVERGED or clf.validation_loss_curve_ is not None:
         warnings.warn(
@@ -450,9 +450,9 @@ def is_at_minimum(fitted: Fitted) -> bool:
 
 
 def predicts_all(fitted: Fitted) -> bool:
-    """Whether the labels of the fit, which are not given, are the predicted ones.
+    """Whether the unknown labels of the fit are the predicted ones.
 
-    No other labels have as low a loss as these.
+    No other labels have so low a loss.
     """
     p = fitted.likelihood.proba(fitted.network.logits(fitted.X))
     loss = replace(fitted, codes=np.argmax(p, axis=1)).loss

@@ -5,9 +5,9 @@ For a row x and a vector v of the length of f(x), the derivative of v . f(x) by 
     Z_(l-1) Delta_l^T  by W_l^T    and    Delta_l  by b_l,
     Delta_L = v,    Delta_(l-1) = (Delta_l W_l) o pos(Z_(l-1)),
 
-as in the backward pass of ``docs/derivation.md``, but with Z_0 = x less the mean of the
-data: the biases of the first layer are then those at the mean. A derivative is kept as
-these factors. With variances 1 / alpha of weights and var_l of biases, the covariance
+as in the backward pass of ``docs/derivation.md``. Here Z_0 is x less the mean of the
+data, so the biases of the first layer are taken at the mean. A derivative is kept as
+these factors. If weights have the variance 1 / alpha and biases var_l, the covariance
 of j . theta and j' . theta is
 
     sum_l (Z_(l-1) . Z'_(l-1)) (Delta_l . Delta'_l) / alpha
@@ -28,7 +28,7 @@ from .._model.arrays import Matrix
 from .._model.network import affine, forward
 from .._model.parameters import Layers, Shapes, n_parameters, pack, unpack
 
-# Numbers in the largest arrays of a block of rows.
+# How many numbers the largest arrays of a block of rows hold.
 BLOCK_NUMBERS = 2**22
 
 
@@ -74,7 +74,7 @@ def products(A: Rows, B: Rows) -> np.ndarray:
     """A B^T."""
     if isinstance(A, Centred) and isinstance(B, Centred):
         return A.products(B)
-    # Both are of one kind always, which their types do not say.
+    # Both are always of one kind, but their types do not say so.
     return A @ B.T  # type: ignore[union-attr]
 
 
@@ -90,22 +90,22 @@ def transposed_times(A: Rows, B: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Prior:
-    """How far each parameter may be from where it is: independent and normal.
+    """How far each parameter may be from its fitted value: independent and normal.
 
     Attributes
     ----------
     alpha : float
         The precision of each weight: the strength of the penalty.
     bias_variances : list of ndarray of shape (m_l,)
-        The variance of each hidden bias, which is that of its unit's input over the
-        data: a kink may move by about a deviation. Output biases may be anywhere.
+        The variance of each hidden bias: the variance of its unit's input over the
+        data. So a kink may move by about a deviation. Output biases are free.
     """
 
     alpha: float
     bias_variances: list[np.ndarray]
 
     def precision(self, shapes: Shapes) -> np.ndarray:
-        """The precision of each parameter, the diagonal D: inf where it is known."""
+        """The precision of each parameter: the diagonal D, inf where it is known."""
         theta = np.full(n_parameters(shapes), self.alpha)
         layers = unpack(theta, shapes)
         with np.errstate(divide="ignore"):
@@ -116,7 +116,7 @@ class Prior:
 
 
 class Queries(Protocol):
-    """Linear functions of theta whose variances are asked for."""
+    """Linear functions of theta, whose variances are wanted."""
 
     def __len__(self) -> int: ...
 
@@ -133,7 +133,7 @@ class Queries(Protocol):
         ...
 
     def by_output_biases(self) -> np.ndarray:
-        """The coefficients of the output biases, (n, m_L), which no prior holds."""
+        """The coefficients of the output biases, (n, m_L), which have no prior."""
         ...
 
 
@@ -173,7 +173,7 @@ class Gradients:
         return pack([(transposed_times(Z, D), D.sum(axis=0)) for Z, D in pairs])
 
     def totals(self, size: int) -> np.ndarray:
-        """The sums of as many derivatives each, one after the other, (n / size, P)."""
+        """The sums over runs of ``size`` derivatives, (n / size, P)."""
         parts = []
         for Z, Delta in zip(self.Z, self.Delta, strict=True):
             dense = Z.toarray() if isinstance(Z, Centred) else Z
@@ -275,8 +275,8 @@ class LinearisedNetwork:
     mean : ndarray of shape (p,)
         The mean of the features, where the biases of the first layer are taken.
     relevance : ndarray of shape (p,)
-        The penalty of the weights of feature k is alpha / 2 (w / relevance_k)^2. The
-        parameters are w / relevance_k here, so that all have the same.
+        The penalty of the weights of feature k is alpha / 2 (w / relevance_k)^2. Here
+        the parameters are w / relevance_k, so that all have the same penalty.
     sparse : bool
         Whether rows are kept sparse.
     """
@@ -304,9 +304,9 @@ class LinearisedNetwork:
         return LinearisedNetwork(layers, self.mean, self.relevance, self.sparse)
 
     def batches(self, n_rows: int, derivatives: int = 1) -> Iterator[slice]:
-        """Blocks of rows that take a bounded memory, with the Jacobian if it is small.
+        """Blocks of rows of bounded memory, with the Jacobian if it is small.
 
-        ``derivatives`` is how many there are for each row.
+        ``derivatives`` is the number of derivatives for each row.
         """
         of_row = sum(n + m for n, m in self.shapes)
         if self.n_parameters <= BLOCK_NUMBERS // 64:
@@ -329,8 +329,8 @@ class LinearisedNetwork:
     ) -> Gradients:
         """The derivatives of v . f(x) for the rows x of X.
 
-        ``v``, or what it makes of the logits, is of shape (n, m_L), or (n, r, m_L) for
-        r derivatives of each row, which then follow each other.
+        ``v``, or what it returns for the logits, has the shape (n, m_L). With the shape
+        (n, r, m_L) each row has r derivatives, which follow each other.
         """
         activations, logits = self.forward(X)
         seeds = v(logits) if callable(v) else v
@@ -348,7 +348,7 @@ class LinearisedNetwork:
     def bias_variances(self, X: Matrix, weights: np.ndarray) -> list[np.ndarray]:
         """The variance of the input of each hidden unit over weighted rows."""
         hidden = self.shapes[:-1]
-        # Deviations from the inputs at the mean are as small as the inputs' own.
+        # Taken from the input at the mean row, so that the squares do not cancel.
         at_mean, _ = self.forward(self.mean[np.newaxis])
         first = [np.zeros(m) for _, m in hidden]
         second = [np.zeros(m) for _, m in hidden]

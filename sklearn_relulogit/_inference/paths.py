@@ -1,9 +1,9 @@
-"""The errors of contributions: of what each column adds on the way from a reference.
+"""The standard errors of contributions.
 
-On the straight line from the reference to a row, cut into steps, a column adds in each
-step the difference that its own part of the step makes. The sum of these differences is
-a sum of logits at known points, so its derivative by the parameters is known. Against
-several references it is the mean of the derivatives against each.
+The straight line from the reference to a row is cut into steps. In each step a column
+adds the difference that its own part of the step makes. The sum of these differences is
+a sum of logits at known points, so its derivative by the parameters is known. With
+several references it is the mean of the derivatives for each.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from .covariance import Covariance
 from .fitted import Fitted
 from .linear import LinearisedNetwork, Vectors
 
-# Steps of the line, and numbers in the largest arrays at a time.
+# Steps of the line, and how many numbers the largest arrays hold.
 STEPS, NUMBERS = 8, 2**23
 
 
@@ -54,10 +54,10 @@ def contribution_errors(
 def _derivatives(
     network: LinearisedNetwork, start: np.ndarray, way: np.ndarray, own: np.ndarray
 ) -> Iterator[np.ndarray]:
-    """The derivatives of what columns add on the way, whose own parts of it are given.
+    """The derivatives of what columns add on the way; ``own`` holds their parts of it.
 
-    Yields those of each logit, or for several classes of each less the mean of all, as
-    only differences between logits are determined.
+    Yields those of each logit. For several classes it is each logit less the mean of
+    all, since only differences between logits are determined.
     """
     middles = start + (np.arange(STEPS) + 0.5)[:, np.newaxis] / STEPS * way
     halves = own / (2 * STEPS)

@@ -34,7 +34,7 @@ class Inference:
     Attributes
     ----------
     covariance : {"posterior", "sampling", "robust"}
-        What the errors are of.
+        What the errors measure.
 
     alpha : float
         The penalty of the fit.
@@ -51,7 +51,7 @@ class Inference:
     See Also
     --------
     inference : Makes it; with an example.
-    Estimates : What it says of coefficients and effects.
+    Estimates : Its coefficients and effects.
     """
 
     def __init__(self, fitted: Fitted, covariance: Kind) -> None:
@@ -109,8 +109,9 @@ class Inference:
         Returns
         -------
         std : ndarray of shape (n_samples,) or (n_samples, n_classes)
-            In nats: of the log-odds of ``classes_[1]``, or for more than two classes
-            of each class against all others. inf where the data do not determine it.
+            The standard error of the log-odds of ``classes_[1]``, in nats. For more
+            than two classes, of each class against all others. inf where the data do
+            not determine it.
 
         Raises
         ------
@@ -122,7 +123,7 @@ class Inference:
     def interval(self, X: Table, level: float = 0.9) -> np.ndarray:
         """Intervals of the probabilities of rows.
 
-        Those of the log-odds are symmetric; their ends are turned into probabilities.
+        The intervals of the log-odds are symmetric. Their ends become probabilities.
 
         Parameters
         ----------
@@ -135,8 +136,8 @@ class Inference:
         Returns
         -------
         interval : ndarray of shape (n_samples, 2) or (n_samples, n_classes, 2)
-            Lower and upper ends of the probability of ``classes_[1]``, or for more than
-            two classes of that of each.
+            Lower and upper ends of the probability of ``classes_[1]``. For more than
+            two classes, of each class.
 
         Raises
         ------
@@ -149,7 +150,7 @@ class Inference:
         return expit(ends)
 
     def unfamiliarity(self, X: Table) -> np.ndarray:
-        """How much less sure the model is of rows than of any row of the fit.
+        """How unsure the model is of rows, beside the least sure row of the fit.
 
         Parameters
         ----------
@@ -159,9 +160,9 @@ class Inference:
         Returns
         -------
         unfamiliarity : ndarray of shape (n_samples,)
-            The standard error of the log-odds of each row, over the largest of the rows
-            of the fit. Above 1 the row is unlike all of those. With more than two
-            classes it is the largest standard error of them.
+            The standard error of the log-odds of each row, over the largest one of the
+            training rows. Above 1 the row is unlike all training rows. With more than
+            two classes it is the largest standard error of the classes.
 
         Raises
         ------
@@ -183,7 +184,7 @@ class Inference:
         return centre, std
 
     def _of_features(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Log-odds of classes against the rest, and their errors, (n, m_L) each."""
+        """Log-odds of classes against the rest and their errors, (n, m_L) each."""
         network = self._fitted.network
         centres, errors = [], []
         for batch in network.batches(X.shape[0], self._fitted.network.n_outputs):
@@ -230,13 +231,15 @@ class Inference:
     ) -> Estimates:
         """The average effect of each column on the probability, with its error.
 
-        A number or date goes half a step down and half a step up in all rows of the
-        fit; the effect is the mean difference of the probabilities. Dates move by whole
+        A number or date goes half a step down and half a step up in all training rows.
+        The effect is the mean difference of the probabilities. Dates move by whole
         days. A category goes from its most frequent value to each other one. A column
         of two values goes from the first to the second, in their order. Rows where a
-        number is missing do not count. Numbers that a step takes for categories, such
-        as codes in front of a :class:`~sklearn.preprocessing.OneHotEncoder`, are
-        categories here, too, and so are numbers whose changed values the model refuses.
+        number is missing do not count.
+
+        Numbers that a step takes for categories, such as codes in front of a
+        :class:`~sklearn.preprocessing.OneHotEncoder`, count as categories. So do
+        numbers whose changed values the model refuses.
 
         Parameters
         ----------
@@ -247,13 +250,14 @@ class Inference:
             Other columns of numbers that name categories.
 
         step : float, default=1.0
-            The step of numbers and dates, in standard deviations of the column. Over
-            small steps the effects of a network with hidden layers are less certain.
+            The step of numbers and dates, in standard deviations of the column. With
+            hidden layers the effects of small steps are less certain.
 
         Returns
         -------
         effects : Estimates
-            Of the probability of ``classes_[1]``; for more than two classes, of each.
+            Effects on the probability of ``classes_[1]``, or for more than two classes
+            on the probability of each class.
 
         Raises
         ------
@@ -291,9 +295,9 @@ class Inference:
         coefficients : Estimates
             The intercept, and the change of the log-odds of ``classes_[1]``, in nats,
             per unit of each column. For more than two classes, of the log-odds of each
-            class against the first. What steps make of a column in another way than by
-            shifting and scaling has coefficients under its own names. NaN where the
-            data do not determine one.
+            class against the first. Features that are not only a shifted and scaled
+            column have coefficients under their own names. NaN where the data do not
+            determine one.
 
         Raises
         ------
@@ -349,7 +353,7 @@ class Inference:
         return self._estimates.to_frame(level)
 
     def _header(self) -> list[str]:
-        """Two lines on the fit and its errors."""
+        """Two lines about the fit and its errors."""
         groups = "" if self.n_groups is None else f" in {self.n_groups} groups"
         penalty = f"penalised, alpha = {self.alpha:.4g}" if self.alpha else "no penalty"
         line = f"{self.degrees_of_freedom:.1f} degrees of freedom"
@@ -378,29 +382,29 @@ def inference(
     """How sure a fitted model is: standard errors, intervals and effects.
 
     Without hidden layers these are the usual ones of logistic regression, with or
-    without a penalty. With hidden layers they are those of the network as a linear
-    function of its parameters around the fit: a linearised Laplace approximation [1]_
-    over all weights and biases. The penalty is the prior of the weights. A hidden bias
-    may move as far as the input of its unit varies over the rows.
+    without a penalty. With hidden layers the network is taken as a linear function of
+    its parameters around the fit. This is a linearised Laplace approximation [1]_ over
+    all weights and biases. The penalty is the prior of the weights. A hidden bias may
+    move as far as the input of its unit varies over the rows.
 
     Parameters
     ----------
     model : fitted estimator
-        A :class:`ReLULogisticClassifier` or :class:`ReLULogisticClassifierCV`, a
-        :class:`~sklearn.pipeline.Pipeline` that ends with one, or a fitted search,
-        threshold or calibration of either, of which the network within is taken.
+        A :class:`ReLULogisticClassifier` or :class:`ReLULogisticClassifierCV`, or a
+        :class:`~sklearn.pipeline.Pipeline` that ends with one. It may also be a fitted
+        search, threshold or calibration of these; the network within is taken.
 
     X : table of shape (n_samples, n_columns)
-        The rows of the fit, as the model takes them.
+        The training rows, as the model takes them.
 
     y : array-like of shape (n_samples,), default=None
-        Their labels. Needed for "robust", for models fitted with `class_weight`, and
-        for `log_likelihood` and `aic`. Without hidden layers they also serve to take
-        the fit to its exact minimum, by a few Newton steps.
+        Their labels. "robust", models fitted with `class_weight`, `log_likelihood` and
+        `aic` need them. Without hidden layers they also take the fit to its exact
+        minimum, by a few Newton steps.
 
     sample_weight : array-like of shape (n_samples,), default=None
-        The weights of the fit. A row of weight k counts as k rows. Weights that are
-        no numbers of rows need "robust" errors and groups, if only
+        The weights of the fit. A row of weight k counts as k rows. Weights that do not
+        count rows need "robust" errors and groups, at least
         ``groups=np.arange(n_samples)``.
 
     groups : array-like of shape (n_samples,), default=None
@@ -408,18 +412,19 @@ def inference(
         for "robust".
 
     covariance : {"posterior", "sampling", "robust"}, default="posterior"
-        - "posterior": what is still open, given the rows and the penalty.
-        - "sampling": how the estimates vary over data sets like this one. It is less,
-          and the same without a penalty.
-        - "robust": the same from the errors of the rows or groups as they are, whether
-          the model is right or not (HC0, or clusters with the factor
+        - "posterior": how far the truth may be from the estimate, given the rows and
+          the penalty.
+        - "sampling": how the estimates vary over data sets like this one. It is smaller
+          than "posterior", or the same without a penalty.
+        - "robust": the same from the observed errors of rows or groups. It holds even
+          if the model is wrong (HC0, or clusters with the factor
           G / (G - 1) (n - 1) / (n - k)).
 
     Returns
     -------
     inference : Inference
         `interval`, `std`, `unfamiliarity`, `contributions`, `effects`, `coefficients`,
-        `degrees_of_freedom`, `aic`; text, `to_frame` and an HTML representation.
+        `degrees_of_freedom` and `aic`, as text, `to_frame` and HTML.
 
     Raises
     ------
@@ -436,10 +441,11 @@ def inference(
     Warns
     -----
     UserWarning
-        If the fit did not end at a minimum, as after early stopping; if the rows are
-        not those of the fit; if `monotonic_cst` or `interaction_cst` hold weights at
-        zero; or if classes are separated and there is no penalty. Without `y` that is
-        seen only where the model tells all rows apart.
+        - If the fit did not end at a minimum, as after early stopping.
+        - If the rows are not those of the fit.
+        - If `monotonic_cst` or `interaction_cst` hold weights at zero.
+        - If classes are separated and there is no penalty. Without `y` this is seen
+          only where the model separates all rows.
 
     See Also
     --------
@@ -447,14 +453,14 @@ def inference(
 
     Notes
     -----
-    The errors are those of the estimates, given that a network with such a penalty can
-    represent the true probabilities. The bias that the penalty causes is not in them.
+    The errors assume that a network with this penalty can represent the true
+    probabilities. They do not contain the bias of the penalty.
 
-    With hidden layers, or more than 5000 parameters, at most 4096 rows stand for all,
-    where all would take long. They are chosen along the sorted log-odds with a chance
-    in proportion to p (1 - p), so that rare classes count. With more than two classes
-    they may be fewer. Robust errors are made of all rows, so with hidden layers each
-    thousand intervals pass over all of them. The result keeps a reference to `X`.
+    With hidden layers, or more than 5000 parameters, at most 4096 rows stand for all if
+    all would take long. They are sampled along the sorted log-odds with a chance in
+    proportion to p (1 - p), so that rare classes count. With more than two classes they
+    may be fewer. Robust errors use all rows, so with hidden layers each thousand
+    intervals pass over all of them. The result keeps a reference to `X`.
 
     References
     ----------
