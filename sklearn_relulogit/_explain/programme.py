@@ -1,7 +1,7 @@
 """A model within bounds of its columns, as a mixed-integer linear programme for HiGHS.
 
-On a piece of a column between two knots, in a category and for a set of active hidden
-units the network is affine. Which piece, category and units it is are whole numbers.
+The network is affine on a piece of a column between two knots, in a category, and for a
+set of active hidden units. Whole numbers choose the piece, the category and the units.
 """
 
 import ctypes
@@ -64,8 +64,8 @@ class Choice(NamedTuple):
     points : ndarray of shape (n_points,)
         Values: numbers in order, or categories.
     inputs : ndarray of shape (n_points, m_1)
-        What each adds to the inputs of the first layer, less what the current one adds;
-        between numbers it is linear.
+        What each point adds to the inputs of the first layer, less what the current one
+        adds. It is linear between numbers.
     distance : ndarray of shape (n_points,)
     is_bend : ndarray of bool, of shape (n_points,), or None for categories
         Whether a point is a knot.
@@ -87,7 +87,7 @@ class Choice(NamedTuple):
     spread: float = 1.0
 
     def within(self, radius: float) -> "Choice":
-        """The same, no farther from the current value than that."""
+        """The same within a distance of the current value."""
         if self.is_bend is None:
             near = self.distance <= radius
             current = int(near[: self.current].sum())
@@ -134,7 +134,7 @@ class Programme:
         cost: Any = 0.0,
         whole: bool = False,
     ) -> np.ndarray:
-        """Add variables within bounds; their indices."""
+        """Add variables within bounds, and return their indices."""
         start = len(self.variables)
         parts = (np.broadcast_to(part, n).tolist() for part in (low, high, cost))
         self.variables += [(*of_one, whole) for of_one in zip(*parts, strict=True)]
@@ -153,7 +153,7 @@ class Programme:
         self.rows.append((np.asarray(indices), np.asarray(weights, float), low, high))
 
     def solve(self, time_limit: float, gap: float = 1e-4) -> Any:
-        """The smallest cost, to a relative gap: what `scipy.optimize.milp` returns."""
+        """Minimise the cost to a relative gap, by `scipy.optimize.milp`."""
         low, high, cost, whole = map(np.array, zip(*self.variables, strict=True))
         constraints = []
         if self.rows:
@@ -179,16 +179,16 @@ class Programme:
 
 
 class _Output:
-    """The standard output of the process, of which several threads may be rid."""
+    """The standard output of the process, which several threads may silence."""
 
     lock, users, kept = threading.Lock(), 0, -1
 
 
 @contextmanager
 def silent_output() -> Iterator[None]:
-    """Send what is written to the standard output of the process to nowhere.
+    """Silence the standard output of the process.
 
-    HiGHS prints some lines from C, whatever its options say. The first thread to enter
+    HiGHS prints some lines from C in spite of its options. The first thread to enter
     redirects the output, and the last to leave restores it.
     """
     with _Output.lock:
@@ -219,9 +219,9 @@ def add_choices(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Any]]:
     """Add the columns.
 
-    Returns the indices of variables, (n,), what each adds to the inputs of the first
-    layer, (m_1, n), what they add at zero, (m_1,), and for each column the variables,
-    with the lengths of its pieces if it holds numbers.
+    Returns the indices of the variables, (n,), what each adds to the inputs of the
+    first layer, (m_1, n), and the inputs where all are zero, (m_1,). The last part
+    holds the variables of each column, for numbers with the lengths of its pieces.
     """
     indices, weights, read = [], [], []
     constant = np.zeros(choices[0].inputs.shape[1]) if choices else np.zeros(0)
@@ -262,13 +262,13 @@ def add_hidden(
     bounds: tuple[np.ndarray, np.ndarray],
     wanted: np.ndarray | None = None,
 ) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], list[np.ndarray]]:
-    """Add the hidden units; the logits as an expression, and the switch of each unit.
+    """Add the hidden units; return the logits as an expression, and all switches.
 
-    An expression is (indices, weights, constant) of some sums of variables. That of
-    the inputs of the first layer is given, with their bounds. ``wanted``, (n, m_L), are
-    sums of the logits that are to be large, so that units which lower all of them need
-    no whole number. None if the switches alone are asked for, and not the logits. A
-    switch is -1 for a unit without one that is off, -2 for one that is on.
+    An expression is (indices, weights, constant) of some sums of variables. The inputs
+    of the first layer are given as one, with their bounds. ``wanted``, (n, m_L), holds
+    sums of the logits that must be large: units that lower all of them need no whole
+    number. It is None if only the switches are needed. The switch of a unit that cannot
+    switch is -1 if it is off and -2 if it is on.
     """
     indices, weights, constant = expression
     low, high = bounds
@@ -306,7 +306,7 @@ def add_hidden(
 def interval(
     A: np.ndarray, low: np.ndarray, high: np.ndarray, b: Any = 0.0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The least and the largest of ``z @ A + b`` where z is between low and high."""
+    """The smallest and the largest ``z @ A + b`` for z between low and high."""
     up, down = np.maximum(A, 0), np.minimum(A, 0)
     return low @ up + high @ down + b, high @ up + low @ down + b
 
@@ -314,9 +314,9 @@ def interval(
 def add_slopes(
     programme: Programme, layers: Layers, switches: list[np.ndarray], output: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The slopes by the inputs of the first layer, (m_1,), of a sum of the logits.
+    """The slopes of a sum of the logits by the inputs of the first layer, (m_1,).
 
-    They are the backward pass, with the switches of `add_hidden` for what is active.
+    This is the backward pass, with the switches of `add_hidden` for active units.
     """
     slope = layers[-1][0] @ output
     expression = np.arange(0), np.zeros((len(slope), 0)), slope
@@ -350,7 +350,7 @@ def _add_passed(
     low: np.ndarray,
     high: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What units pass back of an expression: itself where they are active, else 0."""
+    """What units pass back of an expression: all if active, else 0."""
     indices, weights, constant = expression
     n = len(switch)
     p = programme.add(n, np.minimum(low, 0), np.maximum(high, 0))
@@ -538,7 +538,7 @@ class Space(NamedTuple):
         return Choice(j, points, (Z - z) @ self.layers[0][0], distance, None, 0)
 
     def rows(self, rows: list[list[Any]]) -> Table:
-        """Rows of values, of the kind of x; columns that stay keep their types."""
+        """Rows of values of the kind of x. Unchanged columns keep their types."""
         if not hasattr(self.x, "columns"):
             return np.array(rows, dtype=self.x.dtype)
         made = take_rows(self.x, np.zeros(len(rows), dtype=int))
@@ -560,7 +560,7 @@ class Space(NamedTuple):
         return np.asarray((U @ wanted.T - least).min(axis=-1))
 
     def decides(self, values: list[Any], wanted: np.ndarray, least: np.ndarray) -> bool:
-        """Whether the model itself decides a row so."""
+        """Whether the model itself makes this decision for a row."""
         logits = self.network.classifier.decision_function(
             self.network.transform(self.rows([values]))
         )
@@ -582,10 +582,10 @@ def finite_limits(
 
 
 def known_range(f: Piecewise, mean: np.ndarray) -> tuple[float, float, float] | None:
-    """What is known of the range of a column, and its spread, by its features.
+    """The range and the spread of a column, as its features know them.
 
-    The knots of ramps are quantiles of the training data. A scaler knows a spread, and
-    the means of the features tell the centre. None if the features are constant.
+    The knots of ramps are quantiles of the training data. A scaler knows the spread,
+    and the means of the features give the centre. None if the features are constant.
     """
     steep = np.abs(f.slopes).max(axis=1)
     if not steep.any():
@@ -600,9 +600,9 @@ def known_range(f: Piecewise, mean: np.ndarray) -> tuple[float, float, float] | 
 
 
 def typical_row(network: Network, box: dict[int, tuple[float, float]]) -> Table:
-    """Some row within a box, with the first category where there are few categories.
+    """Some row within a box, with the first category of encoded columns.
 
-    Other columns that hold no numbers are missing.
+    Other columns without numbers are missing.
     """
     n_columns = network.n_features
     steps = Pipeline(network.steps) if network.steps else None
@@ -638,11 +638,11 @@ def typical_row(network: Network, box: dict[int, tuple[float, float]]) -> Table:
 def known_categories(
     step: Any, columns: np.ndarray, as_given: np.ndarray | None = None
 ) -> dict[int, np.ndarray | None]:
-    """The categories of the columns that are encoded as such, by their indices.
+    """The categories of the encoded columns, by the indices of the columns.
 
-    None for numbers that are cut into intervals, and where a step in front of the
-    encoder changes the values, so that its categories are none of the user's.
-    ``as_given`` says of which columns no step has changed the values.
+    None stands for numbers that are cut into intervals. It also stands for columns
+    whose values a step changes before the encoder: the user does not know its
+    categories. ``as_given`` tells for which columns no step has changed the values.
     """
     as_given = np.ones(len(columns), dtype=bool) if as_given is None else as_given
     match step:

@@ -42,7 +42,7 @@ class LinearRegions:
         The index of the first row of each region.
 
     patterns : ndarray of shape (n_regions, n_hidden_units)
-        Which hidden units are active, bool, those of the first layer first.
+        Which hidden units are active, bool, the first layer first.
 
     coef : ndarray of shape (n_regions, n_features)
         The coefficients, as :func:`local_linear` gives them. Of shape (n_regions,
@@ -55,7 +55,7 @@ class LinearRegions:
         Mean predicted probabilities of the rows.
 
     observed : ndarray of shape (n_regions, n_classes) or None
-        Share of the rows that are of each class. None without y.
+        Share of the rows of each class. None without y.
 
     feature_names : ndarray of shape (n_features,)
         Names of the features.
@@ -112,8 +112,8 @@ class LinearRegions:
         Returns
         -------
         frame : pandas.DataFrame
-            A row for each region, or for each region and class where there are more
-            than two classes; columns "intercept" and the names of the features.
+            A row for each region, or for more than two classes for each region and
+            class. The columns are "intercept" and the names of the features.
 
         Raises
         ------
@@ -134,17 +134,17 @@ class LinearRegions:
             How many regions, the largest first.
 
         n_features : int, default=3
-            How many features to name: those with the largest effect of a change by
-            one standard deviation, ``abs(coef) * feature_std``.
+            How many features to name. They have the largest effects of a change by one
+            standard deviation, ``abs(coef) * feature_std``.
 
         Returns
         -------
         frame : pandas.DataFrame
-            For each region, or each region and class where there are more than two
-            classes: "rows", "share" of all rows, "mean probability" (of
-            ``classes[1]``, if there are two), "observed rate" (only where y is known)
-            and "largest effects": features with their coefficients, per unit of the
-            feature.
+            A row for each region, or for more than two classes for each region and
+            class. The columns are "rows", their "share" of all rows, and the "mean
+            probability", with two classes of ``classes[1]``. If y is known there is an
+            "observed rate". "largest effects" names features with their coefficients,
+            per unit of the feature.
 
         Raises
         ------
@@ -172,16 +172,16 @@ class LinearRegions:
     def features(self) -> DataFrame:
         """How the coefficient of each feature varies over the rows.
 
-        It needs no rows to share a region, so it says as much for large networks.
+        Rows need not share a region, so it also works for large networks.
 
         Returns
         -------
         frame : pandas.DataFrame
-            For each feature (of each class where there are more than two), the "mean",
-            "min", "5%", "median", "95%" and "max" of its coefficients over the rows,
-            the share of rows where it is "positive", and "effect": the mean of
-            ``abs(coef)`` times the feature's standard deviation, by which the
-            features are sorted.
+            A row for each feature, or for more than two classes for each class and
+            feature. The columns are the "mean", "min", "5%", "median", "95%" and "max"
+            of its coefficients over the rows, and the share of rows where it is
+            "positive". "effect" is the mean of ``abs(coef)`` times the feature's
+            standard deviation. The features are sorted by it.
 
         Raises
         ------
@@ -233,37 +233,36 @@ def linear_regions(
     X: Matrix,
     y: ArrayLike | None = None,
 ) -> LinearRegions:
-    """Group the rows of a data set by the linear region of the network they lie in.
+    """Group the rows of a data set by the linear regions of the network.
 
-    All rows at which the same hidden units are active share one region, and in a
-    region the network is one affine function (see
-    :meth:`ReLULogisticClassifier.local_linear`): the model is as many logistic
-    regressions as there are regions.
+    Rows at which the same hidden units are active share a region. In a region the
+    network is one affine function (see :meth:`ReLULogisticClassifier.local_linear`). So
+    the model consists of as many logistic regressions as there are regions.
 
     Parameters
     ----------
     model : fitted estimator
-        A :class:`ReLULogisticClassifier`, a :class:`~sklearn.pipeline.Pipeline`
-        that ends with one and whose steps treat columns one by one, or a fitted search,
-        threshold or calibration of either.
+        A :class:`ReLULogisticClassifier`, or a :class:`~sklearn.pipeline.Pipeline` that
+        ends with one and whose steps treat columns one by one. It may also be a fitted
+        search, threshold or calibration of these.
 
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         The data, as the model takes them.
 
     y : array-like of shape (n_samples,), default=None
-        Labels, to compare what is predicted in each region with what is the case.
+        Labels, to compare the predictions in each region with the outcomes.
 
     Returns
     -------
     regions : LinearRegions
-        The regions with their rows and coefficients, by the features of X in their
-        own units, and tables of them: `summary`, `features`, `to_frame`.
+        The regions with their rows and coefficients, by the features of X in their own
+        units. `summary`, `features` and `to_frame` show them as tables.
 
     Raises
     ------
     TypeError
-        If the model is no such estimator, a step mixes columns, or the slope of a step
-        is not known.
+        If the model is not such an estimator, a step mixes columns, or the slope of a
+        step is not known.
 
     ValueError
         If an array is not what the model takes.
@@ -273,13 +272,13 @@ def linear_regions(
 
     Notes
     -----
-    Behind ramps, clipping or imputation a region is where also the pieces of those are
-    the same; indicators and other codes of categories are the same all over a region.
-    Behind smooth steps every row has a region of its own.
+    Behind ramps, clipping or imputation the rows of a region also share the pieces of
+    these. Behind encoders they share the codes of categories. Behind smooth steps every
+    row has its own region.
 
-    A network with m hidden units in one layer has up to ``2 ** m`` regions, and with
-    a hundred units nearly every row has its own. The coefficients take memory for
-    each region, class and feature.
+    A network with m hidden units in one layer has up to ``2 ** m`` regions. With a
+    hundred units nearly every row has its own. The coefficients take memory for each
+    region, class and feature.
 
     Examples
     --------
@@ -339,12 +338,12 @@ def linear_regions(
 def _group_rows(
     key: np.ndarray, layers: Layers, X: Matrix, ordered_map: OrderedMap
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Group the rows by their linear region, which have the same bytes of the key too.
+    """Group the rows by their linear region and by their bytes of the key.
 
-    Returns the activation pattern of each region, in the bytes of `numpy.packbits`; the
-    index of its first row; the region of each row; and the coefficients, (n_regions,
-    m_L, p), and intercepts, (n_regions, m_L). The regions are in descending order of
-    their number of rows, and where that is equal in the order of their first rows.
+    Returns for each region its activation pattern, in the bytes of `numpy.packbits`,
+    and the index of its first row. Then follow the region of each row, the
+    coefficients, (n_regions, m_L, p), and the intercepts, (n_regions, m_L). The regions
+    are in descending order of their number of rows, then in the order of first rows.
     """
     packed = activation_patterns(layers, X, ordered_map)
     _, first, labels, counts = np.unique(
