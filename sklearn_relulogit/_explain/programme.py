@@ -538,7 +538,7 @@ class Space(NamedTuple):
         return Choice(j, points, (Z - z) @ self.layers[0][0], distance, None, 0)
 
     def rows(self, rows: list[list[Any]]) -> Table:
-        """Rows of values of the kind of x. Unchanged columns keep their types."""
+        """Rows of values, of the kind of x; columns that stay keep their types."""
         if not hasattr(self.x, "columns"):
             return np.array(rows, dtype=self.x.dtype)
         made = take_rows(self.x, np.zeros(len(rows), dtype=int))

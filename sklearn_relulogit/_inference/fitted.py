@@ -139,7 +139,7 @@ class Fitted:
         return Pipeline([*self.model.steps, last]) if self.model.steps else last[1]
 
     def features(self, X: Table) -> Matrix:
-        """The features of a user's rows, checked."""
+        """The features of rows of the user's, checked."""
         return features(self.model, X)
 
     @cached_property
@@ -335,7 +335,7 @@ def chances(size: np.ndarray, m: int) -> np.ndarray:
 
 
 def features(model: Network, X: Table) -> Matrix:
-    """The features of a user's rows, checked: float64, dense or CSR."""
+    """The features of rows of the user's, checked: float64, dense or CSR."""
     Z = to_host(model.transform(X))
     return check_data(model.classifier, Z, dtype=np.float64, reset=False)
 
