@@ -1,13 +1,13 @@
 """The nearest row that a model decides otherwise, by a mixed-integer programme.
 
-On a line piece of a column, in a category and for a set of active hidden units the
-network is affine. Which piece, category and units it is are whole numbers, so the
-nearest row is the solution of a linear programme with whole numbers, which HiGHS solves
-to the end: no nearer row exists, up to the margin of the decision.
+The network is affine on a line piece of a column, in a category and for a set of active
+hidden units. Whole numbers choose the piece, the category and the units. So the nearest
+row solves a mixed-integer linear programme. HiGHS solves it to the end: no nearer row
+exists, up to the margin of the decision.
 
-A row found by a search in one column after the other comes first. Its distance bounds
-how far any column may move, and so what each hidden unit can be: those that cannot
-switch need no variable.
+A search in one column after the other finds a first row. Its distance bounds how far
+any column may move, and so the input of each hidden unit. Units that cannot switch need
+no variable.
 """
 
 import time
@@ -115,16 +115,16 @@ def nearest_change(
     Parameters
     ----------
     model : fitted estimator
-        As for :func:`local_linear`, but no calibration or threshold, which decide
-        otherwise than the network does; see `proba`.
+        As for :func:`local_linear`, but without calibration or threshold, since these
+        decide differently from the network; see `proba`.
 
     x : table of shape (1, n_columns) or (n_columns,)
         The row.
 
     proba : float, default=0.5
-        The probability of ``classes_[1]`` from which on that class is decided. With
-        more than two classes the one of the largest probability is decided, and this
-        is to be 0.5.
+        The class ``classes_[1]`` is decided if its probability is at least this. With
+        more than two classes the most probable class is decided, and `proba` must be
+        0.5.
 
     fixed : sequence of str or int, default=()
         Columns that stay as they are, by name or index.
@@ -133,22 +133,21 @@ def nearest_change(
         Columns of numbers that may only become larger, or only smaller.
 
     bounds : dict of (float, float), default=None
-        The least and largest number of some columns, by name or index. By default the
-        range of the training data, where the steps know it (the knots of a
-        :class:`PiecewiseLinearEncoder`), else five spreads around the mean.
+        The smallest and largest number of some columns, by name or index. By default
+        it is the range of the training data if the steps know it, as the knots of a
+        :class:`PiecewiseLinearEncoder` do, else five spreads around the mean.
         Columns that reach the network as they are must be in `bounds`.
 
     integer : sequence of str or int, default=()
-        Columns of whole numbers. Columns of booleans and integer types are taken as
-        such.
+        Columns of whole numbers. Columns of boolean and integer types always are.
 
     metric : {"l1", "max"}, default="l1"
-        What is smallest: the sum of the changes, or the largest one. A change of a
-        number counts in spreads of its column: the unit that the scaler or encoder in
-        front gives it, a standard deviation behind :class:`PiecewiseLinearEncoder` and
-        :class:`~sklearn.preprocessing.StandardScaler`. Another category counts as 1.
-        With "max" and numbers alone, `lower_bound` is the radius of a box in which the
-        decision stays.
+        What is minimised: the sum of the changes, or the largest one. A change of a
+        number counts in spreads of its column, the unit that its scaler or encoder
+        gives it. Behind :class:`PiecewiseLinearEncoder` and
+        :class:`~sklearn.preprocessing.StandardScaler` this is a standard deviation.
+        Another category counts as 1. With "max" and only numbers, the decision stays in
+        a box of radius `lower_bound`.
 
     time_limit : float, default=10.0
         Seconds after which the nearest row so far is returned.
@@ -156,28 +155,27 @@ def nearest_change(
     Returns
     -------
     change : NearestChange or None
-        The row with its changes, its distance, and a proven lower bound of that. None
-        if it is proven that no row within the bounds is decided otherwise.
+        The row with its changes, its distance, and a proven lower bound of the
+        distance. None if no row within the bounds is decided otherwise, as proven.
 
     Raises
     ------
     TypeError
-        If the model is none that it can go through; see :func:`local_linear`.
+        If the model is not of the kinds that :func:`local_linear` takes.
 
     ValueError
-        If x is not one row, a parameter is outside what is allowed, or the steps do not
-        tell the range of a column, or where it jumps.
+        If x is not one row or a parameter is not allowed. Also if the steps do not tell
+        the range of a column or where it jumps.
 
     NotFittedError
         Before `fit`.
 
     Notes
     -----
-    A mixed-integer programme, solved by HiGHS (:func:`scipy.optimize.milp`). It is
-    solved to the end in about a second for one hidden layer of 100 units and tens of
-    columns; two such layers often take longer than anybody waits, and then `proven` is
-    False. Columns with a missing value, of dates, of texts, and of more categories than
-    get indicators stay as they are.
+    HiGHS solves a mixed-integer programme (:func:`scipy.optimize.milp`). One hidden
+    layer of 100 units and tens of columns take about a second. Two such layers often
+    run into the time limit, and `proven` is False. Columns of dates, of texts, and of
+    more categories than get indicators stay as they are, and so do missing values.
 
     Examples
     --------

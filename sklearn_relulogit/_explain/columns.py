@@ -3,10 +3,10 @@
 A step treats columns one by one if each column of its output is a function of one
 column of its input. This is read from the public fitted attributes of the step:
 
-- `column_of_output_`, if it has it: an integer array of shape (n_outputs,) with the
-  index of the input column that each output is made of, -1 for a constant. Any
-  transformer that has this attribute can be explained.
-- what its type is known to do (scikit-learn's transformers, and skrub's), otherwise.
+- `column_of_output_` is an integer array of shape (n_outputs,). It holds the index of
+  the input column that each output is made of, -1 for a constant. Any transformer that
+  has this attribute can be explained.
+- Without it, the type of a transformer of scikit-learn or skrub tells.
 - A step with a single input column makes all its outputs of that one.
 """
 

@@ -1,11 +1,12 @@
 """What each of the user's columns adds to the log-odds of each row.
 
-On the straight line from a reference r to a row, in the features z that the classifier
-sees, the network is piecewise affine. With G the mean of its coefficients on the line
+The features z are those that the classifier sees. On the straight line from a
+reference r to a row the network is piecewise affine. With G the mean of its
+coefficients on the line
 
     f(z) = f(r) + sum_j [sum of G_k (z_k - r_k) over the features k of column j].
 
-In brackets are the contributions of the columns j; the baseline is f(r). Nothing is
+The brackets hold the contributions of the columns j; the baseline is f(r). Nothing is
 sampled, and no step needs a slope.
 """
 
@@ -51,13 +52,13 @@ class Contributions:
     Attributes
     ----------
     values : ndarray of shape (n_samples, n_columns)
-        The contribution of each column to the log-odds of ``classes[1]``, in nats. Of
-        shape (n_samples, n_classes, n_columns) for more than two classes, to the logit
-        of each.
+        The contribution of each column to the log-odds of ``classes[1]``, in nats. For
+        more than two classes the shape is (n_samples, n_classes, n_columns), with the
+        contributions to the logit of each class.
 
     baseline : float or ndarray of shape (n_classes,)
-        The model's log-odds of ``classes[1]`` at the reference, or its logits there;
-        with several references their mean.
+        The model's log-odds of ``classes[1]`` at the reference, or its logits. With
+        several references it is their mean.
 
     columns : ndarray of shape (n_columns,)
         Names of the columns of `X`.
@@ -78,8 +79,8 @@ class Contributions:
         What the rows are compared with, in words.
 
     predicted : ndarray of shape (n_samples,) or None
-        The classes that the model predicts, where a threshold or calibration around the
-        network decides; None if it is the class of the largest probability.
+        The predicted classes, if a threshold or calibration around the network decides.
+        None if the most probable class is predicted.
     """
 
     values: np.ndarray
@@ -199,14 +200,14 @@ class Contributions:
             How many columns to name at most.
 
         towards : int, float, bool or str, default=None
-            The class that was decided. None is the one that the model predicts for each
+            The class that was decided. By default it is the predicted class of each
             row.
 
         Returns
         -------
         reasons : list of list of str
-            For each row the names of its columns with the largest contributions towards
-            that class, the largest first. Columns that moved it away are left out.
+            For each row the columns with the largest contributions towards that class,
+            the largest first. Columns that moved it away are left out.
 
         Raises
         ------
@@ -243,8 +244,8 @@ class Contributions:
             How many columns to name, those with the largest contributions.
 
         class_label : int, float, bool or str, default=None
-            The class whose probability is explained. By default ``classes[1]`` of two
-            classes, and of more the one predicted.
+            The class whose probability is explained. The default is ``classes[1]`` for
+            two classes, and the most probable class for more.
 
         Returns
         -------
@@ -287,8 +288,8 @@ class Contributions:
         Returns
         -------
         frame : pandas.DataFrame
-            A row for each row of X, with its index, or for each row and class where
-            there are more than two classes; columns "baseline" and those of X.
+            A row for each row of X, with its index, or for more than two classes for
+            each row and class. The columns are "baseline" and those of X.
 
         Raises
         ------
@@ -311,15 +312,15 @@ class Contributions:
         """How much each column contributes, over all rows.
 
         It has the attributes of :func:`sklearn.inspection.permutation_importance`, so
-        that what reports one reports the other.
+        the same code can report both.
 
         Returns
         -------
         importances : :class:`~sklearn.utils.Bunch`
-            `importances`, (n_columns, n_samples): the absolute contribution to each
-            row's log-odds, in nats, with more than two classes its mean over them;
-            `importances_mean` and `importances_std`, (n_columns,): mean and standard
-            deviation over the rows.
+            `importances`, (n_columns, n_samples), holds the absolute contribution to
+            each row's log-odds, in nats. With more than two classes it is the mean over
+            them. `importances_mean` and `importances_std`, (n_columns,), are mean and
+            standard deviation over the rows.
         """
         sizes = np.abs(self.values)
         if sizes.ndim == 3:
@@ -347,25 +348,25 @@ def contributions(
     Parameters
     ----------
     model : fitted estimator
-        A :class:`ReLULogisticClassifier` or :class:`ReLULogisticClassifierCV`, a
+        A :class:`ReLULogisticClassifier` or :class:`ReLULogisticClassifierCV`, or a
         :class:`~sklearn.pipeline.Pipeline` that ends with one and whose steps treat
-        columns one by one, or a fitted search, threshold or calibration of either.
-        What is explained are the log-odds of the network, before a calibration.
+        columns one by one. It may also be a fitted search, threshold or calibration of
+        these. The network's log-odds before a calibration are explained.
 
     X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_columns)
         Rows to explain, as the model takes them.
 
     reference : table of shape (n_rows, n_columns) or (n_columns,), or "absolute", \
 default=None
-        What the rows are compared with. One row, such as a typical case, or several:
-        the mean of the contributions against each, for as many times the time. None:
-        the mean of the data of the fit, by the features that the classifier was given.
-        "absolute": zero, for all of these features.
+        What the rows are compared with. By default it is the mean of the training data,
+        in the features of the classifier. It may be one row, such as a typical case.
+        Several rows give the mean of the contributions against each, in as many times
+        the time. "absolute" is zero for all features.
 
     Returns
     -------
     contributions : Contributions
-        `values`, `baseline` and `columns`, and the same as a table and as text.
+        `values`, `baseline` and `columns`, also as a table and as text.
         ``values.sum(axis=-1) + baseline`` is the classifier's decision function, to
         rounding.
 
@@ -389,16 +390,16 @@ default=None
 
     Notes
     -----
-    This is the value of Aumann and Shapley, also called integrated gradients [1]_, here
-    in closed form, since the network is piecewise affine. A column in which a row is
-    like the reference gets 0. If one column alone differs, its contribution is the
-    change of the model's log-odds. Without hidden layers a contribution is the
-    coefficient times the distance.
+    This is the value of Aumann and Shapley, also called integrated gradients [1]_. It
+    has a closed form, since the network is piecewise affine. A column that equals the
+    reference gets 0. If one column alone differs, its contribution is the change of the
+    model's log-odds. Without hidden layers a contribution is the coefficient times the
+    distance.
 
-    Of scikit-learn's transformers those that treat columns one by one are known.
-    Another transformer can be explained if it has a fitted attribute
-    `column_of_output_`, an integer array of shape (n_outputs,): the index of the column
-    that each output is made of, -1 for a constant.
+    The transformers of scikit-learn that treat columns one by one are known. Another
+    transformer can be explained if it has a fitted attribute `column_of_output_`. This
+    is an integer array of shape (n_outputs,) with the index of the column that each
+    output is made of, -1 for a constant.
 
     References
     ----------

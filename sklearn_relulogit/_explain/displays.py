@@ -1,8 +1,8 @@
 """Plots in scikit-learn's Display convention; matplotlib is imported to draw one.
 
 Bars have their names on the left and numbers on the right. Names are wrapped, and
-numbers stand in a column of their own beside the axes, so that neither runs over a bar
-or out of the figure.
+numbers have their own column beside the axes. So neither runs over a bar or out of the
+figure.
 """
 
 import re
@@ -211,10 +211,10 @@ class LossCurveDisplay:
 class LinearRegionsDisplay:
     """The linear regions of a model over two features, and its decision boundary.
 
-    Both are exact: the regions are polygons, in each of which the model is one
-    logistic regression, so the boundary inside it is a straight line. A region is
-    coloured by the class predicted there, the paler the less certain it is at the
-    centre; where the boundary crosses it, each side has its own colour.
+    Both are exact. The regions are polygons. In each polygon the model is one logistic
+    regression, so the boundary inside it is a straight line. A region has the colour of
+    the predicted class, paler if it is less certain at the centre. Where the boundary
+    crosses a region, each side has its own colour.
 
     Make it with :meth:`from_estimator`; the parameters become attributes.
 

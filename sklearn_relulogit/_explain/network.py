@@ -1,9 +1,9 @@
-"""A fitted model as its network, and the steps in front of it folded into that.
+"""A fitted model as a network, into which the steps in front of it are folded.
 
-Explanations and exports read a model here, and nowhere else. What the columns add to a
-prediction needs the features of the network, and the column that each is made of.
-Local coefficients, linear regions and exports need the features as piecewise affine
-functions of the columns: with them the pipeline is one network of the user's columns.
+Explanations and exports read a model only here. Contributions need the features of the
+network, and the column that each is made of. Local coefficients, linear regions and
+exports need the features as piecewise affine functions of the columns. With these the
+pipeline is one network of the user's columns.
 """
 
 from dataclasses import dataclass, replace
@@ -472,20 +472,21 @@ def output_of_class(
 
 
 def local_linear(model: BaseEstimator, X: Matrix) -> tuple[np.ndarray, np.ndarray]:
-    """The affine function that a model is around each row, for its original features.
+    """The affine function of a model around each row, in its original features.
 
-    :meth:`ReLULogisticClassifier.local_linear` gives it for the features that the
-    classifier sees. This function gives it for the features that the pipeline is
-    given, in their own units.
+    :meth:`ReLULogisticClassifier.local_linear` uses the features that the classifier
+    sees. This function uses the features that the pipeline is given, in their own
+    units.
 
     Parameters
     ----------
     model : fitted estimator
-        A :class:`ReLULogisticClassifier`, a :class:`~sklearn.pipeline.Pipeline`
-        that ends with one, or a fitted search, threshold or calibration of either, such
-        as :class:`~sklearn.model_selection.GridSearchCV`. Before the classifier may be
-        scalers, imputation, a :class:`PiecewiseLinearEncoder`, selections of features,
-        encoders of categories, and combinations of these column by column.
+        A :class:`ReLULogisticClassifier`, or a :class:`~sklearn.pipeline.Pipeline` that
+        ends with one. It may also be a fitted search, such as
+        :class:`~sklearn.model_selection.GridSearchCV`, threshold or calibration of
+        these. The steps may be scalers, imputation, a :class:`PiecewiseLinearEncoder`,
+        selections of features, encoders of categories, and combinations of these column
+        by column.
 
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         Rows to explain, as the model takes them.
@@ -494,9 +495,9 @@ def local_linear(model: BaseEstimator, X: Matrix) -> tuple[np.ndarray, np.ndarra
     -------
     coef : ndarray of shape (n_samples, n_features)
         The change of the log-odds of ``classes_[1]``, in nats, per unit of each
-        feature. For more than two classes, of shape (n_samples, n_classes,
-        n_features), that of each class's logit. 0 where a feature is missing, clipped
-        or no number: what it contributes is then part of the intercept.
+        feature. For more than two classes it is the change of each class's logit, of
+        shape (n_samples, n_classes, n_features). 0 where a feature is missing, clipped
+        or not a number; its effect is then part of the intercept.
 
     intercept : ndarray of shape (n_samples,) or (n_samples, n_classes)
         ``model.decision_function(X)`` is ``(coef * X).sum(axis=-1) + intercept``, for
@@ -505,8 +506,8 @@ def local_linear(model: BaseEstimator, X: Matrix) -> tuple[np.ndarray, np.ndarra
     Raises
     ------
     TypeError
-        If the model is no such estimator, a step mixes columns, or the slope of a step
-        is not known.
+        If the model is not such an estimator, a step mixes columns, or the slope of a
+        step is not known.
 
     ValueError
         If X is not what the model takes.

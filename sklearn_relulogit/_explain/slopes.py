@@ -1,8 +1,8 @@
 """Proven bounds of the slopes of a model over a box, by a mixed-integer programme.
 
 The slope of the log-odds by a column is the sum of products of weights over all paths
-of active units. Which units are active is what the programme chooses, as far as there
-is a row in the box at which they are.
+of active units. The programme chooses the active units, such that a row in the box has
+them.
 """
 
 import time
@@ -42,17 +42,17 @@ class SlopeBounds:
         The columns.
 
     lower, upper : ndarray of shape (n_columns,)
-        No slope of the log-odds of ``classes[1]`` by the column, in nats per unit of
-        it, is smaller or larger in the box. Of shape (n_classes, n_columns) for more
-        than two classes, for the logit of each.
+        No slope of the log-odds of ``classes[1]`` by the column is smaller or larger in
+        the box, in nats per unit. For more than two classes they are of the logit of
+        each class, of shape (n_classes, n_columns).
 
     lowest, highest : list of (table of shape (1, n_columns) or None)
-        For each column a row with the smallest and the largest slope that was found,
-        for the first output. None where the slope is the same everywhere.
+        For each column a row with the smallest and the largest slope found, for the
+        first output. None where the slope is the same everywhere.
 
     proven : ndarray of bool, of the shape of `lower`
-        Whether both bounds are slopes of the model, and so could not be closer. Else
-        the time ran out; they are bounds all the same.
+        Whether both bounds are slopes of the model, so that they cannot be closer. If
+        not, the time ran out; the bounds still hold.
     """
 
     columns: list[str]
@@ -85,7 +85,7 @@ def slope_bounds(
 ) -> SlopeBounds:
     """Proven bounds of the slope of the log-odds by each column, over a box.
 
-    A lower bound of zero or more says that the score never falls as the column rises,
+    A lower bound of zero or more proves that the score never falls as the column rises,
     whatever the other columns are.
 
     Parameters
@@ -97,14 +97,14 @@ def slope_bounds(
         Columns of numbers, by name or index. None for all.
 
     box : dict of (float, float), default=None
-        The least and largest number of some columns, by name or index. Of the others it
-        is the range of the training data, where the steps know it (the knots of a
-        :class:`PiecewiseLinearEncoder`), else five spreads around the mean.
-        Columns that reach the network as they are must be in `box`.
-        Categories may be any that the training data had.
+        The smallest and largest number of some columns, by name or index. By default it
+        is the range of the training data if the steps know it, as the knots of a
+        :class:`PiecewiseLinearEncoder` do, else five spreads around the mean.
+        Columns that reach the network as they are must be in `box`. Categories may be
+        any of the training data.
 
     time_limit : float, default=10.0
-        Seconds for each bound. When they are over, what is proven by then is returned.
+        Seconds for each bound. After that the bound proven so far is returned.
 
     Returns
     -------
@@ -114,18 +114,18 @@ def slope_bounds(
     Raises
     ------
     TypeError
-        If the model is none that it can go through; see :func:`local_linear`.
+        If the model is not of the kinds that :func:`local_linear` takes.
 
     ValueError
-        If a column holds no numbers, a box is empty or infinite, or the steps do not
-        tell the range of a column, or where it jumps.
+        If a column holds no numbers or a box is empty or infinite. Also if the steps do
+        not tell the range of a column or where it jumps.
 
     NotFittedError
         Before `fit`.
 
     Notes
     -----
-    A mixed-integer programme for each linear piece of the column, solved by HiGHS
+    HiGHS solves a mixed-integer programme for each linear piece of the column
     (:func:`scipy.optimize.milp`). Rows with missing numbers are not in the box. Columns
     of dates and of more categories than get indicators are held at missing.
 
