@@ -156,7 +156,8 @@ def nearest_change(
     -------
     change : NearestChange or None
         The row with its changes, its distance, and a proven lower bound of the
-        distance. None if no row within the bounds is decided otherwise, as proven.
+        distance. None if it is proven that no row within the bounds is decided
+        otherwise.
 
     Raises
     ------

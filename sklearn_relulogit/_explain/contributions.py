@@ -339,11 +339,11 @@ def contributions(
 ) -> Contributions:
     """What each column of X adds to the log-odds of each row, exactly.
 
-    The difference of the model's log-odds at a row and at a reference is shared out to
-    the columns: each gets the mean slope of the network on the straight line between
-    the two, times the distance along that column. Columns are those of the user's
-    table: the indicators of a category, the pieces of a ramp or the flag of a missing
-    value are added up under the column that they are made of.
+    The log-odds at a row less those at a reference are shared out to the columns. Each
+    column gets the mean slope of the network on the straight line between the two,
+    times the distance along that column. The columns are those of the user's table: the
+    indicators of a category, the pieces of a ramp or the flag of a missing value are
+    added up under the column that they are made of.
 
     Parameters
     ----------
