@@ -97,11 +97,11 @@ def slope_bounds(
         Columns of numbers, by name or index. None for all.
 
     box : dict of (float, float), default=None
-        The smallest and largest number of some columns, by name or index. By default it
-        is the range of the training data if the steps know it, as the knots of a
-        :class:`PiecewiseLinearEncoder` do, else five spreads around the mean.
-        Columns that reach the network as they are must be in `box`. Categories may be
-        any of the training data.
+        The least and largest number of some columns, by name or index. Of the others it
+        is the range of the training data, where the steps know it (the knots of a
+        :class:`PiecewiseLinearEncoder`), else five spreads around the mean.
+        Columns that reach the network as they are must be in `box`.
+        Categories may be any that the training data had.
 
     time_limit : float, default=10.0
         Seconds for each bound. After that the bound proven so far is returned.
