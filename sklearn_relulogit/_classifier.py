@@ -179,8 +179,9 @@ class ReLULogisticClassifier(BaseReLULogistic):
     relevance_ : ndarray of shape (n_features,)
         k_j > 0 of each feature: the penalty of a weight w of the first layer is that of
         w / k_j. Ones where `alpha` is a number, and where "auto" does not see that
-        another relevance pays. The fit is the one to features times `relevance_` with
-        the penalty `alpha_`.
+        another relevance pays. It is by the sizes of the weights in fits without hidden
+        layers or in fits of the halves, whichever the halves show to be better. The fit
+        is the one to features times `relevance_` with the penalty `alpha_`.
 
     classes_ : ndarray of shape (n_classes,)
         The class labels, sorted.

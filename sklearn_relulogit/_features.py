@@ -116,11 +116,18 @@ class Features:
 
     def narrow(self, width: int) -> Self:
         """The same for a network whose hidden layers are no wider than that."""
+        return self._with_hidden([min(m, width) for _, m in self.scale.shapes[:-1]])
 
+    def linear(self) -> Self:
+        """The same for a model without hidden layers."""
+        linear = self._with_hidden([])
+        # There is nothing that could interact.
+        scale, fitted = (replace(s, groups=None) for s in (linear.scale, linear.fitted))
+        return replace(linear, scale=scale, fitted=fitted)
+
+    def _with_hidden(self, hidden: list[int]) -> Self:
         def scale(scale: FeatureScale) -> FeatureScale:
-            (n, _), *_ = scale.shapes
-            hidden = tuple(min(m, width) for _, m in scale.shapes[:-1])
-            sizes = (n, *hidden, scale.shapes[-1][1])
+            sizes = (scale.shapes[0][0], *hidden, scale.shapes[-1][1])
             return replace(scale, shapes=list(pairwise(sizes)))
 
         return replace(self, scale=scale(self.scale), fitted=scale(self.fitted))

@@ -17,7 +17,7 @@ from sklearn.utils.fixes import parse_version
 
 from sklearn_relulogit import ReLULogisticClassifier, ReLULogisticClassifierCV
 from sklearn_relulogit._model.blocks import Block
-from sklearn_relulogit._search.auto import MAX_STEPS
+from sklearn_relulogit._search.auto import MAX_STEPS, Search
 from sklearn_relulogit._search.halves import halves
 
 HAS_CALLBACKS = parse_version(sklearn.__version__) >= parse_version("1.9")
@@ -242,7 +242,9 @@ def test_the_search_is_a_task_with_one_for_each_penalty(cancer, maker, n_init):
 
 @needs_callbacks
 @pytest.mark.parametrize("maker", [make_auto, make_cv])
-def test_a_callback_ends_the_search_and_not_the_fit(cancer, maker):
+def test_a_callback_ends_the_search_and_not_the_fit(cancer, maker, monkeypatch):
+    # The losses of another walk would be those with relevance.
+    monkeypatch.setattr(Search, "weighed_trials", lambda *_: [])
     recorder = Recorder(stop=lambda task, number: (task, number) == ("penalty", 1))
     clf = maker().set_callbacks(recorder).fit(*cancer)
     full = maker().fit(*cancer)
@@ -271,7 +273,7 @@ def test_without_refit_there_is_no_final_fit(cancer):
 @needs_callbacks
 def test_the_network_of_a_penalty_is_that_of_the_first_half(cancer, monkeypatch):
     """And that of the search is that of the penalty that it ends at."""
-    monkeypatch.setattr("sklearn_relulogit._search.auto.POWERS", (0.0,))
+    monkeypatch.setattr(Search, "weighed_trials", lambda *_: [])
     X, y = cancer
     recorder = Recorder()
     clf = ReLULogisticClassifier(()).set_callbacks(recorder).fit(X, y)

@@ -19,7 +19,7 @@ from sklearn_relulogit import ReLULogisticClassifier, ReLULogisticClassifierCV
 from sklearn_relulogit._model.blocks import Block
 from sklearn_relulogit._model.collapse import collapse_alpha, revive
 from sklearn_relulogit._model.parameters import initial_theta, layer_shapes, unpack
-from sklearn_relulogit._search.auto import MAX_STEPS, descend, vertex
+from sklearn_relulogit._search.auto import MAX_STEPS, Search, descend, vertex
 from sklearn_relulogit._search.halves import halves
 
 
@@ -30,7 +30,7 @@ def make(hidden_layer_sizes=(8,), **kwargs):
 @pytest.fixture
 def one_walk(monkeypatch):
     """Searches that take all features for equally relevant."""
-    monkeypatch.setattr("sklearn_relulogit._search.auto.POWERS", (0.0,))
+    monkeypatch.setattr(Search, "weighed_trials", lambda *_: [])
 
 
 def exponents_of(alphas):

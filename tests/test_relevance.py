@@ -6,6 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 from scipy.special import expit
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
 
 from sklearn_relulogit import ReLULogisticClassifier, ReLULogisticClassifierCV
 from sklearn_relulogit._model.blocks import Block, Parts
@@ -42,6 +43,26 @@ def test_features_that_matter_have_the_largest(fitted):
     assert relevance[:4].min() > relevance[4:].max()
     assert (relevance >= 0.1).all()
     assert (relevance <= 10).all()
+
+
+@pytest.mark.parametrize("law", ["sum", "product", "both"])
+def test_the_model_that_knows_best_tells_it(law):
+    """The linear one of a sum of effects, and the network where features interact."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((6000, 30))
+    logit = {
+        "sum": 2 * X[:, :3].sum(axis=1),
+        "product": 4 * X[:, 0] * X[:, 1],
+        "both": 2 * X[:, :3].sum(axis=1) + 2 * X[:, 3] * X[:, 4],
+    }[law]
+    n_relevant = {"sum": 3, "product": 2, "both": 5}[law]
+    y = rng.random(6000) < expit(logit)
+    k = ReLULogisticClassifier((20,), random_state=0).fit(X, y).relevance_
+    assert k[:n_relevant].min() > 2 * k[n_relevant:].max()
+    peer = LogisticRegression(C=1e6).fit(X, y).coef_[0]
+    sizes = np.abs(peer) * X.std(axis=0)
+    by_peer = np.maximum(sizes / np.sqrt(np.mean(sizes**2)), 0.1)
+    assert np.allclose(k, by_peer, rtol=0.02) == (law == "sum")
 
 
 def test_it_brings_the_fit_nearer_to_that_without_the_noise(noisy, fitted):

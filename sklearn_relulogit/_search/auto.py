@@ -5,8 +5,9 @@ a path of penalties. ``docs/defaults.md`` says why, and what it gains.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
-from operator import itemgetter
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,8 +17,9 @@ from .._features import Features
 from .._model.blocks import Block, OrderedMap, Parts, weight_of
 from .._model.collapse import collapse_alpha
 from .._model.objective import Objective
-from .._model.parameters import Shapes
+from .._model.parameters import Shapes, n_parameters
 from .._optimize.callbacks import FitTask
+from .._optimize.monitors import Report, Watcher
 from .._rows.rows import Rows
 from .._rows.weights import typical_weight
 from .halves import Halves, halves
@@ -61,8 +63,9 @@ MAX_NUMBERS, MIN_ROWS = 2**22, 2000
 # The networks of the search are no wider than this, or this many units a class.
 SEARCH_UNITS, UNITS_OF_CLASS = 20, 3
 
-# So a search tries at most so many penalties.
-MAX_PENALTIES = len(POWERS) * (1 + 2 * MAX_STEPS)
+# So a search tries at most so many penalties: without relevance, and with each power
+# of the sizes in two models.
+MAX_PENALTIES = (1 + 2 * len(POWERS)) * (1 + 2 * MAX_STEPS)
 
 
 class Choice(NamedTuple):
@@ -112,7 +115,7 @@ def choose_alpha(
     of a half is that of the `vertex`; that of more rows is larger (`GROWTH`). But where
     the next penalty leaves nothing but a constant, none between is trusted, and the
     best of those that were tried is taken. A callback may end the search; then the best
-    penalty so far is taken. Two more walks, from where the first one ended, weigh the
+    penalty so far is taken. More walks, from where the first one ended, weigh the
     features by their `relevance`, and have to earn it.
 
     Parameters
@@ -147,65 +150,291 @@ def choose_alpha(
         # No penalty can be preferred to another.
         exponent = WEAK_EXPONENT if collapse else USUAL_EXPONENT
         return Choice(unit * penalty(exponent), {"alpha_losses_": {}})
-    first = 2 * np.log10(first_alpha(collapse, unit, narrow.fitted) / unit)
-    # A rounding error may not lead to the penalty below.
-    best = int(np.floor(first + ROUNDING))
-    training, _ = fitted.parts(shapes, threads)
-    constant = constant_loss(two)
-    half = float(np.mean([weight_of(rows) for rows in two.training]))
     watchers = task.search(MAX_PENALTIES, partial(narrow.attributes, rows))
-    of_halves, sizes = [narrow, narrow], [np.ones(fitted.n_features)] * 2
-    begin: list[Step] = []
-    bound = np.inf
-    tried: list[tuple[float, float, Walk, int]] = []
-    for power in POWERS if features.space is None else POWERS[:1]:
-        if power:
-            sizes = [feature_sizes(step.theta, shapes, rows.moments) for step in begin]
-            of_halves = [narrow.weighed(relevance(s, power)) for s in sizes]
-            task.report.line(f"relevance of features to the power {power:g}")
-        starts = [
-            of_half.start(drawn, unit * penalty(best), half, training)
-            for of_half in of_halves
-        ]
+    # Printed first, so that the line is there when a callback asks to stop.
+    heard: list[Watcher] = [PenaltyPrinter(task.report), *watchers]
+    search = Search(estimator, rows, fitted, two, threads, unit, collapse, drawn)
+    # A relevance must be earned, and there is none behind a constant.
+    (plain,) = trials = [search.trial(narrow, heard)]
+    if features.space is None and not plain.stopped and plain.loss <= search.constant:
+        trials += search.weighed_trials(narrow, plain, heard, task.report)
+    chosen = min(trials, key=attrgetter("asked"))
+    for watcher in watchers:
+        watcher.close(chosen.walk.tried[chosen.best][0].theta)
+    alpha = search.alpha_for(chosen, shapes)
+    n_tried = sum(len(trial.walk.means) for trial in trials)
+    weighed = f" with {chosen.weighing}" if chosen.weighing else ""
+    task.report.line(f"alpha {alpha:.3g} chosen of {n_tried}{weighed}")
+    means = chosen.walk.means.items()
+    return Choice(
+        alpha,
+        {"alpha_losses_": {unit * penalty(number): loss for number, loss in means}},
+        [limited for trial in trials for limited in trial.walk.limited],
+        chosen.weighing and chosen.weighing.of_all(),
+    )
+
+
+class Weighing(NamedTuple):
+    """A relevance of the features by their sizes in the fits of a model.
+
+    Attributes
+    ----------
+    power : float
+    model : str
+    of_halves : list of two ndarray of shape (n_features,)
+        The sizes in the fits of the halves.
+    sizes : callable
+        Returns the sizes for all rows.
+    """
+
+    power: float
+    model: str
+    of_halves: list[np.ndarray]
+    sizes: Callable[[], np.ndarray]
+
+    def __str__(self) -> str:
+        return f"relevance of features to the power {self.power:g} by {self.model}"
+
+    def of_all(self) -> np.ndarray:
+        """The relevance for all rows."""
+        return relevance(self.sizes(), self.power)
+
+
+class Trial(NamedTuple):
+    """A walk of the halves, and how the features were weighed on it.
+
+    Attributes
+    ----------
+    walk : Walk
+    best : int
+        Where it has ended.
+    stopped : bool
+        Whether a callback ended it.
+    asked : float
+        Its loss, and what its relevance has to gain.
+    weighing : Weighing or None
+    """
+
+    walk: Walk
+    best: int
+    stopped: bool
+    asked: float
+    weighing: Weighing | None
+
+    @property
+    def loss(self) -> float:
+        """The lowest loss of the walk."""
+        return self.walk.means[self.best]
+
+
+@dataclass(frozen=True)
+class Search:
+    """Walks over penalties by two halves of a sample of the rows.
+
+    Attributes
+    ----------
+    estimator : ReLULogisticClassifier
+    rows, fitted : Rows
+    two : Halves
+    threads : callable
+    unit : float
+        The typical weight of a row.
+    collapse : float
+        The penalty at which a network collapses.
+    drawn : ndarray of shape (n_parameters,)
+        The initial parameters of a network, as they were drawn.
+    """
+
+    estimator: BaseEstimator
+    rows: Rows
+    fitted: Rows
+    two: Halves
+    threads: OrderedMap
+    unit: float
+    collapse: float
+    drawn: np.ndarray
+
+    @property
+    def constant(self) -> float:
+        """The loss of a constant."""
+        return constant_loss(self.two)
+
+    def alpha(self, exponent: float) -> float:
+        """The penalty of an exponent."""
+        return self.unit * penalty(exponent)
+
+    def alpha_for(self, trial: Trial, shapes: Shapes) -> float:
+        """The penalty for all rows."""
+        times = self.parts(shapes).weight_sum / self.half
+        return self.alpha(
+            exponent_for(times, trial.walk.means, trial.best, self.constant, shapes)
+        )
+
+    def parts(self, shapes: Shapes) -> Parts:
+        """All rows."""
+        return self.fitted.parts(shapes, self.threads)[0]
+
+    @property
+    def half(self) -> float:
+        """The weight of a half."""
+        return float(np.mean([weight_of(half) for half in self.two.training]))
+
+    def start(self, features: Features, alpha: float) -> np.ndarray:
+        """Where the fits of a half begin, the linear model's at zero."""
+        shapes = features.fitted.shapes
+        if len(shapes) == 1:
+            return np.zeros(n_parameters(shapes))
+        return features.start(self.drawn, alpha, self.half, self.parts(shapes))
+
+    def trial(
+        self,
+        features: Features,
+        watchers: Sequence[Watcher] = (),
+        first: Trial | None = None,
+        weighing: Weighing | None = None,
+    ) -> Trial:
+        """A walk from fresh weights, or from where the ``first`` one has ended.
+
+        The latter is given up if it begins worse.
+        """
+        two, unit, power, of_halves = self.two, self.unit, 0.0, [features] * 2
+        if weighing is not None:
+            power = weighing.power
+            of_halves = [
+                features.weighed(relevance(sizes, power))
+                for sizes in weighing.of_halves
+            ]
+        if first is None:
+            share = first_alpha(self.collapse, unit, features.fitted) / unit
+            # A rounding error may not lead to the penalty below.
+            best = int(np.floor(2 * np.log10(share) + ROUNDING))
+        else:
+            best = first.best
+        starts = [self.start(of_half, self.alpha(best)) for of_half in of_halves]
+        fresh = [Step(theta, np.inf) for theta in starts]
         walk = Walk(
-            judged_folds(estimator, two, starts, of_halves, threads),
-            begin or [Step(theta, np.inf) for theta in starts],
-            alphas=lambda exponent: unit * penalty(exponent),
+            self.folds(starts, of_halves),
+            fresh if first is None else first.walk.tried[best],
+            alphas=self.alpha,
             mean=partial(np.average, weights=[weight_of(r) for r in two.validation]),
-            # Printed first, so that the line is there when a callback asks to stop.
-            watchers=[PenaltyPrinter(task.report), *watchers],
+            watchers=watchers,
         )
         stopped = False
         try:
             # One nat over all rows: the evidence that it takes to leave the penalty
             # that is usually best. Rows, not weights, so that their unit is irrelevant.
+            bound = np.inf if first is None else first.loss + DOUBT / two.n_rows
             visit = partial(unless_worse, walk, bound)
-            best = descend(visit, best, 1 / two.n_rows, constant=constant)
+            best = descend(visit, best, 1 / two.n_rows, constant=self.constant)
+        except GivenUp:
+            pass
         except Enough:
             best, stopped = min(walk.means, key=walk.means.__getitem__), True
         asked = asked_loss(walk.means[best], power, two.n_rows)
-        tried.append((asked, power, walk, best))
-        # A relevance must be earned, and there is none behind a constant.
-        if stopped or asked > tried[0][0] or tried[0][0] > constant:
-            break
-        begin = begin or walk.tried[best]
-        bound = tried[0][0] + DOUBT / two.n_rows
-    _, power, walk, best = min(tried, key=itemgetter(0))
-    for watcher in watchers:
-        watcher.close(walk.tried[best][0].theta)
-    times = training.weight_sum / half
-    alpha = unit * penalty(exponent_for(times, walk.means, best, constant, shapes))
-    n_tried = sum(len(one.means) for _, _, one, _ in tried)
-    weighed = f" with relevance to the power {power:g}" if power else ""
-    task.report.line(f"alpha {alpha:.3g} chosen of {n_tried}{weighed}")
-    losses = {unit * penalty(number): loss for number, loss in walk.means.items()}
-    return Choice(
-        alpha,
-        {"alpha_losses_": losses},
-        [limited for _, _, one, _ in tried for limited in one.limited],
-        # That of both halves: the geometric mean of the sizes.
-        relevance(np.sqrt(np.prod(sizes, axis=0)), power) if power else None,
-    )
+        return Trial(walk, best, stopped, asked, weighing)
+
+    def folds(
+        self, starts: list[np.ndarray], of_halves: list[Features]
+    ) -> list[Callable[..., Step]]:
+        """The steps of the two folds in which each half is judged by the other."""
+        shapes = of_halves[0].fitted.shapes
+
+        def objective(rows: Block, k: np.ndarray | None) -> Objective:
+            parts = Parts.of(rows, shapes, self.threads)
+            return Objective(parts, shapes, 0.0, rows.X.dtype, k)
+
+        return [
+            self.fold(
+                objective(half, features.fitted.relevance),
+                objective(other, None),
+                theta,
+                features,
+            ).step
+            for half, other, theta, features in zip(
+                self.two.training, self.two.validation, starts, of_halves, strict=True
+            )
+        ]
+
+    def fold(
+        self,
+        training: Objective,
+        validation: Objective,
+        initial: np.ndarray,
+        features: Features,
+    ) -> Fold:
+        """Rows to fit to, and rows to judge by."""
+        estimator = self.estimator
+        return Fold(
+            training,
+            validation,
+            initial,
+            features.fitted,
+            estimator.history_size,
+            Precision(estimator.max_iter, estimator.max_fun),
+            features.signs,
+        )
+
+    def weighed_trials(
+        self,
+        narrow: Features,
+        plain: Trial,
+        watchers: Sequence[Watcher],
+        report: Report,
+    ) -> list[Trial]:
+        """Walks with relevance, to larger powers as long as it is earned.
+
+        The sizes of the features are those in the linear model and in the network. The
+        linear model knows them more exactly where the log-odds are nearly a sum of
+        effects of single features, and the network where features interact.
+        """
+        trials: list[Trial] = []
+        ways = [self.linear_weighing, self.network_weighing]
+        for way in ways if len(narrow.fitted.shapes) > 1 else ways[:1]:
+            weighing = way(narrow, plain)
+            for power in POWERS:
+                weighing = weighing._replace(power=power)
+                report.line(str(weighing))
+                trial = self.trial(narrow, watchers, plain, weighing)
+                trials.append(trial)
+                if trial.stopped:
+                    return trials
+                if trial.asked >= plain.asked:
+                    break
+        return trials
+
+    def network_weighing(self, features: Features, trial: Trial) -> Weighing:
+        """By the sizes in the network; for all rows, their geometric mean."""
+        sizes = self.sizes(features, trial.walk.tried[trial.best])
+        return Weighing(0.0, "the network", sizes, lambda: np.sqrt(sizes[0] * sizes[1]))
+
+    def linear_weighing(self, features: Features, plain: Trial) -> Weighing:
+        """By the sizes in the model without hidden layers, which is soon fitted.
+
+        Its fit to all rows begins at the mean of those to the halves.
+        """
+        is_linear = len(features.fitted.shapes) == 1
+        linear = features if is_linear else features.linear()
+        trial = plain if is_linear else self.trial(linear)
+        steps, shapes = trial.walk.tried[trial.best], linear.fitted.shapes
+
+        def of_all() -> np.ndarray:
+            theta = np.mean([step.theta for step in steps], axis=0)
+            parts = self.parts(shapes)
+            everything = Objective(parts, shapes, 0.0, self.rows.dtype)
+            fold = self.fold(everything, everything, theta, linear)
+            step = fold.step(self.alpha_for(trial, shapes), theta)
+            return self.sizes(linear, [step])[0]
+
+        return Weighing(0.0, "the linear model", self.sizes(linear, steps), of_all)
+
+    def sizes(self, features: Features, steps: Sequence[Step]) -> list[np.ndarray]:
+        """The sizes of the features in some fits."""
+        shapes, moments = features.fitted.shapes, self.rows.moments
+        return [feature_sizes(step.theta, shapes, moments) for step in steps]
+
+
+class GivenUp(Exception):
+    """Raised to end a walk that begins worse than another one has ended."""
 
 
 def unless_worse(
@@ -214,7 +443,7 @@ def unless_worse(
     """The loss of a penalty, where the first one of a walk must not exceed a bound."""
     loss = walk.visit(exponent, before)
     if before is None and loss > bound:
-        raise Enough
+        raise GivenUp
     return loss
 
 
@@ -229,37 +458,6 @@ def exponent_for(
     least = constant * (1 - TOLERANCE)
     collapses = losses[best] < least <= losses.get(best + 1, 0.0)
     return min(chosen, best) if collapses else chosen
-
-
-def judged_folds(
-    estimator: BaseEstimator,
-    two: Halves,
-    starts: list[np.ndarray],
-    of_halves: list[Features],
-    threads: OrderedMap,
-) -> list[Callable[..., Step]]:
-    """The steps of the two folds in which each half is judged by the other."""
-    shapes = of_halves[0].fitted.shapes
-    precision = Precision(estimator.max_iter, estimator.max_fun)
-
-    def objective(rows: Block, k: np.ndarray | None) -> Objective:
-        parts = Parts.of(rows, shapes, threads)
-        return Objective(parts, shapes, 0.0, rows.X.dtype, k)
-
-    return [
-        Fold(
-            objective(half, features.fitted.relevance),
-            objective(other, None),
-            theta,
-            features.fitted,
-            estimator.history_size,
-            precision,
-            features.signs,
-        ).step
-        for half, other, theta, features in zip(
-            two.training, two.validation, starts, of_halves, strict=True
-        )
-    ]
 
 
 def vertex(losses: dict[int, float], best: int) -> float:

@@ -1,7 +1,7 @@
 """The relevance of features: a penalty that knows which of them matter.
 
 A weight w of feature j in the first layer is penalised as w / k_j. The relevance k_j is
-the size of the feature in an earlier fit,
+the size of the feature in an earlier fit, of the network or of a linear model,
 
     s_j = ||W_1[:, j]|| deviation_j,    k_j = (s_j / root mean square of s)^p,
 
@@ -16,7 +16,7 @@ from .._optimize.coordinates import LARGEST_SPREAD
 from .._rows.statistics import Moments
 
 # The powers p that are tried, and the bound of the ratio of sizes.
-POWERS, LARGEST_RATIO = (0.0, 0.5, 1.0), 10.0
+POWERS, LARGEST_RATIO = (0.5, 1.0), 10.0
 
 # The power 1 is used if it lowers the loss by this many nats over all rows, or by this
 # share of it. 1/2 needs half of that.
