@@ -63,15 +63,16 @@ class ActivationMemory(threading.local):
         self, shapes: Shapes, dtype: np.dtype, sparse: bool, xp: Namespace
     ) -> None:
         self._format = shapes, dtype, sparse, xp
-        self._n_rows = 0
         self._arrays: list[np.ndarray] = []
+        self._views: list[np.ndarray] = []
 
     def rows(self, n_rows: int) -> list[np.ndarray]:
-        """An array (n_rows, m_l) for each layer."""
-        if n_rows > self._n_rows or not self._arrays:
-            self._n_rows = n_rows
-            self._arrays = empty_activations(n_rows, *self._format)
-        return [array[:n_rows, :] for array in self._arrays]
+        """An array (n_rows, m_l) for each layer; of the last length the same again."""
+        if not self._arrays or n_rows > self._arrays[0].shape[0]:
+            self._arrays = self._views = empty_activations(n_rows, *self._format)
+        elif n_rows != self._views[0].shape[0]:
+            self._views = [array[:n_rows, :] for array in self._arrays]
+        return self._views
 
 
 class GradientMemory(threading.local):
