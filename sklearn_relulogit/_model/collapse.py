@@ -142,7 +142,9 @@ def _first_logits(
 def _forward(layers: Layers, block: Block) -> tuple[list[np.ndarray], np.ndarray]:
     """The activations of the hidden layers, and the logits."""
     xp, dtype = namespace(block.sample_weight), block.X.dtype
-    X = operand(block.X, dtype)
+    X, n_features = operand(block.X, dtype), layers[0][0].shape[0]
+    if X.shape[1] > n_features:  # These layers need no column of ones.
+        X = X[:, :n_features]
     out = [xp.empty((X.shape[0], len(b)), dtype) for _, b in layers]
     with np.errstate(over="ignore", invalid="ignore"):
         layers = [

@@ -79,17 +79,22 @@ class GradientMemory(threading.local):
     """The gradient of one row block, flat and as layers, one for each thread."""
 
     def __init__(
-        self, shapes: Shapes, dtype: np.dtype, sparse: bool, xp: Namespace
+        self,
+        shapes: Shapes,
+        dtype: np.dtype,
+        sparse: bool,
+        xp: Namespace,
+        ones: bool = False,
     ) -> None:
         # The array API standard has no order of memory.
         self._order = order_of_gradient(sparse, shapes, dtype) if xp is Numpy else "C"
-        self._shapes = shapes
+        self._shapes, self._ones = shapes, ones
         self.flat = xp.empty(n_parameters(shapes), dtype)
         reshape = in_fortran_order if self._order == "F" else xp.reshape
-        self.layers: Layers = unpack(self.flat, shapes, reshape)
+        self.layers: Layers = unpack(self.flat, shapes, reshape, ones)
 
     def as_theta(self, gradient: np.ndarray) -> Any:
         """A sum of such gradients, with its entries in the order of theta."""
         if self._order == "C":
             return gradient
-        return pack(unpack(gradient, self._shapes, in_fortran_order))
+        return pack(unpack(gradient, self._shapes, in_fortran_order, self._ones))
