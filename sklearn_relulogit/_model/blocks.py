@@ -243,6 +243,11 @@ def beside_ones(X: np.ndarray) -> np.ndarray:
     return copy
 
 
+def features_of(X: Matrix, n_features: int) -> Matrix:
+    """X without the column of ones at its end, if it has one."""
+    return X if X.shape[1] == n_features else X[:, :n_features]
+
+
 def rows_of(X: Matrix, rows: slice) -> Matrix:
     """A view of some rows of X; of CSR data too, of which scipy would take a copy."""
     if not issparse(X):

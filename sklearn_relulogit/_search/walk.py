@@ -203,6 +203,9 @@ class Walk:
         Told of each penalty.
     run : callable or None
         Gives the results of functions without arguments; None calls them in turn.
+    give_up : float
+        Called in turn, only the first fold is fitted if its loss is this share above
+        that of the best penalty so far.
 
     Attributes
     ----------
@@ -219,9 +222,10 @@ class Walk:
         mean: Callable[[np.ndarray], float],
         watchers: Sequence[Watcher] = (),
         run: Callable[[list[Callable[[], Step]]], list[Step]] | None = None,
+        give_up: float = np.inf,
     ) -> None:
         self.steps, self.alphas, self.mean = steps, alphas, mean
-        self.watchers, self.run = watchers, run
+        self.watchers, self.run, self.give_up = watchers, run, give_up
         self.first = first
         self.tried: dict[int, list[Step]] = {}
         self.means: dict[int, float] = {}
@@ -246,7 +250,8 @@ class Walk:
             for watcher in self.watchers:
                 monitors += watcher.monitors(alpha, fold)
             calls.append(partial(step, alpha, theta, value, monitors))
-        steps = list(map(call, calls)) if self.run is None else self.run(calls)
+        run = self.run or partial(self._in_turn, last)
+        steps = run(calls)
         self.tried[number] = steps
         values = np.array([step.value for step in steps])
         mean = self.means[number] = float(self.mean(values))
@@ -257,6 +262,25 @@ class Walk:
         if any(ends):
             raise Enough
         return mean
+
+    def _in_turn(
+        self, last: Sequence[Step], calls: list[Callable[[], Step]]
+    ) -> list[Step]:
+        """One fold after the other, or the first one alone if that is too bad.
+
+        The others are then taken to be worse by as much, and stay where they were.
+        """
+        first = calls[0]()
+        if self.give_up < np.inf and self.means:
+            best = self.tried[min(self.means, key=self.means.__getitem__)]
+            if first.value > (1 + self.give_up) * best[0].value:
+                rise = first.value - best[0].value
+                others = zip(last[1:], best[1:], strict=True)
+                return [
+                    first,
+                    *(Step(step.theta, of.value + rise) for step, of in others),
+                ]
+        return [first, *map(call, calls[1:])]
 
     @property
     def limited(self) -> list[bool]:
