@@ -21,6 +21,7 @@ from sklearn_relulogit._model.collapse import collapse_alpha, revive
 from sklearn_relulogit._model.parameters import initial_theta, layer_shapes, unpack
 from sklearn_relulogit._search.auto import MAX_STEPS, descend, vertex
 from sklearn_relulogit._search.halves import halves
+from sklearn_relulogit._search.walk import Step, Walk
 
 
 def make(hidden_layer_sizes=(8,), **kwargs):
@@ -584,3 +585,30 @@ def test_units_are_revived_by_the_product_of_both_sides(
     # Without hidden layers there is nothing to revive.
     linear = layer_shapes(3, (), 1)
     assert_array_equal(revive(np.zeros(4), np.ones(4), linear), np.zeros(4))
+
+
+@pytest.mark.parametrize(("rise", "fitted"), [(0.009, True), (0.011, False)])
+def test_the_second_half_is_spared_where_the_first_is_a_percent_worse(rise, fitted):
+    """It then counts as worse by as much, and goes on from where it was."""
+    seen = []
+
+    def first(alpha, theta, value, monitors):
+        return Step(theta + 1, 2.0 if alpha < 1 else 2.0 * (1 + rise))
+
+    def second(alpha, theta, value, monitors):
+        seen.append(alpha)
+        return Step(theta + 1, 3.0)
+
+    walk = Walk(
+        [first, second],
+        [Step(np.zeros(1), np.inf)] * 2,
+        alphas=lambda number: 10.0**number,
+        mean=np.mean,
+        give_up=0.01,
+    )
+    assert walk.visit(-1) == 2.5
+    assert_allclose(walk.visit(0, -1), 2.5 + (1 if fitted else 2) * rise, rtol=1e-12)
+    assert seen == [0.1, 1.0][: 1 + fitted]
+    assert [step.theta[0] for step in walk.tried[0]] == [2, 2 if fitted else 1]
+    # Its own loss still judges what comes next.
+    assert walk.visit(1, 0) >= walk.means[0]

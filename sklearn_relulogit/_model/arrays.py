@@ -293,7 +293,7 @@ def operand(X: Matrix, dtype: np.dtype) -> Matrix:
         return X if X.itemsize in X.strides else np.ascontiguousarray(X)
     if issparse(X):
         return X.astype(dtype, copy=False)
-    xp = namespace(X)
+    xp: Any = namespace(X)
     return xp.astype(X, xp.dtype(dtype), copy=False)
 
 
