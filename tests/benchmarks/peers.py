@@ -122,9 +122,9 @@ class MLP:
             warnings.simplefilter("ignore", ConvergenceWarning)
             return clf.fit(self.X, self.y)
 
-    def trace(self, seed, settings=None, **kwargs):
+    def trace(self, seed, **kwargs):
         """A whole fit by the defaults of the other parameters."""
-        fit = partial(self.fit, seed, **(settings or {}))
+        fit = partial(self.fit, seed)
         return traced(fit, MLPClassifier, "_loss_grad_lbfgs", **kwargs)
 
     def evaluation(self, theta):
