@@ -156,9 +156,9 @@ def test_the_losses_are_those_of_logistic_regression(cancer, kind):
         return total / weights.sum()
 
     for alpha, loss in losses.items():
-        if loss > 1.02 * losses[best]:
-            # It may have been given up on the way.
-            assert loss < 1.01 * expected(alpha)
+        if loss > 1.004 * losses[best]:
+            # It may have been given up on the way, or tell of one half alone.
+            assert expected(alpha) > 1.002 * losses[best]
         else:
             assert loss == pytest.approx(expected(alpha), rel=0.01)
     assert losses[best] != pytest.approx(expected(10 * best), rel=0.02)
@@ -214,12 +214,14 @@ def test_the_penalty_is_that_of_the_lowest_loss_for_all_rows(monkeypatch, hidden
 
 
 @pytest.mark.usefixtures("one_walk")
-def test_a_fit_that_gets_worse_is_given_up():
+def test_a_fit_that_gets_worse_is_given_up(monkeypatch):
     """Once its loss is two hundredths above that of the penalty before.
 
     This is looked at every ten iterations. The loss of a fit that is given up stands
     for a higher one.
     """
+    # Both halves are fitted by each penalty.
+    monkeypatch.setattr("sklearn_relulogit._search.auto.GIVE_UP", np.inf)
     X, y = make_classification(400, 6, n_informative=6, n_redundant=0, random_state=2)
     with (
         watch_evaluations(method="mean_nll") as judged,
