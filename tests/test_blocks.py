@@ -14,7 +14,9 @@ from sklearn_relulogit._model.blocks import (
     MAX_PARTS,
     MIN_BLOCK_ROWS,
     Block,
+    Parts,
     division,
+    features_of,
     row_blocks,
     row_parts,
     rows_of,
@@ -96,6 +98,29 @@ def test_a_small_matrix_is_copied_feature_by_feature(order):
     X = np.empty((600, 2000))
     [[block]] = row_blocks(Block(X, y, s), [(2000, 5), (5, 1)])
     assert np.shares_memory(block.X, X)
+
+
+def test_a_small_dense_matrix_is_summed_over_beside_a_column_of_ones():
+    shapes = [(4, 10), (10, 1)]
+    for n_samples, container, expected in [
+        (300, np.array, True),
+        (300, scipy.sparse.csr_array, False),
+        (30_000, np.array, False),  # In several blocks, of which none is a copy.
+    ]:
+        X = np.arange(4.0 * n_samples).reshape(n_samples, 4)
+        y, s = np.zeros(n_samples, int), np.ones(n_samples)
+        parts = Parts.of(Block(container(X), y, s), shapes)
+        block = parts.items[0][0]
+        assert parts.ones == expected
+        assert block.X.shape[1] == 4 + expected
+        if expected:
+            assert_array_equal(block.X[:, 4], 1)
+            assert block.X.flags.f_contiguous
+        features = features_of(block.X, 4)
+        assert_array_equal(
+            features if container is np.array else features.toarray(),
+            X[: block.X.shape[0]],
+        )
 
 
 @pytest.mark.parametrize("container", [scipy.sparse.csr_array, scipy.sparse.csr_matrix])

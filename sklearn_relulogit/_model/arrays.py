@@ -73,7 +73,7 @@ class Numpy:
     @staticmethod
     def total(a: np.ndarray) -> float:
         """The sum, in float64."""
-        return float(a.sum(dtype=np.float64))
+        return float(np.add.reduce(a, dtype=np.float64))
 
     @staticmethod
     def to_device(a: np.ndarray, dtype: Any = None) -> np.ndarray:
@@ -288,13 +288,13 @@ def to_numpy(A: Array) -> np.ndarray:
 
 def operand(X: Matrix, dtype: np.dtype) -> Matrix:
     """X for `product`: of the given type and strided as BLAS can read it, or a copy."""
+    if isinstance(X, np.ndarray):
+        X = X.astype(dtype, copy=False)
+        return X if X.itemsize in X.strides else np.ascontiguousarray(X)
     if issparse(X):
         return X.astype(dtype, copy=False)
-    xp = namespace(X)
-    if isinstance(xp, ArrayAPI):
-        return xp.astype(X, xp.dtype(dtype), copy=False)
-    X = np.asarray(X, dtype=dtype)
-    return X if X.itemsize in X.strides else np.ascontiguousarray(X)
+    xp: Any = namespace(X)
+    return xp.astype(X, xp.dtype(dtype), copy=False)
 
 
 def product(A: Matrix, B: np.ndarray, out: np.ndarray) -> np.ndarray:

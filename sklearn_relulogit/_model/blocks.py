@@ -79,6 +79,8 @@ class Parts:
         The number of parts that the rows would have in the memory of this process.
     xp : Numpy or ArrayAPI
         The functions of the arrays, and where these are.
+    ones : bool
+        Whether X ends with a column of ones.
     ordered_map : callable
         The map over ``items``.
     """
@@ -90,6 +92,7 @@ class Parts:
     work: float = 0.0
     n_parts: int = 1
     xp: Namespace = Numpy
+    ones: bool = False
     ordered_map: OrderedMap = map
 
     @classmethod
@@ -100,14 +103,16 @@ class Parts:
             # A device has threads of its own.
             there = Block(data.X, xp.to_device(data.y), xp.to_device(data[2]))
             ordered_map = map
+        items = row_blocks(there, shapes, ones=True)
         return cls(
-            row_blocks(there, shapes),
+            items,
             weight_of(data),
             weighted=bool((data.sample_weight != 1).any()),
             sparse=issparse(data.X),
             work=work_of(data, shapes),
             n_parts=division(data.X.shape[0], shapes, stored(data.X))[0],
             xp=xp,
+            ones=items[0][0].X.shape[1] > shapes[0][0],
             ordered_map=ordered_map,
         )
 
@@ -205,11 +210,12 @@ def _even_slices(rows: slice, n: int) -> list[slice]:
     return [slice(start, stop) for start, stop in pairwise(bounds)]
 
 
-def row_blocks(data: Block, shapes: Shapes) -> list[list[Block]]:
+def row_blocks(data: Block, shapes: Shapes, ones: bool = False) -> list[list[Block]]:
     """Views of the blocks of each part; a small X is copied, feature by feature.
 
     BLAS's products of small matrices are faster so, and give the same bits for data
-    frames, which are stored like that.
+    frames, which are stored like that. With ``ones``, the copy ends with a column of
+    ones: then weights and biases are one matrix, and so are their gradients.
     """
     parts = row_parts(data.X, shapes)
     X = data.X
@@ -218,7 +224,7 @@ def row_blocks(data: Block, shapes: Shapes) -> list[list[Block]]:
         and X.size <= SMALL_NUMBERS
         and len(parts) == len(parts[0]) == 1
     ):
-        data = data._replace(X=np.asfortranarray(X))
+        data = data._replace(X=beside_ones(X) if ones else np.asfortranarray(X))
     return [
         [
             Block(rows_of(data.X, rows), data.y[rows], data.sample_weight[rows])
@@ -226,6 +232,20 @@ def row_blocks(data: Block, shapes: Shapes) -> list[list[Block]]:
         ]
         for part in parts
     ]
+
+
+def beside_ones(X: np.ndarray) -> np.ndarray:
+    """A copy of X, feature by feature, with a column of ones at the end."""
+    n_samples, n_features = X.shape
+    copy = np.empty((n_samples, n_features + 1), X.dtype, order="F")
+    copy[:, :-1] = X
+    copy[:, -1] = 1
+    return copy
+
+
+def features_of(X: Matrix, n_features: int) -> Matrix:
+    """X without the column of ones at its end, if it has one."""
+    return X if X.shape[1] == n_features else X[:, :n_features]
 
 
 def rows_of(X: Matrix, rows: slice) -> Matrix:

@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.utils.extmath import row_norms
 
 from .arrays import namespace, operand, to_numpy
-from .blocks import Block, Parts
+from .blocks import Block, Parts, features_of
 from .network import forward
 from .parameters import Layers, Shapes, n_parameters, unpack
 
@@ -142,7 +142,7 @@ def _first_logits(
 def _forward(layers: Layers, block: Block) -> tuple[list[np.ndarray], np.ndarray]:
     """The activations of the hidden layers, and the logits."""
     xp, dtype = namespace(block.sample_weight), block.X.dtype
-    X = operand(block.X, dtype)
+    X = operand(features_of(block.X, layers[0][0].shape[0]), dtype)
     out = [xp.empty((X.shape[0], len(b)), dtype) for _, b in layers]
     with np.errstate(over="ignore", invalid="ignore"):
         layers = [

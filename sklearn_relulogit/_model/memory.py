@@ -63,32 +63,38 @@ class ActivationMemory(threading.local):
         self, shapes: Shapes, dtype: np.dtype, sparse: bool, xp: Namespace
     ) -> None:
         self._format = shapes, dtype, sparse, xp
-        self._n_rows = 0
         self._arrays: list[np.ndarray] = []
+        self._views: list[np.ndarray] = []
 
     def rows(self, n_rows: int) -> list[np.ndarray]:
-        """An array (n_rows, m_l) for each layer."""
-        if n_rows > self._n_rows or not self._arrays:
-            self._n_rows = n_rows
-            self._arrays = empty_activations(n_rows, *self._format)
-        return [array[:n_rows, :] for array in self._arrays]
+        """An array (n_rows, m_l) for each layer; of the last length the same again."""
+        if not self._arrays or n_rows > self._arrays[0].shape[0]:
+            self._arrays = self._views = empty_activations(n_rows, *self._format)
+        elif n_rows != self._views[0].shape[0]:
+            self._views = [array[:n_rows, :] for array in self._arrays]
+        return self._views
 
 
 class GradientMemory(threading.local):
     """The gradient of one row block, flat and as layers, one for each thread."""
 
     def __init__(
-        self, shapes: Shapes, dtype: np.dtype, sparse: bool, xp: Namespace
+        self,
+        shapes: Shapes,
+        dtype: np.dtype,
+        sparse: bool,
+        xp: Namespace,
+        ones: bool = False,
     ) -> None:
         # The array API standard has no order of memory.
         self._order = order_of_gradient(sparse, shapes, dtype) if xp is Numpy else "C"
-        self._shapes = shapes
+        self._shapes, self._ones = shapes, ones
         self.flat = xp.empty(n_parameters(shapes), dtype)
         reshape = in_fortran_order if self._order == "F" else xp.reshape
-        self.layers: Layers = unpack(self.flat, shapes, reshape)
+        self.layers: Layers = unpack(self.flat, shapes, reshape, ones)
 
     def as_theta(self, gradient: np.ndarray) -> Any:
         """A sum of such gradients, with its entries in the order of theta."""
         if self._order == "C":
             return gradient
-        return pack(unpack(gradient, self._shapes, in_fortran_order))
+        return pack(unpack(gradient, self._shapes, in_fortran_order, self._ones))

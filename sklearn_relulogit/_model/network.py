@@ -18,9 +18,13 @@ from .parameters import Layers
 
 
 def affine(Z: Matrix, W_T: np.ndarray, b: np.ndarray, out: np.ndarray) -> np.ndarray:
-    """f_l of each row: ``out = Z W_l^T + b_l``."""
+    """f_l of each row: ``out = Z W_l^T + b_l``.
+
+    Where Z ends with a column of ones, b_l may be the last row of W_l^T, and b empty.
+    """
     product(Z, W_T, out=out)
-    out += b
+    if b.shape[0]:
+        out += b
     return out
 
 
@@ -64,7 +68,8 @@ def backward(
         grad_W_T, grad_b = out[l - 1]
         Z = activations[l - 1]
         product(Z.T, delta, out=grad_W_T)  # Line 2
-        xp.column_sums(delta, out=grad_b)  # Line 3
+        if grad_b.shape[0]:  # Else a column of ones did it.
+            xp.column_sums(delta, out=grad_b)  # Line 3
         if l > 1:
             pos = Z > 0  # Line 4
             delta = product(delta, W_T.T, out=Z)  # Line 5

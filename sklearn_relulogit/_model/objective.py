@@ -57,6 +57,8 @@ class Evaluation:
     sparse : bool
     xp : Numpy or ArrayAPI
         The functions of the arrays, and where these are.
+    ones : bool
+        Whether X ends with a column of ones.
     """
 
     def __init__(
@@ -66,22 +68,23 @@ class Evaluation:
         weighted: bool,
         sparse: bool,
         xp: Namespace,
+        ones: bool = False,
     ) -> None:
         self.shapes, self.dtype = shapes, dtype
         self.likelihood = likelihood_of(shapes[-1][1])
-        self.weighted, self.sparse, self.xp = weighted, sparse, xp
+        self.weighted, self.sparse, self.xp, self.ones = weighted, sparse, xp, ones
         self._activations = ActivationMemory(shapes, dtype, sparse, xp)
-        self._gradient = GradientMemory(shapes, dtype, sparse, xp)
+        self._gradient = GradientMemory(shapes, dtype, sparse, xp, ones)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The memory of threads is not sent: it is made anew.
-        flags = self.weighted, self.sparse, self.xp
+        flags = self.weighted, self.sparse, self.xp, self.ones
         return Evaluation, (self.shapes, self.dtype, *flags)
 
     def layers(self, theta: np.ndarray) -> Layers:
         """The layers of theta, in the type of the arrays and where these are."""
         theta = self.xp.to_device(theta, self.dtype)
-        return unpack(theta, self.shapes, self.xp.reshape)
+        return unpack(theta, self.shapes, self.xp.reshape, self.ones)
 
     def _forward(self, layers: Layers, block: Block) -> tuple[list[Matrix], np.ndarray]:
         """Activations and logits of the rows of a block."""
@@ -159,7 +162,7 @@ class Objective:
         relevance: np.ndarray | None = None,
     ) -> None:
         self.parts, self.shapes, self.alpha, self.dtype = parts, shapes, alpha, dtype
-        flags = parts.weighted, parts.sparse, parts.xp
+        flags = parts.weighted, parts.sparse, parts.xp, parts.ones
         self.evaluation = Evaluation(shapes, dtype, *flags)
         self.relevance = relevance
         self._penalty = penalty_weights(shapes, alpha, relevance)

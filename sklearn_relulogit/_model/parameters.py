@@ -44,16 +44,20 @@ def unpack(
     theta: np.ndarray,
     shapes: Shapes,
     reshape: Callable[..., np.ndarray] = np.ndarray.reshape,
+    ones: bool = False,
 ) -> Layers:
     """View theta as [(W_1^T, b_1), ..., (W_L^T, b_L)]; nothing is copied.
 
     Vectors whose W_l^T are in Fortran order are not theta, but `pack` makes it of them.
+    With ``ones``, for an X that ends with a column of ones, the first layer has b_1 as
+    the last row of its matrix, and an empty vector in its place.
     """
     layers = []
     start = 0
     for n, m in shapes:
-        middle, end = start + n * m, start + (n + 1) * m
-        layers.append((reshape(theta[start:middle], (n, m)), theta[middle:end]))
+        rows = n + 1 if ones and start == 0 else n
+        middle, end = start + rows * m, start + (n + 1) * m
+        layers.append((reshape(theta[start:middle], (rows, m)), theta[middle:end]))
         start = end
     return layers
 

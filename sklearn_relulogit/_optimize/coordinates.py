@@ -86,7 +86,7 @@ class StandardFeatures:
         shapes: Shapes,
         groups: Groups | None = None,
     ) -> None:
-        self.centre, self.shapes = centre, shapes
+        self._centre, self.shapes = centre[:, None], shapes
         self._scale = np.empty(n_parameters(shapes))
         a = size ** (-1 / len(shapes))
         for number, (W_T, b) in enumerate(unpack(self._scale, shapes), start=1):
@@ -96,11 +96,12 @@ class StandardFeatures:
             self._scale *= connections(shapes, groups)
 
     def _first_layer(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return unpack(theta, self.shapes[:1])[0]
+        n, m = self.shapes[0]
+        return theta[: n * m].reshape(n, m), theta[n * m : (n + 1) * m]
 
     def _at_centre(self, W_T: np.ndarray) -> np.ndarray:
         """W_1 c. The result of BLAS would depend on where W_1 is in memory."""
-        return np.add.reduce(self.centre[:, None] * W_T, axis=0)
+        return np.add.reduce(self._centre * W_T, axis=0)
 
     def __matmul__(self, u: np.ndarray) -> np.ndarray:
         """Theta, from the parameters by standardised features."""
@@ -113,7 +114,7 @@ class StandardFeatures:
         """The gradient by the parameters of standardised features."""
         g = g.copy()
         grad_W_T, grad_b = self._first_layer(g)
-        grad_W_T -= np.outer(self.centre, grad_b)
+        grad_W_T -= self._centre * grad_b
         g *= self._scale
         return g
 

@@ -9,7 +9,8 @@ that it is given, and at the loss of a single iteration only.
 import sys
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import scipy.optimize
@@ -55,8 +56,7 @@ FEWEST_PAIRS, MOST_PAIRS = 8, 30
 VANISHING = 1e-100
 
 
-@dataclass(frozen=True)
-class Iterate:
+class Iterate(NamedTuple):
     """A point that the optimiser accepted; ``n_iter`` is 0 at the start.
 
     ``u`` are its coordinates, by which the gradient is; see `coordinates`. They may
@@ -191,7 +191,7 @@ class _Run:
 
     def begin(self, u: np.ndarray, loss: float) -> None:
         """Begin at u, with this loss, where an earlier stage may have ended."""
-        start = self.iterate = replace(self._last, n_iter=len(self.loss_curve))
+        start = self.iterate = self._last._replace(n_iter=len(self.loss_curve))
         # An earlier stage's losses are less exact than this one.
         self.loss_curve = [max(value, loss) for value in self.loss_curve]
         if reason := self.limits.reason(start, self.loss_curve):

@@ -191,7 +191,7 @@ def _balance(
         if slope < remaining:  # Always, but for rounding.
             stretch = min(stretch * slope / (slope - remaining), MAX_STRETCH)
         # Only the gradient by the output biases is used, which is that by theta.
-        minimum.iterate = replace(before, theta=theta, loss=loss, gradient=gradient)
+        minimum.iterate = before._replace(theta=theta, loss=loss, gradient=gradient)
         if minimum.loss_curve:
             minimum.loss_curve[-1] = loss
             if best.validation is not None:

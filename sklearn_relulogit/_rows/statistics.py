@@ -7,7 +7,7 @@ import numpy as np
 from scipy.sparse import issparse
 
 from .._model.arrays import Matrix, namespace, to_numpy
-from .._model.blocks import Block, rows_of, weight_of
+from .._model.blocks import Block, features_of, rows_of, weight_of
 
 # Quartiles are those of so many rows, if they hold no more numbers than this.
 QUARTILE_ROWS, QUARTILE_NUMBERS = 1000, 2**22
@@ -244,7 +244,7 @@ def absolute_deviations(mean: np.ndarray, part: list[Block]) -> np.ndarray:
             n_samples, step = len(weights), rows_of_block(block.X, BLOCK_NUMBERS)
             for start in range(0, n_samples, step):
                 rows = slice(start, min(start + step, n_samples))
-                X = _in_float64(rows_of(block.X, rows))
+                X = _in_float64(rows_of(features_of(block.X, len(mean)), rows))
                 total += _sums_of_distances(np.abs, X, weights[rows], mean)
     return total
 

@@ -203,6 +203,11 @@ class Walk:
         Told of each penalty.
     run : callable or None
         Gives the results of functions without arguments; None calls them in turn.
+    give_up : float or None
+        Only the first fold is fitted if its loss is this share above that of the best
+        penalty so far; None fits all.
+    rival : sequence of Step or None
+        The best penalty until there is one; None is none.
 
     Attributes
     ----------
@@ -219,9 +224,12 @@ class Walk:
         mean: Callable[[np.ndarray], float],
         watchers: Sequence[Watcher] = (),
         run: Callable[[list[Callable[[], Step]]], list[Step]] | None = None,
+        give_up: float | None = None,
+        rival: Sequence[Step] | None = None,
     ) -> None:
         self.steps, self.alphas, self.mean = steps, alphas, mean
         self.watchers, self.run = watchers, run
+        self.give_up, self.rival = give_up, rival
         self.first = first
         self.tried: dict[int, list[Step]] = {}
         self.means: dict[int, float] = {}
@@ -246,7 +254,7 @@ class Walk:
             for watcher in self.watchers:
                 monitors += watcher.monitors(alpha, fold)
             calls.append(partial(step, alpha, theta, value, monitors))
-        steps = list(map(call, calls)) if self.run is None else self.run(calls)
+        steps = self._in_turn(last, calls) if self.run is None else self.run(calls)
         self.tried[number] = steps
         values = np.array([step.value for step in steps])
         mean = self.means[number] = float(self.mean(values))
@@ -257,6 +265,24 @@ class Walk:
         if any(ends):
             raise Enough
         return mean
+
+    def _in_turn(
+        self, last: Sequence[Step], calls: list[Callable[[], Step]]
+    ) -> list[Step]:
+        """One fold after the other, or the first one alone if that is too bad.
+
+        The others are then taken to be worse by as much, and stay where they were.
+        """
+        first, best = calls[0](), self.rival
+        if self.means:
+            best = self.tried[min(self.means, key=self.means.__getitem__)]
+        if self.give_up is None or best is None:
+            return [first, *map(call, calls[1:])]
+        if first.value <= (1 + self.give_up) * best[0].value:
+            return [first, *map(call, calls[1:])]
+        rise = first.value - best[0].value
+        others = zip(last[1:], best[1:], strict=True)
+        return [first, *(Step(step.theta, of.value + rise) for step, of in others)]
 
     @property
     def limited(self) -> list[bool]:
