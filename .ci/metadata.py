@@ -1,7 +1,7 @@
 """Links of the distribution, from ``sklearn_relulogit/_links.py``, when it is built.
 
-On a package index the README stands alone: its links lead to the site, or else to the
-source, or else are the names of files.
+On a package index the README stands alone: its links and pictures lead to the site, or
+else to the source, or else are the names of files.
 """
 
 import re
@@ -44,14 +44,14 @@ def with_links(readme: str, site: str, source: str) -> str:
     """The README with links that hold without the files beside it."""
 
     def link(match: re.Match[str]) -> str:
-        text, folder, name, ending = match.groups()
+        mark, text, folder, name, ending = match.groups()
         path = f"{folder}/{name}.{ending}"
         if site:
             page = {"docs": "", "examples": "auto_examples/"}[folder] + name
-            return f"[{text}]({site}{page}.html)"
+            return f"{mark}[{text}]({site}{page}.{'png' if mark else 'html'})"
         if source:
-            return f"[{text}]({source}/blob/main/{path})"
+            return f"{mark}[{text}]({source}/{'raw' if mark else 'blob'}/main/{path})"
         return text if text == path else f"{text} (`{path}`)"
 
-    pattern = r"\[([^\]]*)\]\((docs|examples)/([\w/]+)\.(md|py)\)"
+    pattern = r"(!?)\[([^\]]*)\]\((docs|examples)/([\w/]+)\.(md|py|png)\)"
     return re.sub(pattern, link, readme)

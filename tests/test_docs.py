@@ -2,12 +2,14 @@
 
 import importlib.util
 import re
+import shutil
 import sys
 import tomllib
 import types
 from importlib import metadata
 from pathlib import Path
 
+import numpy as np
 import pytest
 from sklearn.datasets import load_iris
 from sklearn.exceptions import ConvergenceWarning
@@ -58,21 +60,33 @@ def test_the_code_cites_each_line_of_an_algorithm(number, path):
     assert re.findall(r"# Line (\d)", code) == numbers
 
 
-def test_the_first_model_of_the_readme_runs_and_is_explained(capsys, monkeypatch):
-    monkeypatch.chdir(ROOT)
-    (example,) = re.findall(r"```python\n(.*?)```", read("README.md"), flags=re.DOTALL)
+def test_the_story_of_the_readme_runs(capsys, monkeypatch, tmp_path):
+    (tmp_path / "examples").mkdir()
+    shutil.copy(ROOT / "examples" / "nhefs.csv", tmp_path / "examples")
+    monkeypatch.chdir(tmp_path)
+    text = read("README.md")
+    (example,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
     names = {}
     exec(example, names)
     assert float(capsys.readouterr().out) == pytest.approx(-0.385, abs=0.015)
-    (session,) = re.findall(r"```pycon\n(.*?)```", read("README.md"), flags=re.DOTALL)
-    lines = session.splitlines()
-    exec("\n".join(line[4:] for line in lines if line.startswith(">>> ")), names)
+    why, how_sure, ship = re.findall(r"```pycon\n(.*?)```", text, flags=re.DOTALL)
+    printed, quoted = [], []
+    for session in (why, how_sure, ship):
+        lines = session.splitlines()
+        code = [line[4:] for line in lines if line.startswith((">>> ", "... "))]
+        exec("\n".join(code), names)
+        printed.append(capsys.readouterr().out.strip())
+        quoted.append(lines[-1])
     # The columns that count most for this person, and what they are.
-    printed, quoted = (
-        re.sub(r"[\d.]+ %|\([+-][\d.]+\)", "", text).split(",")[:3]
-        for text in (capsys.readouterr().out.strip(), lines[-1])
+    said, quote = (
+        re.sub(r"[\d.]+ %|\([+-][\d.]+\)", "", words[0]).split(",")[:3]
+        for words in (printed, quoted)
     )
-    assert printed == quoted
+    assert said == quote
+    ends, quote = (np.fromstring(w[1].strip("[]"), sep=" ") for w in (printed, quoted))
+    assert ends == pytest.approx(quote, abs=0.03)
+    assert (tmp_path / "model.onnx").stat().st_size == names["size"] > 1000
+    assert (ROOT / "docs" / "_static" / "start.png").is_file()
 
 
 def test_the_explanations_run(capsys):
@@ -170,18 +184,23 @@ def test_a_package_index_shows_links_to_what_there_is(monkeypatch):
     spec = importlib.util.spec_from_file_location("hook", ROOT / ".ci" / "metadata.py")
     hook = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(hook)
-    readme = "See [a](docs/defaults.md), [docs/b.md](docs/b.md), [c](examples/c.py)."
+    readme = (
+        "See [a](docs/defaults.md), [docs/b.md](docs/b.md), [c](examples/c.py), "
+        "![d](docs/_static/d.png)"
+    )
     assert hook.with_links(readme, "", "") == (
-        "See a (`docs/defaults.md`), docs/b.md, c (`examples/c.py`)."
+        "See a (`docs/defaults.md`), docs/b.md, c (`examples/c.py`), "
+        "d (`docs/_static/d.png`)"
     )
     assert hook.with_links(readme, "", "https://x") == (
         "See [a](https://x/blob/main/docs/defaults.md), "
         "[docs/b.md](https://x/blob/main/docs/b.md), "
-        "[c](https://x/blob/main/examples/c.py)."
+        "[c](https://x/blob/main/examples/c.py), "
+        "![d](https://x/raw/main/docs/_static/d.png)"
     )
     assert hook.with_links(readme, "https://s/", "https://x") == (
         "See [a](https://s/defaults.html), [docs/b.md](https://s/b.html), "
-        "[c](https://s/auto_examples/c.html)."
+        "[c](https://s/auto_examples/c.html), ![d](https://s/_static/d.png)"
     )
     assert hook.urls("", "") == {}
     assert hook.urls("https://s/", "https://x")["Changelog"] == (

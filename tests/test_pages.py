@@ -1,5 +1,6 @@
 """The Python in the pages of the documentation runs, and prints what stands there."""
 
+import shutil
 from doctest import ELLIPSIS
 from importlib.util import find_spec
 from pathlib import Path
@@ -50,6 +51,8 @@ def marked(page):
 
 @pytest.mark.parametrize("page", [marked(page) for page in PAGES], ids=lambda p: p.stem)
 def test_the_python_of_a_page(page, tmp_path, monkeypatch):
+    (tmp_path / "examples").mkdir()
+    shutil.copy(DOCS.parent / "examples" / "nhefs.csv", tmp_path / "examples")
     monkeypatch.chdir(tmp_path)  # Some write files.
     monkeypatch.setenv("MPLBACKEND", "Agg")
     monkeypatch.setenv("SCIPY_ARRAY_API", "1")  # As guide/array_api.md says.
