@@ -99,8 +99,10 @@ class ReLULogisticClassifier(BaseReLULogistic):
     n_init : int, default=1
         Number of starts from different initial weights, of which the one with the
         lowest final objective is kept (with `early_stopping`, the lowest
-        validation loss). The first start is that of ``n_init=1``. Without hidden
-        layers there are no local minima and one start is enough for any `n_init`.
+        validation loss). The first start is that of ``n_init=1``. A start that ends as
+        a constant, although it may not have to, is followed by one more, up to three
+        in all (not with `warm_start`). Without hidden layers there are no local minima
+        and one start is enough for any `n_init`.
 
     early_stopping : bool, default=False
         Whether to stop once the loss on validation data no longer falls, and to
@@ -233,11 +235,12 @@ class ReLULogisticClassifier(BaseReLULogistic):
         in nats, without penalty, weighted as the training data are. None without
         validation data.
 
-    restart_losses_ : ndarray of shape (n_init,)
+    restart_losses_ : ndarray of shape (n_starts,)
         What each start ended with and the best was chosen by: the final objective
-        or, with `early_stopping`, the lowest validation loss. Infinite for a
-        start that an interrupt or a callback prevented. Of shape (1,) without
-        hidden layers.
+        or, with `early_stopping`, the lowest validation loss. They are as many as have
+        begun: `n_init` and those that replace constants, fewer after an interrupt or a
+        callback that ends the fit, and one without hidden layers. Infinite for a start
+        that an interrupt ended before its first evaluation.
 
     n_iter_ : int
         Number of iterations of this fit.
