@@ -120,9 +120,11 @@ class ReLULogisticClassifier(BaseReLULogistic):
 
     warm_start : bool, default=False
         Whether `fit` goes on from the parameters of the last fit, and from its
-        knowledge of the curvature, so that several short fits on the same data
-        end where a long one does. Number of features, classes and layers must be
-        the same. The curvature takes ``16 * history_size`` bytes a parameter; it
+        knowledge of the curvature, so that several short fits on the same data reach
+        about the loss of a long one. Fits of one iteration also follow its path, until
+        rounding errors have grown; longer ones take another path, which may lead to
+        another local minimum. Number of features, classes and layers must be the same.
+        The curvature takes ``16 * history_size`` bytes a parameter; it
         is not pickled. With `monotonic_cst` it is not kept. The last fit must have kept
         to `monotonic_cst` and `interaction_cst`.
 

@@ -216,11 +216,11 @@ def train(
 ) -> tuple[Restart, list[float]]:
     """Minimise from every start; the restart with the lowest loss, and all losses.
 
-    A restart that was ``wasted`` is followed by one more start than ``n_starts``, up to
+    For a restart that was ``wasted`` there is one more start than ``n_starts``, up to
     `MORE_STARTS`. The restarts run in threads: their work is in BLAS and numpy, which
     release the interpreter's lock, and the data are not copied. A thread takes the next
-    start when it is free, so that few are in memory. A KeyboardInterrupt, or an error in
-    one of them, ends the running ones at their next iteration. After it, or once
+    start when it is free, so that few are in memory. A KeyboardInterrupt, or an error
+    in one of them, ends the running ones at their next iteration. After it, or once
     ``enough`` is set, no other begins.
     """
     stop, lock = threading.Event(), threading.Lock()
