@@ -141,8 +141,9 @@ class ReLULogisticClassifier(BaseReLULogistic):
 
     random_state : int, RandomState instance or None, default=None
         Determines the initial weights and the split for `early_stopping`. Pass an
-        int for the same fit each time. Without hidden layers and without a split
-        the fit does not depend on it.
+        int for the same fit each time, to the bit. With None each fit draws others, so
+        that two fits to the same data differ. Without hidden layers and without a
+        split the fit does not depend on it.
 
     verbose : int, default=0
         1 prints each penalty that "auto" has tried, with its loss, then the state of
@@ -427,7 +428,8 @@ class ReLULogisticClassifier(BaseReLULogistic):
 
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights, 1 for each sample by default. An integer weight
-            is the same as repeating the sample.
+            is the same as repeating the sample. A class whose samples all weigh
+            nothing stays in `classes_`, with probabilities next to zero and a warning.
 
         groups : array-like of shape (n_samples,), default=None
             Of any type: the group of each sample, for samples that are not

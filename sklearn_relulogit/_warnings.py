@@ -126,6 +126,7 @@ def what_to_warn_of(
     messages = [
         not_converged(minimum, rows.dtype, estimator),
         limited_search(choice.limited, estimator),
+        classes_without_weight(rows),
     ]
     # Of a single class, a constant has the loss zero, and a fit a rounding error.
     most = (1 + max(estimator.tol, FAR_ABOVE)) * constant_loss
@@ -146,6 +147,24 @@ def what_to_warn_of(
         messages.append(other_units(sizes, sizes_val, names))
     messages.append(lost_digits(scale.centre, scale.unit, rows.dtype, names))
     return " ".join(filter(None, messages)) or None
+
+
+def classes_without_weight(rows: Rows) -> str | None:
+    """A sentence on classes that the sample weights leave out, or nothing.
+
+    A weight of zero in class_weight is not told of: it can only be meant.
+    """
+    without = rows.shares == 0
+    if rows.class_weights is not None:
+        without &= rows.class_weights > 0
+    labels = rows.classes[np.sort(rows.class_order[without])].tolist()
+    if not labels:
+        return None
+    return (
+        f"Leave out the rows of the classes {labels}, or give them weights: none of "
+        "them weighs anything, so that the classes have probabilities next to zero "
+        "everywhere."
+    )
 
 
 def feature_name(index: int, names: np.ndarray | None) -> str:
