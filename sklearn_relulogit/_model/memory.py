@@ -71,7 +71,18 @@ class ActivationMemory(threading.local):
         if n_rows > self._n_rows or not self._arrays:
             self._n_rows = n_rows
             self._arrays = empty_activations(n_rows, *self._format)
-        return [array[:n_rows, :] for array in self._arrays]
+        return [first_rows(array, n_rows) for array in self._arrays]
+
+
+def first_rows(array: np.ndarray, n_rows: int) -> np.ndarray:
+    """An array of fewer rows in the same memory, without gaps.
+
+    BLAS takes another way with gaps, and so gives other last digits.
+    """
+    if isinstance(array, np.ndarray) and array.flags.f_contiguous:
+        n_columns = array.shape[1]
+        return array.T.reshape(-1)[: n_rows * n_columns].reshape(n_columns, n_rows).T
+    return array[:n_rows, :]
 
 
 class GradientMemory(threading.local):
