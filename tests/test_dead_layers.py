@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_iris, make_blobs
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.preprocessing import scale
+from sklearn.preprocessing import StandardScaler, scale
 
 from sklearn_relulogit import ReLULogisticClassifier, ReLULogisticClassifierCV
 from sklearn_relulogit._model.blocks import Block, Parts
@@ -404,6 +404,20 @@ def test_a_constant_of_rare_classes_is_warned_of(share):
     assert np.ptp(clf.predict_proba(X)[:, 1]) < 1e-6
     clf = clone(clf).set_params(warm_start=False).fit(X, y)
     assert clf.predict_proba(X)[:, 1].max() > 0.5
+
+
+@pytest.mark.parametrize("container", [np.asarray, scipy.sparse.csr_array])
+def test_values_far_from_the_others_are_warned_of(container):
+    """A scaler leaves next to nothing of the others, and the fit says nothing."""
+    rng = np.random.default_rng(1)
+    X = rng.standard_t(1, (400, 4))
+    y = (X[:, 0] + X[:, 1] > rng.logistic(size=400)).astype(int)
+    clf = ReLULogisticClassifier((5,), alpha=1.0, random_state=0)
+    standard = StandardScaler().fit_transform
+    clf.fit(container(standard(X)), y)
+    X[:, 2] = X[:, 2] ** 3
+    with pytest.warns(ConvergenceWarning, match="transform feature 2 "):
+        clf.fit(container(standard(X)), y)
 
 
 def test_a_loss_above_that_of_a_constant_is_warned_of():
