@@ -61,7 +61,9 @@ class ReLULogisticClassifier(BaseReLULogistic):
         that number times the penalty. The search uses at most 10,000 rows and networks
         of 20 units a layer (or three for each class). If features differ much in what
         they say, it also finds `relevance_`, by which their weights bear less or more
-        of the penalty. :class:`ReLULogisticClassifierCV` searches more thoroughly.
+        of the penalty. The few rows of a rare class hardly count in that loss. To learn
+        such a class, give `class_weight` or a number.
+        :class:`ReLULogisticClassifierCV` searches more thoroughly.
 
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, multiplied with the sample weights: a dict from
