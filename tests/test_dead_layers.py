@@ -214,6 +214,7 @@ def test_a_fit_does_not_begin_where_the_search_ended_at_a_constant(layers):
         assert clf.score(X, y) > 0.9
 
 
+@pytest.mark.filterwarnings("ignore:Leave out the rows of the classes")
 @pytest.mark.parametrize("hidden", [(), (5,), (3, 3)])
 def test_constants_that_are_right_are_not_warned_of(hidden):
     rng = np.random.RandomState(0)
