@@ -250,12 +250,12 @@ def train(
             standard=standard,
             signs=signs,
         )
+        if restart.minimum.stop_reason == INTERRUPTED:
+            stop.set()
         with lock:
             losses[restart.number] = restart.loss
             kept[:] = [min([*kept, restart], key=lambda one: (one.loss, one.number))]
-        if restart.minimum.stop_reason == INTERRUPTED:
-            stop.set()
-        elif wasted(restart):
+        if not stop.is_set() and wasted(restart):
             with lock:
                 n_wasted += 1
 
