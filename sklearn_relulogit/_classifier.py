@@ -61,7 +61,9 @@ class ReLULogisticClassifier(BaseReLULogistic):
         that number times the penalty. The search uses at most 10,000 rows and networks
         of 20 units a layer (or three for each class). If features differ much in what
         they say, it also finds `relevance_`, by which their weights bear less or more
-        of the penalty. :class:`ReLULogisticClassifierCV` searches more thoroughly.
+        of the penalty. The few rows of a rare class hardly count in that loss. To learn
+        such a class, give `class_weight` or a number.
+        :class:`ReLULogisticClassifierCV` searches more thoroughly.
 
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, multiplied with the sample weights: a dict from
@@ -99,8 +101,10 @@ class ReLULogisticClassifier(BaseReLULogistic):
     n_init : int, default=1
         Number of starts from different initial weights, of which the one with the
         lowest final objective is kept (with `early_stopping`, the lowest
-        validation loss). The first start is that of ``n_init=1``. Without hidden
-        layers there are no local minima and one start is enough for any `n_init`.
+        validation loss). The first start is that of ``n_init=1``. A start that ends as
+        a constant, although it may not have to, is followed by one more, up to three
+        in all (not with `warm_start`). Without hidden layers there are no local minima
+        and one start is enough for any `n_init`.
 
     early_stopping : bool, default=False
         Whether to stop once the loss on validation data no longer falls, and to
@@ -118,9 +122,11 @@ class ReLULogisticClassifier(BaseReLULogistic):
 
     warm_start : bool, default=False
         Whether `fit` goes on from the parameters of the last fit, and from its
-        knowledge of the curvature, so that several short fits on the same data
-        end where a long one does. Number of features, classes and layers must be
-        the same. The curvature takes ``16 * history_size`` bytes a parameter; it
+        knowledge of the curvature, so that several short fits on the same data reach
+        about the loss of a long one. Fits of one iteration also follow its path, until
+        rounding errors have grown; longer ones take another path, which may lead to
+        another local minimum. Number of features, classes and layers must be the same.
+        The curvature takes ``16 * history_size`` bytes a parameter; it
         is not pickled. With `monotonic_cst` it is not kept. The last fit must have kept
         to `monotonic_cst` and `interaction_cst`.
 
@@ -137,8 +143,9 @@ class ReLULogisticClassifier(BaseReLULogistic):
 
     random_state : int, RandomState instance or None, default=None
         Determines the initial weights and the split for `early_stopping`. Pass an
-        int for the same fit each time. Without hidden layers and without a split
-        the fit does not depend on it.
+        int for the same fit each time, to the bit. With None each fit draws others, so
+        that two fits to the same data differ. Without hidden layers and without a
+        split the fit does not depend on it.
 
     verbose : int, default=0
         1 prints each penalty that "auto" has tried, with its loss, then the state of
@@ -233,11 +240,12 @@ class ReLULogisticClassifier(BaseReLULogistic):
         in nats, without penalty, weighted as the training data are. None without
         validation data.
 
-    restart_losses_ : ndarray of shape (n_init,)
+    restart_losses_ : ndarray of shape (n_starts,)
         What each start ended with and the best was chosen by: the final objective
-        or, with `early_stopping`, the lowest validation loss. Infinite for a
-        start that an interrupt or a callback prevented. Of shape (1,) without
-        hidden layers.
+        or, with `early_stopping`, the lowest validation loss. They are as many as have
+        begun: `n_init` and those that replace constants, fewer after an interrupt or a
+        callback that ends the fit, and one without hidden layers. Infinite for a start
+        that an interrupt ended before its first evaluation.
 
     n_iter_ : int
         Number of iterations of this fit.
@@ -422,7 +430,8 @@ class ReLULogisticClassifier(BaseReLULogistic):
 
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights, 1 for each sample by default. An integer weight
-            is the same as repeating the sample.
+            is the same as repeating the sample. A class whose samples all weigh
+            nothing stays in `classes_`, with probabilities next to zero and a warning.
 
         groups : array-like of shape (n_samples,), default=None
             Of any type: the group of each sample, for samples that are not

@@ -22,6 +22,7 @@ from ._features import Features
 from ._fit import fit, overflow_as_error
 from ._optimize.callbacks import FitTask
 from ._rows.chunkwise import refuse_dask
+from ._rows.groups import check_groups
 from ._rows.held import Held, weighted
 from ._rows.input import input_namespace, is_dispatched
 from ._rows.rows import Given
@@ -32,6 +33,9 @@ from ._search.walk import Precision, ScorePrinter
 from ._threads import ThreadedMap, effective_n_threads
 
 NEG_LOG_LOSS = "neg_log_loss"
+
+# Without `cv`, so many folds; fewer where there are fewer groups.
+MOST_FOLDS = 5
 
 # The fitted attributes that a search with refit=False has.
 OF_SEARCH = {
@@ -65,9 +69,10 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
         X^T (y - mean of y).
 
     cv : int, cross-validation generator or iterable, default=None
-        How to split the rows: the number of stratified folds (None means 5, which with
-        `groups` keep groups whole), a splitter of :mod:`sklearn.model_selection`, or an
-        iterable of pairs of training and test rows.
+        How to split the rows: the number of stratified folds, a splitter of
+        :mod:`sklearn.model_selection`, or an iterable of pairs of training and test
+        rows. None means 5 stratified folds, which with `groups` keep groups whole and
+        are no more than these.
 
     scoring : str, callable or None, default="neg_log_loss"
         What to choose by, and what `score` returns: the name of a scorer, or a
@@ -413,7 +418,13 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
         """The folds: rows to train on and rows to judge by."""
         splitter = check_cv(self.cv, y, classifier=True)
         if self.cv is None and split_params.get("groups") is not None:
-            splitter = StratifiedGroupKFold()
+            n_groups = len(np.unique(check_groups(split_params["groups"], len(y))))
+            if n_groups < 2:
+                raise ValueError(
+                    "Pass groups of at least two values, or a 'cv' without groups: the "
+                    f"folds keep groups whole. There are {n_groups} groups."
+                )
+            splitter = StratifiedGroupKFold(min(MOST_FOLDS, n_groups))
         splits = list(splitter.split(X, y, **split_params))
         if not splits:
             raise ValueError(

@@ -1,5 +1,6 @@
 """The features as the user has them, and as the network is fitted to them."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Self
@@ -132,10 +133,11 @@ class Features:
 
         return replace(self, scale=scale(self.scale), fitted=scale(self.fitted))
 
-    def draws(self, random_state: Any, n: int) -> list[np.ndarray]:
-        """Draw initial parameters, for features in units of their own, n times."""
+    def draws(self, random_state: Any) -> Iterator[np.ndarray]:
+        """Initial parameters, for features in units of their own: one after another."""
         rng = check_random_state(random_state)
-        return [initial_theta(self.scale.shapes, rng) for _ in range(n)]
+        while True:
+            yield initial_theta(self.scale.shapes, rng)
 
     def start(
         self, drawn: np.ndarray, alpha: float, weight_sum: float, parts: Parts

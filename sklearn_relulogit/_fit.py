@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import chain
 from typing import Any, NamedTuple, Self
 
 import joblib
@@ -23,7 +24,7 @@ from ._checks import (
 from ._features import Features
 from ._model.arrays import to_numpy
 from ._model.blocks import Parts, weight_of
-from ._model.collapse import asks_for_constant, constant_network
+from ._model.collapse import asks_for_constant, constant_network, is_constant
 from ._model.objective import Objective
 from ._model.parameters import Shapes, layer_shapes, n_parameters, pack, unpack
 from ._model.path import mean_absolute_contributions
@@ -164,12 +165,13 @@ def fit(
         layers = features.fitted.shapes
         fitted = features.reduced(rows)
         task.open(rows, partial(features.attributes, rows))
-        draws = features.draws(estimator.random_state, n_init)
+        draws = features.draws(estimator.random_state)
+        drawn = next(draws)
 
         # 3. The penalty: by a search, or as before, or as given.
         if searches:
             choose = search or choose_alpha
-            choice = choose(estimator, rows, fitted, features, draws[0], threads, task)
+            choice = choose(estimator, rows, fitted, features, drawn, threads, task)
         elif previous is not None and alpha == "auto":
             choice = previous.choice
         else:
@@ -191,19 +193,19 @@ def fit(
             fitted = features.reduced(rows)
         training, validation = fitted.parts(layers, threads)
         objective = Objective(training, layers, choice.alpha, rows.dtype, relevance)
-        thetas = [
-            features.reduce(previous.theta)
-            if previous is not None
-            else bearable_start(estimator, fitted, features, objective, drawn)
-            for drawn in draws
-        ]
+        start = partial(bearable_start, estimator, fitted, features, objective)
+        thetas: Iterator[np.ndarray] = map(start, chain([drawn], draws))
+        if previous is not None:
+            thetas = iter([features.reduce(previous.theta)])
         pairs = None
         if features.signs is None:
             pairs = warm_pairs(estimator, objective, previous)
         task.begin_final(n_init, int(estimator.max_iter))
         best, losses = train(
             stages(objective, limits_of(estimator, rows, layers, training.weight_sum)),
-            restarts(estimator, thetas, objective, validation, task),
+            restarts(estimator, thetas, n_init, objective, validation, task),
+            n_init,
+            wasted=partial(is_wasted, estimator, fitted, objective),
             history_size=min(
                 history_size(estimator, objective), int(estimator.max_iter)
             ),
@@ -378,15 +380,38 @@ def _same(a: np.ndarray | None, b: np.ndarray | None) -> bool:
     return np.array_equal(a, b)
 
 
+def is_wasted(
+    estimator: BaseEstimator,
+    fitted: Rows,
+    objective: Objective,
+    restart: Restart,
+) -> bool:
+    """Whether a restart has ended as a constant that another start may improve on.
+
+    With one hidden layer, the bound of `nothing_to_fit` is near enough to the penalty
+    at which the network collapses. With more, the constant is a local minimum under
+    any penalty, and nothing but other starts tells whether it is the best.
+    """
+    shapes, parts = objective.shapes, objective.parts
+    if len(shapes) == 1 or estimator.warm_start:
+        return False
+    if restart.iterate.loss < (1 - estimator.tol) * constant_loss(fitted):
+        return False
+    if not is_constant(restart.iterate.theta, shapes, parts):
+        return False
+    several = len(shapes) > 2 and bool(fitted.moments.varies.any())
+    return several or not nothing_to_fit(estimator, fitted, objective, objective.alpha)
+
+
 def restarts(
     estimator: BaseEstimator,
-    thetas: Sequence[np.ndarray],
+    thetas: Iterator[np.ndarray],
+    n_init: int,
     objective: Objective,
     validation: Parts | None,
     task: FitTask,
-) -> list[Restart]:
-    """The starts, each with its monitors."""
-    found = []
+) -> Iterator[Restart]:
+    """The starts, one after another, each with its monitors."""
     for index, theta in enumerate(thetas):
         # The reason of a callback comes before that of early stopping.
         monitors, validated = task.monitors(index), None
@@ -398,10 +423,10 @@ def restarts(
             )
             monitors.append(validated)
         if task.report.verbose:
-            label = f"start {index + 1} of {len(thetas)}  " if len(thetas) > 1 else ""
+            n_starts = max(n_init, index + 1)
+            label = f"start {index + 1} of {n_starts}  " if n_starts > 1 else ""
             monitors.append(Printer(task.report, label, validated))
-        found.append(Restart(theta, monitors, validated))
-    return found
+        yield Restart(index, theta, monitors, validated)
 
 
 def training_attributes(

@@ -20,6 +20,7 @@ from ._optimize.lbfgs import (
 )
 from ._optimize.training import Restart
 from ._rows.rows import Rows
+from ._rows.statistics import Moments
 from ._search.auto import Choice
 
 # A loss that is above that of a constant by this share of it is no minimum.
@@ -30,6 +31,9 @@ SCALE_RATIO = 1000
 
 # Validation data whose sizes differ by more than this factor are in other units.
 UNIT_RATIO = 10
+
+# Values that are so many times as far away as most leave nothing of what those say.
+FAR_AWAY = 1e5
 
 # A feature loses its digits where rounding errors are a larger share of its variation.
 LOST_SHARE = 1e-2
@@ -126,12 +130,15 @@ def what_to_warn_of(
     messages = [
         not_converged(minimum, rows.dtype, estimator),
         limited_search(choice.limited, estimator),
+        classes_without_weight(rows),
     ]
     # Of a single class, a constant has the loss zero, and a fit a rounding error.
     most = (1 + max(estimator.tol, FAR_ABOVE)) * constant_loss
     most += 100 * float(np.finfo(rows.dtype).eps)
     if minimum.stop_reason in CONVERGED and minimum.iterate.loss > most:
         messages.append(above_constant(minimum.iterate.loss, constant_loss))
+    else:
+        messages.append(far_values(rows.moments, rows.feature_names))
     if is_constant(best.iterate.theta, objective.shapes, objective.parts):
         if not nothing_to_fit(alpha):
             free = features.signs is None
@@ -146,6 +153,24 @@ def what_to_warn_of(
         messages.append(other_units(sizes, sizes_val, names))
     messages.append(lost_digits(scale.centre, scale.unit, rows.dtype, names))
     return " ".join(filter(None, messages)) or None
+
+
+def classes_without_weight(rows: Rows) -> str | None:
+    """A sentence on classes that the sample weights leave out, or nothing.
+
+    A weight of zero in class_weight is not told of: it can only be meant.
+    """
+    without = rows.shares == 0
+    if rows.class_weights is not None:
+        without &= rows.class_weights > 0
+    labels = rows.classes[np.sort(rows.class_order[without])].tolist()
+    if not labels:
+        return None
+    return (
+        f"Leave out the rows of the classes {labels}, or give them weights: none of "
+        "them weighs anything, so that the classes have probabilities next to zero "
+        "everywhere."
+    )
 
 
 def feature_name(index: int, names: np.ndarray | None) -> str:
@@ -171,6 +196,27 @@ def different_scales(units: np.ndarray, names: np.ndarray | None) -> str:
         f"large ones: {feature_name(low, names)} varies by {units[low]:.2g}, "
         f"{feature_name(high, names)} by {units[high]:.2g}. Put a scaler such as "
         "sklearn.preprocessing.StandardScaler in front."
+    )
+
+
+def far_values(moments: Moments, names: np.ndarray | None) -> str:
+    """A sentence on a feature of which few values are far from the others, or nothing.
+
+    Where the quartiles are not known, or those of the feature are the same, nothing is
+    said.
+    """
+    if moments.spread is None:
+        return ""
+    spread = np.where(moments.spread > 0, moments.spread, np.inf)
+    with np.errstate(over="ignore"):
+        ratios = moments.reach / spread
+    worst = int(ratios.argmax())
+    if not ratios[worst] > FAR_AWAY:
+        return ""
+    return (
+        f"Clip or transform {feature_name(worst, names)} (QuantileTransformer, or the "
+        f"logarithm): a value of it is {ratios[worst]:.1g} times as far away as most, "
+        "beside which the network hardly sees these."
     )
 
 

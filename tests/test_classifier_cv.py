@@ -53,6 +53,7 @@ def make(hidden_layer_sizes=(6,), **kwargs):
 )
 # Two narrow layers on tiny data may end as a constant, which is not what is checked.
 @pytest.mark.filterwarnings("ignore:The fitted network is a constant")
+@pytest.mark.filterwarnings("ignore:Leave out the rows of the classes")
 def test_estimator_checks(estimator, check):
     check(estimator)
 

@@ -109,6 +109,28 @@ def test_a_fit_is_that_in_memory(client, hidden, n_classes):
     assert objective_of(clf, X, y, 100.001, s) != pytest.approx(inside, rel=1e-9)
 
 
+def elsewhere(array):
+    """The same numbers at addresses that are no multiples of their size."""
+    memory = np.empty(array.nbytes + 1, np.uint8)[1:]
+    moved = memory.view(array.dtype).reshape(array.shape)
+    moved[...] = array
+    return moved
+
+
+@pytest.mark.parametrize("hidden", [(), (20,)])
+def test_the_same_bits_wherever_a_chunk_is_in_memory(client, hidden):
+    """Messages leave arrays at any address, and workers meet chunks in any order."""
+    X, y = problem(6000)
+    s = np.random.default_rng(0).uniform(0, 2, len(y))
+    arrays = chunked(X, y, s, rows=1700)
+    clf, curves = make(hidden, alpha=1.0, max_iter=3, tol=0.0), []
+    for function in (np.array, elsewhere, np.array):
+        with pytest.warns(ConvergenceWarning):
+            clf.fit(*(array.map_blocks(function) for array in arrays))
+        curves.append((clf.loss_curve_, [W.tolist() for W in clf.coefs_]))
+    assert curves[0] == curves[1] == curves[2]
+
+
 @pytest.mark.slow
 def test_the_same_bits_for_any_number_of_workers():
     X, y = problem(5000)
@@ -535,6 +557,7 @@ def test_rows_of_weight_zero_are_no_rows_to_split(client):
     assert_allclose(clf.predict_proba(X), without.predict_proba(X), rtol=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore:Leave out the rows of the classes")
 def test_the_search_without_rows_of_the_last_class(client):
     """Its weight is zero, so that no row of it is in the halves."""
     X, y = problem(600, n_classes=3)

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_iris, make_blobs
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.preprocessing import scale
+from sklearn.preprocessing import StandardScaler, scale
 
 from sklearn_relulogit import ReLULogisticClassifier, ReLULogisticClassifierCV
 from sklearn_relulogit._model.blocks import Block, Parts
@@ -147,12 +147,45 @@ def test_few_narrow_networks_end_as_a_constant(alpha):
     assert n_constant <= 6
 
 
+@pytest.mark.parametrize(
+    ("layers", "alpha", "loss"), [((3, 3, 3, 3), 10.0, 0.46), ((1, 1), 1e-4, 0.6)]
+)
+def test_a_start_that_ends_as_a_constant_is_drawn_anew(layers, alpha, loss):
+    """Of four layers under a strong penalty, a bound cannot say that it should."""
+    X, y = load_iris(return_X_y=True)
+    X, n_starts = scale(X), []
+    for seed in range(15):
+        clf = ReLULogisticClassifier(layers, alpha=alpha, random_state=seed)
+        assert clf.fit(X, y).loss_ < loss
+        n_starts.append(len(clf.restart_losses_))
+        # The others follow in the same order, and count as those of n_init.
+        assert clf.loss_ == pytest.approx(clf.restart_losses_[-1], rel=1e-3)
+        if n_starts[-1] == 2:
+            several = clone(clf).set_params(n_init=2, n_jobs=2).fit(X, y)
+            losses = several.restart_losses_
+            assert_array_equal(losses[:2], clf.restart_losses_)
+            assert len(losses) == 2 + sum(losses > 1.09)
+    # It does happen, and what need not begin anew does not.
+    assert n_starts.count(1) > 7
+    assert max(n_starts) > 1
+
+
+def test_where_there_is_nothing_to_fit_few_starts_are_tried():
+    X, y = load_iris(return_X_y=True)
+    for layers, n_starts in {(3,): 1, (3, 3, 3): 4}.items():
+        clf = ReLULogisticClassifier(layers, alpha=1e4, random_state=0)
+        assert len(clf.fit(X, y).restart_losses_) == n_starts
+        assert clf.loss_ == pytest.approx(np.log(3), rel=1e-6)
+
+
 def test_units_that_die_in_a_long_step_are_told_of():
-    """Of two layers of one unit each, one is soon dead."""
+    """Of two layers of one unit each, one is soon dead; a warm start has one start."""
     X, y = load_iris(return_X_y=True)
     dead = []
     for seed in range(20):
-        clf = ReLULogisticClassifier((1, 1), alpha=1e-4, random_state=seed)
+        clf = ReLULogisticClassifier(
+            (1, 1), alpha=1e-4, random_state=seed, warm_start=True
+        )
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             proba = clf.fit(X, y).predict_proba(X)
@@ -162,11 +195,12 @@ def test_units_that_die_in_a_long_step_are_told_of():
             dead.append(seed)
             assert "n_init" in told[0]
             assert caught[-1].category is ConvergenceWarning
-            several = clone(clf).set_params(n_init=8).fit(X, y)
+            several = clone(clf).set_params(n_init=8, warm_start=False).fit(X, y)
             assert several.loss_ < 0.6
     assert 2 < len(dead) < 12
     # As on sparse data.
-    clf = ReLULogisticClassifier((1, 1), alpha=1e-4, random_state=dead[0])
+    clf.set_params(random_state=dead[0])
+    clf = clone(clf)
     with pytest.warns(ConvergenceWarning, match="is a constant"):
         clf.fit(scipy.sparse.csr_array(X), y)
 
@@ -180,6 +214,7 @@ def test_a_fit_does_not_begin_where_the_search_ended_at_a_constant(layers):
         assert clf.score(X, y) > 0.9
 
 
+@pytest.mark.filterwarnings("ignore:Leave out the rows of the classes")
 @pytest.mark.parametrize("hidden", [(), (5,), (3, 3)])
 def test_constants_that_are_right_are_not_warned_of(hidden):
     rng = np.random.RandomState(0)
@@ -364,10 +399,26 @@ def test_a_constant_of_rare_classes_is_warned_of(share):
     X = rng.standard_normal((4000, 4))
     score = X[:, 0] + 0.3 * rng.standard_normal(4000)
     y = (score > np.quantile(score, 1 - share)).astype(int)
-    clf = ReLULogisticClassifier((1,), alpha=1.0, random_state=2)
+    clf = ReLULogisticClassifier((1,), alpha=1.0, random_state=2, warm_start=True)
     with pytest.warns(ConvergenceWarning, match="is a constant"):
         clf.fit(X, y)
     assert np.ptp(clf.predict_proba(X)[:, 1]) < 1e-6
+    clf = clone(clf).set_params(warm_start=False).fit(X, y)
+    assert clf.predict_proba(X)[:, 1].max() > 0.5
+
+
+@pytest.mark.parametrize("container", [np.asarray, scipy.sparse.csr_array])
+def test_values_far_from_the_others_are_warned_of(container):
+    """A scaler leaves next to nothing of the others, and the fit says nothing."""
+    rng = np.random.default_rng(1)
+    X = rng.standard_t(1, (400, 4))
+    y = (X[:, 0] + X[:, 1] > rng.logistic(size=400)).astype(int)
+    clf = ReLULogisticClassifier((5,), alpha=1.0, random_state=0)
+    standard = StandardScaler().fit_transform
+    clf.fit(container(standard(X)), y)
+    X[:, 2] = X[:, 2] ** 3
+    with pytest.warns(ConvergenceWarning, match="transform feature 2 "):
+        clf.fit(container(standard(X)), y)
 
 
 def test_a_loss_above_that_of_a_constant_is_warned_of():

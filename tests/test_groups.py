@@ -352,7 +352,7 @@ ERRORS = {
     "without missing values: give": lambda n: [None] + ["a"] * (n - 1),
     "without missing": lambda n: pd.Series(STRING * n, dtype="string")[:n],
     "missing values: give rows": lambda n: pd.Series(DATE * n)[:n],
-    "groups that share classes: .* there are 1 groups": lambda n: np.zeros(n),
+    "groups that share classes: .* such rows there are 1": lambda n: np.zeros(n),
     "or other hashable values": lambda n: pd.Series([[i] for i in range(n)]),
 }
 
@@ -374,9 +374,26 @@ def test_groups_that_share_no_class(grouped):
     with pytest.raises(ValueError, match="groups of which none holds all rows"):
         make(alpha=1.0, early_stopping=True).fit(X, y, groups=y)
     # Only rows that weigh anything count.
-    groups = np.arange(len(y)) % 2
-    with pytest.raises(ValueError, match="groups that share classes"):
-        make().fit(X, y, sample_weight=groups, groups=groups)
+    groups = np.arange(len(y)) % 3
+    for weights, n in [(groups == 2, 1), (groups * (groups > 1 - y), 2)]:
+        kwargs = {"sample_weight": weights, "groups": y if n == 2 else groups}
+        with pytest.raises(ValueError, match=f"with such rows there are {n}"):
+            make().fit(X, y, **kwargs)
+        with pytest.raises(ValueError, match=f"weigh anything there are {n}"):
+            make(alpha=1.0, early_stopping=True).fit(X, y, **kwargs)
+
+
+@pytest.mark.parametrize("n_groups", [2, 3, 7])
+def test_without_cv_there_are_no_more_folds_than_groups(grouped, n_groups):
+    X, y, groups = grouped
+    clf = ReLULogisticClassifierCV((3,), alphas=[10.0, 1.0], random_state=0)
+    clf.fit(X, y, groups=groups % n_groups)
+    assert clf.scores_.shape == (2, min(n_groups, 5))
+    with pytest.raises(ValueError, match=r"Pass groups of at least two values.* are 1"):
+        clf.fit(X, y, groups=0 * groups)
+    # The shape is checked before.
+    with pytest.raises(ValueError, match="one value for each row"):
+        clf.fit(X, y, groups=groups[1:])
 
 
 def test_metadata_routing(grouped):

@@ -18,9 +18,10 @@ from conftest import assert_same_fit, installed_checks
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.datasets import load_breast_cancer, load_digits
+from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer, load_digits, load_iris
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import StandardScaler, scale
 
 from sklearn_relulogit import ReLULogisticClassifier, ReLULogisticClassifierCV
 from sklearn_relulogit._model.blocks import Block, Parts
@@ -731,3 +732,31 @@ def test_the_shuffled_estimator_shuffles(container):
     assert (np.diff(order) < 0).any()
     assert_array_equal(rows, X[order])
     assert_array_equal(labels, order % 2)
+
+
+@pytest.mark.parametrize("hidden", [(), (10,)])
+@pytest.mark.parametrize("factor", [1e-4, 1 / 3, 0.7, 10.0, 1000.0])
+def test_the_search_in_other_units(hidden, factor):
+    """It goes over half powers of ten: the same ones if the factor is a power of ten.
+
+    Otherwise they are others, which may lead to another relevance too.
+    """
+    X, y = load_iris(return_X_y=True)
+    X, power = scale(X), 2 / (len(hidden) + 1)
+    clf = ReLULogisticClassifier(hidden, random_state=0).fit(X, y)
+    scaled = clone(clf).fit(factor * X, y)
+    ratio = scaled.alpha_ / factor**power / clf.alpha_
+    difference = np.abs(scaled.predict_proba(factor * X) - clf.predict_proba(X)).max()
+    if np.log10(factor) % 1 == 0:
+        assert ratio == pytest.approx(1, rel=1e-9)
+        assert difference < 1e-6
+    else:
+        assert 1 / 3 < ratio < 3
+        # With the penalty that was chosen, the unit does not matter.
+        kwargs = {"hidden_layer_sizes": hidden, "random_state": 0, "tol": 1e-6}
+        fits = [
+            ReLULogisticClassifier(alpha=c**power, **kwargs).fit(c * X, y)
+            for c in (1.0, factor)
+        ]
+        same = fits[1].predict_proba(factor * X)
+        assert_allclose(same, fits[0].predict_proba(X), atol=1e-3)

@@ -9,7 +9,9 @@ import pytest
 from conftest import Problem
 from numpy.testing import assert_allclose, assert_array_equal
 
+from sklearn_relulogit._model.blocks import Block, Parts
 from sklearn_relulogit._model.objective import Objective
+from sklearn_relulogit._model.parameters import layer_shapes, n_parameters
 
 
 @pytest.mark.parametrize("rows", [1, 5, 22, 23])
@@ -129,3 +131,27 @@ def test_the_settings_of_numpy_are_restored(scale):
     with nullcontext() if scale == 1 else pytest.raises(FloatingPointError):
         p.objective()(p.theta)
     assert (np.getbufsize(), np.geterr()) == before
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("hidden", [(20,), (8, 4), (100,)])
+def test_the_memory_of_longer_blocks_changes_no_bit(hidden, dtype):
+    """It is used again, in the order in which threads come to the blocks."""
+    rng = np.random.default_rng(0)
+    shapes = layer_shapes(13, hidden, n_classes=2)
+    theta = 0.3 * rng.standard_normal(n_parameters(shapes))
+    longer, block = (
+        Block(rng.standard_normal((n, 13)), np.arange(n) % 2, np.ones(n))
+        for n in (205, 200)
+    )
+    found = []
+    for before in ([], [longer]):
+        evaluation = Objective(
+            Parts.of(block, shapes), shapes, 0.0, np.dtype(dtype)
+        ).evaluation
+        layers = evaluation.layers(theta)
+        for other in before:
+            evaluation.nll_and_gradient(layers, [other])
+        nll, gradient = evaluation.nll_and_gradient(layers, [block])
+        found.append((nll, gradient.tolist()))
+    assert found[0] == found[1]

@@ -76,8 +76,20 @@ def test_an_error_in_one_start_ends_them_all(moons, n_jobs, error):
         assert vars(clf) == before
     else:
         assert clf.stop_reason_ == "interrupted"
-        assert np.isinf(clf.restart_losses_[n_jobs:]).all()
+        assert len(clf.restart_losses_) <= n_jobs
         assert clf.loss_ == clf.restart_losses_.min()
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_starts_are_drawn_when_they_begin(moons, n_jobs):
+    """As many as time allows: Ctrl-C ends a fit of any number of them."""
+    clf = make(n_init=10**15, n_jobs=n_jobs)
+    broken = watch_evaluations(at=300, error=KeyboardInterrupt())
+    with broken, pytest.raises(KeyboardInterrupt):
+        clf.fit(*moons)
+    some = make(n_init=2).fit(*moons)
+    assert_array_equal(clf.restart_losses_[:2], some.restart_losses_)
+    assert clf.loss_ == clf.restart_losses_.min()
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])

@@ -32,6 +32,7 @@ from sklearn_relulogit import ReLULogisticClassifier
 )
 # The labels of some checks are random. That nothing predicts them is said, and right.
 @pytest.mark.filterwarnings("ignore:The fitted network is a constant. no penalty")
+@pytest.mark.filterwarnings("ignore:Leave out the rows of the classes")
 def test_estimator_checks(estimator, check):
     check(estimator)
 

@@ -26,6 +26,27 @@ def short_fits(clf, X, y, n_fits):
     return curve
 
 
+def test_short_fits_in_float32_are_one_long_fit():
+    """Large data begin in float32, and the errors of rounding grow faster."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((20_000, 40))
+    y = (np.abs(X[:, :3]).sum(axis=1) > 2.4).astype(int)
+    with pytest.warns(ConvergenceWarning):
+        long = make((50,), alpha=1.0, max_iter=40).fit(X, y)
+    for max_iter, n_fits in [(1, 16), (4, 10)]:
+        clf = make((50,), alpha=1.0, max_iter=max_iter, warm_start=True)
+        curve = short_fits(clf, X, y, n_fits)
+        if max_iter == 1:
+            assert_allclose(curve[:12], long.loss_curve_[:12], rtol=1e-4)
+    # scipy scales anew in each fit of several iterations, so their path is another.
+    assert clf.loss_ == pytest.approx(long.loss_, rel=0.05)
+    clf = make((50,), alpha=1.0, max_iter=4, warm_start=True)
+    for _ in range(10):
+        short_fits(clf, X, y, 1)
+        clf = pickle.loads(pickle.dumps(clf))
+    assert clf.loss_ > 2 * long.loss_
+
+
 def test_fits_of_one_iteration_are_one_long_fit(cancer):
     X, y = cancer
     with pytest.warns(ConvergenceWarning):

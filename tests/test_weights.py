@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_breast_cancer, load_iris
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
@@ -38,6 +39,7 @@ def test_class_weights_are_sample_weights(data):
         assert_array_equal(ours.predict_proba(X), expected.predict_proba(X))
 
 
+@pytest.mark.filterwarnings("ignore:Leave out the rows of the classes")
 @pytest.mark.parametrize("hidden", [(), (4,)])
 def test_a_class_of_weight_zero_is_left_out_of_the_fit(hidden):
     """As by sample weights of zero, with a search over rows that recur too."""
@@ -54,6 +56,26 @@ def test_a_class_of_weight_zero_is_left_out_of_the_fit(hidden):
         assert_array_equal(clf.classes_, [0, 1, 2])
     assert fits[0].alpha_losses_ == fits[1].alpha_losses_ != {}
     assert_array_equal(fits[0].predict_proba(X), fits[1].predict_proba(X))
+
+
+@pytest.mark.parametrize("beyond", [False, True])
+@pytest.mark.parametrize("y", [["b", "a", "c"], ["d", "a", "a"]])
+def test_a_class_without_weight_is_warned_of(y, beyond, monkeypatch):
+    """Two classes or more, whatever their order; and where rows are not merged."""
+    if beyond:
+        monkeypatch.setattr("sklearn_relulogit._rows.held.DISTINCT_NUMBERS", 0)
+    rng = np.random.RandomState(0)
+    X, y = rng.standard_normal((90, 2)), np.tile(y, 30)
+    weights = (y != y[0]).astype(float)
+    clf = ReLULogisticClassifier((3,), alpha=1.0, random_state=0)
+    with pytest.warns(ConvergenceWarning, match=rf"of the classes \['{y[0]}'\]"):
+        clf.fit(X, y, weights)
+    of_class = list(clf.classes_).index(y[0])
+    assert clf.predict_proba(X)[:, of_class].max() < 0.01
+    # Who gives the class a weight of zero means it.
+    clf.set_params(class_weight={y[0]: 0.0}).fit(X, y)
+    weights[0] = 1e-9
+    clf.set_params(class_weight=None).fit(X, y, weights)
 
 
 def test_balanced_gives_every_class_the_same_total(data):
@@ -74,6 +96,7 @@ def test_balanced_counts_repeats(data):
     assert_allclose(weighted.predict_proba(X), repeated.predict_proba(X), rtol=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore:Leave out the rows of the classes")
 def test_balanced_leaves_out_a_class_that_weighs_nothing():
     X, y = load_iris(return_X_y=True)
     clf = fit(X, y, "balanced", sample_weight=(y > 0).astype(float), hidden=())

@@ -71,8 +71,19 @@ class ActivationMemory(threading.local):
         if not self._arrays or n_rows > self._arrays[0].shape[0]:
             self._arrays = self._views = empty_activations(n_rows, *self._format)
         elif n_rows != self._views[0].shape[0]:
-            self._views = [array[:n_rows, :] for array in self._arrays]
+            self._views = [first_rows(array, n_rows) for array in self._arrays]
         return self._views
+
+
+def first_rows(array: np.ndarray, n_rows: int) -> np.ndarray:
+    """An array of fewer rows in the same memory, without gaps.
+
+    BLAS takes another way with gaps, and so gives other last digits.
+    """
+    if isinstance(array, np.ndarray) and array.flags.f_contiguous:
+        n_columns = array.shape[1]
+        return array.T.reshape(-1)[: n_rows * n_columns].reshape(n_columns, n_rows).T
+    return array[:n_rows, :]
 
 
 class GradientMemory(threading.local):

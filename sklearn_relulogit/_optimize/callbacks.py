@@ -17,6 +17,9 @@ import sklearn
 from .lbfgs import Iterate, Monitor
 from .monitors import Report, Watcher
 
+# So many starts, at most, take the place of those that end as a constant.
+MORE_STARTS = 3
+
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
 except ModuleNotFoundError:
@@ -88,7 +91,7 @@ class FitTask:
         self._searches = searches
         # The task of the final fit: that of the whole fit where there is no search.
         self._final: Any = None
-        self._restarts: list[Any] = []
+        self._one, self._max_iter = True, 0
 
     @classmethod
     def of(
@@ -103,7 +106,7 @@ class FitTask:
         context = None
         if getattr(estimator, "_skl_callbacks", None):
             one = n_init == 1
-            max_subtasks = estimator.max_iter if one else n_init
+            max_subtasks = _max_subtasks(n_init, estimator.max_iter)
             context = estimator._init_callback_context(
                 max_subtasks=1 + refit if searches else max_subtasks,
                 sequential_subtasks=searches or one,
@@ -157,26 +160,15 @@ class FitTask:
         """
         if self._context is None:
             return
-        one = n_restarts == 1
-        self._final = self._context
+        one = self._one = n_restarts == 1
+        self._final, self._max_iter = self._context, max_iter
         if self._searches:
             self._final = self._context.subcontext(
                 task_name="final-fit",
-                max_subtasks=max_iter if one else n_restarts,
+                max_subtasks=_max_subtasks(n_restarts, max_iter),
                 sequential_subtasks=one,
             )
             self.begin(self._final)
-        # Made ahead of time, since the restarts may run in parallel.
-        self._restarts = (
-            [self._final]
-            if one
-            else [
-                self._final.subcontext(
-                    task_name="restart", task_id=index, max_subtasks=max_iter
-                )
-                for index in range(n_restarts)
-            ]
-        )
 
     def begin(self, context: Any, theta: np.ndarray | None = None) -> None:
         """Tell the callbacks that a task begins, with the parameters it starts from."""
@@ -201,12 +193,17 @@ class FitTask:
     def monitors(self, index: int) -> list[Monitor]:
         """The monitor of one restart, in a list.
 
-        It is empty without callbacks, and where the final fit has not begun.
+        It is empty without callbacks, and where the final fit has not begun. Only one
+        thread at a time may ask.
         """
         if self._final is None:
             return []
-        restart = self._restarts[index]
-        return [_Iterations(self, restart, is_fit=restart is self._final)]
+        if self._one:
+            return [_Iterations(self, self._final, is_fit=True)]
+        restart = self._final.subcontext(
+            task_name="restart", task_id=index, max_subtasks=self._max_iter
+        )
+        return [_Iterations(self, restart, is_fit=False)]
 
     def close(self, theta: np.ndarray | None) -> None:
         """The fit has ended, at theta; without a network at None."""
@@ -215,6 +212,16 @@ class FitTask:
         if self._final is not None and self._final is not self._context:
             self.end(self._final, theta)
         self.end(self._context, theta)
+
+
+def _max_subtasks(n_restarts: int, max_iter: int) -> int:
+    """The largest number of restarts or, of a single one, of iterations.
+
+    More starts may take the place of those that end as a constant.
+    """
+    if n_restarts == 1:
+        return max_iter * (1 + MORE_STARTS)
+    return n_restarts + MORE_STARTS
 
 
 class SearchTask(Watcher):

@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,6 +11,7 @@ from sklearn import config_context, get_config
 from .._model.objective import Objective
 from .._model.parameters import Shapes, n_parameters
 from .._threads import ThreadedMap, single_threaded_blas
+from .callbacks import MORE_STARTS
 from .coordinates import StandardFeatures
 from .curvature import Pair
 from .lbfgs import (
@@ -44,8 +45,12 @@ MAX_BALANCE_STEPS, BALANCE_TOLERANCE, MAX_STRETCH = 20, 1e-3, 10.0
 
 @dataclass
 class Restart:
-    """One start and what came of it; ``minimum`` is None where it did not begin."""
+    """One start and what came of it; ``minimum`` is None where it did not end.
 
+    ``number`` counts the starts in the order in which they are drawn.
+    """
+
+    number: int
     theta: np.ndarray
     monitors: list[Monitor]
     validation: Validation | None
@@ -53,7 +58,7 @@ class Restart:
 
     @property
     def end(self) -> Minimum:
-        """The minimum of a restart that began."""
+        """The minimum of a restart that has ended."""
         assert self.minimum is not None
         return self.minimum
 
@@ -71,12 +76,10 @@ class Restart:
 
     @property
     def loss(self) -> float:
-        """What the best restart is chosen by; infinite where it did not begin."""
-        if self.minimum is None:
-            return float("inf")
+        """What the best restart is chosen by."""
         if self.validation is not None and self.best_validated is not None:
             return self.validation.best_loss
-        return self.minimum.iterate.loss
+        return self.end.iterate.loss
 
 
 def limits_for(
@@ -200,8 +203,10 @@ def _balance(
 
 def train(
     stages: Sequence[tuple[Objective, Limits]],
-    restarts: Sequence[Restart],
+    starts: Iterator[Restart],
+    n_starts: int,
     *,
+    wasted: Callable[[Restart], bool],
     history_size: int,
     n_jobs: int,
     pairs: deque[Pair] | None,
@@ -211,48 +216,71 @@ def train(
 ) -> tuple[Restart, list[float]]:
     """Minimise from every start; the restart with the lowest loss, and all losses.
 
-    The restarts run in threads: their work is in BLAS and numpy, which release the
-    interpreter's lock, and the data are not copied. A KeyboardInterrupt, or an error in
-    one of them, ends the running ones at their next iteration. After it, or once
+    For a restart that was ``wasted`` there is one more start than ``n_starts``, up to
+    `MORE_STARTS`. The restarts run in threads: their work is in BLAS and numpy, which
+    release the interpreter's lock, and the data are not copied. A thread takes the next
+    start when it is free, so that few are in memory. A KeyboardInterrupt, or an error
+    in one of them, ends the running ones at their next iteration. After it, or once
     ``enough`` is set, no other begins.
     """
-    stop = threading.Event()
+    stop, lock = threading.Event(), threading.Lock()
     # scikit-learn keeps its configuration for each thread.
     configuration = get_config()
+    losses: list[float] = []
+    kept: list[Restart] = []
+    n_wasted = 0
+
+    def begin() -> Restart | None:
+        """The next start, in the order in which they are drawn; None for no more."""
+        with lock:
+            n_all = n_starts + min(n_wasted, MORE_STARTS)
+            if stop.is_set() or enough.is_set() or len(losses) >= n_all:
+                return None
+            losses.append(float("inf"))
+            return next(starts)
 
     def run(restart: Restart) -> None:
-        if stop.is_set() or enough.is_set():
-            return
+        nonlocal n_wasted
+        restart.minimum = minimize(
+            stages,
+            restart.theta,
+            history_size=history_size,
+            monitors=[*restart.monitors, Interrupt(stop)],
+            pairs=pairs,
+            standard=standard,
+            signs=signs,
+        )
+        if restart.minimum.stop_reason == INTERRUPTED:
+            stop.set()
+        with lock:
+            losses[restart.number] = restart.loss
+            kept[:] = [min([*kept, restart], key=lambda one: (one.loss, one.number))]
+        if not stop.is_set() and wasted(restart):
+            with lock:
+                n_wasted += 1
+
+    def work(_: int) -> None:
         try:
             with config_context(**configuration), single_threaded_blas():
-                restart.minimum = minimize(
-                    stages,
-                    restart.theta,
-                    history_size=history_size,
-                    monitors=[*restart.monitors, Interrupt(stop)],
-                    pairs=pairs,
-                    standard=standard,
-                    signs=signs,
-                )
+                while (restart := begin()) is not None:
+                    run(restart)
         except BaseException:
             stop.set()
             raise
-        if restart.minimum.stop_reason == INTERRUPTED:
-            stop.set()
 
     try:
         with ThreadedMap(n_jobs) as threads:
             try:
-                list(threads(run, restarts))
+                list(threads(work, range(n_jobs)))
             except BaseException:
                 # An interrupt while this thread waits for the others: leaving the
                 # context waits for them again, so they have to end.
                 stop.set()
                 raise
     except KeyboardInterrupt:
-        if all(restart.minimum is None for restart in restarts):
+        if not kept:
             raise
-    best = min(restarts, key=lambda restart: restart.loss)
-    if stop.is_set() and best.minimum is not None:
-        best.minimum.stop_reason = INTERRUPTED
-    return best, [restart.loss for restart in restarts]
+    (best,) = kept
+    if stop.is_set():
+        best.end.stop_reason = INTERRUPTED
+    return best, losses

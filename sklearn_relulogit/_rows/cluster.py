@@ -11,6 +11,8 @@ from functools import partial, reduce
 from operator import add
 from typing import Any
 
+import numpy as np
+
 from .._model.blocks import Block, row_blocks
 from .._model.objective import NumpySettings
 from .._model.parameters import Shapes
@@ -175,7 +177,20 @@ def _same(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 def _on_worker(function: Callable[[Any], Any], chunk: Any) -> Any:
     with single_threaded_blas(), NumpySettings():
-        return function(chunk)
+        return function(aligned(chunk) if isinstance(chunk, Block) else chunk)
+
+
+def aligned(block: Block) -> Block:
+    """The block, with numbers at addresses that are multiples of their size.
+
+    What came in a message may lie elsewhere. Numpy adds such numbers up in pieces, so
+    that the last digits of a sum would depend on the way that a chunk went.
+    """
+    arrays = (
+        np.require(array, requirements="A") if isinstance(array, np.ndarray) else array
+        for array in block
+    )
+    return Block(*arrays)
 
 
 def _total(results: list[Any]) -> Any:

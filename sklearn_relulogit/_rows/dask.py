@@ -27,7 +27,7 @@ from .._model.blocks import (
 from .._model.parameters import Shapes
 from .._optional import optional_import
 from .chunkwise import is_dask, row_chunks, stand_in
-from .cluster import Chunk, ClusterMap, delayed
+from .cluster import Chunk, ClusterMap, aligned, delayed
 from .distinct import Keyed, class_marks, keyed, smallest_keys, standard_keys
 from .input import (
     check_chunk,
@@ -395,7 +395,7 @@ def _read_chunk(
             raise
         raise ValueError(f"X{suffix} is not valid: {error}") from error
     weights = check_weights(sample_weight, X, f"sample_weight{suffix}")
-    return Block(X, y, weights)
+    return aligned(Block(X, y, weights))
 
 
 def _summary_of(block: Block) -> Summary:

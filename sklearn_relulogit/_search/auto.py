@@ -145,7 +145,7 @@ def choose_alpha(
     narrow = features.narrow(width)
     shapes = narrow.fitted.shapes
     if shapes != features.fitted.shapes:
-        (drawn,) = narrow.draws(estimator.random_state, 1)
+        drawn = next(narrow.draws(estimator.random_state))
     sample = fitted.sample(search_rows(fitted.n_features))
     two = halves(sample, search_rows(fitted.n_features))
     unit = typical_weight(sample.block.sample_weight)

@@ -85,7 +85,8 @@ def halves_by_groups(sample: Keyed, groups: np.ndarray, max_rows: int) -> Halves
         raise ValueError(
             'Pass a number for alpha, or groups that share classes: alpha="auto" keeps '
             "groups whole, and judges each half of them by the other. No class has "
-            f"rows that weigh anything in two groups; there are {len(names)} groups."
+            "rows that weigh anything in two groups. Of groups with such rows there "
+            f"are {len(names)}."
         )
     return _divided(sample, share, shared, int((~np.isnan(share)).sum()))
 
