@@ -9,8 +9,9 @@ import pytest
 from conftest import Problem
 from numpy.testing import assert_allclose, assert_array_equal
 
+from sklearn_relulogit._model.arrays import Numpy
 from sklearn_relulogit._model.blocks import Block, Parts
-from sklearn_relulogit._model.objective import Objective
+from sklearn_relulogit._model.objective import Evaluation, Objective
 from sklearn_relulogit._model.parameters import layer_shapes, n_parameters
 
 
@@ -146,9 +147,9 @@ def test_the_memory_of_longer_blocks_changes_no_bit(hidden, dtype):
     )
     found = []
     for before in ([], [longer]):
-        evaluation = Objective(
-            Parts.of(block, shapes), shapes, 0.0, np.dtype(dtype)
-        ).evaluation
+        evaluation = Evaluation(
+            shapes, np.dtype(dtype), weighted=True, sparse=False, xp=Numpy
+        )
         layers = evaluation.layers(theta)
         for other in before:
             evaluation.nll_and_gradient(layers, [other])

@@ -5,9 +5,9 @@ a path of penalties. ``docs/defaults.md`` says why, and what it gains.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from operator import attrgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -158,11 +158,12 @@ def choose_alpha(
     # Printed first, so that the line is there when a callback asks to stop.
     heard: list[Watcher] = [PenaltyPrinter(task.report), *watchers]
     search = Search(estimator, rows, fitted, two, threads, unit, collapse, drawn)
-    # A relevance must be earned, and there is none behind a constant.
-    (plain,) = trials = [search.trial(narrow, heard)]
-    if features.space is None and not plain.stopped and plain.loss <= search.constant:
+    (plain,) = trials = [search.descend(search.begin(narrow, heard))]
+    # There is no relevance behind a constant.
+    tells = plain.loss <= search.constant and not plain.walk.stopped
+    if tells and features.space is None:
         trials += search.weighed_trials(narrow, plain, heard, task.report)
-    chosen = min(trials, key=attrgetter("asked"))
+    chosen = min(trials, key=search.asked)
     for watcher in watchers:
         watcher.close(chosen.walk.tried[chosen.best][0].theta)
     alpha = search.alpha_for(chosen, shapes)
@@ -212,22 +213,16 @@ class Trial(NamedTuple):
     walk : Walk
     best : int
         Where it has ended.
-    stopped : bool
-        Whether a callback ended it.
-    asked : float
-        Its loss, and what its relevance has to gain.
     weighing : Weighing or None
     """
 
     walk: Walk
     best: int
-    stopped: bool
-    asked: float
     weighing: Weighing | None
 
     @property
     def loss(self) -> float:
-        """The lowest loss of the walk."""
+        """The loss where the walk has ended."""
         return self.walk.means[self.best]
 
 
@@ -290,54 +285,56 @@ class Search:
             return np.zeros(n_parameters(shapes))
         return features.start(self.drawn, alpha, self.half, self.parts(shapes))
 
-    def trial(
+    def begin(
         self,
         features: Features,
         watchers: Sequence[Watcher] = (),
-        first: Trial | None = None,
+        plain: Trial | None = None,
         weighing: Weighing | None = None,
     ) -> Trial:
-        """A walk from fresh weights, or from where the ``first`` one has ended.
-
-        The latter is given up if it begins worse.
-        """
-        two, unit, power, of_halves = self.two, self.unit, 0.0, [features] * 2
-        if weighing is not None:
-            power = weighing.power
-            of_halves = [
-                features.weighed(relevance(sizes, power))
-                for sizes in weighing.of_halves
-            ]
-        if first is None:
-            share = first_alpha(self.collapse, unit, features.fitted) / unit
+        """A walk at its first penalty, from fresh weights or where ``plain`` ended."""
+        if plain is None:
+            share = first_alpha(self.collapse, self.unit, features.fitted) / self.unit
             # A rounding error may not lead to the penalty below.
             best = int(np.floor(2 * np.log10(share) + ROUNDING))
         else:
-            best = first.best
+            best = plain.best
+        of_halves = [features] * 2
+        if weighing is not None:
+            power, sizes = weighing.power, weighing.of_halves
+            of_halves = [features.weighed(relevance(s, power)) for s in sizes]
         starts = [self.start(of_half, self.alpha(best)) for of_half in of_halves]
-        fresh = [Step(theta, np.inf) for theta in starts]
+        rival = plain and plain.walk.tried[best]
         walk = Walk(
             self.folds(starts, of_halves),
-            fresh if first is None else first.walk.tried[best],
+            rival or [Step(theta, np.inf) for theta in starts],
             alphas=self.alpha,
-            mean=partial(np.average, weights=[weight_of(r) for r in two.validation]),
+            mean=partial(np.average, weights=list(map(weight_of, self.two.validation))),
             watchers=watchers,
             give_up=GIVE_UP,
-            rival=first and first.walk.tried[best],
+            rival=rival,
         )
-        stopped = False
+        with suppress(Enough):
+            walk.visit(best)
+        return Trial(walk, best, weighing)
+
+    def descend(self, trial: Trial) -> Trial:
+        """The walk to its end, or to where a callback ends it."""
+        visit, means = trial.walk.visit, trial.walk.means
         try:
             # One nat over all rows: the evidence that it takes to leave the penalty
             # that is usually best. Rows, not weights, so that their unit is irrelevant.
-            bound = np.inf if first is None else first.loss + DOUBT / two.n_rows
-            visit = partial(unless_worse, walk, bound)
-            best = descend(visit, best, 1 / two.n_rows, constant=self.constant)
-        except GivenUp:
-            pass
+            best = descend(
+                visit, trial.best, 1 / self.two.n_rows, constant=self.constant
+            )
         except Enough:
-            best, stopped = min(walk.means, key=walk.means.__getitem__), True
-        asked = asked_loss(walk.means[best], power, two.n_rows)
-        return Trial(walk, best, stopped, asked, weighing)
+            best = min(means, key=means.__getitem__)
+        return trial._replace(best=best)
+
+    def asked(self, trial: Trial) -> float:
+        """The loss of a walk, and what its relevance has to gain."""
+        power = trial.weighing.power if trial.weighing else 0.0
+        return asked_loss(trial.loss, power, self.two.n_rows)
 
     def folds(
         self, starts: list[np.ndarray], of_halves: list[Features]
@@ -389,23 +386,31 @@ class Search:
     ) -> list[Trial]:
         """Walks with relevance, to larger powers as long as it is earned.
 
-        The sizes of the features are those in the linear model and in the network. The
-        linear model knows them more exactly where the log-odds are nearly a sum of
-        effects of single features, and the network where features interact.
+        The sizes of the features are those in the linear model or in the network, by
+        which the first fits are better. The linear model knows them more exactly where
+        the log-odds are nearly a sum of effects of single features, and the network
+        where features interact.
         """
         trials: list[Trial] = []
         ways = [self.linear_weighing, self.network_weighing]
-        for way in ways if len(narrow.fitted.shapes) > 1 else ways[:1]:
-            weighing = way(narrow, plain)
-            for power in POWERS:
-                weighing = weighing._replace(power=power)
-                report.line(str(weighing))
-                trial = self.trial(narrow, watchers, plain, weighing)
-                trials.append(trial)
-                if trial.stopped:
-                    return trials
-                if trial.asked >= plain.asked:
-                    break
+        if len(narrow.fitted.shapes) == 1:
+            del ways[1]
+        weighings = [way(narrow, plain) for way in ways]
+        for power in POWERS:
+            begun: list[Trial] = []
+            for weighing in weighings:
+                of_power = weighing._replace(power=power)
+                report.line(str(of_power))
+                begun.append(self.begin(narrow, watchers, plain, of_power))
+                if begun[-1].walk.stopped:
+                    return trials + begun
+            better = int(np.argmin([trial.loss for trial in begun]))
+            if begun[better].loss <= plain.loss + DOUBT / self.two.n_rows:
+                begun[better] = self.descend(begun[better])
+            trials += begun
+            if begun[better].walk.stopped or self.asked(begun[better]) >= plain.loss:
+                break
+            weighings = [weighings[better]]
         return trials
 
     def network_weighing(self, features: Features, trial: Trial) -> Weighing:
@@ -420,7 +425,7 @@ class Search:
         """
         is_linear = len(features.fitted.shapes) == 1
         linear = features if is_linear else features.linear()
-        trial = plain if is_linear else self.trial(linear)
+        trial = plain if is_linear else self.descend(self.begin(linear))
         steps, shapes = trial.walk.tried[trial.best], linear.fitted.shapes
 
         def of_all() -> np.ndarray:
@@ -437,20 +442,6 @@ class Search:
         """The sizes of the features in some fits."""
         shapes, moments = features.fitted.shapes, self.rows.moments
         return [feature_sizes(step.theta, shapes, moments) for step in steps]
-
-
-class GivenUp(Exception):
-    """Raised to end a walk that begins worse than another one has ended."""
-
-
-def unless_worse(
-    walk: Walk, bound: float, exponent: int, before: int | None = None
-) -> float:
-    """The loss of a penalty, where the first one of a walk must not exceed a bound."""
-    loss = walk.visit(exponent, before)
-    if before is None and loss > bound:
-        raise GivenUp
-    return loss
 
 
 def exponent_for(

@@ -213,6 +213,8 @@ class Walk:
     ----------
     tried : dict of int to list of Step
     means : dict of int to float
+    stopped : bool
+        Whether a watcher has ended it.
     """
 
     def __init__(
@@ -233,6 +235,7 @@ class Walk:
         self.first = first
         self.tried: dict[int, list[Step]] = {}
         self.means: dict[int, float] = {}
+        self.stopped = False
 
     def visit(self, number: int, before: int | None = None) -> float:
         """The mean of a penalty, whose fits begin where those of ``before`` ended.
@@ -242,6 +245,10 @@ class Walk:
         Enough
             If a watcher ends the walk; the penalty has been tried then.
         """
+        if self.stopped:
+            raise Enough
+        if number in self.means:
+            return self.means[number]
         alpha = self.alphas(number)
         for watcher in self.watchers:
             watcher.begin(alpha)
@@ -263,6 +270,7 @@ class Walk:
             for watcher in self.watchers
         ]
         if any(ends):
+            self.stopped = True
             raise Enough
         return mean
 
