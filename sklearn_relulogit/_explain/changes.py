@@ -201,7 +201,7 @@ def nearest_change(
     network = Network.of(model, same_predictions=True)
     if proba != 0.5 and network.classifier.n_outputs_ > 1:
         raise ValueError(f"proba must be 0.5 for more than two classes. Got {proba}.")
-    x = as_one_or_more_rows(x)
+    x = as_one_or_more_rows(x, "x")
     if x.shape[0] != 1:
         raise ValueError(f"Pass one row, such as X.iloc[[0]]. x has {x.shape[0]}.")
     space = Space.of(

@@ -26,11 +26,11 @@ from .._optional import optional_import
 from .columns import CONSTANT
 from .frames import (
     Table,
-    as_one_or_more_rows,
     as_table,
     as_text,
     column,
     column_index,
+    on_host,
     take_rows,
 )
 from .network import Encoded, Network, dense, output_of_class
@@ -444,14 +444,8 @@ default=None
             )
         references, against = np.zeros((1, n_features)), "with all features at zero"
     else:
-        rows = as_one_or_more_rows(reference)
-        transformed = dense(network.transform(rows)).astype(np.float64)
+        rows, transformed = network.features_of_reference(reference)
         references, weights = np.unique(transformed, axis=0, return_counts=True)
-        if references.shape[1] != n_features:
-            raise ValueError(
-                "reference must have the columns of X, of which there are "
-                f"{table.shape[1]}. Got {rows.shape[1]}."
-            )
         against = f"for the mean of {len(transformed)} references"
         if len(transformed) == 1:
             against = "for the reference"
@@ -475,7 +469,7 @@ default=None
         Network.of(model, same_predictions=True)
         predicted = None
     except TypeError:  # A threshold or calibration decides.
-        predicted = np.asarray(model.predict(table))
+        predicted = on_host(model.predict(X))
     return Contributions(
         values, baseline, columns, table, clf.classes_, row, None, against, predicted
     )

@@ -369,7 +369,8 @@ class LinearRegionsDisplay:
         model = Network.of(estimator)
         classes = model.classifier.classes_
         (W_1_T, b_1), *deeper = model.layers
-        names = model.columns(as_table(X))
+        X = as_table(X)
+        names = model.columns(X)
         shown = [column_index(feature, names) for feature in features]
         if len(shown) != 2 or shown[0] == shown[1]:
             raise ValueError(

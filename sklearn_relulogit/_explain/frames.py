@@ -5,6 +5,9 @@ from typing import Any
 import numpy as np
 from scipy.sparse import diags_array, issparse
 
+from .._model.arrays import to_numpy
+from .._rows.chunkwise import refuse_dask
+
 # A frame of pandas or polars, an array or a sparse matrix; the frames have no types.
 Table = Any
 
@@ -14,11 +17,40 @@ def is_pandas(X: Table) -> bool:
     return hasattr(X, "iloc")
 
 
-def as_table(X: Any) -> Table:
-    """X as something with rows and columns; sparse matrices by rows."""
-    if issparse(X):
-        return X.tocsr()
-    return X if hasattr(X, "shape") else np.asarray(X)
+def as_table(X: Any, name: str = "X") -> Table:
+    """X as something with rows and columns, in the memory of the host.
+
+    Sparse matrices are stored by rows.
+
+    Raises
+    ------
+    TypeError
+        If it is a collection of Dask.
+
+    ValueError
+        If it has not two dimensions.
+    """
+    refuse_dask(X, "An explanation", name)
+    if not hasattr(X, "columns"):
+        X = X.tocsr() if issparse(X) and X.ndim == 2 else on_host(X)
+    if len(getattr(X, "shape", ())) != 2:
+        raise ValueError(
+            f"Pass {name} as a table: one row is {name}.iloc[[0]] of a DataFrame and "
+            f"{name}[[0]] of an array, and a polars LazyFrame becomes a table by "
+            f"{name}.collect(). Got {type(X).__name__} of shape "
+            f"{getattr(X, 'shape', 'unknown')}."
+        )
+    return X
+
+
+def on_host(A: Any) -> Any:
+    """An array of numpy; a sparse matrix or a Series stays what it is."""
+    if isinstance(A, np.ndarray) or issparse(A) or hasattr(A, "to_frame"):
+        return A
+    try:
+        return np.asarray(A)
+    except (TypeError, RuntimeError):  # It is on a device, or has gradients.
+        return to_numpy(A)
 
 
 def column_names(X: Table) -> list[str] | None:
@@ -130,12 +162,23 @@ def with_columns_of(X: Table, other: Table, columns: np.ndarray) -> Table:
     return mixed
 
 
-def as_one_or_more_rows(rows: Any) -> Table:
-    """A row, such as an array of one dimension or a Series, or rows, as a table."""
-    if hasattr(rows, "to_frame") and not hasattr(rows, "columns"):
-        return rows.to_frame().T.infer_objects()
-    rows = as_table(rows)
-    return rows.reshape(1, -1) if len(rows.shape) == 1 else rows
+def as_one_or_more_rows(rows: Any, name: str) -> Table:
+    """A row, such as an array of one dimension or a Series, or rows, as a table.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `as_table`, and if there are no rows.
+    """
+    if hasattr(rows, "iloc") and not hasattr(rows, "columns"):
+        rows = rows.to_frame().T.infer_objects()
+    elif not hasattr(rows, "columns"):
+        rows = on_host(rows)
+        rows = rows.reshape(1, -1) if len(rows.shape) == 1 else rows
+    rows = as_table(rows, name)
+    if not rows.shape[0]:
+        raise ValueError(f"Pass {name} with at least one row. Got {rows.shape}.")
+    return rows
 
 
 def as_text(value: Any) -> str:

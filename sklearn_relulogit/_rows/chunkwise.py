@@ -27,12 +27,12 @@ def is_dask(array: Any) -> bool:
     return dask is not None and bool(dask.is_dask_collection(array))
 
 
-def refuse_dask(X: Any, caller: str) -> None:
+def refuse_dask(X: Any, caller: str, name: str = "X") -> None:
     """Raise a TypeError if X is a Dask collection; ``caller`` takes data in memory."""
     if is_dask(X):
         raise TypeError(
-            f"{caller} takes data in memory, not a Dask {type(X).__name__}: pass "
-            "X.compute(), or a part of it."
+            f"Pass {name}.compute(), or a part of it: {caller} takes data in memory, "
+            f"not a Dask {type(X).__name__}."
         )
 
 
