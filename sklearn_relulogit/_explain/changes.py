@@ -19,7 +19,7 @@ from scipy.special import logit
 from sklearn.base import BaseEstimator
 
 from .._optional import optional_import
-from .frames import Table, as_one_or_more_rows, as_text
+from .frames import Table, as_one_or_more_rows, column, texts_apart
 from .network import Network
 from .programme import (
     Choice,
@@ -87,7 +87,7 @@ class NearestChange:
             return f"No row found; none is nearer than {self.lower_bound:.3g}."
         pairs = zip(self.columns, self.before, self.after, strict=True)
         told = "; ".join(
-            f"{name} {as_text(new)} instead of {as_text(old)}"
+            "{} {} instead of {}".format(name, *texts_apart(new, old))
             for name, old, new in pairs
         )
         how = "The smallest change that" if self.proven else "A change that"
@@ -228,14 +228,15 @@ def nearest_change(
     changed = [c.column for c in space.choices if values[c.column] != before[c.column]]
     # To the precision of the solver.
     proven = lower >= distance * (1 - 1e-4) - 1e-6
+    row = space.rows([values])
     return NearestChange(
-        space.rows([values]),
+        row,
         distance,
         min(lower, distance),
         bool(proven),
         [names[j] for j in changed],
         [before[j] for j in changed],
-        [values[j] for j in changed],
+        [column(row, j, names[j])[0] for j in changed],
     )
 
 

@@ -26,12 +26,14 @@ from .._optional import optional_import
 from .columns import CONSTANT
 from .frames import (
     Table,
+    as_percent,
     as_table,
     as_text,
     column,
     column_index,
     on_host,
     take_rows,
+    texts_apart,
 )
 from .network import Encoded, Network, dense, output_of_class
 
@@ -180,12 +182,10 @@ class Contributions:
     def values_in_words(self, row: int = 0) -> list[str]:
         """The value of each column in a row, such as "2 instead of 0"."""
         one = take_rows(self.X, np.arange(len(self))[[row]])
-        texts = [
-            as_text(column(one, j, name)[0]) for j, name in enumerate(self.columns)
-        ]
+        values = [column(one, j, name)[0] for j, name in enumerate(self.columns)]
         if self.reference is None:
-            return texts
-        pairs = zip(texts, map(as_text, self.reference), strict=True)
+            return [as_text(value) for value in values]
+        pairs = map(texts_apart, values, self.reference)
         return [
             text if text == other else f"{text} instead of {other}"
             for text, other in pairs
@@ -268,8 +268,8 @@ class Contributions:
         k = self.classes.tolist().index(class_label)
         before = self._proba(np.asarray(self.baseline))[k]
         text = (
-            f"Probability of {class_label} {100 * proba[k]:.3g} %, "
-            f"against {100 * before:.3g} % {self.against}."
+            f"Probability of {class_label} {as_percent(proba[k])}, "
+            f"against {as_percent(before)} {self.against}."
         )
         order = np.argsort(-np.abs(moved), kind="stable")[:n_columns]
         for verb, sign in (("Raised", 1), ("Lowered", -1)):

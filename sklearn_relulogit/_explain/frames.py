@@ -1,11 +1,13 @@
 """Rows and columns of the user's data: arrays, sparse matrices, frames."""
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 from scipy.sparse import diags_array, issparse
 
 from .._model.arrays import to_numpy
+from .._optional import optional_import
 from .._rows.chunkwise import refuse_dask
 
 # A frame of pandas or polars, an array or a sparse matrix; the frames have no types.
@@ -181,14 +183,59 @@ def as_one_or_more_rows(rows: Any, name: str) -> Table:
     return rows
 
 
-def as_text(value: Any) -> str:
+def with_types_of(like: Table, changed: dict[str, list[Any]]) -> Table:
+    """A frame with the values of some columns changed, whose types stay.
+
+    A category that a type does not have is added to it.
+    """
+    if not is_pandas(like):
+        pl = optional_import("polars", "polars", "A DataFrame of polars")
+        for name, values in changed.items():
+            column = pl.Series(name, values)
+            with suppress(pl.exceptions.PolarsError):  # An Enum without the value.
+                column = column.cast(like.schema[name])
+            like = like.with_columns(column)
+        return like
+    pd = optional_import("pandas", "pandas", "A DataFrame of pandas")
+    like = like.copy()
+    for name, values in changed.items():
+        at = position(like, 0, name)
+        dtype = like.dtypes.iloc[at]
+        if isinstance(dtype, pd.CategoricalDtype):
+            more = [v for v in dict.fromkeys(values) if v not in dtype.categories]
+            known = [*dtype.categories, *(v for v in more if not is_missing(v))]
+            dtype = pd.CategoricalDtype(known, dtype.ordered)
+        like.isetitem(at, pd.Series(values, like.index).astype(dtype))
+    return like
+
+
+def as_percent(p: float) -> str:
+    """A probability in percent, which is 0 or 100 of none."""
+    if p < 1e-4:
+        return "< 0.01 %"
+    texts = [f"{100 * p:.{digits}g}" for digits in (3, 4)]
+    return next((f"{text} %" for text in texts if text != "100"), "> 99.99 %")
+
+
+def texts_apart(one: Any, other: Any) -> tuple[str, str]:
+    """Two values as texts, of as many digits as tell them apart."""
+    for digits in range(4, 18):
+        texts = as_text(one, digits), as_text(other, digits)
+        if texts[0] != texts[1]:
+            break
+    else:
+        return as_text(one), as_text(other)
+    return texts
+
+
+def as_text(value: Any, digits: int = 4) -> str:
     """A value of the user's in a few characters."""
     if is_missing(value):
         return "missing"
     if isinstance(value, float | np.floating):
         # No exponent where the digits say the same.
-        whole = 1e4 <= abs(float(value)) < 1e15
-        return f"{value:.0f}" if whole else f"{value:.4g}"
+        whole = 10**digits <= abs(float(value)) < 1e15
+        return f"{value:.0f}" if whole else f"{value:.{digits}g}"
     if isinstance(value, np.datetime64):
         text = str(value)
         return text[:10] if text[10:].strip("T0:.") == "" else text[:19]

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, issparse
 from sklearn.compose import ColumnTransformer
 from sklearn.feature_selection import SelectorMixin
 from sklearn.frozen import FrozenEstimator
@@ -40,10 +40,9 @@ from .frames import (
     column,
     column_index,
     is_missing,
-    is_pandas,
     numbers,
-    position,
     take_rows,
+    with_types_of,
 )
 from .network import Network, dense
 from .piecewise import Piecewise
@@ -517,6 +516,9 @@ class Space(NamedTuple):
                 f"The bounds of {self.names[j]!r} must hold its value {x:g}. Got "
                 f"{limits}."
             )
+        dtype = np.asarray(self.values[j]).dtype
+        if dtype.kind in "iu":  # No larger than the type of the column can hold.
+            low, high = max(low, np.iinfo(dtype).min), min(high, np.iinfo(dtype).max)
         low, high = (x if one_way[0] else low), (x if one_way[1] else high)
         inner = knots[(knots > low) & (knots < high)]
         points = np.unique([*inner, x, *np.linspace(low, high, TRIED)])
@@ -538,18 +540,19 @@ class Space(NamedTuple):
         return Choice(j, points, (Z - z) @ self.layers[0][0], distance, None, 0)
 
     def rows(self, rows: list[list[Any]]) -> Table:
-        """Rows of values, of the kind of x; columns that stay keep their types."""
+        """Rows of values, of the kind of x, with the types of its columns."""
         if not hasattr(self.x, "columns"):
-            return np.array(rows, dtype=self.x.dtype)
+            table = np.array(rows, dtype=self.x.dtype)
+            return type(self.x)(table) if issparse(self.x) else table
         made = take_rows(self.x, np.zeros(len(rows), dtype=int))
-        for j, values in enumerate(map(list, zip(*rows, strict=True))):
-            if all(value is self.values[j] for value in values):
-                continue
-            if is_pandas(made):
-                made.isetitem(position(made, j, self.names[j]), values)
-            else:
-                made = made.with_columns(type(made)({self.names[j]: values}))
-        return made
+        changed = {
+            name: list(values)
+            for name, old, values in zip(
+                self.names, self.values, zip(*rows, strict=True), strict=True
+            )
+            if any(value is not old for value in values)
+        }
+        return with_types_of(made, changed)
 
     def margin(
         self, U: np.ndarray, wanted: np.ndarray, least: np.ndarray
