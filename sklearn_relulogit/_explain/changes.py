@@ -12,12 +12,14 @@ no variable.
 
 import time
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from scipy.special import logit
 from sklearn.base import BaseEstimator
 
+from .._checks import Interval, StrOptions, check_arguments
 from .._optional import optional_import
 from .frames import Table, as_one_or_more_rows, column, texts_apart
 from .network import Network
@@ -193,11 +195,18 @@ def nearest_change(
     >>> found.proven
     True
     """
+    check_arguments(
+        "nearest_change",
+        {
+            "proba": [Interval(Real, 0, 1, closed="neither")],
+            "metric": [StrOptions({"l1", "max"})],
+            "time_limit": [Interval(Real, 0, None, closed="left")],
+        },
+        proba=proba,
+        metric=metric,
+        time_limit=time_limit,
+    )
     end = time.monotonic() + time_limit
-    if metric not in ("l1", "max"):
-        raise ValueError(f"metric must be 'l1' or 'max'. Got {metric!r}.")
-    if not 0 < proba < 1:
-        raise ValueError(f"proba must be between 0 and 1. Got {proba!r}.")
     network = Network.of(model, same_predictions=True)
     if proba != 0.5 and network.classifier.n_outputs_ > 1:
         raise ValueError(f"proba must be 0.5 for more than two classes. Got {proba}.")

@@ -274,7 +274,7 @@ class Contributions:
         order = np.argsort(-np.abs(moved), kind="stable")[:n_columns]
         for verb, sign in (("Raised", 1), ("Lowered", -1)):
             told = [
-                f"{self.columns[j]} {words[j]} ({moved[j]:+.2f})"
+                f"{self.columns[j]} {words[j]} ({as_nats(moved[j])})"
                 for j in order
                 if sign * moved[j] > 0
             ]
@@ -330,6 +330,11 @@ class Contributions:
             importances_std=sizes.std(axis=0),
             importances=sizes.T,
         )
+
+
+def as_nats(value: float) -> str:
+    """A contribution with its sign, and a digit however small it is."""
+    return f"{value:+.2f}" if abs(value) >= 0.005 else f"{value:+.1g}"
 
 
 def contributions(

@@ -25,6 +25,7 @@ from .frames import (
     as_table,
     as_text,
     column_index,
+    column_indices,
     numbers,
     position,
     take_rows,
@@ -371,7 +372,7 @@ class LinearRegionsDisplay:
         (W_1_T, b_1), *deeper = model.layers
         X = as_table(X)
         names = model.columns(X)
-        shown = [column_index(feature, names) for feature in features]
+        shown = column_indices(features, names, "features")
         if len(shown) != 2 or shown[0] == shown[1]:
             raise ValueError(
                 f"features must be two different columns of X. Got {features!r}."

@@ -1,5 +1,6 @@
 """Rows and columns of the user's data: arrays, sparse matrices, frames."""
 
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -92,7 +93,7 @@ def column_index(name: Any, known: list[str]) -> int:
     ValueError
         If there is no such column.
     """
-    is_number = isinstance(name, int | np.integer)
+    is_number = isinstance(name, int | np.integer) and not isinstance(name, bool)
     if (str(name) if is_number else name) in known:
         return known.index(str(name))
     if is_number and 0 <= name < len(known):
@@ -101,6 +102,21 @@ def column_index(name: Any, known: list[str]) -> int:
         "A column must be one of the names of X, or an index from 0 to "
         f"{len(known) - 1}. Got {name!r}."
     )
+
+
+def column_indices(given: Any, known: list[str], parameter: str) -> list[int]:
+    """The indices of columns that a parameter names.
+
+    Raises
+    ------
+    ValueError
+        If it is no list, or there is no such column.
+    """
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise ValueError(
+            f"Pass {parameter} as a list of columns, such as {known[:1]}. Got {given!r}."
+        )
+    return [column_index(name, known) for name in given]
 
 
 def is_missing(value: Any) -> bool:

@@ -7,6 +7,7 @@ pipeline is one network of the user's columns.
 """
 
 import copy
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -456,8 +457,10 @@ def _model_message(model: Any, same_predictions: bool) -> str:
         "the model must be a ReLULogisticClassifier, a Pipeline that ends with one, or "
         f"a fitted search{others} of these. Got {type(model).__name__}."
     )
-    if hasattr(model, "estimators_"):
-        return f"Take each of model.estimators_ by itself, as model.estimators_[0]: {what}"
+    for one in getattr(model, "estimators_", []):
+        with suppress(TypeError):
+            Network.of(one)
+            return f"Take each of model.estimators_, as model.estimators_[0]: {what}"
     return f"{what[0].upper()}{what[1:]}"
 
 

@@ -8,8 +8,9 @@ import ctypes
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,6 +25,7 @@ from sklearn.preprocessing import Binarizer, FunctionTransformer, KBinsDiscretiz
 
 from .._model.parameters import Layers
 from .._optional import optional_import
+from .._rows.input import check_data
 from .._tables.reader import TableReader
 from .._tables.readings import GAP, RARE
 from .columns import (
@@ -39,6 +41,7 @@ from .frames import (
     as_text,
     column,
     column_index,
+    column_indices,
     is_missing,
     numbers,
     take_rows,
@@ -434,11 +437,15 @@ class Space(NamedTuple):
             (W_T.astype(float), b.astype(float))
             for W_T, b in zip(clf.coefs_, clf.intercepts_, strict=True)
         ]
-        z = dense(encoded.features)[0].astype(float)
-        sets = [
-            {column_index(name, names) for name in given}
-            for given in (fixed, increase, decrease, integer)
-        ]
+        Z = check_data(clf, encoded.features, dtype=np.float64, reset=False)
+        z = dense(Z)[0]
+        given = {
+            "fixed": fixed,
+            "increase": increase,
+            "decrease": decrease,
+            "integer": integer,
+        }
+        sets = [set(column_indices(of, names, name)) for name, of in given.items()]
         limits = finite_limits(bounds, names, "bounds")
         start = z @ layers[0][0] + layers[0][1]
         space = cls(network, x, names, values, [], start, layers)
@@ -462,8 +469,9 @@ class Space(NamedTuple):
                 if known is not None:
                     if j in sets[1] | sets[2] | sets[3] | set(limits):
                         raise ValueError(
-                            f"Leave {name!r} out of increase, decrease, integer and "
-                            "bounds, which are for numbers: it holds categories."
+                            f"Leave {name!r} out of increase, decrease, integer, "
+                            "bounds and box, which are for numbers: it holds "
+                            "categories."
                         )
                     choices.append(space._category(j, known, z))
             elif not np.isnan(current[j]):
@@ -574,9 +582,15 @@ def finite_limits(
     given: dict[Any, Any] | None, names: list[str], parameter: str
 ) -> dict[int, tuple[float, float]]:
     """Bounds of columns by their indices; a ValueError where they are not finite."""
+    if given is not None and not isinstance(given, Mapping):
+        raise ValueError(
+            f"Pass {parameter} as a dict by columns, such as {{{names[0]!r}: (0, 1)}}. "
+            f"Got {given!r}."
+        )
     limits = {column_index(key, names): pair for key, pair in (given or {}).items()}
     for j, pair in limits.items():
-        if np.shape(pair) != (2,) or not -np.inf < pair[0] <= pair[1] < np.inf:
+        are_two = np.shape(pair) == (2,) and all(isinstance(q, Real) for q in pair)
+        if not are_two or not -np.inf < pair[0] <= pair[1] < np.inf:
             raise ValueError(
                 f"Pass finite bounds: {parameter} must hold a low and a high of "
                 f"{names[j]!r}. Got {pair!r}."

@@ -7,13 +7,15 @@ them.
 
 import time
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, TypeAlias
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from .._checks import Interval, check_arguments
 from .._optional import optional_import
-from .frames import Table, column_index, is_missing
+from .frames import Table, column_indices, is_missing
 from .network import Network
 from .programme import (
     Choice,
@@ -142,14 +144,21 @@ def slope_bounds(
     >>> bool(found.lower[0] <= found.upper[0])
     True
     """
+    check_arguments(
+        "slope_bounds",
+        {"time_limit": [Interval(Real, 0, None, closed="left")]},
+        time_limit=time_limit,
+    )
     network = Network.of(model)
     names = network.columns(np.empty((1, network.n_features)))
     limits = finite_limits(box, names, "box")
     row = typical_row(network, limits)
     space = Space.of(network, row, (), (), (), limits, ())
     numbers = {c.column: c for c in space.choices if c.is_bend is not None}
-    given = list(numbers) if columns is None else columns
-    chosen = [column_index(names[c] if columns is None else c, names) for c in given]
+    if columns is None:
+        chosen = list(numbers)
+    else:
+        chosen = column_indices(columns, names, "columns")
     constant = {j for j in chosen if j not in numbers}
     for j in constant:
         low, high = limits.get(j, (0.0, 1.0))
