@@ -56,6 +56,10 @@ def trusted_types() -> list[str]:
     >>> bool((loaded.predict_proba(X) == clf.predict_proba(X)).all())
     True
     """
-    estimators = ReLULogisticClassifier, ReLULogisticClassifierCV, PiecewiseLinearEncoder
+    estimators = (
+        ReLULogisticClassifier,
+        ReLULogisticClassifierCV,
+        PiecewiseLinearEncoder,
+    )
     kinds = [*estimators, *(globals()[name] for name in __all__)]
     return sorted(f"{kind.__module__}.{kind.__qualname__}" for kind in kinds)

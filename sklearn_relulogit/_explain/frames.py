@@ -9,7 +9,7 @@ from scipy.sparse import diags_array, issparse
 
 from .._model.arrays import to_numpy
 from .._optional import optional_import
-from .._rows.chunkwise import refuse_dask
+from .._rows.chunkwise import refuse_lazy
 
 # A frame of pandas or polars, an array or a sparse matrix; the frames have no types.
 Table = Any
@@ -28,19 +28,18 @@ def as_table(X: Any, name: str = "X") -> Table:
     Raises
     ------
     TypeError
-        If it is a collection of Dask.
+        If it is a collection of Dask or a LazyFrame of polars.
 
     ValueError
         If it has not two dimensions.
     """
-    refuse_dask(X, "An explanation", name)
+    refuse_lazy(X, "An explanation", name)
     if not hasattr(X, "columns"):
         X = X.tocsr() if issparse(X) and X.ndim == 2 else on_host(X)
     if len(getattr(X, "shape", ())) != 2:
         raise ValueError(
             f"Pass {name} as a table: one row is {name}.iloc[[0]] of a DataFrame and "
-            f"{name}[[0]] of an array, and a polars LazyFrame becomes a table by "
-            f"{name}.collect(). Got {type(X).__name__} of shape "
+            f"{name}[[0]] of an array. Got {type(X).__name__} of shape "
             f"{getattr(X, 'shape', 'unknown')}."
         )
     return X
@@ -188,6 +187,7 @@ def as_one_or_more_rows(rows: Any, name: str) -> Table:
     TypeError, ValueError
         As `as_table`, and if there are no rows.
     """
+    refuse_lazy(rows, "An explanation", name)
     if hasattr(rows, "iloc") and not hasattr(rows, "columns"):
         rows = rows.to_frame().T.infer_objects()
     elif not hasattr(rows, "columns"):

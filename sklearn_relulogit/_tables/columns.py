@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 
 from .._optional import optional_import
+from .._rows.chunkwise import is_dask, is_lazy_frame
 
 A_DAY = np.timedelta64(1, "D")
 
@@ -52,9 +53,9 @@ def check_table(X: Any) -> list[Hashable]:
                 f"array of {X.dtype}."
             )
         names: list[Hashable] = list(range(X.shape[1]))
-    elif hasattr(X, "dask") or (hasattr(X, "collect_schema") and hasattr(X, "collect")):
+    elif is_dask(X) or is_lazy_frame(X):
         method, more = "collect", ""
-        if hasattr(X, "dask"):
+        if is_dask(X):
             method, more = "compute", ", and predict by X.map_partitions(model.predict)"
         raise TypeError(
             f"Call X.{method}() first, or fit to a part of the rows{more}: the types "
