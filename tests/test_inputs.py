@@ -1,4 +1,4 @@
-"""What explanations and tables are given: every kind of row is taken, or told what to be."""
+"""What explanations and tables are given: taken, or told what to be instead."""
 
 import dask.dataframe as dd
 import numpy as np
@@ -17,6 +17,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MaxAbsScaler, StandardScaler
 
 from sklearn_relulogit import (
+    LinearRegionsDisplay,
     ReLULogisticClassifier,
     contributions,
     inference,
@@ -129,7 +130,7 @@ def test_a_table_of_partitions_is_predicted_by_them():
     "rows", [PEOPLE.iloc[0], dict(PEOPLE.iloc[0]), PEOPLE.to_numpy(), [[1, 2, "Ulm"]]]
 )
 def test_tables_say_what_to_pass(rows):
-    with pytest.raises(TypeError, match="^Pass a DataFrame"):
+    with pytest.raises(TypeError, match=r"^Pass a DataFrame"):
         OF_PEOPLE.predict(rows)
 
 
@@ -249,7 +250,7 @@ def test_the_ways_to_explain_several_networks():
     for one in several.estimators_:
         assert contributions(one, NUMBERS[:2]).values.shape == (2, 4)
     forest = RandomForestClassifier(2, random_state=0).fit(NUMBERS, Y)
-    with pytest.raises(TypeError, match="^The model must be"):
+    with pytest.raises(TypeError, match=r"^The model must be"):
         contributions(forest, NUMBERS)
 
 
@@ -283,9 +284,9 @@ def test_columns_of_bounds_and_effects_are_checked():
         lambda: slope_bounds(OF_FRAME, "mean radius"),
         lambda: errors.effects("mean radius"),
     ):
-        with pytest.raises(ValueError, match="^Pass columns as a list of columns"):
+        with pytest.raises(ValueError, match=r"^Pass columns as a list of columns"):
             call()
-    with pytest.raises(ValueError, match="^Pass box as a dict"):
+    with pytest.raises(ValueError, match=r"^Pass box as a dict"):
         slope_bounds(OF_FRAME, box=[(0, 1)] * 4)
     with pytest.raises(ValueError, match="'time_limit' parameter of slope_bounds"):
         slope_bounds(OF_FRAME, [0], time_limit=-1)
@@ -378,3 +379,11 @@ def test_no_probability_is_certain():
         "< 0.01 %",
         "> 99.99 %",
     ]
+
+
+def test_regions_of_a_table_are_those_of_its_classifier():
+    with pytest.raises(TypeError, match=r"^Take the classifier alone, .*\['town'\]"):
+        LinearRegionsDisplay.from_estimator(OF_PEOPLE, PEOPLE)
+    features = OF_PEOPLE[:-1].transform(PEOPLE)
+    display = LinearRegionsDisplay.from_estimator(OF_PEOPLE[-1], features)
+    assert len(display.regions) > 0

@@ -376,5 +376,5 @@ def test_a_column_without_a_name_has_no_input():
     X = pd.DataFrame({"": [1.0, 2.0, 3.0] * 20, "b": [3.0, 1.0] * 30})
     model = tabular_pipeline().fit(X, [0, 1, 1] * 20)
     for of in (input_types, lambda model: inputs(model, X)):
-        with pytest.raises(ValueError, match="^Give every column a name before fit"):
+        with pytest.raises(ValueError, match=r"^Give every column a name before"):
             of(model)

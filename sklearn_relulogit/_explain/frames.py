@@ -113,7 +113,8 @@ def column_indices(given: Any, known: list[str], parameter: str) -> list[int]:
     """
     if isinstance(given, str) or not isinstance(given, Iterable):
         raise ValueError(
-            f"Pass {parameter} as a list of columns, such as {known[:1]}. Got {given!r}."
+            f"Pass {parameter} as a list of columns, such as {known[:1]}. "
+            f"Got {given!r}."
         )
     return [column_index(name, known) for name in given]
 

@@ -598,6 +598,11 @@ def finite_limits(
     return {j: (float(low), float(high)) for j, (low, high) in limits.items()}
 
 
+def held_columns(box: dict[int, tuple[float, float]]) -> list[int]:
+    """The columns that a box holds at one value."""
+    return [j for j, (low, high) in box.items() if low == high]
+
+
 def known_range(f: Piecewise, mean: np.ndarray) -> tuple[float, float, float] | None:
     """The range and the spread of a column, as its features know them.
 
@@ -628,18 +633,22 @@ def typical_row(network: Network, box: dict[int, tuple[float, float]]) -> Table:
     given = np.zeros((1, n_columns))
     shown = getattr(network.first_step, "feature_names_in_", np.arange(n_columns))
     for j, known in categories.items():
-        if known is None:
+        if known is not None:
+            given[0, j] = np.nan
+            values[j] = next(value for value in known if not is_missing(value))
+        elif j not in held_columns(box):
             raise ValueError(
-                f"Encode column {shown[j]!r} otherwise to bound slopes: its steps cut "
-                "it into intervals, or change its values in front of an encoder of "
-                "categories, so that its jumps are not known."
+                f"Hold column {shown[j]!r} at a value v by (v, v) in box, or encode it "
+                "otherwise to bound slopes: its steps cut it into intervals, or change "
+                "its values in front of an encoder of categories, so that its jumps "
+                "are not known."
             )
-        given[0, j] = np.nan
-        values[j] = next(value for value in known if not is_missing(value))
     f = network.functions(given)
     for j in range(n_columns):
         if j not in categories and f.jumps[f.column == j].any():
             values[j] = None
+        if j in categories and categories[j] is None:
+            values[j] = box[j][0]
         features = np.flatnonzero((f.column == j) & ~f.jumps)
         mean = network.classifier.feature_mean_[features]
         ends = known_range(f.take(features), mean) if len(features) else None

@@ -25,6 +25,7 @@ from .programme import (
     add_hidden,
     add_slopes,
     finite_limits,
+    held_columns,
     input_bounds,
     interval,
     typical_row,
@@ -102,7 +103,8 @@ def slope_bounds(
         The least and largest number of some columns, by name or index. Of the others it
         is the range of the training data, where the steps know it (the knots of a
         :class:`PiecewiseLinearEncoder`), else five spreads around the mean.
-        Columns that reach the network as they are must be in `box`.
+        Columns that reach the network as they are must be in `box`, and those that a
+        step cuts into intervals must be held there at one value, such as ``(3, 3)``.
         Categories may be any that the training data had.
 
     time_limit : float, default=10.0
@@ -153,7 +155,8 @@ def slope_bounds(
     names = network.columns(np.empty((1, network.n_features)))
     limits = finite_limits(box, names, "box")
     row = typical_row(network, limits)
-    space = Space.of(network, row, (), (), (), limits, ())
+    held = held_columns(limits)
+    space = Space.of(network, row, held, (), (), limits, ())
     numbers = {c.column: c for c in space.choices if c.is_bend is not None}
     if columns is None:
         chosen = list(numbers)

@@ -65,7 +65,7 @@ def changes(
     """The changes of the columns of the rows."""
     X = fitted.table
     names = fitted.model.columns(X)
-    wanted = range(len(names))
+    wanted = list(range(len(names)))
     if columns is not None:
         wanted = column_indices(columns, names, "columns")
     as_levels = column_indices(categorical, names, "categorical")
