@@ -418,10 +418,12 @@ def exported_layers(model: BaseEstimator, dtype: Any) -> Layers:
 def step_on_host(step: Any) -> Any:
     """A step with its arrays in the host's memory: itself, or a shallow copy."""
     if isinstance(step, Pipeline):
-        return Pipeline([(name, step_on_host(part)) for name, part in step.steps])
+        parts = [(name, step_on_host(part)) for name, part in step.steps]
+        moved = any(a is not b for (_, a), (_, b) in zip(parts, step.steps, strict=True))
+        return Pipeline(parts) if moved else step
     arrays = {
         name: to_numpy(value)
-        for name, value in vars(step).items()
+        for name, value in getattr(step, "__dict__", {}).items()
         if not isinstance(value, np.ndarray)
         and (hasattr(value, "__array_namespace__") or is_torch_array(value))
     }
