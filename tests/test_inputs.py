@@ -1,5 +1,7 @@
 """What explanations and tables are given: taken, or told what to be instead."""
 
+import warnings
+
 import dask.dataframe as dd
 import numpy as np
 import pandas as pd
@@ -14,7 +16,12 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import MaxAbsScaler, StandardScaler
+from sklearn.preprocessing import (
+    KBinsDiscretizer,
+    MaxAbsScaler,
+    OneHotEncoder,
+    StandardScaler,
+)
 
 from sklearn_relulogit import (
     LinearRegionsDisplay,
@@ -387,3 +394,14 @@ def test_regions_of_a_table_are_those_of_its_classifier():
     features = OF_PEOPLE[:-1].transform(PEOPLE)
     display = LinearRegionsDisplay.from_estimator(OF_PEOPLE[-1], features)
     assert len(display.regions) > 0
+
+
+def test_types_among_the_attributes_of_steps_are_no_arrays():
+    ordinal = make_pipeline(KBinsDiscretizer(3, encode="ordinal", dtype=np.float32))
+    model = make_pipeline(ordinal, OneHotEncoder(dtype=np.float32), network())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # Of the quantiles to come.
+        model.fit(NUMBERS, Y)
+    found = contributions(model, NUMBERS)
+    logits = found.values.sum(axis=1) + found.baseline
+    assert_allclose(logits, model.decision_function(NUMBERS), rtol=1e-5, atol=1e-5)

@@ -419,12 +419,14 @@ def step_on_host(step: Any) -> Any:
     """A step with its arrays in the host's memory: itself, or a shallow copy."""
     if isinstance(step, Pipeline):
         parts = [(name, step_on_host(part)) for name, part in step.steps]
-        moved = any(a is not b for (_, a), (_, b) in zip(parts, step.steps, strict=True))
+        moved = any(
+            a is not b for (_, a), (_, b) in zip(parts, step.steps, strict=True)
+        )
         return Pipeline(parts) if moved else step
     arrays = {
         name: to_numpy(value)
         for name, value in getattr(step, "__dict__", {}).items()
-        if not isinstance(value, np.ndarray)
+        if not isinstance(value, np.ndarray | np.generic | type)
         and (hasattr(value, "__array_namespace__") or is_torch_array(value))
     }
     if arrays:
