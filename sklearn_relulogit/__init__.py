@@ -19,6 +19,7 @@ from ._inference.estimates import Estimates
 from ._inference.summary import Inference, inference
 from ._tables.encoder import PiecewiseLinearEncoder
 from ._tables.pipeline import tabular_pipeline
+from .parts import trusted_types
 
 __all__ = [
     "ContributionDependenceDisplay",
@@ -43,5 +44,11 @@ __all__ = [
     "nearest_change",
     "slope_bounds",
     "tabular_pipeline",
+    "trusted_types",
 ]
 __version__ = "0.1.0.dev0"
+
+# Files of pickle and skops name the types that they hold, by names that stay.
+for _name in __all__:
+    if isinstance(vars()[_name], type):
+        vars()[_name].__module__ = __name__

@@ -19,7 +19,7 @@ from ._model.likelihood import likelihood_of
 from ._model.parameters import Layers
 from ._model.prediction import logits
 from ._optimize.callbacks import CallbackSupportMixin
-from ._rows.chunkwise import chunkwise, refuse_dask
+from ._rows.chunkwise import chunkwise, refuse_lazy
 from ._rows.input import check_data, input_namespace
 from ._rows.statistics import largest_values
 from ._threads import ThreadedMap, effective_n_threads, single_threaded_blas
@@ -286,7 +286,7 @@ def over_rows(
     ``method`` is the name of the method that it is called for.
     """
     check_has_network(estimator)
-    refuse_dask(X, "This method")
+    refuse_lazy(X, "This method")
     check_namespace(estimator, X, method)
     X = check_data(estimator, X, reset=False)
     layers = list(zip(estimator.coefs_, estimator.intercepts_, strict=True))

@@ -23,6 +23,7 @@ __all__ = [
     "Interval",
     "Options",
     "StrOptions",
+    "check_arguments",
     "check_interaction_cst",
     "check_layer_sizes",
     "check_monotonic_cst",
@@ -42,6 +43,13 @@ def check_parameters(
         estimator.get_params(deep=False),
         caller_name=type(estimator).__name__,
     )
+
+
+def check_arguments(
+    caller_name: str, constraints: dict[str, list[Any]], **arguments: Any
+) -> None:
+    """Raise a ValueError that names the first argument outside its constraints."""
+    validate_parameter_constraints(constraints, arguments, caller_name=caller_name)
 
 
 def check_layer_sizes(hidden_layer_sizes: Any, caller_name: str) -> tuple[int, ...]:

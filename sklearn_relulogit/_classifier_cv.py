@@ -21,7 +21,7 @@ from ._classifier import ReLULogisticClassifier
 from ._features import Features
 from ._fit import fit, overflow_as_error
 from ._optimize.callbacks import FitTask
-from ._rows.chunkwise import refuse_dask
+from ._rows.chunkwise import refuse_lazy
 from ._rows.groups import check_groups
 from ._rows.held import Held, weighted
 from ._rows.input import input_namespace, is_dispatched
@@ -406,7 +406,7 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
     def _refuse_other_arrays(self, *arrays: Any) -> None:
         """Raise a TypeError for arrays that are not in the memory of numpy."""
         for array in arrays:
-            refuse_dask(array, f"{type(self).__name__}.fit")
+            refuse_lazy(array, f"{type(self).__name__}.fit")
             if is_dispatched(array):
                 raise TypeError(
                     f"{type(self).__name__}.fit takes arrays of numpy, not of "

@@ -67,6 +67,9 @@ def register() -> None:
     ImportError
         If skl2onnx is not installed.
 
+    ValueError
+        If a column has no name.
+
     Examples
     --------
     >>> import numpy as np
@@ -168,7 +171,7 @@ def inputs(model: BaseEstimator, X: Any) -> dict[str, np.ndarray]:
     Raises
     ------
     ValueError
-        If X is not what the model takes.
+        If X is not what the model takes, or a column has no name.
 
     See Also
     --------
@@ -196,6 +199,11 @@ def columns_of_graph(model: BaseEstimator) -> dict[str, bool]:
             f"{type(model).__name__}."
         )
     readings = model[0].readings_.items()
+    if "" in model[0].readings_:
+        raise ValueError(
+            "Give every column a name before fit: an input of a graph has one, and a "
+            "column of this model has none."
+        )
     return {name: isinstance(reading, Categories) for name, reading in readings}
 
 

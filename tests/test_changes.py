@@ -29,6 +29,7 @@ from sklearn.preprocessing import (
 
 from sklearn_relulogit import (
     ReLULogisticClassifier,
+    local_linear,
     nearest_change,
     slope_bounds,
     tabular_pipeline,
@@ -334,10 +335,10 @@ def test_in_threads_the_output_comes_back(capfd):
 def test_errors():
     with pytest.raises(ValueError, match=r"^Pass one row.* x has 2"):
         nearest_change(MODEL, X[:2])
-    with pytest.raises(ValueError, match=r"metric must be 'l1' or 'max'. Got 'l2'"):
+    with pytest.raises(ValueError, match=r"'metric' parameter.*'max'}. Got 'l2'"):
         nearest_change(MODEL, ROW, metric="l2")
     for proba in (1, 0, 1.5, -0.5):
-        with pytest.raises(ValueError, match=rf"between 0 and 1. Got {proba}"):
+        with pytest.raises(ValueError, match=rf"'proba' parameter.* Got {proba}"):
             nearest_change(MODEL, ROW, proba=proba)
     with pytest.raises(ValueError, match=r"one of the names of X.* Got 'salary'"):
         nearest_change(MODEL, ROW, fixed=["salary"])
@@ -385,8 +386,24 @@ def test_columns_of_unknown_jumps_are_refused_unless_fixed(steps):
     with pytest.raises(ValueError, match=r"^Pass 'a' in fixed"):
         nearest_change(model, row)
     nearest_change(model, row, fixed=["a"])
-    with pytest.raises(ValueError, match=r"^Encode column 'a' otherwise"):
+    with pytest.raises(ValueError, match=r"^Hold column 'a' at a value v by \(v, v\)"):
         slope_bounds(model, ["b"])
+
+
+def test_slopes_are_bounded_where_columns_of_unknown_jumps_are_held():
+    model, frame = binned(KBinsDiscretizer(3, quantile_method="averaged_inverted_cdf"))
+    found = []
+    for value in frame["a"].quantile([0.1, 0.5, 0.9]):
+        bounds = slope_bounds(model, ["b"], box={"a": (value, value)})
+        rows = frame.assign(a=value)
+        coef, _ = local_linear(model, rows)
+        assert bounds.proven.all()
+        assert bounds.lower[0] <= coef[:, 1].min() + 1e-9
+        assert bounds.upper[0] >= coef[:, 1].max() - 1e-9
+        found.append((bounds.lower[0], bounds.upper[0]))
+    assert len(set(found)) > 1  # It matters where.
+    with pytest.raises(ValueError, match=r"box must have a width for 'a'"):
+        slope_bounds(model, ["a"], box={"a": (1, 1)})
 
 
 @pytest.mark.parametrize(

@@ -519,7 +519,7 @@ def test_wrong_data():
 def test_copies():
     encoder = PiecewiseLinearEncoder(4).fit(X)
     data = skops.io.dumps(encoder)
-    trusted = ["sklearn_relulogit._tables.encoder.PiecewiseLinearEncoder"]
+    trusted = ["sklearn_relulogit.PiecewiseLinearEncoder"]
     assert skops.io.get_untrusted_types(data=data) == trusted
     for copy in (
         pickle.loads(pickle.dumps(encoder)),

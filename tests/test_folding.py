@@ -176,7 +176,7 @@ def test_other_steps_are_refused_and_have_contributions(step):
         local_linear(model, X)
     with pytest.raises(TypeError, match=r"^Use contributions\(model, X\)"):
         linear_regions(model, X)
-    with pytest.raises(TypeError, match=r"^Take what follows .* Cannot fold "):
+    with pytest.raises(TypeError, match=r"^Take the classifier .*fold "):
         to_mlp_classifier(model)
     with pytest.raises(TypeError, match=r"^Explain what follows"):
         fold_scaling(np.ones(3), 0.0, model[0])
@@ -274,7 +274,7 @@ def test_regions_over_two_columns_behind_ramps():
         assert model.predict([centre])[0] == model.classes_[k]
     plt.close("all")
     table = tabular_pipeline(network()).fit(FRAME, Y)
-    with pytest.raises(TypeError, match=r"^Take what follows.* columns \['town'\]"):
+    with pytest.raises(TypeError, match=r"^Take the classifier .*columns \['town'\]"):
         LinearRegionsDisplay.from_estimator(table, FRAME)
 
 

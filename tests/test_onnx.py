@@ -370,3 +370,11 @@ def test_a_matrix_of_an_id_and_one_column(width):
     model = tabular_pipeline(clf).fit(X, y)
     with pytest.raises(ValueError, match=r"^Declare an input for each .*'b'"):
         to_onnx(model, initial_types=[("a", DoubleTensorType([None, 2]))])
+
+
+def test_a_column_without_a_name_has_no_input():
+    X = pd.DataFrame({"": [1.0, 2.0, 3.0] * 20, "b": [3.0, 1.0] * 30})
+    model = tabular_pipeline().fit(X, [0, 1, 1] * 20)
+    for of in (input_types, lambda model: inputs(model, X)):
+        with pytest.raises(ValueError, match=r"^Give every column a name before"):
+            of(model)

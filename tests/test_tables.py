@@ -299,7 +299,7 @@ def test_other_columns_are_refused_with_advice(name):
     ("X", "error", "message"),
     [
         (csr_array([[1.0]]), TypeError, "^Pass a DataFrame of pandas or polars"),
-        (np.array([["a"]]), TypeError, "^Turn the columns of X into numbers"),
+        (np.array([["a"]]), TypeError, "^Pass a DataFrame, which has a type"),
         (
             pd.DataFrame([[1, 2]], columns=["a", "a"]),
             ValueError,
@@ -834,3 +834,47 @@ def test_parameters_are_checked():
             tabular_pipeline().set_params(**{name: -1}).fit(X, Y)
     few = tabular_pipeline().set_params(table__min_frequency=200)[0].fit(X)
     assert not few.readings_["colour"].are_few
+
+
+@pytest.mark.filterwarnings("ignore:Text read as:UserWarning")
+@pytest.mark.parametrize(
+    ("fitted", "later"),
+    [
+        ("{:.2f}", {"1,234.50": 1234.5, "1,234": 1234.0, "1'234.5": 1234.5}),
+        ("${:.2f}", {"$1,234.50": 1234.5, "1,234.50": 1234.5}),
+        ("{:.2f} %", {"1 234.50 %": 1234.5}),
+        ("1,{:06.2f}", {"12.5": 12.5, "1'234.5": 1234.5}),
+        ("comma", {"1.234,50": 1234.5, "1 234,50": 1234.5, "1.234": 1234.0}),
+        # Nothing tells whether these are a thousand.
+        ("{:.0f}", {"1,234": None, "1.234,50": None}),
+        # The marks are another's.
+        ("{:.2f}", {"1.234,50": None, "12,50": None, "1,23": None}),
+        ("comma", {"1,234.50": None, "1234.5": None}),
+    ],
+)
+def test_numbers_that_are_written_longer_later_are_those_numbers(fitted, later):
+    amounts = np.random.default_rng(0).uniform(100, 999, 90)
+    written = [("{:.2f}" if fitted == "comma" else fitted).format(a) for a in amounts]
+    if fitted == "comma":
+        written = [text.replace(".", ",") for text in written]
+    X = pd.DataFrame({"price": written})
+    reader = tabular_pipeline(small()).fit(X, amounts > 500)[0]
+    for text, number in later.items():
+        row = pd.DataFrame({"price": [written[0], text]})
+        if number is None:
+            with pytest.raises(ValueError, match=f"^Turn column 'price'.*{text}"):
+                reader.transform(row)
+        else:
+            assert reader.transform(row)["price"].iloc[1] == number
+
+
+def test_codes_that_are_written_as_floats_later_are_those_codes():
+    codes = [*"0123"] * 30
+    model = tabular_pipeline(small()).fit(pd.DataFrame({"code": codes}), [0, 1] * 60)
+    read = model[0].transform(pd.DataFrame({"code": ["1.0", " 2", "3.", "1.5", "01"]}))
+    new = model[0].transform(pd.DataFrame({"code": ["9"]}))["code"].iloc[0]
+    assert read["code"].tolist() == ["1", "2", "3", new, new]
+    # Both are there, and so are not the same.
+    both = pd.DataFrame({"code": ["1", "1.0", "a"] * 40})
+    reader = tabular_pipeline(small()).fit(both, [0, 1, 1] * 40)[0]
+    assert reader.transform(both)["code"].tolist() == both["code"].tolist()

@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+from conftest import assert_same_fit
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
@@ -182,3 +184,56 @@ def test_keys_of_class_weight_that_are_no_labels(data):
     weights = dict.fromkeys(["a", "b", "c", "x"], 2.0)
     expected = fit(X, y, dict.fromkeys(np.unique(y), 2.0))
     assert_array_equal(fit(X, y, weights).coefs_[0], expected.coefs_[0])
+
+
+def soft_rows(X, Q):
+    """Each row once for each class, the classes, their weights and the rows."""
+    n, K = Q.shape
+    rows, classes = np.repeat(X, K, axis=0), np.tile(np.arange(K), n)
+    return rows, classes, Q.ravel(), np.repeat(np.arange(n), K)
+
+
+@pytest.mark.parametrize("hidden", [(), (4,)])
+def test_rows_of_each_class_with_its_share_have_the_loss_of_soft_labels(hidden):
+    rng = np.random.default_rng(0)
+    X, Q = rng.normal(size=(150, 3)), rng.dirichlet([0.5, 1, 2], size=150)
+    rows, classes, weights, _ = soft_rows(X, Q)
+    clf = ReLULogisticClassifier(hidden, alpha=0.3, random_state=0)
+    clf.fit(rows, classes, sample_weight=weights)
+
+    def objective(layers):
+        z = X
+        for W_T, b in layers[:-1]:
+            z = np.maximum(z @ W_T + b, 0)
+        logits = z @ layers[-1][0] + layers[-1][1]
+        log_p = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        penalty = 0.15 * sum((W_T**2).sum() for W_T, _ in layers)
+        return (-(Q * log_p).sum() + penalty) / len(X)
+
+    layers = list(zip(clf.coefs_, clf.intercepts_, strict=True))
+    assert_allclose(clf.loss_, objective(layers), rtol=1e-10)
+    # It is the minimum of that, and so not of the most probable labels.
+    for W_T, _ in layers:
+        for change in (0.01, -0.01):
+            W_T[0, 0] += change
+            assert objective(layers) > clf.loss_
+            W_T[0, 0] -= change
+    hard = clone(clf).fit(X, Q.argmax(axis=1))
+    hard_layers = list(zip(hard.coefs_, hard.intercepts_, strict=True))
+    assert objective(hard_layers) > clf.loss_ + 0.01
+    assert_allclose(clf.predict_proba(X).mean(axis=0), Q.mean(axis=0), atol=1e-4)
+
+
+@pytest.mark.parametrize("alpha", [0.3, "auto"])
+def test_counts_of_each_class_are_as_many_rows(alpha):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(80, 3))
+    counts = rng.poisson(1.5, size=(80, 2)) * (X[:, :1] > [[-1, 1]]) + [0, 1]
+    rows, classes, weights, groups = soft_rows(X, counts.astype(float))
+    n = weights.astype(int)
+    clf = ReLULogisticClassifier((4,), alpha=alpha, random_state=0)
+    weighted = clone(clf).fit(rows, classes, sample_weight=weights, groups=groups)
+    repeated = clone(clf).fit(
+        np.repeat(rows, n, axis=0), np.repeat(classes, n), groups=np.repeat(groups, n)
+    )
+    assert_same_fit(weighted, repeated)

@@ -12,14 +12,16 @@ no variable.
 
 import time
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from scipy.special import logit
 from sklearn.base import BaseEstimator
 
+from .._checks import Interval, StrOptions, check_arguments
 from .._optional import optional_import
-from .frames import Table, as_one_or_more_rows, as_text
+from .frames import Table, as_one_or_more_rows, column, texts_apart
 from .network import Network
 from .programme import (
     Choice,
@@ -87,7 +89,7 @@ class NearestChange:
             return f"No row found; none is nearer than {self.lower_bound:.3g}."
         pairs = zip(self.columns, self.before, self.after, strict=True)
         told = "; ".join(
-            f"{name} {as_text(new)} instead of {as_text(old)}"
+            "{} {} instead of {}".format(name, *texts_apart(new, old))
             for name, old, new in pairs
         )
         how = "The smallest change that" if self.proven else "A change that"
@@ -193,15 +195,22 @@ def nearest_change(
     >>> found.proven
     True
     """
+    check_arguments(
+        "nearest_change",
+        {
+            "proba": [Interval(Real, 0, 1, closed="neither")],
+            "metric": [StrOptions({"l1", "max"})],
+            "time_limit": [Interval(Real, 0, None, closed="left")],
+        },
+        proba=proba,
+        metric=metric,
+        time_limit=time_limit,
+    )
     end = time.monotonic() + time_limit
-    if metric not in ("l1", "max"):
-        raise ValueError(f"metric must be 'l1' or 'max'. Got {metric!r}.")
-    if not 0 < proba < 1:
-        raise ValueError(f"proba must be between 0 and 1. Got {proba!r}.")
     network = Network.of(model, same_predictions=True)
     if proba != 0.5 and network.classifier.n_outputs_ > 1:
         raise ValueError(f"proba must be 0.5 for more than two classes. Got {proba}.")
-    x = as_one_or_more_rows(x)
+    x = as_one_or_more_rows(x, "x")
     if x.shape[0] != 1:
         raise ValueError(f"Pass one row, such as X.iloc[[0]]. x has {x.shape[0]}.")
     space = Space.of(
@@ -228,14 +237,15 @@ def nearest_change(
     changed = [c.column for c in space.choices if values[c.column] != before[c.column]]
     # To the precision of the solver.
     proven = lower >= distance * (1 - 1e-4) - 1e-6
+    row = space.rows([values])
     return NearestChange(
-        space.rows([values]),
+        row,
         distance,
         min(lower, distance),
         bool(proven),
         [names[j] for j in changed],
         [before[j] for j in changed],
-        [values[j] for j in changed],
+        [column(row, j, names[j])[0] for j in changed],
     )
 
 

@@ -54,7 +54,12 @@ Part: TypeAlias = tuple[Any, np.ndarray, int | None, float]
 
 
 def is_left_out(step: Any) -> bool:
-    """Whether a step of a pipeline does nothing."""
+    """Whether a step of a pipeline does nothing, or draws rows in `fit` alone.
+
+    The latter are the samplers of imbalanced-learn.
+    """
+    if hasattr(step, "fit_resample") and not hasattr(step, "transform"):
+        return True
     return step is None or (isinstance(step, str) and step == "passthrough")
 
 

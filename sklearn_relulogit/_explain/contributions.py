@@ -26,12 +26,14 @@ from .._optional import optional_import
 from .columns import CONSTANT
 from .frames import (
     Table,
-    as_one_or_more_rows,
+    as_percent,
     as_table,
     as_text,
     column,
     column_index,
+    on_host,
     take_rows,
+    texts_apart,
 )
 from .network import Encoded, Network, dense, output_of_class
 
@@ -180,12 +182,10 @@ class Contributions:
     def values_in_words(self, row: int = 0) -> list[str]:
         """The value of each column in a row, such as "2 instead of 0"."""
         one = take_rows(self.X, np.arange(len(self))[[row]])
-        texts = [
-            as_text(column(one, j, name)[0]) for j, name in enumerate(self.columns)
-        ]
+        values = [column(one, j, name)[0] for j, name in enumerate(self.columns)]
         if self.reference is None:
-            return texts
-        pairs = zip(texts, map(as_text, self.reference), strict=True)
+            return [as_text(value) for value in values]
+        pairs = map(texts_apart, values, self.reference)
         return [
             text if text == other else f"{text} instead of {other}"
             for text, other in pairs
@@ -268,13 +268,13 @@ class Contributions:
         k = self.classes.tolist().index(class_label)
         before = self._proba(np.asarray(self.baseline))[k]
         text = (
-            f"Probability of {class_label} {100 * proba[k]:.3g} %, "
-            f"against {100 * before:.3g} % {self.against}."
+            f"Probability of {class_label} {as_percent(proba[k])}, "
+            f"against {as_percent(before)} {self.against}."
         )
         order = np.argsort(-np.abs(moved), kind="stable")[:n_columns]
         for verb, sign in (("Raised", 1), ("Lowered", -1)):
             told = [
-                f"{self.columns[j]} {words[j]} ({moved[j]:+.2f})"
+                f"{self.columns[j]} {words[j]} ({as_nats(moved[j])})"
                 for j in order
                 if sign * moved[j] > 0
             ]
@@ -330,6 +330,11 @@ class Contributions:
             importances_std=sizes.std(axis=0),
             importances=sizes.T,
         )
+
+
+def as_nats(value: float) -> str:
+    """A contribution with its sign, and a digit however small it is."""
+    return f"{value:+.2f}" if abs(value) >= 0.005 else f"{value:+.1g}"
 
 
 def contributions(
@@ -444,14 +449,8 @@ default=None
             )
         references, against = np.zeros((1, n_features)), "with all features at zero"
     else:
-        rows = as_one_or_more_rows(reference)
-        transformed = dense(network.transform(rows)).astype(np.float64)
+        rows, transformed = network.features_of_reference(reference)
         references, weights = np.unique(transformed, axis=0, return_counts=True)
-        if references.shape[1] != n_features:
-            raise ValueError(
-                "reference must have the columns of X, of which there are "
-                f"{table.shape[1]}. Got {rows.shape[1]}."
-            )
         against = f"for the mean of {len(transformed)} references"
         if len(transformed) == 1:
             against = "for the reference"
@@ -475,7 +474,7 @@ default=None
         Network.of(model, same_predictions=True)
         predicted = None
     except TypeError:  # A threshold or calibration decides.
-        predicted = np.asarray(model.predict(table))
+        predicted = on_host(model.predict(X))
     return Contributions(
         values, baseline, columns, table, clf.classes_, row, None, against, predicted
     )

@@ -25,6 +25,7 @@ from .frames import (
     as_table,
     as_text,
     column_index,
+    column_indices,
     numbers,
     position,
     take_rows,
@@ -369,8 +370,9 @@ class LinearRegionsDisplay:
         model = Network.of(estimator)
         classes = model.classifier.classes_
         (W_1_T, b_1), *deeper = model.layers
-        names = model.columns(as_table(X))
-        shown = [column_index(feature, names) for feature in features]
+        X = as_table(X)
+        names = model.columns(X)
+        shown = column_indices(features, names, "features")
         if len(shown) != 2 or shown[0] == shown[1]:
             raise ValueError(
                 f"features must be two different columns of X. Got {features!r}."

@@ -1,9 +1,15 @@
 """Rows and columns of the user's data: arrays, sparse matrices, frames."""
 
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 from scipy.sparse import diags_array, issparse
+
+from .._model.arrays import to_numpy
+from .._optional import optional_import
+from .._rows.chunkwise import refuse_lazy
 
 # A frame of pandas or polars, an array or a sparse matrix; the frames have no types.
 Table = Any
@@ -14,11 +20,39 @@ def is_pandas(X: Table) -> bool:
     return hasattr(X, "iloc")
 
 
-def as_table(X: Any) -> Table:
-    """X as something with rows and columns; sparse matrices by rows."""
-    if issparse(X):
-        return X.tocsr()
-    return X if hasattr(X, "shape") else np.asarray(X)
+def as_table(X: Any, name: str = "X") -> Table:
+    """X as something with rows and columns, in the memory of the host.
+
+    Sparse matrices are stored by rows.
+
+    Raises
+    ------
+    TypeError
+        If it is a collection of Dask or a LazyFrame of polars.
+
+    ValueError
+        If it has not two dimensions.
+    """
+    refuse_lazy(X, "An explanation", name)
+    if not hasattr(X, "columns"):
+        X = X.tocsr() if issparse(X) and X.ndim == 2 else on_host(X)
+    if len(getattr(X, "shape", ())) != 2:
+        raise ValueError(
+            f"Pass {name} as a table: one row is {name}.iloc[[0]] of a DataFrame and "
+            f"{name}[[0]] of an array. Got {type(X).__name__} of shape "
+            f"{getattr(X, 'shape', 'unknown')}."
+        )
+    return X
+
+
+def on_host(A: Any) -> Any:
+    """An array of numpy; a sparse matrix or a Series stays what it is."""
+    if isinstance(A, np.ndarray) or issparse(A) or hasattr(A, "to_frame"):
+        return A
+    try:
+        return np.asarray(A)
+    except (TypeError, RuntimeError):  # It is on a device, or has gradients.
+        return to_numpy(A)
 
 
 def column_names(X: Table) -> list[str] | None:
@@ -58,7 +92,7 @@ def column_index(name: Any, known: list[str]) -> int:
     ValueError
         If there is no such column.
     """
-    is_number = isinstance(name, int | np.integer)
+    is_number = isinstance(name, int | np.integer) and not isinstance(name, bool)
     if (str(name) if is_number else name) in known:
         return known.index(str(name))
     if is_number and 0 <= name < len(known):
@@ -67,6 +101,22 @@ def column_index(name: Any, known: list[str]) -> int:
         "A column must be one of the names of X, or an index from 0 to "
         f"{len(known) - 1}. Got {name!r}."
     )
+
+
+def column_indices(given: Any, known: list[str], parameter: str) -> list[int]:
+    """The indices of columns that a parameter names.
+
+    Raises
+    ------
+    ValueError
+        If it is no list, or there is no such column.
+    """
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise ValueError(
+            f"Pass {parameter} as a list of columns, such as {known[:1]}. "
+            f"Got {given!r}."
+        )
+    return [column_index(name, known) for name in given]
 
 
 def is_missing(value: Any) -> bool:
@@ -130,22 +180,79 @@ def with_columns_of(X: Table, other: Table, columns: np.ndarray) -> Table:
     return mixed
 
 
-def as_one_or_more_rows(rows: Any) -> Table:
-    """A row, such as an array of one dimension or a Series, or rows, as a table."""
-    if hasattr(rows, "to_frame") and not hasattr(rows, "columns"):
-        return rows.to_frame().T.infer_objects()
-    rows = as_table(rows)
-    return rows.reshape(1, -1) if len(rows.shape) == 1 else rows
+def as_one_or_more_rows(rows: Any, name: str) -> Table:
+    """A row, such as an array of one dimension or a Series, or rows, as a table.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `as_table`, and if there are no rows.
+    """
+    refuse_lazy(rows, "An explanation", name)
+    if hasattr(rows, "iloc") and not hasattr(rows, "columns"):
+        rows = rows.to_frame().T.infer_objects()
+    elif not hasattr(rows, "columns"):
+        rows = on_host(rows)
+        rows = rows.reshape(1, -1) if len(rows.shape) == 1 else rows
+    rows = as_table(rows, name)
+    if not rows.shape[0]:
+        raise ValueError(f"Pass {name} with at least one row. Got {rows.shape}.")
+    return rows
 
 
-def as_text(value: Any) -> str:
+def with_types_of(like: Table, changed: dict[str, list[Any]]) -> Table:
+    """A frame with the values of some columns changed, whose types stay.
+
+    A category that a type does not have is added to it.
+    """
+    if not is_pandas(like):
+        pl = optional_import("polars", "polars", "A DataFrame of polars")
+        for name, values in changed.items():
+            column = pl.Series(name, values)
+            with suppress(pl.exceptions.PolarsError):  # An Enum without the value.
+                column = column.cast(like.schema[name])
+            like = like.with_columns(column)
+        return like
+    pd = optional_import("pandas", "pandas", "A DataFrame of pandas")
+    like = like.copy()
+    for name, values in changed.items():
+        at = position(like, 0, name)
+        dtype = like.dtypes.iloc[at]
+        if isinstance(dtype, pd.CategoricalDtype):
+            more = [v for v in dict.fromkeys(values) if v not in dtype.categories]
+            known = [*dtype.categories, *(v for v in more if not is_missing(v))]
+            dtype = pd.CategoricalDtype(known, dtype.ordered)
+        like.isetitem(at, pd.Series(values, like.index).astype(dtype))
+    return like
+
+
+def as_percent(p: float) -> str:
+    """A probability in percent, which is 0 or 100 of none."""
+    if p < 1e-4:
+        return "< 0.01 %"
+    texts = [f"{100 * p:.{digits}g}" for digits in (3, 4)]
+    return next((f"{text} %" for text in texts if text != "100"), "> 99.99 %")
+
+
+def texts_apart(one: Any, other: Any) -> tuple[str, str]:
+    """Two values as texts, of as many digits as tell them apart."""
+    for digits in range(4, 18):
+        texts = as_text(one, digits), as_text(other, digits)
+        if texts[0] != texts[1]:
+            break
+    else:
+        return as_text(one), as_text(other)
+    return texts
+
+
+def as_text(value: Any, digits: int = 4) -> str:
     """A value of the user's in a few characters."""
     if is_missing(value):
         return "missing"
     if isinstance(value, float | np.floating):
         # No exponent where the digits say the same.
-        whole = 1e4 <= abs(float(value)) < 1e15
-        return f"{value:.0f}" if whole else f"{value:.4g}"
+        whole = 10**digits <= abs(float(value)) < 1e15
+        return f"{value:.0f}" if whole else f"{value:.{digits}g}"
     if isinstance(value, np.datetime64):
         text = str(value)
         return text[:10] if text[10:].strip("T0:.") == "" else text[:19]

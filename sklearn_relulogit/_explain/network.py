@@ -6,6 +6,8 @@ exports need the features as piecewise affine functions of the columns. With the
 pipeline is one network of the user's columns.
 """
 
+import copy
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -22,8 +24,9 @@ from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
 from .._base import BaseReLULogistic
-from .._model.arrays import Matrix
+from .._model.arrays import Matrix, is_torch_array, to_numpy
 from .._model.parameters import Layers
+from .._rows.input import check_data
 from .columns import (
     CONSTANT,
     ColumnsMixed,
@@ -34,8 +37,10 @@ from .columns import (
 )
 from .frames import (
     Table,
+    as_one_or_more_rows,
     as_table,
     column_names,
+    on_host,
     table_of_numbers,
     take_rows,
     with_columns_of,
@@ -134,17 +139,13 @@ class Network:
         if isinstance(model, Pipeline):
             *steps, (_, last) = model.steps
             end = cls.of(last, **again)
-            kept = [(name, step) for name, step in steps if not is_left_out(step)]
+            kept = [(name, step_on_host(s)) for name, s in steps if not is_left_out(s)]
             return replace(end, steps=kept + end.steps)
         if not same_predictions and isinstance(model, WRAPPERS):
             check_is_fitted(model)
             return cls.of(_within(model))
         if not isinstance(model, BaseReLULogistic):
-            others = "" if same_predictions else ", calibration or threshold"
-            raise TypeError(
-                "The model must be a ReLULogisticClassifier, a Pipeline that ends with "
-                f"one, or a fitted search{others} of these. Got {type(model).__name__}."
-            )
+            raise TypeError(_model_message(model, same_predictions))
         return cls([], model.on_host())
 
     @property
@@ -168,6 +169,27 @@ class Network:
         for _, step in self.steps:
             X = step.transform(X)
         return X
+
+    def features(self, X: Table) -> Matrix:
+        """The input of the classifier, checked: float64, dense or CSR."""
+        Z = self.transform(X)
+        return check_data(self.classifier, Z, dtype=np.float64, reset=False)
+
+    def features_of_reference(self, reference: Any) -> tuple[Table, np.ndarray]:
+        """A reference of the user's as a table, and its features, (n_rows, n_features).
+
+        Raises
+        ------
+        ValueError
+            If the model does not take it.
+        """
+        rows = as_one_or_more_rows(reference, "reference")
+        try:
+            return rows, dense(self.features(rows))
+        except ValueError as refused:
+            raise ValueError(
+                f"Pass a reference that the model takes, as X: {refused}"
+            ) from refused
 
     def encode(self, X: Table) -> Encoded:
         """The features that the classifier sees, and of which columns they are made.
@@ -283,9 +305,9 @@ class Network:
         TypeError
             If a step mixes columns, or its slope is not known.
         """
+        X = as_table(X)
         if not self.steps:
             return self.classifier.local_linear(X)
-        X = as_table(X)
         encoded = self.encode(X)
         function = self.classifier.local_linear(encoded.features)
         return encoded.fold(*function, self.pieces(X, encoded))
@@ -393,6 +415,26 @@ def exported_layers(model: BaseEstimator, dtype: Any) -> Layers:
     return [(np.array(W_T, name), np.array(b, name)) for W_T, b in layers]
 
 
+def step_on_host(step: Any) -> Any:
+    """A step with its arrays in the host's memory: itself, or a shallow copy."""
+    if isinstance(step, Pipeline):
+        parts = [(name, step_on_host(part)) for name, part in step.steps]
+        moved = any(
+            a is not b for (_, a), (_, b) in zip(parts, step.steps, strict=True)
+        )
+        return Pipeline(parts) if moved else step
+    arrays = {
+        name: to_numpy(value)
+        for name, value in getattr(step, "__dict__", {}).items()
+        if not isinstance(value, np.ndarray | np.generic | type)
+        and (hasattr(value, "__array_namespace__") or is_torch_array(value))
+    }
+    if arrays:
+        step = copy.copy(step)
+        vars(step).update(arrays)
+    return step
+
+
 def dense(Z: Table) -> np.ndarray:
     """Features as an array of floats."""
     Z = np.asarray(Z.toarray() if issparse(Z) else Z)
@@ -412,10 +454,24 @@ def _mixed_message(i: int, name: str, step: BaseEstimator, mixed: ColumnsMixed) 
     )
 
 
+def _model_message(model: Any, same_predictions: bool) -> str:
+    """What to do about a model that ends in no single network."""
+    others = "" if same_predictions else ", calibration or threshold"
+    what = (
+        "the model must be a ReLULogisticClassifier, a Pipeline that ends with one, or "
+        f"a fitted search{others} of these. Got {type(model).__name__}."
+    )
+    for one in getattr(model, "estimators_", []):
+        with suppress(TypeError):
+            Network.of(one)
+            return f"Take each of model.estimators_, as model.estimators_[0]: {what}"
+    return f"{what[0].upper()}{what[1:]}"
+
+
 def _unfolded_message(what: str) -> str:
     return (
-        "Take what follows the steps that cannot be folded into the network, such as "
-        f"pipeline[1:], and give it pipeline[:1].transform(X). Cannot fold {what}: "
+        "Take the classifier alone, such as pipeline[-1], and give it what the steps "
+        f"make, pipeline[:-1].transform(X). Cannot fold {what} into the network: "
         "before the classifier may be scalers, SimpleImputer, PiecewiseLinearEncoder, "
         "selections, and a Pipeline, ColumnTransformer or FeatureUnion of these, all "
         "of numbers."
@@ -438,7 +494,7 @@ def _within(model: BaseEstimator) -> BaseEstimator:
 
 def class_codes(y: ArrayLike, X: Matrix, classes: np.ndarray) -> np.ndarray:
     """The checked labels of the rows of X, as indices into the classes."""
-    labels = column_or_1d(y)
+    labels = column_or_1d(on_host(y))
     check_consistent_length(X, labels)
     known = np.isin(labels, classes)
     if not known.all():

@@ -8,13 +8,14 @@ import ctypes
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, issparse
 from sklearn.compose import ColumnTransformer
 from sklearn.feature_selection import SelectorMixin
 from sklearn.frozen import FrozenEstimator
@@ -24,6 +25,7 @@ from sklearn.preprocessing import Binarizer, FunctionTransformer, KBinsDiscretiz
 
 from .._model.parameters import Layers
 from .._optional import optional_import
+from .._rows.input import check_data
 from .._tables.reader import TableReader
 from .._tables.readings import GAP, RARE
 from .columns import (
@@ -39,11 +41,11 @@ from .frames import (
     as_text,
     column,
     column_index,
+    column_indices,
     is_missing,
-    is_pandas,
     numbers,
-    position,
     take_rows,
+    with_types_of,
 )
 from .network import Network, dense
 from .piecewise import Piecewise
@@ -435,11 +437,15 @@ class Space(NamedTuple):
             (W_T.astype(float), b.astype(float))
             for W_T, b in zip(clf.coefs_, clf.intercepts_, strict=True)
         ]
-        z = dense(encoded.features)[0].astype(float)
-        sets = [
-            {column_index(name, names) for name in given}
-            for given in (fixed, increase, decrease, integer)
-        ]
+        Z = check_data(clf, encoded.features, dtype=np.float64, reset=False)
+        z = dense(Z)[0]
+        given = {
+            "fixed": fixed,
+            "increase": increase,
+            "decrease": decrease,
+            "integer": integer,
+        }
+        sets = [set(column_indices(of, names, name)) for name, of in given.items()]
         limits = finite_limits(bounds, names, "bounds")
         start = z @ layers[0][0] + layers[0][1]
         space = cls(network, x, names, values, [], start, layers)
@@ -463,8 +469,9 @@ class Space(NamedTuple):
                 if known is not None:
                     if j in sets[1] | sets[2] | sets[3] | set(limits):
                         raise ValueError(
-                            f"Leave {name!r} out of increase, decrease, integer and "
-                            "bounds, which are for numbers: it holds categories."
+                            f"Leave {name!r} out of increase, decrease, integer, "
+                            "bounds and box, which are for numbers: it holds "
+                            "categories."
                         )
                     choices.append(space._category(j, known, z))
             elif not np.isnan(current[j]):
@@ -517,6 +524,9 @@ class Space(NamedTuple):
                 f"The bounds of {self.names[j]!r} must hold its value {x:g}. Got "
                 f"{limits}."
             )
+        dtype = np.asarray(self.values[j]).dtype
+        if dtype.kind in "iu":  # No larger than the type of the column can hold.
+            low, high = max(low, np.iinfo(dtype).min), min(high, np.iinfo(dtype).max)
         low, high = (x if one_way[0] else low), (x if one_way[1] else high)
         inner = knots[(knots > low) & (knots < high)]
         points = np.unique([*inner, x, *np.linspace(low, high, TRIED)])
@@ -538,18 +548,19 @@ class Space(NamedTuple):
         return Choice(j, points, (Z - z) @ self.layers[0][0], distance, None, 0)
 
     def rows(self, rows: list[list[Any]]) -> Table:
-        """Rows of values, of the kind of x; columns that stay keep their types."""
+        """Rows of values, of the kind of x, with the types of its columns."""
         if not hasattr(self.x, "columns"):
-            return np.array(rows, dtype=self.x.dtype)
+            table = np.array(rows, dtype=self.x.dtype)
+            return type(self.x)(table) if issparse(self.x) else table
         made = take_rows(self.x, np.zeros(len(rows), dtype=int))
-        for j, values in enumerate(map(list, zip(*rows, strict=True))):
-            if all(value is self.values[j] for value in values):
-                continue
-            if is_pandas(made):
-                made.isetitem(position(made, j, self.names[j]), values)
-            else:
-                made = made.with_columns(type(made)({self.names[j]: values}))
-        return made
+        changed = {
+            name: list(values)
+            for name, old, values in zip(
+                self.names, self.values, zip(*rows, strict=True), strict=True
+            )
+            if any(value is not old for value in values)
+        }
+        return with_types_of(made, changed)
 
     def margin(
         self, U: np.ndarray, wanted: np.ndarray, least: np.ndarray
@@ -571,14 +582,25 @@ def finite_limits(
     given: dict[Any, Any] | None, names: list[str], parameter: str
 ) -> dict[int, tuple[float, float]]:
     """Bounds of columns by their indices; a ValueError where they are not finite."""
+    if given is not None and not isinstance(given, Mapping):
+        raise ValueError(
+            f"Pass {parameter} as a dict by columns, such as {{{names[0]!r}: (0, 1)}}. "
+            f"Got {given!r}."
+        )
     limits = {column_index(key, names): pair for key, pair in (given or {}).items()}
     for j, pair in limits.items():
-        if np.shape(pair) != (2,) or not -np.inf < pair[0] <= pair[1] < np.inf:
+        are_two = np.shape(pair) == (2,) and all(isinstance(q, Real) for q in pair)
+        if not are_two or not -np.inf < pair[0] <= pair[1] < np.inf:
             raise ValueError(
                 f"Pass finite bounds: {parameter} must hold a low and a high of "
                 f"{names[j]!r}. Got {pair!r}."
             )
     return {j: (float(low), float(high)) for j, (low, high) in limits.items()}
+
+
+def held_columns(box: dict[int, tuple[float, float]]) -> list[int]:
+    """The columns that a box holds at one value."""
+    return [j for j, (low, high) in box.items() if low == high]
 
 
 def known_range(f: Piecewise, mean: np.ndarray) -> tuple[float, float, float] | None:
@@ -611,18 +633,22 @@ def typical_row(network: Network, box: dict[int, tuple[float, float]]) -> Table:
     given = np.zeros((1, n_columns))
     shown = getattr(network.first_step, "feature_names_in_", np.arange(n_columns))
     for j, known in categories.items():
-        if known is None:
+        if known is not None:
+            given[0, j] = np.nan
+            values[j] = next(value for value in known if not is_missing(value))
+        elif j not in held_columns(box):
             raise ValueError(
-                f"Encode column {shown[j]!r} otherwise to bound slopes: its steps cut "
-                "it into intervals, or change its values in front of an encoder of "
-                "categories, so that its jumps are not known."
+                f"Hold column {shown[j]!r} at a value v by (v, v) in box, or encode it "
+                "otherwise to bound slopes: its steps cut it into intervals, or change "
+                "its values in front of an encoder of categories, so that its jumps "
+                "are not known."
             )
-        given[0, j] = np.nan
-        values[j] = next(value for value in known if not is_missing(value))
     f = network.functions(given)
     for j in range(n_columns):
         if j not in categories and f.jumps[f.column == j].any():
             values[j] = None
+        if j in categories and categories[j] is None:
+            values[j] = box[j][0]
         features = np.flatnonzero((f.column == j) & ~f.jumps)
         mean = network.classifier.feature_mean_[features]
         ends = known_range(f.take(features), mean) if len(features) else None

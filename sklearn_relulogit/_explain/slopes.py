@@ -7,13 +7,15 @@ them.
 
 import time
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, TypeAlias
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from .._checks import Interval, check_arguments
 from .._optional import optional_import
-from .frames import Table, column_index, is_missing
+from .frames import Table, column_indices, is_missing
 from .network import Network
 from .programme import (
     Choice,
@@ -23,6 +25,7 @@ from .programme import (
     add_hidden,
     add_slopes,
     finite_limits,
+    held_columns,
     input_bounds,
     interval,
     typical_row,
@@ -100,7 +103,8 @@ def slope_bounds(
         The least and largest number of some columns, by name or index. Of the others it
         is the range of the training data, where the steps know it (the knots of a
         :class:`PiecewiseLinearEncoder`), else five spreads around the mean.
-        Columns that reach the network as they are must be in `box`.
+        Columns that reach the network as they are must be in `box`, and those that a
+        step cuts into intervals must be held there at one value, such as ``(3, 3)``.
         Categories may be any that the training data had.
 
     time_limit : float, default=10.0
@@ -142,14 +146,22 @@ def slope_bounds(
     >>> bool(found.lower[0] <= found.upper[0])
     True
     """
+    check_arguments(
+        "slope_bounds",
+        {"time_limit": [Interval(Real, 0, None, closed="left")]},
+        time_limit=time_limit,
+    )
     network = Network.of(model)
     names = network.columns(np.empty((1, network.n_features)))
     limits = finite_limits(box, names, "box")
     row = typical_row(network, limits)
-    space = Space.of(network, row, (), (), (), limits, ())
+    held = held_columns(limits)
+    space = Space.of(network, row, held, (), (), limits, ())
     numbers = {c.column: c for c in space.choices if c.is_bend is not None}
-    given = list(numbers) if columns is None else columns
-    chosen = [column_index(names[c] if columns is None else c, names) for c in given]
+    if columns is None:
+        chosen = list(numbers)
+    else:
+        chosen = column_indices(columns, names, "columns")
     constant = {j for j in chosen if j not in numbers}
     for j in constant:
         low, high = limits.get(j, (0.0, 1.0))

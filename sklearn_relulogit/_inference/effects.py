@@ -19,7 +19,7 @@ from .._explain.frames import (
     Table,
     as_text,
     column,
-    column_index,
+    column_indices,
     is_missing,
     is_pandas,
     numbers,
@@ -60,16 +60,18 @@ class Change:
 
 
 def changes(
-    fitted: Fitted, columns: list[Any] | None, categorical: list[Any], step: float
+    fitted: Fitted, columns: Any, categorical: Any, step: float
 ) -> Iterator[Change]:
     """The changes of the columns of the rows."""
     X = fitted.table
     names = fitted.model.columns(X)
-    wanted = names if columns is None else columns
-    as_levels = [column_index(name, names) for name in categorical]
+    wanted = list(range(len(names)))
+    if columns is not None:
+        wanted = column_indices(columns, names, "columns")
+    as_levels = column_indices(categorical, names, "categorical")
     steps = Pipeline(fitted.model.steps) if fitted.model.steps else None
     categories = known_categories(steps, np.arange(len(names)))
-    for j in (column_index(name, names) for name in wanted):
+    for j in wanted:
         values = column(X, j, names[j])
         is_known = j in categories and are_categories(values, categories[j])
         if j not in as_levels and not is_known:

@@ -2,11 +2,13 @@
 
 import html
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, TypeAlias
 
 import numpy as np
 from scipy.stats import norm
 
+from .._checks import Interval, check_arguments
 from .._optional import optional_import
 
 # A pandas.DataFrame; pandas has no types.
@@ -25,8 +27,8 @@ def normal_quantile(level: float) -> float:
     ValueError
         Unless ``0 < level < 1``.
     """
-    if not 0 < level < 1:
-        raise ValueError(f"level must lie between 0 and 1. Got {level!r}.")
+    inside = Interval(Real, 0, 1, closed="neither")
+    check_arguments("the interval", {"level": [inside]}, level=level)
     return float(norm.ppf((1 + level) / 2))
 
 

@@ -18,9 +18,7 @@ from .._explain.network import Network, class_codes
 from .._model.arrays import Matrix
 from .._model.likelihood import Likelihood, likelihood_of
 from .._optimize.lbfgs import CONVERGED
-from .._rows.chunkwise import refuse_dask
 from .._rows.groups import check_groups
-from .._rows.input import check_data, to_host
 from .._rows.weights import check_sample_weight, weights_of_classes
 from .covariance import ByParameters, ByRows, Covariance, Kind, Scores
 from .linear import Gradients, LinearisedNetwork, Prior, Vectors
@@ -140,7 +138,7 @@ class Fitted:
 
     def features(self, X: Table) -> Matrix:
         """The features of rows of the user's, checked."""
-        return features(self.model, X)
+        return self.model.features(X)
 
     @cached_property
     def prior(self) -> Prior:
@@ -334,12 +332,6 @@ def chances(size: np.ndarray, m: int) -> np.ndarray:
     return np.minimum(by[first] * size, 1)
 
 
-def features(model: Network, X: Table) -> Matrix:
-    """The features of rows of the user's, checked: float64, dense or CSR."""
-    Z = to_host(model.transform(X))
-    return check_data(model.classifier, Z, dtype=np.float64, reset=False)
-
-
 def read(
     model: BaseEstimator,
     X: Table,
@@ -360,12 +352,11 @@ def read(
             "Pass covariance='robust' with groups: the other covariances take rows to "
             f"be independent. Got covariance={kind!r}."
         )
-    refuse_dask(X, "inference()")
     explained = Network.of(model)
     clf = explained.classifier
     check_penalty(clf)
     table = as_table(X)
-    Z = features(explained, table)
+    Z = explained.features(table)
     codes = None if y is None else class_codes(y, Z, clf.classes_)
     frequency = check_sample_weight(sample_weight, Z)
     numbers = None if groups is None else check_groups(groups, Z.shape[0])

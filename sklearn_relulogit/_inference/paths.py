@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .._explain.columns import CONSTANT
-from .._explain.frames import Table, as_one_or_more_rows, as_table
+from .._explain.frames import Table, as_table
 from .._explain.network import dense
 from .covariance import Covariance
 from .fitted import Fitted
@@ -75,6 +75,6 @@ def _references(fitted: Fitted, reference: Any) -> tuple[np.ndarray, np.ndarray]
     elif isinstance(reference, str):
         rows = np.zeros((1, len(fitted.network.mean)))
     else:
-        rows = dense(fitted.features(as_one_or_more_rows(reference)))
+        _, rows = fitted.model.features_of_reference(reference)
     different, counts = np.unique(rows, axis=0, return_counts=True)
     return different, counts / len(rows)

@@ -3,6 +3,7 @@
 import dataclasses
 import html
 from functools import cached_property
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from scipy.special import expit
 from sklearn.base import BaseEstimator
 from sklearn.utils import gen_batches
 
+from .._checks import Interval, check_arguments
 from .._explain.contributions import Contributions
 from .._explain.contributions import contributions as contributions_of
 from .._explain.frames import Table, as_table
@@ -265,10 +267,10 @@ class Inference:
             If there is no such column, `step` is not positive, or the model does not
             take the changed rows.
         """
-        if not (isinstance(step, int | float) and 0 < step < np.inf):
-            raise ValueError(f"step must be a positive, finite number. Got {step!r}.")
+        positive = Interval(Real, 0, np.inf, closed="neither")
+        check_arguments("effects", {"step": [positive]}, step=step)
         names, values, errors, steps = [], [], [], []
-        for change in changes(self._fitted, columns, list(categorical), step):
+        for change in changes(self._fitted, columns, categorical, step):
             value, derivative = effect(self._fitted, change)
             names.append(change.name)
             values.append(value)

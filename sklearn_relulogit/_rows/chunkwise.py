@@ -27,13 +27,23 @@ def is_dask(array: Any) -> bool:
     return dask is not None and bool(dask.is_dask_collection(array))
 
 
-def refuse_dask(X: Any, caller: str) -> None:
-    """Raise a TypeError if X is a Dask collection; ``caller`` takes data in memory."""
-    if is_dask(X):
+def refuse_lazy(X: Any, caller: str, name: str = "X") -> None:
+    """Raise a TypeError if X is a Dask collection or a LazyFrame of polars.
+
+    ``caller`` takes data in memory.
+    """
+    if is_dask(X) or is_lazy_frame(X):
+        method = "compute" if is_dask(X) else "collect"
+        library = "Dask" if is_dask(X) else "polars"
         raise TypeError(
-            f"{caller} takes data in memory, not a Dask {type(X).__name__}: pass "
-            "X.compute(), or a part of it."
+            f"Pass {name}.{method}(), or a part of it: {caller} takes data in memory, "
+            f"not a {library} {type(X).__name__}."
         )
+
+
+def is_lazy_frame(X: Any) -> bool:
+    """Whether X is a LazyFrame of polars, whose attributes may take long to find."""
+    return hasattr(X, "collect_schema") and hasattr(X, "collect")
 
 
 def row_chunks(X: Any, name: str) -> DaskArray:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 
 from .._optional import optional_import
+from .._rows.chunkwise import is_dask, is_lazy_frame
 
 A_DAY = np.timedelta64(1, "D")
 
@@ -47,22 +48,26 @@ def check_table(X: Any) -> list[Hashable]:
     if isinstance(X, np.ndarray) and X.ndim == 2:
         if X.dtype.kind not in "biuf":
             raise TypeError(
-                "Turn the columns of X into numbers, or pass a DataFrame, which has a "
-                f"type for each column: X is an array of {X.dtype}."
+                "Pass a DataFrame, which has a type for each column, such as "
+                "pandas.DataFrame(X).infer_objects(), or an array of numbers. X is an "
+                f"array of {X.dtype}."
             )
         names: list[Hashable] = list(range(X.shape[1]))
-    elif hasattr(X, "dask") or (hasattr(X, "collect_schema") and hasattr(X, "collect")):
-        method = "compute" if hasattr(X, "dask") else "collect"
+    elif is_dask(X) or is_lazy_frame(X):
+        method, more = "collect", ""
+        if is_dask(X):
+            method, more = "compute", ", and predict by X.map_partitions(model.predict)"
         raise TypeError(
-            f"Call X.{method}() first, or fit to a part of the rows: the types of the "
-            f"columns are found in memory. X is of type {type(X).__name__}."
+            f"Call X.{method}() first, or fit to a part of the rows{more}: the types "
+            f"of the columns are found in memory. X is of type {type(X).__name__}."
         )
     elif is_frame(X) and hasattr(X, "columns"):
         names = list(X.columns)
     else:
         raise TypeError(
             "Pass a DataFrame of pandas or polars, which has a type for each column, "
-            f"or an array of numbers. X is of type {type(X).__name__}."
+            "such as X.iloc[[0]] of one row, or an array of numbers with two "
+            f"dimensions. X is of type {type(X).__name__}."
         )
     check_names(names)
     return names

@@ -1,6 +1,7 @@
 """One line from a raw table to a classifier of it."""
 
 from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -117,11 +118,12 @@ def tabular_pipeline(
             f"{estimator!r}."
         )
     indicators = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
+    of_dates = make_pipeline(DateParts(), PiecewiseLinearEncoder())
     transformers = [
-        ("numbers", PiecewiseLinearEncoder(), numbers),
-        ("dates", make_pipeline(DateParts(), PiecewiseLinearEncoder()), dates),
-        ("categories", indicators, few_categories),
-        ("many_categories", TargetLogOdds(), many_categories),
+        ("numbers", PiecewiseLinearEncoder(), ColumnsOfKind("numbers")),
+        ("dates", of_dates, ColumnsOfKind("dates")),
+        ("categories", indicators, ColumnsOfKind("few")),
+        ("many_categories", TargetLogOdds(), ColumnsOfKind("many")),
     ]
     pipeline = Pipeline(
         [
@@ -133,33 +135,25 @@ def tabular_pipeline(
     return pipeline if monotonic_cst is None else constrained(pipeline, monotonic_cst)
 
 
-def numbers(X: Any) -> list[int]:
-    """The columns of numbers and booleans of a table as TableReader makes it."""
-    return _of_kind(X, "numbers")
+@dataclass(frozen=True)
+class ColumnsOfKind:
+    """A selector of the columns of one kind, in a table as TableReader makes it.
 
+    Parameters
+    ----------
+    kind : {"numbers", "dates", "few", "many"}
+        Numbers and booleans, dates, or categories with few or many indicators.
+    """
 
-def dates(X: Any) -> list[int]:
-    """The columns of dates."""
-    return _of_kind(X, "dates")
+    kind: str
 
-
-def few_categories(X: Any) -> list[int]:
-    """The columns of categories that get an indicator for each."""
-    return _of_kind(X, "few")
-
-
-def many_categories(X: Any) -> list[int]:
-    """The columns of categories that are encoded by the classes of their rows."""
-    return _of_kind(X, "many")
-
-
-def _of_kind(X: Any, kind: str) -> list[int]:
-    """The positions of the columns of a kind: names would be searched one by one."""
-    if isinstance(X, np.ndarray):
-        return list(range(X.shape[1])) if kind == "numbers" else []
-    types = list(X.dtypes)
-    kinds = {dtype: _kind(dtype) for dtype in set(types)}
-    return [j for j, dtype in enumerate(types) if kinds[dtype] == kind]
+    def __call__(self, X: Any) -> list[int]:
+        """The positions of these columns: names would be searched one by one."""
+        if isinstance(X, np.ndarray):
+            return list(range(X.shape[1])) if self.kind == "numbers" else []
+        types = list(X.dtypes)
+        kinds = {dtype: _kind(dtype) for dtype in set(types)}
+        return [j for j, dtype in enumerate(types) if kinds[dtype] == self.kind]
 
 
 def _kind(dtype: Any) -> str:

@@ -212,7 +212,8 @@ class Categories:
         return each(column.values, self._meant, object)
 
     def _known(self, text: str) -> str:
-        return self.of_text.get(text, RARE)
+        known = self.of_text.get(text)
+        return self.of_text.get(bare_text(text), RARE) if known is None else known
 
     def _meant(self, value: Any) -> str | None:
         kind, text = family(value), as_text(value)
@@ -228,6 +229,13 @@ class Categories:
 
 
 Reading: TypeAlias = Numbers | Dates | Categories
+
+
+def bare_text(text: str) -> str:
+    """A text without spaces around it, and a whole number without zeros as decimals."""
+    text = text.strip()
+    whole, _, decimals = text.partition(".")
+    return whole if are_whole([whole]) and not decimals.strip("0") else text
 
 
 def plain_text(text: str) -> str:

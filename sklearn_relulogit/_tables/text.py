@@ -48,31 +48,43 @@ class NumberStyle(NamedTuple):
 
     Attributes
     ----------
-    pattern : str
-        The regular expression of each, without its symbol.
-    separator : str
-        What stands between thousands, "" for nothing.
-    decimal : str
-        The decimal mark.
+    forms : tuple of (str, str, str)
+        Ways to write them: the regular expression of a number without its symbol, what
+        stands between thousands, "" for nothing, and the decimal mark.
     symbol : str
         What stands before or behind each, such as "$".
     """
 
-    pattern: str = PLAIN.pattern
-    separator: str = ""
-    decimal: str = "."
+    forms: tuple[tuple[str, str, str], ...] = ((PLAIN.pattern, "", "."),)
     symbol: str = ""
 
     def number(self, text: str) -> float | None:
-        """The number that a text is, NaN for a gap, None for other text."""
+        """The number that a text is, NaN for a gap, None for other text.
+
+        The first form goes before the others, which must not differ.
+        """
         if is_gap(text):
             return np.nan
         text = text.strip()
         if self.symbol:
             text = text.replace(self.symbol, "", 1).strip()
-        if re.fullmatch(self.pattern, text) is None:
-            return None
-        return float(text.replace(self.separator, "").replace(self.decimal, "."))
+        read = set()
+        for form, (pattern, separator, decimal) in enumerate(self.forms):
+            if re.fullmatch(pattern, text) is not None:
+                read.add(float(text.replace(separator, "").replace(decimal, ".")))
+                if form == 0:
+                    break
+        return read.pop() if len(read) == 1 else None
+
+    @property
+    def decimal(self) -> str:
+        """The decimal mark of the first form."""
+        return self.forms[0][2]
+
+    def widened(self, styles: list["NumberStyle"]) -> "NumberStyle":
+        """The same, and the forms of other styles."""
+        forms = [form for style in styles for form in style.forms]
+        return self._replace(forms=tuple(dict.fromkeys([*self.forms, *forms])))
 
 
 PLAIN_STYLE = NumberStyle()
@@ -82,7 +94,7 @@ def _grouped(separator: str, decimal: str) -> NumberStyle:
     """Numbers with something between thousands, and a decimal mark."""
     groups, mark = re.escape(separator), re.escape(decimal)
     pattern = rf"[+-]?(\d+|\d{{1,3}}({groups}\d{{3}})+)({mark}\d*)?"
-    return NumberStyle(pattern, separator, decimal)
+    return NumberStyle(((pattern, separator, decimal),))
 
 
 GROUPED = [
@@ -101,6 +113,9 @@ class Ambiguous(ValueError):
 def number_style(texts: Iterable[str]) -> NumberStyle | None:
     """The style in which all texts but gaps are numbers, None if there is none.
 
+    Where one of the texts has a decimal mark, the style also reads numbers with that
+    mark whose thousands are set apart, such as 1,234.50 after 12.50.
+
     Raises
     ------
     Ambiguous
@@ -115,8 +130,10 @@ def number_style(texts: Iterable[str]) -> NumberStyle | None:
     if not known or any(CODE.fullmatch(text) for text in known):
         return None
     if _all_match(PLAIN.pattern, known):
-        return NumberStyle(symbol=symbol)
-    found = [style for style in GROUPED if _all_match(style.pattern, known)]
+        has_mark = any("." in text for text in known)
+        others = [style for style in GROUPED if style.decimal == "." and has_mark]
+        return NumberStyle(symbol=symbol).widened(others)
+    found = [style for style in GROUPED if _all_match(style.forms[0][0], known)]
     if not found:
         return None
     numbers = {tuple(map(style.number, known)) for style in found}
@@ -124,7 +141,9 @@ def number_style(texts: Iterable[str]) -> NumberStyle | None:
         example = next(t for t in known if len({s.number(t) for s in found}) > 1)
         low, high = sorted({s.number(example) or 0.0 for s in found})[:2]
         raise Ambiguous(f"{example!r} may be {low:g} or {high:g}")
-    return found[0]._replace(symbol=symbol)
+    marks = {s.decimal for s in found if any(s.decimal in text for text in known)}
+    others = [style for style in GROUPED if style.decimal in marks] or found
+    return found[0]._replace(symbol=symbol).widened(others)
 
 
 def _all_match(pattern: str, texts: list[str]) -> bool:
