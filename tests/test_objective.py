@@ -10,7 +10,7 @@ from conftest import Problem
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_relulogit._model.arrays import Numpy
-from sklearn_relulogit._model.blocks import Block, Parts
+from sklearn_relulogit._model.blocks import Block
 from sklearn_relulogit._model.objective import Evaluation, Objective
 from sklearn_relulogit._model.parameters import layer_shapes, n_parameters
 
