@@ -15,6 +15,7 @@ from math_core import LatexToMathML
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.util.nodes import get_node_source
+from sphinx_gallery.sorting import ExplicitOrder
 
 import sklearn_relulogit
 from sklearn_relulogit._links import SITE, SOURCE
@@ -66,7 +67,9 @@ sphinx_gallery_conf = {
     "examples_dirs": str(ROOT / "examples"),
     "gallery_dirs": "auto_examples",
     "filename_pattern": "/",
-    "within_subsection_order": "FileNameSortKey",
+    "within_subsection_order": ExplicitOrder(
+        ["quickstart.py", "from_table_to_service.py", "*"]
+    ),
     "abort_on_example_error": True,
     "backreferences_dir": "generated/backreferences",
     "doc_module": ("sklearn_relulogit",),

@@ -1,6 +1,6 @@
-"""Fitted networks for other tools: as scikit-learn's MLPClassifier, and as PyTorch.
+"""Fitted networks for other tools: as an MLPClassifier, as PyTorch, and as SQL.
 
-Both take a classifier alone, or a pipeline that ends in one. Steps of numbers in front,
+All take a classifier alone, or a pipeline that ends in one. Steps of numbers in front,
 such as scalers and ramps, become layers of the network, so that what is exported takes
 the features as the pipeline does. :mod:`sklearn_relulogit.onnx` exports to ONNX.
 """
@@ -13,11 +13,12 @@ from sklearn.neural_network import MLPClassifier
 
 from ._explain.network import Network, exported_layers
 from ._optional import optional_import
+from ._sql import to_sql
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["to_mlp_classifier", "to_torch"]
+__all__ = ["to_mlp_classifier", "to_sql", "to_torch"]
 
 
 def to_mlp_classifier(model: BaseEstimator) -> MLPClassifier:

@@ -34,6 +34,21 @@ needs_torch = pytest.mark.skipif(
 )
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config):
+    """Two processes for the whole suite, and none beside this one for files of it."""
+    return 0 if config.option.file_or_dir else 2
+
+
+def pytest_report_header(config):
+    """What this run leaves out."""
+    chosen = config.option.markexpr
+    left_out = ["slow tests (all: -m 'slow or not slow')"] * (chosen == "not slow")
+    if not HAS_TORCH:
+        left_out.append("tests that need PyTorch")
+    return f"left out: {', '.join(left_out) or 'nothing'}"
+
+
 def pytest_collection_modifyitems(items):
     """Leave out the example of `to_torch` where there is no PyTorch."""
     for item in items:
@@ -45,7 +60,7 @@ def pytest_collection_modifyitems(items):
 # HYPOTHESIS_EXAMPLES of them, by default 4000 for each property.
 settings.register_profile(
     "quick",
-    max_examples=25,
+    max_examples=15,
     derandomize=True,
     database=None,
     deadline=None,

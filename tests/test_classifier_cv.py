@@ -46,9 +46,6 @@ def make(hidden_layer_sizes=(6,), **kwargs):
         # Of a grid, alphas=3, chance would choose in a check whose weights of classes,
         # 1000 and 0.0001, are unknown to the scores of its folds of 17 rows.
         ReLULogisticClassifierCV((8,), alphas=[10.0, 1.0, 0.1], cv=3, random_state=0),
-        ReLULogisticClassifierCV(
-            (6, 5), alphas=[10.0, 1.0], cv=2, scoring=None, random_state=0
-        ),
     ],
 )
 # Two narrow layers on tiny data may end as a constant, which is not what is checked.

@@ -1,6 +1,5 @@
 """Displays: what is drawn is what the model is. And the polygons behind them."""
 
-import subprocess
 import sys
 
 import matplotlib.pyplot as plt
@@ -273,11 +272,3 @@ def test_errors_of_all(display, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     with pytest.raises(ImportError, match=r"Display needs matplotlib: .*\[plot\]"):
         display.from_estimator(clf, *data)
-
-
-def test_matplotlib_is_not_imported_with_the_package():
-    code = "import sys, sklearn_relulogit; print('matplotlib' in sys.modules)"
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True
-    )
-    assert result.stdout.strip() == "False"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import sklearn
-from conftest import installed_checks
+from conftest import installed_checks, slow
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.ensemble import BaggingClassifier
@@ -22,10 +22,9 @@ from sklearn_relulogit import ReLULogisticClassifier
     ],
     slow=[
         ReLULogisticClassifier(random_state=0),
-        ReLULogisticClassifier((8,), early_stopping=True, random_state=0),
-        ReLULogisticClassifier((10, 8, 5), random_state=0),
-        ReLULogisticClassifier((8,), class_weight="balanced", random_state=0),
-        ReLULogisticClassifier((8,), n_init=3, random_state=0),
+        ReLULogisticClassifier(
+            (10, 8, 5), early_stopping=True, class_weight="balanced", random_state=0
+        ),
         ReLULogisticClassifier((8,), n_init=3, n_jobs=2, random_state=0),
         ReLULogisticClassifier((8,), warm_start=True, random_state=0),
     ],
@@ -83,7 +82,7 @@ def pipeline(**kwargs):
     )
 
 
-@pytest.mark.parametrize("n_jobs", [None, 2])
+@pytest.mark.parametrize("n_jobs", [None, slow(2)])
 def test_grid_search_over_layers_and_penalties(n_jobs):
     grid = {
         "relulogisticclassifier__hidden_layer_sizes": [(), 4, (6, 3)],

@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from sklearn_relulogit import ReLULogisticClassifier
 from sklearn_relulogit._model.blocks import row_parts
+from sklearn_relulogit._model.parameters import layer_shapes
 from sklearn_relulogit._threads import (
     ThreadedMap,
     effective_n_threads,
@@ -146,18 +147,18 @@ def data(n_samples, n_features, kind):
 )
 @pytest.mark.parametrize(
     ("n_samples", "n_features", "hidden"),
-    [(20_000, 20, (30, 20)), (6_000, 60, (150, 60)), (60_000, 10, ())],
+    [(15_000, 20, (30, 20)), (4_000, 60, (150, 60)), (60_000, 10, ())],
     ids=["few parameters", "18000 parameters", "no hidden layer"],
 )
 def test_the_same_bits_for_any_number_of_threads(n_samples, n_features, hidden, kind):
     X, y = data(n_samples, n_features, kind)
-    assert len(row_parts(X, [(n_features, 30), (30, 1)])) > 1
+    assert len(row_parts(X, layer_shapes(n_features, hidden, 2))) > 1
     fits = []
     for n_threads, blas_threads in [(1, 1), (2, 1), (3, 2), (None, 2), (1, 2)]:
         clf = ReLULogisticClassifier(
             hidden,
             alpha=5.0,
-            max_iter=8,
+            max_iter=4,
             n_threads=n_threads,
             random_state=0,
             tol=0,
