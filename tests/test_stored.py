@@ -13,6 +13,8 @@ import skops.io
 from numpy.testing import assert_allclose
 from sklearn.exceptions import InconsistentVersionWarning
 
+from sklearn_relulogit import trusted_types
+
 FOLDERS = sorted(path.parent for path in Path(__file__).parent.glob("stored/*/*.json"))
 
 
@@ -48,8 +50,7 @@ def test_a_pickle(folder, expected):
 
 
 def test_a_file_of_skops(folder, expected):
-    trusted = ["sklearn_relulogit._classifier.ReLULogisticClassifier"]
-    clf = load(skops.io.load, folder / "classifier.skops", trusted=trusted)
+    clf = load(skops.io.load, folder / "classifier.skops", trusted=trusted_types())
     proba = clf.predict_proba(np.array(expected["features"]))
     assert_allclose(proba, expected["probabilities"], rtol=0, atol=1e-9)
 
