@@ -1,4 +1,4 @@
-"""What the estimators share: predictions, fitted attributes, all-or-nothing fits."""
+"""The base class of the estimators: predictions, fitted attributes, safe fits."""
 
 import copy
 import warnings
@@ -25,11 +25,11 @@ from ._rows.statistics import largest_values
 from ._threads import ThreadedMap, effective_n_threads, single_threaded_blas
 from ._warnings import overflow_message
 
-# Multiplications of a product for which no BLAS takes a second thread: OpenBLAS, the
-# most eager one, does from 9216 on, for a matrix and a vector.
+# Products with at most so many multiplications run on one thread in any BLAS. OpenBLAS
+# takes a second thread earliest: from 9216 on, for a matrix and a vector.
 ONE_THREAD = 2**13
 
-# Attributes that are arrays of the library of X or, as to the classes, of the labels.
+# Attributes whose arrays are of the library of X (`classes_`: of the labels).
 HELD_WHERE_X_IS = (
     "classes_",
     "restart_losses_",
@@ -42,7 +42,7 @@ HELD_WHERE_X_IS = (
 class BaseReLULogistic(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     """Predictions from `coefs_`, `intercepts_`, `classes_` and `n_outputs_`."""
 
-    # Where the HTML representation links to.
+    # The target of the link in the HTML representation.
     _doc_link_template = doc_link_template(SITE, SOURCE)
     _doc_link_module = "sklearn_relulogit" if _doc_link_template else ""
 
@@ -78,14 +78,14 @@ class BaseReLULogistic(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     def on_host(self) -> Self:
         """A copy of the fitted classifier, with its arrays in the host's memory.
 
-        What was fitted to arrays of another library than numpy, on whatever device,
-        predicts such arrays only. The copy predicts arrays of numpy, and can be
-        explained and exported.
+        A classifier fitted to arrays of another library than numpy predicts only such
+        arrays, on their device. The copy predicts numpy arrays, and can be explained
+        and exported.
 
         Returns
         -------
         classifier : object
-            A shallow copy, whose arrays are those of numpy.
+            A shallow copy with numpy arrays.
 
         Raises
         ------
@@ -116,14 +116,13 @@ class BaseReLULogistic(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Data to score. For a Dask array or data frame the result is a lazy Dask
-            array.
+            Data to score. A Dask array or data frame gives a lazy Dask array.
 
         Returns
         -------
         logits : ndarray of shape (n_samples,) or (n_samples, n_classes)
             For two classes the log-odds of ``classes_[1]``, else one logit for
-            each class.
+            each class, in nats.
         """
         Z = self._logits(X, "decision_function")
         return Z[:, 0] if self.n_outputs_ == 1 else Z
@@ -135,8 +134,7 @@ class BaseReLULogistic(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Data to classify. For a Dask array or data frame the result is a lazy
-            Dask array.
+            Data to classify. A Dask array or data frame gives a lazy Dask array.
 
         Returns
         -------
@@ -159,8 +157,7 @@ class BaseReLULogistic(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Data to score. For a Dask array or data frame the result is a lazy Dask
-            array.
+            Data to score. A Dask array or data frame gives a lazy Dask array.
 
         Returns
         -------
@@ -175,14 +172,13 @@ class BaseReLULogistic(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     def predict_log_proba(self, X: Any) -> Array:
         """Logarithms of the class probabilities of each row.
 
-        Computed from the logits, not from the probabilities, so they are finite
-        and accurate where a probability rounds to 0 or 1.
+        They are computed from the logits, not from the probabilities. So they are
+        finite and accurate where a probability rounds to 0 or 1.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Data to score. For a Dask array or data frame the result is a lazy Dask
-            array.
+            Data to score. A Dask array or data frame gives a lazy Dask array.
 
         Returns
         -------
@@ -193,19 +189,19 @@ class BaseReLULogistic(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         return likelihood_of(self.n_outputs_).log_proba(Z)
 
     def local_linear(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
-        r"""The affine function that the network is around each row: exact, not fitted.
+        r"""The exact affine function of the network around each row.
 
-        A ReLU network is piecewise affine. With :math:`D_l` the diagonal matrix of
-        zeros and ones that says which units of layer l are active at x, it is
+        A ReLU network is piecewise affine. Let :math:`D_l` be the diagonal matrix of
+        zeros and ones that says which units of layer l are active at x. Then
 
         .. math::
 
             f(x) = A x + c, \qquad A = W_L D_{L-1} W_{L-1} \cdots D_1 W_1,
 
-        on the whole linear region around x, all points with the same
+        on the whole linear region around x: all points with the same
         :math:`D_1, \ldots, D_{L-1}`. So each prediction is that of a logistic
-        regression with its own coefficients, which this returns. They are also the
-        gradient of `decision_function` by the row, and without hidden layers `coef_`.
+        regression with its own coefficients. They are also the gradient of
+        `decision_function` by the row, and `coef_` without hidden layers.
 
         Parameters
         ----------
@@ -215,14 +211,14 @@ class BaseReLULogistic(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Returns
         -------
         coef : ndarray of shape (n_samples, n_features)
-            The change of the log-odds of ``classes_[1]``, in nats, per unit of each
-            feature. For more than two classes, of shape (n_samples, n_classes,
-            n_features), that of each class's logit. Dense, also for sparse X;
-            float32 if X and the data of the fit are float32.
+            Change of the log-odds of ``classes_[1]`` per unit of each feature, in nats.
+            With more than two classes the shape is (n_samples, n_classes, n_features),
+            and the change is of each class's logit. Dense, also for sparse X; float32
+            if X and the data of the fit are float32.
 
         intercept : ndarray of shape (n_samples,) or (n_samples, n_classes)
-            ``decision_function(X)`` is ``(coef * X).sum(axis=-1) + intercept``, for
-            dense X and two classes, to rounding.
+            For dense X and two classes, ``decision_function(X)`` equals
+            ``(coef * X).sum(axis=-1) + intercept`` up to rounding.
 
         Raises
         ------
@@ -230,8 +226,8 @@ class BaseReLULogistic(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             Before `fit`.
 
         ValueError
-            If X is not what the predictions take, for example has another number of
-            features than the data of the fit.
+            If the predictions do not take X, for example because it has another number
+            of features than the data of the fit.
 
         See Also
         --------
@@ -240,10 +236,10 @@ class BaseReLULogistic(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
         Notes
         -----
-        Nothing is sampled: it takes the time of a few predictions. Beyond the result
-        it needs the memory of a few row blocks. Softmax is the same for logits that
-        are all shifted alike, so for more than two classes only the differences
-        between the classes' coefficients have a meaning.
+        It takes the time of a few predictions and, beyond the result, the memory of a
+        few row blocks. Softmax does not change when all logits shift alike. So with
+        more than two classes only differences between the classes' coefficients have a
+        meaning.
 
         Examples
         --------
@@ -283,7 +279,7 @@ def over_rows(
 ) -> Any:
     """``function(layers, X, ordered_map)`` of the fitted layers and checked X.
 
-    ``method`` is the name of the method that it is called for.
+    ``method`` is the name of the calling method, for errors.
     """
     check_has_network(estimator)
     refuse_lazy(X, "This method")
@@ -310,9 +306,9 @@ def over_rows(
 
 
 def takes_one_thread(layers: Layers, n_rows: int) -> bool:
-    """Whether all products of so many rows are too small for a second thread of BLAS.
+    """Whether all products of ``n_rows`` rows are too small for a second BLAS thread.
 
-    Then its number of threads need not be set, which takes as long as the prediction.
+    If so, we need not set the number of threads, which takes as long as predicting.
     """
     return all(n_rows * W_T.shape[0] * W_T.shape[1] <= ONE_THREAD for W_T, _ in layers)
 
@@ -342,7 +338,7 @@ def all_or_nothing(estimator: BaseEstimator) -> Iterator[None]:
 
 
 def conclude(message: str | None, interrupted: bool) -> None:
-    """Warn of what a fit has to say, or let its Ctrl-C go on.
+    """Issue the warning of a fit, or raise its Ctrl-C again.
 
     Raises
     ------

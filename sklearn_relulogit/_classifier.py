@@ -34,10 +34,13 @@ class ReLULogisticClassifier(BaseReLULogistic):
     sample weights. Without hidden layers this is
     ``LogisticRegression(C=1/alpha)``.
 
-    Features should be on similar scales, since the penalty is in their units: put a
-    :class:`~sklearn.preprocessing.StandardScaler` in front. The order of the rows,
-    repeats instead of weights, the unit of the weights, the place of the features and
-    the names of the classes do not matter.
+    Scale the features alike, because the penalty depends on their units: put a
+    :class:`~sklearn.preprocessing.StandardScaler` in front. The fit does not depend on
+    the order of rows or features, on the unit of the weights or on class names. A
+    weight of two is the same as a row given twice.
+
+    Losses, logits and log-odds are in nats, the unit of the natural logarithm. One nat
+    multiplies the odds by e, about 2.7.
 
     Parameters
     ----------
@@ -46,65 +49,63 @@ class ReLULogisticClassifier(BaseReLULogistic):
         classical logistic regression.
 
     alpha : float or "auto", default="auto"
-        Strength of the L2 penalty on the weights, in the sum above, so that it
-        means what it means in :class:`~sklearn.neural_network.MLPClassifier`.
-        Biases are not penalised. Must be >= 0.
+        Strength of the L2 penalty on the weights, in the sum above. It means the same
+        as in :class:`~sklearn.neural_network.MLPClassifier`. Biases are not penalised.
+        Must be >= 0.
 
-        "auto" chooses it by the data: each half of the rows is fitted and judged by
-        its predictions for the other half, for penalties in steps of a half power of
-        ten as far as they improve. A parabola through the lowest loss and those beside
-        it gives the best penalty for a half. That for all rows is larger, by the cube
-        root of how many times more they are (without hidden layers it is the same). The
-        values of a row decide which half it belongs to, so nothing is random, and a
-        weight of two is the same as a row given twice. Rows that are not independent
-        need the argument `groups` of `fit`. With all weights times a number it finds
-        that number times the penalty. The search uses at most 10,000 rows and networks
-        of 20 units a layer (or three for each class). If features differ much in what
-        they say, it also finds `relevance_`, by which their weights bear less or more
-        of the penalty. The few rows of a rare class hardly count in that loss. To learn
-        such a class, give `class_weight` or a number.
+        "auto" chooses it from the data. It splits the rows in halves, fits each half
+        and takes the loss on the other. It tries penalties in steps of half a power of
+        ten while the loss falls. A parabola through the lowest loss and its neighbours
+        gives the best penalty for a half. With hidden layers the penalty for all rows
+        is larger, by the cube root of the ratio of the row counts.
+
+        The values of a row decide its half, so the choice is not random. If rows are
+        not independent, pass `groups` to `fit`. The penalty scales with the sample
+        weights. The search uses at most 10,000 rows and 20 units a layer (or three for
+        each class). If some features matter much more than others, it also finds
+        `relevance_`, a factor that weakens the penalty on them. A rare class hardly
+        affects the loss; to learn it, set `class_weight` or a number for `alpha`.
         :class:`ReLULogisticClassifierCV` searches more thoroughly.
 
     class_weight : dict, "balanced" or None, default=None
-        Weights of the classes, multiplied with the sample weights: a dict from
-        label to weight (1 for labels not in it), or "balanced" to give every
-        class the same total weight.
+        Weights of the classes, multiplied with the sample weights. A dict maps labels
+        to weights (1 for labels not in it). "balanced" gives every class the same
+        total weight.
 
     max_iter : int, default=1000
-        Largest number of L-BFGS iterations of the fit. It also bounds each of the
-        fits that ``alpha="auto"`` makes to choose, which make 300 at most; a fit to
-        which it makes a difference there is warned of.
+        Largest number of L-BFGS iterations of the fit. It also bounds each fit of the
+        search for ``alpha="auto"``, besides a limit of 300. A warning says so if
+        `max_iter` cuts such a fit short.
 
     max_fun : int, default=15000
         Largest number of evaluations of the loss and its gradient. It is never
-        exceeded, not even within a line search. It bounds the fits of the search as
-        `max_iter` does, which make 600 at most.
+        exceeded, not even within a line search. It also bounds each fit of the search,
+        besides a limit of 600.
 
     tol : float, default=1e-4
-        The fit ends with ``stop_reason_ == "gradient tolerance"`` once no
-        derivative of the mean objective (`loss_`) exceeds `tol` times its value, by
-        the parameters that the network has for standardised features. The objective
-        of a network with hidden layers has kinks, and its minima often lie on
-        them, where the gradient does not tend to zero. There the fit also ends,
-        with "loss tolerance", once ten iterations together lowered the
-        objective by less than `tol` times its value, or by less than two nats over all
-        rows if that is no more than ten times `tol`. Any fit also ends when an
-        iteration gains less than rounding error.
+        The fit ends with ``stop_reason_ == "gradient tolerance"`` once no derivative
+        of the mean objective (`loss_`) exceeds `tol` times its value. The derivatives
+        are by the parameters for standardised features.
+
+        With hidden layers the objective has kinks. Its minima often lie on kinks,
+        where the gradient does not tend to zero. So the fit also ends, with "loss
+        tolerance", once ten iterations together gain less than `tol` times the
+        objective. A gain of two nats over all rows is enough to end too, if it is at
+        most ten times `tol`. Any fit also ends when an iteration gains less than
+        rounding error.
 
     history_size : int or "auto", default="auto"
-        Number of correction pairs that L-BFGS keeps to model the curvature. More
-        pairs need fewer iterations, a longer time for each, and
-        ``16 * history_size`` bytes a parameter. "auto" takes 8 to 30, the
-        more the longer an evaluation takes beside the work on a pair: few for small
-        data and for sparse data of many features.
+        Number of correction pairs that L-BFGS keeps to model the curvature. With more
+        pairs it needs fewer but slower iterations, and ``16 * history_size`` bytes a
+        parameter. "auto" takes 8 to 30. It takes few where an evaluation is cheap: for
+        small data and for sparse data of many features.
 
     n_init : int, default=1
-        Number of starts from different initial weights, of which the one with the
-        lowest final objective is kept (with `early_stopping`, the lowest
-        validation loss). The first start is that of ``n_init=1``. A start that ends as
-        a constant, although it may not have to, is followed by one more, up to three
-        in all (not with `warm_start`). Without hidden layers there are no local minima
-        and one start is enough for any `n_init`.
+        Number of starts from different initial weights. The start with the lowest
+        final objective is kept (with `early_stopping`, the lowest validation loss).
+        The first start is the same for any `n_init`. If a start ends as a constant and
+        may not have to, another follows, up to three in all (not with `warm_start`).
+        Without hidden layers there are no local minima, and one start is enough.
 
     early_stopping : bool, default=False
         Whether to stop once the loss on validation data no longer falls, and to
@@ -112,83 +113,81 @@ class ReLULogisticClassifier(BaseReLULogistic):
         passed to `fit`, or else a stratified part of the training data.
 
     validation_fraction : float, default=0.1
-        Share of the training data that is set aside for `early_stopping` where no
-        validation data are passed to `fit`. Between 0 and 1.
+        Share of the training data, between 0 and 1, that `early_stopping` sets aside
+        if no validation data are passed to `fit`.
 
     n_iter_no_change : int or inf, default=10
-        `early_stopping` stops after so many iterations that did not lower the
-        validation loss by at least `tol` times its value. With inf it does not stop,
-        and only keeps the parameters of the lowest validation loss.
+        `early_stopping` stops after this number of iterations without a gain. A gain
+        lowers the validation loss by at least `tol` times its value. With inf the fit
+        does not stop early, but keeps the parameters of the lowest validation loss.
 
     warm_start : bool, default=False
-        Whether `fit` goes on from the parameters of the last fit, and from its
-        knowledge of the curvature, so that several short fits on the same data reach
-        about the loss of a long one. Fits of one iteration also follow its path, until
-        rounding errors have grown; longer ones take another path, which may lead to
-        another local minimum. Number of features, classes and layers must be the same.
-        The curvature takes ``16 * history_size`` bytes a parameter; it
-        is not pickled. With `monotonic_cst` it is not kept. The last fit must have kept
-        to `monotonic_cst` and `interaction_cst`.
+        Whether `fit` continues from the parameters and curvature of the last fit.
+        Several short fits on the same data then reach about the loss of a long one.
+        Fits of one iteration follow the path of the long one, up to rounding errors.
+        Longer ones take another path and may find another local minimum. The numbers
+        of features, classes and layers must be the same. The last fit must have kept
+        to `monotonic_cst` and `interaction_cst`. The curvature takes
+        ``16 * history_size`` bytes a parameter. It is not pickled, and not kept with
+        `monotonic_cst`.
 
     n_threads : int or None, default=None
         Number of threads that share the rows, in `fit` and in predictions. None
-        means as many as BLAS would use, which is 1 in the worker processes of
-        joblib; -1 means all cores. The result does not depend on it: the same
-        bits for any number. Small problems use one.
+        means as many as BLAS would use (1 in the worker processes of joblib), -1 means
+        all cores. The result is the same to the bit for any number. Small problems use
+        one thread.
 
     n_jobs : int or None, default=None
         Number of starts that run at the same time, in threads. None means 1
         unless in a :obj:`joblib.parallel_config` context, -1 means all cores.
-        They share `n_threads` between them. The result does not depend on it.
+        The starts share `n_threads`. The result does not depend on it.
 
     random_state : int, RandomState instance or None, default=None
-        Determines the initial weights and the split for `early_stopping`. Pass an
-        int for the same fit each time, to the bit. With None each fit draws others, so
-        that two fits to the same data differ. Without hidden layers and without a
-        split the fit does not depend on it.
+        Determines the initial weights and the split for `early_stopping`. With an int,
+        each fit gives the same bits. With None, two fits to the same data differ.
+        Without hidden layers and without a split the fit does not depend on it.
 
     verbose : int, default=0
-        1 prints each penalty that "auto" has tried, with its loss, then the state of
-        the fit at every tenth iteration, and at the end why it ended; 2 prints every
-        iteration, of the fits of the search too. Each line ends with the seconds since
-        `fit` was called.
+        1 prints each penalty of the search with its loss, every tenth iteration of the
+        fit, and why the fit ended. 2 prints every iteration, also of the search. Each
+        line ends with the seconds since `fit` was called.
 
     monotonic_cst : array-like of int of shape (n_features,), dict or None, default=None
-        For each feature 1 if the log-odds of ``classes_[1]`` must not fall where it
-        rises, -1 if they must not rise, and 0 if it is free; or a dict of these by the
-        names of features, the others being free. As in
-        :class:`~sklearn.ensemble.HistGradientBoostingClassifier`, for two classes only.
-        No slope of the network has the wrong sign, at any point: see :ref:`monotone`,
-        also for the shapes that one hidden layer cannot make then. For the columns of a
-        table use that of :func:`tabular_pipeline`.
+        For each feature: 1 if the log-odds of ``classes_[1]`` must not fall as it
+        rises, -1 if they must not rise, 0 for no constraint. A dict maps feature names
+        to these; features not in it are free. As in
+        :class:`~sklearn.ensemble.HistGradientBoostingClassifier`, two classes only.
+        The constraint holds for the slopes of the network at every point. See
+        :ref:`monotone`, also for the shapes that need more than one hidden layer. For
+        the columns of a table use the parameter of :func:`tabular_pipeline`.
 
     interaction_cst : "no_interactions", "pairwise", list of sets or None, default=None
-        Groups of features, by their positions, that may interact: the log-odds are a
-        sum of functions of one group each, exactly. Features in no group are a further
-        one. "no_interactions" has a group for each feature and "pairwise" for each two.
-        As in :class:`~sklearn.ensemble.HistGradientBoostingClassifier`. Hidden units
-        are dealt to the groups in turn, so each layer needs as many as there are
-        groups. See :ref:`interactions`.
+        Groups of features, by position, that may interact. The log-odds are exactly a
+        sum of functions, one for each group. The features in no group form a further
+        group. "no_interactions" has a group for each feature, "pairwise" one for each
+        pair. As in :class:`~sklearn.ensemble.HistGradientBoostingClassifier`. Each
+        hidden unit belongs to one group, so each layer needs at least one unit for
+        each group. See :ref:`interactions`.
 
     Attributes
     ----------
     alpha_ : float
-        The penalty of the fit: `alpha`, or what "auto" chose. With `warm_start`
-        that of the last fit stays.
+        The penalty of the fit: `alpha`, or the choice of "auto". `warm_start` keeps the
+        choice of the last fit.
 
     alpha_losses_ : dict of float to float, or None
-        The penalties that "auto" tried with the features weighed as in the end, each
-        with the mean negative log-likelihood
-        of the halves by each other's fits, in nats. Fits that were plainly worse
-        than the best were given up, so that theirs may be lower than at their ends.
-        None where `alpha` is a number.
+        The penalties that "auto" tried with the final `relevance_`. Each has its loss:
+        the mean negative log-likelihood, in nats, of each half by the fit to the other.
+        Clearly worse fits were stopped early, so their losses are approximate. None if
+        `alpha` is a number.
 
     relevance_ : ndarray of shape (n_features,)
-        k_j > 0 of each feature: the penalty of a weight w of the first layer is that of
-        w / k_j. Ones where `alpha` is a number, and where "auto" does not see that
-        another relevance pays. It is by the sizes of the weights in fits without hidden
-        layers or in fits of the halves, whichever the halves show to be better. The fit
-        is the one to features times `relevance_` with the penalty `alpha_`.
+        A factor k_j > 0 for each feature. The penalty treats a weight w of the first
+        layer as w / k_j, so a larger factor means a weaker penalty. The fit equals one
+        to the features times `relevance_` with the penalty `alpha_`. The factors come
+        from the sizes of the weights in fits to the halves or in fits without hidden
+        layers, whichever have the lower loss. All are one if `alpha` is a number, or if
+        "auto" finds no gain.
 
     classes_ : ndarray of shape (n_classes,)
         The class labels, sorted.
@@ -197,36 +196,36 @@ class ReLULogisticClassifier(BaseReLULogistic):
         Number of features seen in fit.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features seen in fit; only where all are strings.
+        Names of the features seen in fit, if all are strings.
 
     feature_mean_ : ndarray of shape (n_features,)
-        Mean of each feature over the data of the fit, by sample weights: what
-        :func:`contributions` compares with by default.
+        Weighted mean of each feature over the data of the fit. It is the default
+        reference of :func:`contributions`.
 
     feature_importances_ : ndarray of shape (n_features,)
-        Mean absolute contribution of each feature to the logits, in nats: of its
-        distance from `feature_mean_` times its local coefficient, over the training
-        rows (with hidden layers over a fixed sample of them if they are many) and the
-        logits. It serves
+        Mean absolute contribution of each feature to the logits, in nats. A
+        contribution is the local coefficient times the distance from `feature_mean_`.
+        The mean is over the logits and the training rows (with hidden layers a fixed
+        sample of them if there are many).
         :class:`~sklearn.feature_selection.SelectFromModel` and
-        :class:`~sklearn.feature_selection.RFE`.
+        :class:`~sklearn.feature_selection.RFE` use it.
 
     coefs_ : list of ndarray
-        ``coefs_[l - 1]`` is the transpose of W_l, shape (n_l, m_l), of the
+        ``coefs_[l - 1]`` is the transpose of W_l, of shape (n_l, m_l). It has the
         floating type of X in fit.
 
     intercepts_ : list of ndarray
-        ``intercepts_[l - 1]`` is b_l, shape (m_l,).
+        ``intercepts_[l - 1]`` is b_l, of shape (m_l,).
 
     n_layers_ : int
-        Number of layers with the input, L + 1, as in
+        Number of layers including the input, L + 1, as in
         :class:`~sklearn.neural_network.MLPClassifier`.
 
     n_outputs_ : int
         Number of logits: 1 for two classes, else the number of classes.
 
     out_activation_ : {"logistic", "softmax"}
-        What makes probabilities of the logits.
+        The function that turns logits into probabilities.
 
     loss_ : float
         Mean objective at the end of the fit, in nats: the sum above divided by
@@ -241,11 +240,11 @@ class ReLULogisticClassifier(BaseReLULogistic):
         validation data.
 
     restart_losses_ : ndarray of shape (n_starts,)
-        What each start ended with and the best was chosen by: the final objective
-        or, with `early_stopping`, the lowest validation loss. They are as many as have
-        begun: `n_init` and those that replace constants, fewer after an interrupt or a
-        callback that ends the fit, and one without hidden layers. Infinite for a start
-        that an interrupt ended before its first evaluation.
+        The loss by which the best start was chosen: the final objective or, with
+        `early_stopping`, the lowest validation loss. One value for each start that
+        began: `n_init` and those that replace constants. There are fewer after an
+        interrupt or a callback that ends the fit, and one without hidden layers.
+        Infinite for a start that was interrupted before its first evaluation.
 
     n_iter_ : int
         Number of iterations of this fit.
@@ -255,14 +254,13 @@ class ReLULogisticClassifier(BaseReLULogistic):
 
     stop_reason_ : str
         Why the fit ended: "gradient tolerance" or "loss tolerance" (see `tol`),
-        "validation loss" (see `early_stopping`), "callback" (one asked to stop),
-        or, each with a :class:`~sklearn.exceptions.ConvergenceWarning`,
-        "iteration limit", "evaluation limit", "line search" (no step lowers the
-        objective in this floating type). "interrupted" means Ctrl-C: the best
-        parameters until then are the fitted attributes, and ``KeyboardInterrupt``
-        goes on. During the search of "auto" there is nothing to keep yet. There is a
-        warning too where the fitted network is a constant, and where features are on
-        very different scales or too far from zero for their floating type.
+        "validation loss" (see `early_stopping`) or "callback" (one asked to stop).
+        With a :class:`~sklearn.exceptions.ConvergenceWarning`: "iteration limit",
+        "evaluation limit", or "line search" (no step lowers the objective in this
+        floating type). "interrupted" means Ctrl-C: the fitted attributes are the best
+        parameters so far, and ``KeyboardInterrupt`` is raised again. An interrupted
+        search of "auto" leaves nothing. A constant network is warned of too, as are
+        features on very different scales or too far from zero for their floating type.
 
     coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
         Coefficients, as in :class:`~sklearn.linear_model.LogisticRegression`. Only
@@ -275,12 +273,12 @@ class ReLULogisticClassifier(BaseReLULogistic):
     -----
     With scikit-learn 1.9 or newer, :meth:`set_callbacks` takes callbacks such as
     :class:`sklearn.callback.ProgressBar`. They are called at the beginning and the
-    end of each iteration (task "lbfgs-iter", within each "restart", if `n_init` is
-    more than 1), and one that returns True at the end of an iteration stops the fit,
-    or this start of it. At the end of a start, it prevents those that have not begun.
-    ``alpha="auto"`` comes before, as a task "search" with a task "penalty" for each
-    penalty, and the rest is then the task "final-fit". A callback that returns True at
-    the end of a penalty ends the search, and the best penalty so far is taken.
+    end of each iteration (task "lbfgs-iter", within each "restart" if `n_init` is more
+    than 1). A callback that returns True at the end of an iteration stops this start.
+    At the end of a start, it prevents further starts. With ``alpha="auto"`` there is
+    first a task "search" with a task "penalty" for each penalty, then a task
+    "final-fit". A callback that returns True at the end of a penalty ends the search
+    with the best penalty so far.
 
     See Also
     --------
@@ -312,7 +310,7 @@ class ReLULogisticClassifier(BaseReLULogistic):
     True
     """
 
-    # With metadata routing, `groups` come to `fit` unless `set_fit_request` says not.
+    # Metadata routing passes `groups` to `fit` unless `set_fit_request` says no.
     __metadata_request__fit: ClassVar = {"groups": True}
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -419,31 +417,31 @@ class ReLULogisticClassifier(BaseReLULogistic):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Training data. float32 is fitted in float32, anything else in
             float64 (large problems begin in float32 and end in float64).
-            Sparse data are never made dense; formats other than CSR are
-            converted to it. Of Dask arrays and data frames the rows stay on the
-            workers of the current client; the other arguments may be such too.
-            Arrays of other libraries stay on their device with scikit-learn's array
-            API dispatch; the other arguments follow X.
+            Sparse data stay sparse, and are converted to CSR. Rows of Dask arrays
+            and data frames stay on the workers of the current client; the other
+            arguments may be Dask collections too. With scikit-learn's array API
+            dispatch, arrays of other libraries stay on their device, and the other
+            arguments are moved there.
 
         y : array-like of shape (n_samples,)
             Class labels of any type, at least two different ones.
 
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights, 1 for each sample by default. An integer weight
-            is the same as repeating the sample. A class whose samples all weigh
-            nothing stays in `classes_`, with probabilities next to zero and a warning.
+            is the same as repeating the sample. A class whose weights are all zero
+            stays in `classes_`, with probabilities near zero and a warning.
 
         groups : array-like of shape (n_samples,), default=None
-            Of any type: the group of each sample, for samples that are not
-            independent, such as those of one patient. ``alpha="auto"`` and
-            `early_stopping` then keep each group whole when they divide the samples,
-            and choose for samples of new groups. They need at least two groups, and
-            nothing else depends on them. Not for Dask collections.
+            The group of each sample, of any type. Use it if samples are not
+            independent, for example several rows of one patient. ``alpha="auto"`` and
+            `early_stopping` then split between groups, not within them, and so choose
+            for samples of new groups. There must be at least two groups. Not for Dask
+            collections.
 
         X_val, y_val : array-like of shape (n_val, n_features) and (n_val,), \
                 default=None
-            Validation data, whose loss goes to `validation_loss_curve_`, and for
-            `early_stopping`. In a :class:`~sklearn.pipeline.Pipeline`,
+            Validation data for `early_stopping`; their loss is in
+            `validation_loss_curve_`. In a :class:`~sklearn.pipeline.Pipeline`,
             ``transform_input=["X_val"]`` transforms them as it does X.
 
         sample_weight_val : array-like of shape (n_val,), default=None
@@ -457,9 +455,8 @@ class ReLULogisticClassifier(BaseReLULogistic):
         Raises
         ------
         ValueError
-            If a parameter or an array is not what it should be, or the loss
-            overflows because features are too large. A fit that raises leaves
-            the estimator as it was before.
+            If a parameter or an array is not valid, or the loss overflows because
+            features are too large. A fit that raises leaves the estimator unchanged.
         """
         given = Given(X, y, sample_weight, X_val, y_val, sample_weight_val, groups)
         with all_or_nothing(self):

@@ -34,10 +34,10 @@ from ._threads import ThreadedMap, effective_n_threads
 
 NEG_LOG_LOSS = "neg_log_loss"
 
-# Without `cv`, so many folds; fewer where there are fewer groups.
+# Largest number of folds without `cv`; there are fewer if there are fewer groups.
 MOST_FOLDS = 5
 
-# The fitted attributes that a search with refit=False has.
+# The fitted attributes of a search with refit=False.
 OF_SEARCH = {
     *("alpha_", "alphas_", "scores_", "best_score_"),
     *("classes_", "n_features_in_", "feature_names_in_"),
@@ -47,14 +47,14 @@ OF_SEARCH = {
 class ReLULogisticClassifierCV(BaseReLULogistic):
     """`ReLULogisticClassifier` with its penalty chosen by cross-validation.
 
-    The network is fitted to each fold's training rows along paths of penalties, each
-    fit going on from the last. They begin at the penalty that is nearest to ten times
-    the weight of a row, the best single one on many data sets (or, if that is less, to
-    a tenth of the penalty at which the network collapses to a constant). One path goes
-    to weaker penalties, the other to stronger ones. Either ends early where the score
-    has clearly turned: two or more penalties from the best one, where the score of
-    every fold is lower than at the best. The fit to all rows is that of
-    :class:`ReLULogisticClassifier` with the penalty that has the best mean score.
+    Each fold fits the network to its training rows along two paths of penalties. Each
+    fit continues from the last. Both paths begin at the penalty nearest to ten times
+    the weight of a row, which is the best single one on many data sets. (If it is less,
+    they begin at a tenth of the penalty at which the network collapses to a constant.)
+    One path goes to weaker penalties, the other to stronger ones. A path ends early two
+    or more penalties from the best one, if the score of every fold is lower there than
+    at the best. The final fit to all rows is that of :class:`ReLULogisticClassifier`
+    with the penalty of the best mean score.
 
     Parameters
     ----------
@@ -63,32 +63,31 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
         classical logistic regression.
 
     alphas : int or array-like of float, default=10
-        Penalties to choose from, each >= 0. A number of them means a grid of so
-        many, evenly spaced on a log scale, from the penalty at which the network
-        collapses to a constant, about, down to 1e-4 of it. That is the norm of
-        X^T (y - mean of y).
+        Penalties to choose from, each >= 0. An int means a grid of this size, evenly
+        spaced on a log scale. It goes from the penalty at which the network collapses
+        to a constant, estimated by the norm of X^T (y - mean of y), down to 1e-4 of it.
 
     cv : int, cross-validation generator or iterable, default=None
         How to split the rows: the number of stratified folds, a splitter of
         :mod:`sklearn.model_selection`, or an iterable of pairs of training and test
-        rows. None means 5 stratified folds, which with `groups` keep groups whole and
-        are no more than these.
+        rows. None means 5 stratified folds. With `groups` these keep each group whole,
+        and there are at most as many folds as groups.
 
     scoring : str, callable or None, default="neg_log_loss"
-        What to choose by, and what `score` returns: the name of a scorer, or a
-        callable ``scorer(estimator, X, y)``. None means accuracy. A data frame comes to
-        the scorer as one. Scorers whose metric takes ``labels`` (log-loss, Brier score,
-        ROC AUC of several classes) are told of all classes, as a fold may lack some.
-        A score that is not defined even so (nan) is warned of. A fold where it is
-        defined for no penalty is left out of the means, and a penalty that lacks the
-        score of another fold is not chosen.
+        The score that chooses the penalty and that `score` returns: the name of a
+        scorer, or a callable ``scorer(estimator, X, y)``. None means accuracy. The
+        scorer gets a data frame if X is one. Metrics with a parameter ``labels``
+        (log-loss, Brier score, ROC AUC of several classes) are told all classes, since
+        a fold may lack some. An undefined score (nan) is warned of. A fold with no
+        defined score is left out of the means. A penalty with an undefined score in
+        any other fold is not chosen.
 
     refit : bool, default=True
-        Whether to fit all rows with the chosen penalty. Without it there are scores
-        and `alpha_`, but no predictions.
+        Whether to fit all rows with the chosen penalty. If False there are scores and
+        `alpha_`, but no predictions.
 
     n_jobs : int or None, default=None
-        Number of folds at the same time, in processes or what
+        Number of folds that run at the same time, in processes or as
         :obj:`joblib.parallel_config` says, and of starts of the final fit. None
         means 1 unless in such a context, -1 means all cores.
 
@@ -97,16 +96,15 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
             random_state, monotonic_cst, interaction_cst
         As in :class:`ReLULogisticClassifier`, for the fit to all rows. The fits to
         the folds share `class_weight`, `history_size`, `n_threads`, `random_state`,
-        `monotonic_cst` and `interaction_cst`. They serve the choice alone, so they end
-        sooner: at ten iterations that together gain less than a thousandth, after 300
-        iterations or 600 evaluations, or after `max_iter` and `max_fun`, which is
-        warned of.
-        `early_stopping` has no part in them.
+        `monotonic_cst` and `interaction_cst`, but do not use `early_stopping`. They end
+        sooner: when ten iterations together gain less than a thousandth, or after 300
+        iterations or 600 evaluations. `max_iter` and `max_fun` bound them too, with a
+        warning.
 
     verbose : int, default=0
-        1 and 2 print the mean score of each penalty and its deviation, and the final
-        fit as in :class:`ReLULogisticClassifier`. Each line ends with the seconds since
-        `fit` was called.
+        1 and 2 print the mean and the deviation of the scores of each penalty, and the
+        final fit as in :class:`ReLULogisticClassifier`. Each line ends with the seconds
+        since `fit` was called.
 
     Attributes
     ----------
@@ -117,7 +115,7 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
         The penalties to choose from, from strong to weak.
 
     scores_ : ndarray of shape (n_alphas, n_folds)
-        Score of each penalty in each fold; nan beyond where the paths ended, and where
+        Score of each penalty in each fold; nan beyond the ends of the paths, and where
         the score is not defined.
 
     best_score_ : float
@@ -127,19 +125,19 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
             n_outputs_, out_activation_, loss_, loss_curve_, \
             validation_loss_curve_, restart_losses_, n_iter_, n_evaluations_, \
             stop_reason_, coef_, intercept_
-        Of the fit to all rows, as in :class:`ReLULogisticClassifier`.
+        Results of the fit to all rows, as in :class:`ReLULogisticClassifier`.
 
     Notes
     -----
     With scikit-learn 1.9 or newer, :meth:`set_callbacks` takes callbacks such as
     :class:`sklearn.callback.ProgressBar`. They see a task "search" with a task
-    "penalty" for each of `alphas`, and then, with `refit`, a task "final-fit" with the
-    iterations, as in :class:`ReLULogisticClassifier`. One that returns True at the end
-    of a penalty ends the search, and the best penalty so far is taken.
+    "penalty" for each of `alphas`. With `refit` a task "final-fit" with its iterations
+    follows, as in :class:`ReLULogisticClassifier`. A callback that returns True at the
+    end of a penalty ends the search with the best penalty so far.
 
     See Also
     --------
-    ReLULogisticClassifier : With ``alpha="auto"`` chooses between two halves.
+    ReLULogisticClassifier : With ``alpha="auto"`` it chooses between two halves.
     sklearn.linear_model.LogisticRegressionCV : The same without hidden layers.
 
     Examples
@@ -212,7 +210,7 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
         self.interaction_cst = interaction_cst
 
     def get_metadata_routing(self) -> MetadataRouter:
-        """Where metadata go: to this fit, the splitter and the scorer.
+        """Routing of metadata to this fit, the splitter and the scorer.
 
         Returns
         -------
@@ -257,22 +255,22 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
 
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights, for the fits and the scores. With metadata routing
-            the scorer gets them if it asks for them.
+            the scorer gets them only if it requests them.
 
         X_val, y_val : array-like of shape (n_val, n_features) and (n_val,), \
                 default=None
             Validation data for the fit to all rows, as in
-            :meth:`ReLULogisticClassifier.fit`: for `early_stopping` in place of a
-            part of the training data, and for `validation_loss_curve_`. The folds
-            have nothing to do with them.
+            :meth:`ReLULogisticClassifier.fit`. They serve `early_stopping` in place of
+            a part of the training data, and `validation_loss_curve_`. The folds do not
+            use them.
 
         sample_weight_val : array-like of shape (n_val,), default=None
             Weights of the validation data.
 
         **params : dict
-            ``groups`` for the splitter or, with metadata routing, all that the
-            splitter and the scorer ask for. `early_stopping` keeps the groups that the
-            splitter gets whole too, where it splits validation data off.
+            ``groups`` for the splitter or, with metadata routing, everything that the
+            splitter and the scorer request. `early_stopping` also keeps the groups of
+            the splitter whole when it sets validation data aside.
 
         Returns
         -------
@@ -282,9 +280,8 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
         Raises
         ------
         ValueError
-            If a parameter or an array is not what it should be, or the loss
-            overflows because features are too large. A fit that raises leaves
-            the estimator as it was before.
+            If a parameter or an array is not valid, or the loss overflows because
+            features are too large. A fit that raises leaves the estimator unchanged.
         """
         given = Given(X, y, sample_weight, X_val, y_val, sample_weight_val)
         with all_or_nothing(self):
@@ -313,16 +310,16 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
             Their labels. Classes may be missing.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows. With metadata routing the scorer gets them if it asks
-            for them.
+            Weights of the rows. With metadata routing the scorer gets them only if it
+            requests them.
 
         **params : dict
-            With metadata routing, what else the scorer asks for.
+            With metadata routing, what else the scorer requests.
 
         Returns
         -------
         score : float
-            By default minus the mean negative log-likelihood, in nats. The higher the
+            By default minus the mean negative log-likelihood, in nats. Higher is
             better.
         """
         check_has_network(self)
@@ -378,7 +375,7 @@ class ReLULogisticClassifierCV(BaseReLULogistic):
             n_threads=effective_n_threads(self.n_threads),
             scorer=scorer,
         )
-        # Of the penalties of a user the strongest may be what overflows.
+        # The strongest penalty of a user may be the one that overflows.
         most = 1.0 if isinstance(alphas, int) else float(alphas[0])
         if isinstance(alphas, int):
             alphas = folds.grid(alphas)
@@ -480,6 +477,6 @@ def is_routing_enabled() -> bool:
 
 
 def as_given(array: Any, checked: np.ndarray) -> Any:
-    """A data frame or a column of one as it came, anything else as it was checked."""
+    """A data frame or a column of one as it came, anything else in its checked form."""
     is_frame = hasattr(array, "columns") or hasattr(array, "to_frame")
     return array if is_frame and len(array.shape) == checked.ndim else checked

@@ -24,76 +24,75 @@ from .._rows.weights import check_sample_weight
 from .._warnings import feature_name
 from .knots import find_knots, in_canonical_order
 
-# Of "auto": as many bins as have so many rows for each class, and no more than so many.
+# "auto": each bin has so many rows of each class, and there are at most 8 bins.
 MAX_BINS = 8
 ROWS_OF_A_BIN_AND_CLASS = 50
-# Gaps of fewer rows than that have no indicator: its weight would be of a few rows.
+# No indicator for fewer gaps than this: few rows would determine its weight.
 MIN_GAPS = 10
-# Of numbers of rows, so that weights may have any unit.
+# Relative rounding error of numbers of rows, whatever the unit of the weights.
 ROUNDING = 1e-9
 
 
 class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
     r"""Encode numeric columns by ramps between knots.
 
-    A column becomes several: itself, standardised; for each bin between two
-    neighbouring knots a ramp, which rises within the bin and is constant outside;
-    and, if it has enough gaps, an indicator of them. A linear function of the outputs
-    is any piecewise linear function of the column with kinks at the knots, so that a
-    network behind the encoder bends where the data are.
+    A column becomes several outputs. The first is the column itself, standardised. Each
+    bin between two neighbouring knots adds a ramp, which rises within the bin and is
+    constant outside. If the column has enough gaps, an indicator of gaps is added. A
+    linear function of the outputs is any piecewise linear function of the column with
+    kinks at the knots. So a network after the encoder bends where the data are.
 
-    Knots are where the rows are, and where the labels jump. The first are quantiles,
-    and values that many rows share. Then a logistic regression on the ramps between
-    these says how many rows of each class to expect at each value. Where the labels of
-    neighbouring values differ from that by more than chance, as at a threshold or at a
-    value that means something of its own, the column is cut. Both neighbours of a cut
+    Knots lie where there are many rows, and where the labels jump. The first knots are
+    quantiles, and values that many rows share. A logistic regression on the ramps
+    between them predicts how many rows of each class each value has. The column is cut
+    where the labels of neighbouring values differ from this by more than chance. Such
+    places are thresholds and values with a special meaning. Both neighbours of a cut
     become knots, so that the ramp between them is a step. The regression is repeated
-    with the largest steps, and the rest of the labels is searched again, until chance
-    is all that remains.
+    with the largest steps, and the search with it, until only chance is left.
 
-    A ramp is a difference of two ReLU units, so the encoder is a layer of a ReLU
-    network that is not trained, and a classifier of this package behind it is a ReLU
-    network of the original columns: see :ref:`tables <tables>`.
+    A ramp is a difference of two ReLU units. So the encoder is an untrained layer of a
+    ReLU network, and a classifier of this package after it is a ReLU network of the
+    original columns. See :ref:`tables <tables>`.
 
     Parameters
     ----------
     n_bins : int or "auto", default="auto"
-        The largest number of bins of a column without jumps, which cut it further. With
-        0 there are no ramps, and with 1 there are knots at jumps only. "auto" is as
-        many bins as have 50 rows each for every class in `y`, at least 1 and at most
-        8: one for each 100 rows where there are two classes, or where `y` is not given.
-        Missing values do not count. A column of no more distinct values than bins have
-        ends has a bin between each two of them. Where a single bin would be left, there
-        is no ramp.
+        The largest number of bins of a column, before jumps cut it further. With 0
+        there are no ramps; with 1 there are knots at jumps only. "auto" takes 1 to 8
+        bins, with 50 rows each for every class in `y`. That is a bin for each 100 rows
+        if there are two classes or no `y`. Missing values do not count. If a column has
+        no more distinct values than the bins have ends, each two neighbours bound a
+        bin. If only one bin would be left, there is no ramp.
 
     ramp_scale : float, default=0.5
-        The standard deviation of each ramp over the training data, where that of the
-        column itself is 1. The smaller, the more a penalty prefers straight lines.
+        The standard deviation of each ramp over the training data; that of the column
+        itself is 1. With a smaller value a penalty prefers straighter lines.
 
     add_indicator : bool, default=True
-        Whether a column with gaps in at least 10 rows of the training data has an
-        indicator of them, 1 where the value is missing and 0 elsewhere.
+        Whether a column with gaps in at least 10 training rows gets an indicator: 1
+        where the value is missing and 0 elsewhere.
 
     Attributes
     ----------
     knots_ : list of ndarray
-        For each column the ends of its bins, increasing; empty if it has no ramps.
+        The ends of the bins of each column, increasing; empty if it has no ramps.
 
     column_of_output_ : ndarray of int, of shape (n_outputs,)
-        The column that each output is made from, as its position in X. The outputs of
-        a column are neighbours: itself, its ramps, its indicator.
+        The position in X of each output's column. The outputs of a column are
+        neighbours: itself, its ramps, its indicator.
 
     lower_, upper_ : ndarray of shape (n_outputs,)
-        The interval that each output clips its column to; infinite for the column
+        The interval to which each output clips its column; infinite for the column
         itself.
 
     center_, scale_ : ndarray of shape (n_outputs,)
-        The mean of the clipped column, and what its distance from that is divided by;
-        infinite, so that the output is constant, for constant columns and indicators.
+        The mean of the clipped column, and the divisor of its distance from the mean.
+        The divisor is infinite, so that the output is constant, for constant columns
+        and indicators.
 
     value_of_missing_ : ndarray of shape (n_outputs,)
-        What each output is where its column is missing: 1 for an indicator, and for
-        other outputs 0, their mean.
+        The value of each output where its column is missing: 1 for an indicator, and 0,
+        the mean, for others.
 
     n_features_in_ : int
         Number of columns seen in `fit`.
@@ -104,23 +103,22 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
     See Also
     --------
     tabular_pipeline : A classifier for a raw table, with this encoder in it.
-    sklearn.preprocessing.KBinsDiscretizer : Steps in the place of ramps.
-    sklearn.preprocessing.SplineTransformer : Smooth functions in the place of ramps.
+    sklearn.preprocessing.KBinsDiscretizer : Steps in place of ramps.
+    sklearn.preprocessing.SplineTransformer : Smooth functions in place of ramps.
 
     Notes
     -----
     A weight of k is the same as k copies of a row, and the unit of the weights does not
-    matter: rows are counted in the largest weight that all weights of distinct rows
-    are multiples of. Weights without one count for as many rows as Kish's effective
-    sample size. A gap in a column that had none in the training data is encoded as the
-    mean of each output.
+    matter. The weight of one row is the largest common divisor of the weights of
+    distinct rows. If there is none, the number of rows is Kish's effective sample size.
+    A gap in a column without gaps in the training data is encoded as the mean of each
+    output.
 
-    For cuts between neighbouring values, the gain in deviance is maximised, less 6 for
-    each. But a column is cut only if one of its cuts gains
-    :math:`5 + \log n + 2 \log p`, of n rows and p columns, so that columns of noise
-    hardly ever are. With K classes, both numbers are K - 1 times as large. Columns of
-    more than 256 distinct values are cut between groups of values first, and each cut
-    is then moved to its best place.
+    Cuts between neighbouring values maximise the gain in deviance, less 6 for each cut.
+    A column is cut only if one of its cuts gains :math:`5 + \log n + 2 \log p`, for n
+    rows and p columns. So columns of noise are hardly ever cut. With K classes, both
+    numbers are K - 1 times as large. Columns of more than 256 distinct values are first
+    cut between groups of values; each cut then moves to its best place.
 
     References
     ----------
@@ -159,7 +157,7 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
     _doc_link_module = BaseReLULogistic._doc_link_module
     _doc_link_template = BaseReLULogistic._doc_link_template
 
-    # Weights that are routed to a classifier behind it need not be asked for here.
+    # A classifier after the encoder gets routed weights without a request here.
     __metadata_request__fit: ClassVar[dict[str, bool]] = {"sample_weight": False}
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -191,7 +189,7 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
 
         y : array-like of shape (n_samples,), default=None
             Labels. Without them, or if they are numbers instead of classes, no jumps
-            are looked for. Names of the classes and their order do not matter.
+            are searched. Names and order of the classes do not matter.
 
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows, by default 1. Rows of weight 0 are left out.
@@ -204,14 +202,14 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter is outside what is allowed, X holds infinite values, or a
-            weight is negative.
+            If a parameter is outside its range, X holds infinite values, or a weight is
+            negative.
         """
         check_parameters(self, self._parameter_constraints)
         X = self._check(X, reset=True)
         weights = check_sample_weight(sample_weight, X).astype(np.float64)
         codes = codes_of_classes(y, len(X))
-        # Sums over rows are then the same bits for any order of the rows.
+        # In this order, sums over rows are the same to the bit for any order of rows.
         order = np.lexsort((weights, codes))
         order = order[weights[order] > 0]
         X, codes, weights = X[order], codes[order], weights[order]
@@ -294,11 +292,10 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
     def local_linear(self, X: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         """The affine function of its column that each output is around each row.
 
-        Output j of a row x is ``slopes[j] * x[column_of_output_[j]] + intercepts[j]``,
-        to rounding, on the whole linear piece that the row lies on. At an end of a
-        bin relu'(0) = 0 holds for both units of a ramp, as everywhere in this package:
-        the slope at a knot is that to its left. Where a value is missing the slope is
-        0 and the intercept is the output.
+        On the linear piece around a row x, output j is
+        ``slopes[j] * x[column_of_output_[j]] + intercepts[j]``, to rounding. At a knot
+        the slope is that to its left, because relu'(0) = 0 everywhere in this package.
+        Where a value is missing the slope is 0 and the intercept is the output.
 
         Parameters
         ----------
@@ -311,7 +308,7 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
             The derivative of each output by its column, in the floating type of X.
 
         intercepts : ndarray of shape (n_samples, n_outputs)
-            The rest.
+            The intercepts of these functions.
 
         Raises
         ------
@@ -338,7 +335,7 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         input_features : array-like of str of shape (n_features,), default=None
-            Names of the columns; by default those seen in `fit`, or x0, x1, ...
+            Names of the columns; by default the names seen in `fit`, or x0, x1, ...
 
         Returns
         -------
@@ -348,7 +345,7 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If `input_features` are not the names seen in `fit`, or not as many.
+            If `input_features` differ from the names seen in `fit`, also in number.
 
         NotFittedError
             Before `fit`.
@@ -384,7 +381,7 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         )
 
     def _suffixes(self, outputs: np.ndarray) -> list[str]:
-        """What the outputs of one column add to its name."""
+        """The suffixes of the names of one column's outputs."""
         is_missing = self.value_of_missing_[outputs] == 1
         n_ramps = len(outputs) - 1 - np.count_nonzero(is_missing)
         ramps = [f"_ramp{i}" for i in range(1, n_ramps + 1)]
@@ -395,7 +392,7 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         return self._check(X, reset=False)
 
     def _check(self, X: ArrayLike, *, reset: bool) -> np.ndarray:
-        """X as float64 or float32, with NaN; infinite values are an error."""
+        """X as float64 or float32, with NaN; infinite values raise an error."""
         checked: np.ndarray = validate_data(
             self,
             X,
@@ -448,7 +445,7 @@ class Output(NamedTuple):
         if len(x) == 0 or x.min() == x.max():
             return cls(column, lower, upper, x[0] if len(x) else 0.0, np.inf, 0.0)
         clipped = np.clip(x, lower, upper)
-        # From one of the values, which are often farther from zero than they vary.
+        # Relative to one value: values are often far from zero and vary little.
         start = clipped.min()
         with np.errstate(over="ignore", invalid="ignore"):
             mean = np.average(clipped - start, weights=weights)
@@ -459,7 +456,7 @@ class Output(NamedTuple):
 
 
 def codes_of_classes(y: Any, n_rows: int) -> np.ndarray:
-    """The classes of the rows as numbers 0, 1, ...; 0 for all if y holds no classes."""
+    """The classes of the rows as numbers 0, 1, ...; all 0 if y holds no classes."""
     none = np.zeros(n_rows, dtype=int)
     if y is None:
         return none
@@ -471,18 +468,17 @@ def codes_of_classes(y: Any, n_rows: int) -> np.ndarray:
     check_consistent_length(none, y)
     labels = y.tolist()
     number = {label: code for code, label in enumerate(dict.fromkeys(labels))}
-    # Integers of which most are different are numbers.
+        # Integers that are mostly distinct are numbers, not classes.
     if len(number) > n_rows / 2:
         return none
     return np.array([number[label] for label in labels])
 
 
 def weight_of_a_row(X: np.ndarray, codes: np.ndarray, weights: np.ndarray) -> float:
-    """What a single row weighs: the common divisor of the weights of distinct rows.
+    """The weight of one row: the common divisor of the weights of distinct rows.
 
-    So a row is the same whether it is repeated or weighs more, and weights may have any
-    unit. Weights without a divisor have as many rows as the sum of their squares says,
-    by Kish.
+    So a repeated row is the same as a heavier one, and weights may have any unit. If
+    there is no divisor, the number of rows is Kish's effective sample size.
     """
     data = Block(X, codes, weights)
     _, _, weights = distinct_rows(data, row_keys(np.where(np.isnan(X), np.nan, X)))

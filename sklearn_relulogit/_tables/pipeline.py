@@ -1,4 +1,4 @@
-"""One line from a raw table to a classifier of it."""
+"""A pipeline from a raw table to a classifier."""
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
@@ -23,25 +23,25 @@ def tabular_pipeline(
     *,
     monotonic_cst: Mapping[Hashable, int] | None = None,
 ) -> Pipeline:
-    """A pipeline from a raw table, as it comes, to a classifier.
+    """A pipeline from a raw table to a classifier.
 
-    What the columns hold is found in `fit`:
+    `fit` finds what each column holds:
 
     - **numbers** and booleans go through :class:`PiecewiseLinearEncoder`, which also
       encodes gaps;
-    - **dates** become days since 1970 and, where they vary, the parts of the year, the
-      week and the day that have passed, and then go through the same;
+    - **dates** become days since 1970 and, where they vary, the elapsed parts of the
+      year, the week and the day; these go through the same encoder;
     - **categories** (strings, categorical and enum types) become indicators by
-      :class:`~sklearn.preprocessing.OneHotEncoder`. Those of fewer than 10 rows share
-      one, which also stands for categories that `fit` never saw; a gap is a category;
+      :class:`~sklearn.preprocessing.OneHotEncoder`. Categories of fewer than 10 rows
+      share one indicator, as do new categories; a gap is a category;
     - **more than 40 categories**, or none of 10 rows, become the log-odds of the
-      classes among their rows, drawn to those of all rows;
+      classes among their rows, shrunk to those of all rows;
     - **text that is numbers or dates** throughout is read as such;
     - **columns that identify rows**, such as names, ids and free text, are left out;
-    - **other columns**, such as lists, are an error that says what to do.
+    - **other columns**, such as lists, raise an error that says what to do.
 
     A warning names the columns that are read from text or left out. Later tables may
-    have other types of the same values, such as 1 for "1".
+    hold the same values in other types, such as 1 for "1".
 
     Parameters are set as in any pipeline, for example ``columns__numbers__n_bins``,
     ``table__min_frequency`` (10 rows) or ``table__max_indicators`` (40 categories).
@@ -49,24 +49,22 @@ def tabular_pipeline(
     Parameters
     ----------
     estimator : object, default=None
-        The classifier at the end, or a search over one; by default a
-        :class:`ReLULogisticClassifier` with its own defaults.
+        The classifier at the end, or a search over one. None means
+        ``ReLULogisticClassifier()``.
 
     monotonic_cst : dict of str to {-1, 0, 1}, default=None
-        By the names of columns of numbers: 1 if the log-odds of the second class must
-        not fall where the number rises, -1 if they must not rise. It holds for the
-        number, not for its gaps. The classifier, or the one in the search, must have
-        the parameter `monotonic_cst`, which `fit` sets in a clone of it. See
-        :ref:`monotone`.
+        For names of number columns: 1 if the log-odds of the second class must not
+        fall as the number rises, -1 if they must not rise. Gaps are not constrained.
+        The classifier, or the one in the search, must have the parameter
+        `monotonic_cst`; `fit` sets it in a clone. See :ref:`monotone`.
 
     Returns
     -------
     pipeline : Pipeline
-        Not fitted, of three steps: "table", which reads each column; "columns", a
+        Not fitted, with three steps. "table" reads each column. "columns" is a
         :class:`~sklearn.compose.ColumnTransformer` of the transformers "numbers",
-        "dates", "categories" and "many_categories"; and "classifier". With
-        `monotonic_cst` it is of a subclass that has this parameter, and is otherwise
-        the same.
+        "dates", "categories" and "many_categories". "classifier" is the estimator.
+        With `monotonic_cst` the pipeline is of a subclass that has this parameter.
 
     Raises
     ------
@@ -74,25 +72,24 @@ def tabular_pipeline(
         If `estimator` has no method `fit`, or is a class, or lacks `monotonic_cst`.
 
     ValueError
-        If a value of `monotonic_cst` is not -1, 0 or 1. A name that is none of a column
-        of numbers raises it in `fit`.
+        If a value of `monotonic_cst` is not -1, 0 or 1. `fit` raises it if a name in
+        `monotonic_cst` is not a column of numbers.
 
     See Also
     --------
-    PiecewiseLinearEncoder : What numbers go through.
-    sklearn_relulogit.onnx.input_types : For a graph of the whole pipeline.
+    PiecewiseLinearEncoder : The encoding of numbers.
+    sklearn_relulogit.onnx.input_types : For an ONNX graph of the whole pipeline.
 
     Notes
     -----
-    `fit` takes a DataFrame of pandas or polars, or an array of numbers. It warns of
-    columns that are converted or left out, and raises a TypeError for a column that is
-    none of the above. Predictions raise a ValueError for a column that cannot be read
-    as in `fit`. Sample weights are passed to the classifier by
+    `fit` takes a DataFrame of pandas or polars, or an array of numbers. It raises a
+    TypeError for a column that is none of the above. Predictions raise a ValueError for
+    a column that cannot be read as in `fit`. Pass sample weights to the classifier by
     ``fit(X, y, classifier__sample_weight=...)``.
 
-    The log-odds of a row's category are those of the rows in other folds, of five that
-    are drawn by the order of the rows. So with a column of many categories the fit
-    depends on the order of the rows, and without one it does not.
+    For columns of many categories, `fit` takes the log-odds of a row's category from
+    the rows of four other folds. The folds depend on the order of the rows. So the fit
+    depends on this order if there is such a column, and otherwise does not.
 
     Examples
     --------
@@ -137,7 +134,7 @@ def tabular_pipeline(
 
 @dataclass(frozen=True)
 class ColumnsOfKind:
-    """A selector of the columns of one kind, in a table as TableReader makes it.
+    """A selector of the columns of one kind, in the output of TableReader.
 
     Parameters
     ----------
@@ -148,7 +145,7 @@ class ColumnsOfKind:
     kind: str
 
     def __call__(self, X: Any) -> list[int]:
-        """The positions of these columns: names would be searched one by one."""
+        """Positions of these columns; names would be searched one by one."""
         if isinstance(X, np.ndarray):
             return list(range(X.shape[1])) if self.kind == "numbers" else []
         types = list(X.dtypes)
@@ -157,7 +154,7 @@ class ColumnsOfKind:
 
 
 def _kind(dtype: Any) -> str:
-    """What a type of pandas or polars is in a table that was read."""
+    """The kind of column that a type of pandas or polars means in a read table."""
     name = type(dtype).__name__
     if isinstance(dtype, np.dtype) and dtype.kind in "biufM":
         return "dates" if dtype.kind == "M" else "numbers"
