@@ -1,8 +1,8 @@
-"""Fitted networks for other tools: as an MLPClassifier, as PyTorch, and as SQL.
+"""Export of fitted networks: as scikit-learn's MLPClassifier, as PyTorch, and as SQL.
 
-All take a classifier alone, or a pipeline that ends in one. Steps of numbers in front,
-such as scalers and ramps, become layers of the network, so that what is exported takes
-the features as the pipeline does. :mod:`sklearn_relulogit.onnx` exports to ONNX.
+All take a classifier alone, or a pipeline that ends in one. Numeric steps before the
+classifier, such as scalers and ramps, become layers of the network. So the export takes
+the features that the pipeline takes. :mod:`sklearn_relulogit.onnx` exports to ONNX.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -24,52 +24,51 @@ __all__ = ["to_mlp_classifier", "to_sql", "to_torch"]
 def to_mlp_classifier(model: BaseEstimator) -> MLPClassifier:
     """A fitted MLPClassifier with the same predictions.
 
-    Many tools know :class:`~sklearn.neural_network.MLPClassifier` by the name of its
-    class, among them generators of code for microcontrollers, or read its `coefs_`,
-    `intercepts_` and `activation`. This gives them a true one.
+    Many tools read only :class:`~sklearn.neural_network.MLPClassifier`, for example
+    generators of code for microcontrollers. This function gives them one.
 
     Parameters
     ----------
     model : fitted estimator
         A :class:`.ReLULogisticClassifier` or :class:`.ReLULogisticClassifierCV`, a
         :class:`~sklearn.pipeline.Pipeline` that ends in one, or a fitted search over
-        either. Before the classifier may be scalers (as for :func:`.fold_scaling`, and
-        clipping ones), :class:`~sklearn.impute.SimpleImputer`, selections, a
-        :class:`.PiecewiseLinearEncoder`, and a
+        either. The steps before the classifier become the first layers. They may be
+        scalers (as for :func:`.fold_scaling`, also with clipping),
+        :class:`~sklearn.impute.SimpleImputer`, selections and
+        :class:`.PiecewiseLinearEncoder`. They may stand in a
         :class:`~sklearn.compose.ColumnTransformer` or
-        :class:`~sklearn.pipeline.FeatureUnion` of these, so also a
-        :func:`.tabular_pipeline` of numbers alone. They become the first layers.
+        :class:`~sklearn.pipeline.FeatureUnion`. So a :func:`.tabular_pipeline` of
+        numbers alone is allowed.
 
     Returns
     -------
     mlp : MLPClassifier
-        Fitted, with `coefs_` and `intercepts_` of its own, and `classes_`,
+        Fitted, with its own `coefs_` and `intercepts_`, and with `classes_`,
         `n_features_in_`, `feature_names_in_`, `loss_` and `n_iter_` of the model. Its
-        parameters are those a fit with ``solver="lbfgs"`` would use:
-        `hidden_layer_sizes`, ``activation="relu"``, `alpha` (the one of the fit, also
+        parameters are `hidden_layer_sizes`, `max_iter` and `random_state` of the model,
+        ``solver="lbfgs"``, ``activation="relu"``, and the model's `alpha_` as `alpha`.
         where it was chosen from the data), `max_iter` and `random_state`.
 
     Raises
     ------
     TypeError
         If the model does not end in a classifier of this package, or a step before it
-        is of another kind.
+        is not one of these.
 
     NotFittedError
         Before `fit`.
 
     Notes
     -----
-    Predictions agree to rounding. MLPClassifier works with probabilities, this package
-    with logits: a probability below 1e-16 of the other class is 0 there, its
-    `predict_log_proba` may be minus infinity, and a logit within 1e-16 of 0 may get the
-    other label.
+    Predictions agree to rounding. MLPClassifier computes with probabilities, this
+    package with logits. So a probability below 1e-16 may be 0 there, and its logarithm
+    minus infinity. A logit within 1e-16 of 0 may give the other label.
 
-    If the fit weighed its features (`relevance_`), MLPClassifier's penalty is another
-    one: going on with a warm start there leads elsewhere.
+    MLPClassifier has no `relevance_`. If the fit used it, the penalty there differs,
+    and a warm start leads elsewhere.
 
-    Rows with missing values are an error, also where a step in front knew what to do
-    with them.
+    Rows with missing values raise an error, even if a step of the pipeline handles
+    them.
 
     Examples
     --------
@@ -91,8 +90,8 @@ def to_mlp_classifier(model: BaseEstimator) -> MLPClassifier:
     network = Network.of(model, same_predictions=True)
     clf, layers = network.classifier, network.layers
     mlp = MLPClassifier((1,), solver="lbfgs", tol=1e100)
-    # A fit to one row of each class, ended by its tolerance before an iteration, sets
-    # what MLPClassifier needs beyond its parameters, whatever its release calls it.
+    # A fit to one row of each class, which ends before an iteration, sets the
+    # attributes that MLPClassifier needs, whatever their names in this release.
     mlp.fit(np.zeros((len(clf.classes_), 1)), clf.classes_)
     mlp.set_params(
         hidden_layer_sizes=tuple(len(b) for _, b in layers[:-1]),
@@ -101,7 +100,7 @@ def to_mlp_classifier(model: BaseEstimator) -> MLPClassifier:
         tol=MLPClassifier().tol,
         random_state=clf.random_state,
     )
-    # Copies: whoever changes the export does not change the model.
+    # Copies, so that a change of the export does not change the model.
     mlp.coefs_ = [np.array(W_T) for W_T, _ in layers]
     mlp.intercepts_ = [np.array(b) for _, b in layers]
     mlp.n_layers_ = len(layers) + 1
@@ -117,8 +116,8 @@ def to_mlp_classifier(model: BaseEstimator) -> MLPClassifier:
 def to_torch(model: BaseEstimator, *, dtype: Any = None) -> "torch.nn.Sequential":
     """A torch.nn.Sequential of Linear and ReLU that gives the logits.
 
-    For the tools of PyTorch that take a network apart: attributions, uncertainty,
-    verification, pruning. Needs PyTorch: ``pip install 'sklearn-relulogit[torch]'``.
+    Use it with PyTorch tools for attribution, uncertainty, verification or pruning.
+    Needs PyTorch: ``pip install 'sklearn-relulogit[torch]'``.
 
     Parameters
     ----------
@@ -126,17 +125,17 @@ def to_torch(model: BaseEstimator, *, dtype: Any = None) -> "torch.nn.Sequential
         As for :func:`to_mlp_classifier`.
 
     dtype : {"float32", "float64"} or dtype, default=None
-        The floating type of the parameters, and so of what the module takes. None is
-        that of the fit, or float64 if there are steps in front. With float32 and steps
-        in front, features whose mean is much larger than their spread lose digits; in
-        that case export the classifier alone.
+        The floating type of the parameters and of the module's input. None means the
+        type of the fit, or float64 if there are steps before the classifier. With
+        float32 and such steps, features with a mean much larger than their spread lose
+        digits. In that case export the classifier alone.
 
     Returns
     -------
     module : torch.nn.Sequential
         In evaluation mode, on the CPU. It takes a tensor of shape (n, n_features) and
-        gives the logits: for two classes those of ``classes_[1]``, of shape (n, 1),
-        else of shape (n, n_classes).
+        returns the logits, of shape (n, n_classes). For two classes it returns the
+        logit of ``classes_[1]``, of shape (n, 1).
 
     Raises
     ------
@@ -145,10 +144,10 @@ def to_torch(model: BaseEstimator, *, dtype: Any = None) -> "torch.nn.Sequential
 
     TypeError
         If the model does not end in a classifier of this package, or a step before it
-        is of another kind.
+        is not one of those.
 
     ValueError
-        If `dtype` is another.
+        If `dtype` is another type.
 
     NotFittedError
         Before `fit`.
@@ -159,9 +158,9 @@ def to_torch(model: BaseEstimator, *, dtype: Any = None) -> "torch.nn.Sequential
 
     Notes
     -----
-    ``torch.sigmoid`` of one logit is the probability of ``classes_[1]``, and
-    ``torch.softmax`` over several gives the probabilities of all classes. For tools
-    that want two logits for two classes, add a layer that gives 0 and the logit.
+    ``torch.sigmoid`` of one logit is the probability of ``classes_[1]``;
+    ``torch.softmax`` of several gives the probabilities of all classes. Some tools want
+    two logits for two classes. For them add a layer that returns 0 and the logit.
 
     Examples
     --------

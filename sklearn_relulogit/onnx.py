@@ -1,4 +1,4 @@
-"""Export to ONNX: converters for skl2onnx, and the logits as the plainest graph.
+"""Export to ONNX: converters for skl2onnx, and the logits as a minimal graph.
 
 Needs the extra ``onnx``: ``pip install 'sklearn-relulogit[onnx]'``.
 """
@@ -41,25 +41,24 @@ OPTIONS = {
 
 
 def register() -> None:
-    """Register converters for what this package adds to pipelines with skl2onnx.
+    """Register converters for this package with skl2onnx.
 
-    From then on ``skl2onnx.to_onnx`` and ``skl2onnx.convert_sklearn`` convert the
-    classifiers, :class:`.PiecewiseLinearEncoder`, and pipelines that they are part of,
-    such as :func:`.tabular_pipeline`. One call in a process is enough; more do no harm.
+    Then ``skl2onnx.to_onnx`` and ``skl2onnx.convert_sklearn`` convert the classifiers,
+    :class:`.PiecewiseLinearEncoder`, and pipelines with them, such as
+    :func:`.tabular_pipeline`. One call in a process is enough; more do no harm.
 
-    The graph of a :func:`.tabular_pipeline` has an input for each column:
-    :func:`input_types` declares them, and :func:`inputs` makes them of a table. Strings
-    have no missing values in ONNX: there "nan" stands for a gap in a column of
-    categories. The graph computes what the classifier does, in float64 for inputs of
-    ``DoubleTensorType`` and in float32 for all others. Its outputs are those of every
-    classifier of skl2onnx, with these options:
+    The graph of a :func:`.tabular_pipeline` has an input for each column.
+    :func:`input_types` declares the inputs, and :func:`inputs` makes them from a table.
+    ONNX has no missing strings; use "nan" for a gap in a column of categories. The
+    graph computes in float64 for inputs of ``DoubleTensorType`` and in float32 for all
+    others. Its outputs are those of any classifier of skl2onnx, with these options:
 
-    - ``zipmap``: probabilities as a dictionary from label to probability (True, the
-      default; always in float32, the only type that ONNX has it for), as one array of
-      shape (n, n_classes) (False) or as one output for each class ("columns").
-    - ``raw_scores``: logits in place of the probabilities; for two classes both signs,
-      so that the shape is the same.
-    - ``nocl``: indices into `classes_` in place of the labels.
+    - ``zipmap``: the form of the probabilities. True (default) gives a dictionary from
+      label to probability, always in float32 as ONNX requires. False gives one array of
+      shape (n, n_classes), and "columns" one output for each class.
+    - ``raw_scores``: logits instead of probabilities. For two classes the array holds
+      both signs, so that its shape is the same.
+    - ``nocl``: indices into `classes_` instead of the labels.
     - ``output_class_labels``: the labels as a third output, without ``zipmap``.
 
     Raises
@@ -104,7 +103,7 @@ def register() -> None:
 
 
 def input_types(model: BaseEstimator) -> list[tuple[str, Any]]:
-    """The inputs of the graph of a table's pipeline, for skl2onnx's `initial_types`.
+    """Input names and types of a table's graph, for `initial_types` of skl2onnx.
 
     Parameters
     ----------
@@ -114,8 +113,8 @@ def input_types(model: BaseEstimator) -> list[tuple[str, Any]]:
     Returns
     -------
     types : list of (str, DataType)
-        The name and the type of each column that the model uses: numbers and dates in
-        ``DoubleTensorType``, categories in ``StringTensorType``.
+        The name and the type of each column that the model uses. Numbers and dates
+        have ``DoubleTensorType``, categories ``StringTensorType``.
 
     Raises
     ------
@@ -148,11 +147,11 @@ def input_types(model: BaseEstimator) -> list[tuple[str, Any]]:
 
 
 def inputs(model: BaseEstimator, X: Any) -> dict[str, np.ndarray]:
-    """The rows of a table as the graph of its pipeline takes them.
+    """Turn the rows of a table into inputs for the graph of its pipeline.
 
-    A number is a number, also where it was text, and NaN a gap; a date is the days
-    since the first of January 1970, in UTC if it has a time zone; a category is its
-    text, with "nan" for a gap.
+    A number becomes a number, also if it was text, and a missing one NaN. A date
+    becomes the days since 1 January 1970, in UTC if it has a time zone. A category
+    becomes its text, with "nan" for a gap.
 
     Parameters
     ----------
@@ -165,17 +164,17 @@ def inputs(model: BaseEstimator, X: Any) -> dict[str, np.ndarray]:
     Returns
     -------
     inputs : dict of str to ndarray of shape (n_samples, 1)
-        For each column that the model uses, in float64 or, for text, as objects: the
-        feed of ``onnxruntime.InferenceSession.run``.
+        An array for each column that the model uses, of float64 or, for text, objects.
+        Pass the dict to ``onnxruntime.InferenceSession.run``.
 
     Raises
     ------
     ValueError
-        If X is not what the model takes, or a column has no name.
+        If the model does not take X, or a column has no name.
 
     See Also
     --------
-    input_types : With an example.
+    input_types : Has an example.
     """
     check_is_fitted(model)
     table, feed = model[0].transform(X), {}
@@ -192,7 +191,7 @@ def inputs(model: BaseEstimator, X: Any) -> dict[str, np.ndarray]:
 
 
 def columns_of_graph(model: BaseEstimator) -> dict[str, bool]:
-    """The columns that a table's pipeline uses, and whether each is text in a graph."""
+    """The columns that a table's pipeline uses, and whether each is text there."""
     if not isinstance(model, Pipeline) or not isinstance(model[0], TableReader):
         raise TypeError(
             "Pass a pipeline that tabular_pipeline made, fitted to a frame. Got "
@@ -208,9 +207,9 @@ def columns_of_graph(model: BaseEstimator) -> dict[str, bool]:
 
 
 def names_in_graph(names: Iterable[str]) -> list[str]:
-    """Names as skl2onnx makes them: of letters, digits and underscores, all different.
+    """Names as skl2onnx makes them: of letters, digits and underscores, all distinct.
 
-    Its own function for that is private.
+    The function of skl2onnx for this is private.
     """
     found: list[str] = []
     for name in names:
@@ -228,7 +227,7 @@ def set_output_types(operator: "Operator") -> None:
     shape_calculator.calculate_linear_classifier_output_shapes(operator)
     options = operator.scope_inst.get_options(operator.raw_operator, {"zipmap": True})
     if options["zipmap"] is True:
-        # ONNX's ZipMap takes no float64.
+        # ONNX's ZipMap does not take float64.
         scores = operator.outputs[1]
         scores.set_type(data_types.FloatTensorType(scores.type.shape))
 
@@ -256,12 +255,12 @@ def convert(
         Z = op("Add", op("MatMul", Z, W_T.astype(dtype)), b.astype(dtype))
     exponents = Z
     if clf.out_activation_ == "logistic":
-        # sigma(z) and sigma(-z) are the softmax of (-z, z) / 2. Softmax is accurate for
-        # small probabilities in onnxruntime, and Sigmoid is not.
+        # sigma(z) and sigma(-z) are the softmax of (-z, z) / 2. In onnxruntime, Softmax
+        # is accurate for small probabilities and Sigmoid is not.
         Z = op("Concat", op("Neg", Z), Z, axis=1)
         exponents = op("Mul", Z, np.array([0.5], dtype=dtype))
 
-    # The label is that of the logits, as in `predict`: a probability may round to 1/2.
+    # As in `predict`, the logit gives the label: a probability may round to 1/2.
     codes = op("ArgMax", Z, axis=1, keepdims=0)
     if options["nocl"]:
         labels = op("Identity", codes, output_names=[label])
@@ -276,7 +275,7 @@ def convert(
 
 
 def onnx_classes(classes: np.ndarray) -> np.ndarray:
-    """The labels in a type that ONNX has: strings, or integers of 64 bits."""
+    """The labels in a type that ONNX has: strings or 64-bit integers."""
     if all(isinstance(label, str) for label in classes):
         return classes.astype(np.str_)
     as_integers = classes.astype(np.int64)
@@ -288,15 +287,15 @@ def onnx_classes(classes: np.ndarray) -> np.ndarray:
     return as_integers
 
 
-# Old enough for all tools and for the oldest onnxruntime that is supported.
+# An opset that all tools and the oldest supported onnxruntime know.
 OPSET, IR_VERSION = 13, 8
 
 
 def to_logits(model: BaseEstimator, *, dtype: Any = None) -> "onnx.ModelProto":
     """The logits as an ONNX graph of Gemm and Relu nodes alone.
 
-    For tools that read networks of dense layers and nothing else, such as those that
-    put a network into an optimisation model or verify it. To serve labels and
+    Some tools read only networks of dense layers, for example to verify a network or
+    to put it into an optimisation model. This graph is for them. To serve labels and
     probabilities, use :func:`register` and ``skl2onnx.to_onnx``.
 
     Parameters
@@ -304,23 +303,25 @@ def to_logits(model: BaseEstimator, *, dtype: Any = None) -> "onnx.ModelProto":
     model : fitted estimator
         A :class:`.ReLULogisticClassifier` or :class:`.ReLULogisticClassifierCV`, a
         :class:`~sklearn.pipeline.Pipeline` that ends in one, or a fitted search over
-        either. Before the classifier may be scalers (as for :func:`.fold_scaling`, and
-        clipping ones), :class:`~sklearn.impute.SimpleImputer`, selections, a
-        :class:`.PiecewiseLinearEncoder`, and a
+        either. The steps before the classifier become the first layers. They may be
+        scalers (as for :func:`.fold_scaling`, also with clipping),
+        :class:`~sklearn.impute.SimpleImputer`, selections and
+        :class:`.PiecewiseLinearEncoder`. They may stand in a
         :class:`~sklearn.compose.ColumnTransformer` or
-        :class:`~sklearn.pipeline.FeatureUnion` of these, so also a
-        :func:`.tabular_pipeline` of numbers alone. They become the first layers.
+        :class:`~sklearn.pipeline.FeatureUnion`. So a :func:`.tabular_pipeline` of
+        numbers alone is allowed.
 
     dtype : {"float32", "float64"} or dtype, default=None
-        The floating type of the graph. None is that of the fit, or float64 if there are
-        steps in front. Many tools give a graph float32 inputs, and so need "float32";
-        features whose mean is much larger than their spread then lose digits.
+        The floating type of the graph. None means the type of the fit, or float64 if
+        there are steps before the classifier. Many tools need "float32". Features with
+        a mean much larger than their spread then lose digits.
 
     Returns
     -------
     graph : onnx.ModelProto
-        With one input "X" of shape (n, n_features) and one output "logits", of shape
-        (n, 1) for two classes, those of ``classes_[1]``, else (n, n_classes).
+        It has one input "X" of shape (n, n_features) and one output "logits" of shape
+        (n, n_classes). For two classes the output is the logit of ``classes_[1]``, of
+        shape (n, 1).
 
     Raises
     ------
@@ -329,17 +330,17 @@ def to_logits(model: BaseEstimator, *, dtype: Any = None) -> "onnx.ModelProto":
 
     TypeError
         If the model does not end in a classifier of this package, or a step before it
-        is of another kind.
+        is not one of these.
 
     ValueError
-        If `dtype` is another.
+        If `dtype` is another type.
 
     NotFittedError
         Before `fit`.
 
     See Also
     --------
-    register : To serve labels and probabilities.
+    register : A graph with labels and probabilities.
     sklearn_relulogit.export.to_torch : The same as a module of PyTorch.
 
     Examples
@@ -372,7 +373,7 @@ def to_logits(model: BaseEstimator, *, dtype: Any = None) -> "onnx.ModelProto":
             )
             Z = f"z{l - 1}"
         out = "logits" if l == len(layers) else f"f{l}"
-        # All attributes are written out: some readers know no defaults.
+        # We write out all attributes, since some readers know no defaults.
         nodes.append(
             onnx.helper.make_node(
                 "Gemm", [Z, *names], [out], f"gemm{l}", alpha=1.0, beta=1.0, transB=1

@@ -1,7 +1,7 @@
-"""What saved models are made of, under names that stay.
+"""The types inside saved models, under permanent names.
 
-A file of skops, pickle or joblib names the types of what it holds. Those of this
-package are found at ``sklearn_relulogit`` and here, wherever they are defined.
+Files of skops, pickle and joblib name the types of the objects in them. Types of this
+package have names in ``sklearn_relulogit`` and here, wherever they are defined.
 """
 
 from ._classifier import ReLULogisticClassifier
@@ -32,17 +32,17 @@ for _name in __all__:
 
 
 def trusted_types() -> list[str]:
-    """The types of this package that a saved model may hold, by name.
+    """Names of the types of this package that a saved model may hold.
 
-    skops loads a file only with a list of the types that may be in it. These run no
-    code of the file, so the list may be passed for any file of a classifier, encoder
-    or pipeline of this package. Types of other packages in the file must be added.
+    skops loads a file only with a list of the types that are allowed in it. These types
+    run no code from the file. So you can pass the list for any file with a classifier,
+    encoder or pipeline of this package. Add the types of other packages in the file.
 
     Returns
     -------
     names : list of str
-        Such as ``"sklearn_relulogit.ReLULogisticClassifier"``, sorted. They stay the
-        same in later releases, which may add some.
+        Sorted names such as ``"sklearn_relulogit.ReLULogisticClassifier"``. Later
+        releases keep them and may add more.
 
     Examples
     --------

@@ -35,8 +35,8 @@ from .programme import (
 # A pandas.DataFrame; pandas has no types.
 DataFrame: TypeAlias = Any
 
-# How far beyond the boundary of a decision a row is looked for, in nats: farther where
-# the solver's tolerances turn the decision back.
+# How far beyond the decision boundary the row must be, in nats; farther if the solver's
+# tolerances undo the decision.
 MARGINS = (1e-6, 1e-4, 1e-2)
 
 
@@ -53,7 +53,7 @@ class NearestChange:
         Its distance, in spreads of the columns; infinite without a row.
 
     lower_bound : float
-        No row that is decided otherwise is nearer than that.
+        No row with another decision is nearer than this.
 
     proven : bool
         Whether the row is known to be the nearest.
@@ -135,10 +135,10 @@ def nearest_change(
         Columns of numbers that may only become larger, or only smaller.
 
     bounds : dict of (float, float), default=None
-        The smallest and largest number of some columns, by name or index. By default
-        it is the range of the training data if the steps know it, as the knots of a
-        :class:`PiecewiseLinearEncoder` do, else five spreads around the mean.
-        Columns that reach the network as they are must be in `bounds`.
+        The smallest and largest number of some columns, by name or index. The default
+        is the range of the training data if the steps know it, as the knots of a
+        :class:`PiecewiseLinearEncoder` do, else five spreads around the mean. Columns
+        that reach the network unchanged must be in `bounds`.
 
     integer : sequence of str or int, default=()
         Columns of whole numbers. Columns of boolean and integer types always are.
@@ -167,7 +167,7 @@ def nearest_change(
         If the model is not of the kinds that :func:`local_linear` takes.
 
     ValueError
-        If x is not one row or a parameter is not allowed. Also if the steps do not tell
+        If x is not one row or a parameter is not allowed. Also if the steps do not know
         the range of a column or where it jumps.
 
     NotFittedError
@@ -250,7 +250,7 @@ def nearest_change(
 
 
 def _decisions(space: Space, proba: float) -> list[tuple[np.ndarray, np.ndarray]]:
-    """For each other decision sums of logits, (n, m_L), and what they must exceed."""
+    """For each other decision, sums of logits, (n, m_L), and what they must exceed."""
     logits = space.network.classifier.decision_function(
         space.network.transform(space.x)
     ).ravel()
@@ -259,7 +259,7 @@ def _decisions(space: Space, proba: float) -> list[tuple[np.ndarray, np.ndarray]
         return [(np.array([[sign]]), np.array([sign * logit(proba)]))]
     one = np.eye(len(logits))
     now = int(np.argmax(logits))
-    # The nearest in the logits first, whose distance bounds the search for the others.
+        # The nearest in the logits first, since its distance bounds the other searches.
     targets = [k for k in np.argsort(-logits) if k != now]
     return [
         (np.delete(one[k] - one, k, axis=0), np.zeros(len(logits) - 1)) for k in targets
@@ -301,7 +301,7 @@ def _nearest(
 
 
 def _lower_bound(result: Any, best: float) -> float:
-    """What no solution is below, where the best that is known is an upper bound."""
+    """A lower bound of all solutions; the best known one is an upper bound."""
     match result.status:
         case 0:
             return float(min(result.fun, best))
@@ -313,7 +313,7 @@ def _lower_bound(result: Any, best: float) -> float:
 def _search(
     space: Space, wanted: np.ndarray, least: np.ndarray, metric: str
 ) -> tuple[float, list[Any]] | None:
-    """A row of a decision, by one column after the other; None if it finds none."""
+    """A row of a decision, found column by column; None if there is none."""
     choices = space.choices
     if not choices:
         return None

@@ -40,7 +40,7 @@ from .network import Encoded, Network, dense, output_of_class
 # A pandas.DataFrame; pandas has no types.
 DataFrame: TypeAlias = Any
 
-# Local coefficients that are held at a time.
+# Number of local coefficients in memory at a time.
 COEFFICIENTS = 2**22
 
 
@@ -344,11 +344,11 @@ def contributions(
 ) -> Contributions:
     """What each column of X adds to the log-odds of each row, exactly.
 
-    The log-odds at a row less those at a reference are shared out to the columns. Each
-    column gets the mean slope of the network on the straight line between the two,
-    times the distance along that column. The columns are those of the user's table: the
-    indicators of a category, the pieces of a ramp or the flag of a missing value are
-    added up under the column that they are made of.
+    The contributions share out the difference between the log-odds at a row and at a
+    reference. Each column gets the mean slope of the network on the straight line
+    between the two, times the distance along that column. The columns are those of the
+    user's table. Features made of one column, such as ramps and the indicators of its
+    categories or gaps, are added up.
 
     Parameters
     ----------

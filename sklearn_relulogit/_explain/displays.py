@@ -1,7 +1,7 @@
-"""Plots in scikit-learn's Display convention; matplotlib is imported to draw one.
+"""Plots by scikit-learn's Display convention; matplotlib is imported only to draw.
 
 Bars have their names on the left and numbers on the right. Names are wrapped, and
-numbers have their own column beside the axes. So neither runs over a bar or out of the
+numbers have their own column beside the axes. So neither covers a bar or leaves the
 figure.
 """
 
@@ -44,11 +44,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
-# Characters of a line of a name in a panel of so many inches, least and most in others,
-# and lines of it.
+# Characters in a line of a name if a panel has so many inches, the limits for other
+# panels, and the number of lines.
 LINE, LINE_WIDTH, LINES, MAX_LINES = 24, 6.4, (12, 36), 3
 
-# Inches of a line of text, of the space around a bar, and of what is above and below.
+# Inches of a line of text, around a bar, and above and below the bars.
 LINE_HEIGHT, BAR_SPACE, AROUND = 0.17, 0.19, 1.25
 
 BOX_STYLE: dict[str, Any] = {
@@ -65,12 +65,12 @@ RAISES, LOWERS = "tab:red", "tab:blue"
 # Standard errors on either side of a 90 % interval.
 WHISKER = 1.645
 
-# Values and rows by which the mean prediction is drawn.
+# Numbers of values and rows for the mean prediction.
 GRID, AVERAGED_ROWS = 40, 400
 
-# Categories that are drawn, the most frequent ones.
+# Number of categories that are drawn, the most frequent ones.
 MAX_CATEGORIES = 20
-# A column of no more distinct numbers is drawn as one of categories.
+# A column with at most so many distinct numbers is drawn like categories.
 FEW_VALUES = 8
 
 AVERAGE = "mean log-odds if all rows had this value\n(shifted to the mean contribution)"
@@ -87,16 +87,17 @@ class LossCurveDisplay:
     Parameters
     ----------
     loss_curve : array-like of shape (n_iter,)
-        Mean training objective after each iteration, with the penalty, in nats.
+        Mean training objective after each iteration, including the penalty, in nats.
+        A nat is the unit of the natural logarithm.
 
     validation_loss_curve : array-like of shape (n_iter,), default=None
         Mean negative log-likelihood of the validation data, in nats.
 
     best_iteration : int, default=None
-        The iteration, from 1, whose parameters an early stop kept. None to mark none.
+        The iteration, from 1, whose parameters early stopping kept. None marks none.
 
     estimator_name : str, default=None
-        What the legend calls the model.
+        Name of the model in the legend.
 
     Attributes
     ----------
@@ -111,7 +112,7 @@ class LossCurveDisplay:
 
     See Also
     --------
-    sklearn.model_selection.LearningCurveDisplay : Scores by the number of samples.
+    sklearn.model_selection.LearningCurveDisplay : Scores by number of samples.
 
     Examples
     --------
@@ -147,7 +148,7 @@ class LossCurveDisplay:
             A :class:`ReLULogisticClassifier`, or a pipeline or search with one.
 
         name : str, default=None
-            What the legend calls the model.
+            Name of the model in the legend.
 
         **kwargs : dict
             As for :meth:`plot`.
@@ -178,7 +179,7 @@ class LossCurveDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to plot on; by default those of a new figure.
+            Axes to plot on; by default a new figure's.
 
         **kwargs : dict
             Passed to matplotlib's ``plot`` for each curve.
@@ -215,7 +216,7 @@ class LinearRegionsDisplay:
     Both are exact. The regions are polygons. In each polygon the model is one logistic
     regression, so the boundary inside it is a straight line. A region has the colour of
     the predicted class, paler if it is less certain at the centre. Where the boundary
-    crosses a region, each side has its own colour.
+    crosses a region, each side has the colour of its class.
 
     Make it with :meth:`from_estimator`; the parameters become attributes.
 
@@ -249,7 +250,7 @@ class LinearRegionsDisplay:
         Index of the class predicted in each piece.
 
     piece_probabilities : ndarray of shape (n_pieces,)
-        Its probability at the centre of the piece.
+        The probability of that class at the centre of the piece.
 
     boundary : list of ndarray of shape (2, 2)
         The segments of the decision boundary.
@@ -270,11 +271,11 @@ class LinearRegionsDisplay:
         The decision boundary.
 
     points_ : list of matplotlib PathCollection
-        The data, one collection a class; without y, one in all.
+        The data, one collection for each class; without y a single one.
 
     See Also
     --------
-    sklearn.inspection.DecisionBoundaryDisplay : Of any classifier, on a grid.
+    sklearn.inspection.DecisionBoundaryDisplay : Any classifier, on a grid.
 
     Examples
     --------
@@ -322,12 +323,11 @@ class LinearRegionsDisplay:
         Parameters
         ----------
         estimator : fitted estimator
-            As for :func:`.to_mlp_classifier`: before the classifier may be scalers,
-            imputation and a :class:`PiecewiseLinearEncoder`.
+            As for :func:`.to_mlp_classifier`: the steps before the classifier may be
+            scalers, imputation and :class:`PiecewiseLinearEncoder`.
 
         X : array-like of shape (n_samples, n_features)
-            Data, as the model takes them; they are drawn, and the axes span their
-            range.
+            Data that the model takes. They are drawn, and the axes span their range.
 
         y : array-like of shape (n_samples,), default=None
             Labels, to draw each class in its colour.
@@ -336,11 +336,11 @@ class LinearRegionsDisplay:
             The features of the axes, by index or name.
 
         others : array-like of shape (n_features,), default=None
-            A row that says where all other features are held. By default the median
-            of X. The data are drawn whatever their other features are.
+            A row with the values of all other features. The default is the median of
+            X. The data are drawn whatever their other features are.
 
         margin : float, default=0.05
-            How far to go beyond the range of X, as a share of it.
+            How far the axes extend beyond the range of X, as a share of it.
 
         **kwargs : dict
             As for :meth:`plot`.
@@ -356,16 +356,15 @@ class LinearRegionsDisplay:
             If matplotlib is not installed.
 
         ValueError
-            If `features` are not two features of the model, or an array is not what
-            it should be.
+            If `features` are not two features of the model, or an array is not valid.
 
         TypeError, NotFittedError
             If the model is not fitted, or a step is of another kind.
 
         Notes
         -----
-        It takes time for each region. A hundred units in one layer make some thousand
-        regions and take about a second.
+        The time grows with the number of regions. A hundred units in one layer make a
+        few thousand regions and take about a second.
         """
         model = Network.of(estimator)
         classes = model.classifier.classes_
@@ -393,7 +392,7 @@ class LinearRegionsDisplay:
         spread = np.where(high > low, high - low, 1)
         low, high = low - margin * spread, high + margin * spread
         corners = np.array([low, [high[0], low[1]], high, [low[0], high[1]]])
-        # The network as a function of the two features, with all others held.
+        # The network as a function of the two features, with all others fixed.
         held = np.delete(np.arange(len(names)), shown)
         b_1 = b_1 + reference[held] @ W_1_T[held]
         cells = linear_cells([(W_1_T[shown], b_1), *deeper], corners)
@@ -407,7 +406,7 @@ class LinearRegionsDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to plot on; by default those of a new figure.
+            Axes to plot on; by default a new figure's.
 
         **kwargs : dict
             Passed to matplotlib's ``scatter`` for the data.
@@ -423,13 +422,13 @@ class LinearRegionsDisplay:
 
         classes = np.asarray(self.classes)
         palette = np.array([to_rgb(f"C{k % 10}") for k in range(len(classes))])
-        # White where all classes are equally probable, and half the colour of the class
+        # White where all classes are equally probable, and half the class's colour
         # where it is certain, so that the data stand out.
         chance = 1 / len(classes)
         certainty = (self.piece_probabilities - chance) / (1 - chance)
         strength = 0.06 + 0.5 * np.clip(certainty, 0, 1)[:, np.newaxis]
         faces = 1 - strength * (1 - palette[self.piece_classes])
-        # Edges in the colour of the faces, or hairlines would show between the pieces.
+        # Edges in the colour of the faces hide hairlines between the pieces.
         self.pieces_ = PolyCollection(
             self.pieces, facecolors=faces, edgecolors=faces, linewidths=0.4
         )
@@ -460,21 +459,21 @@ class LinearRegionsDisplay:
 
 @dataclass(eq=False, repr=False)
 class ContributionsDisplay:
-    """The contributions of the columns to one row: signed bars, the largest first.
+    """Bar chart of the contributions of the columns to one row, the largest first.
 
-    Make it with :meth:`from_estimator`, or of contributions that are known, and call
+    Make it with :meth:`from_estimator`, or from known contributions, and call
     :meth:`plot`.
 
     Parameters
     ----------
     contributions : Contributions
-        What :func:`contributions` returns.
+        The result of :func:`contributions`.
 
     row : int, default=0
-        The position of the row in them.
+        The position of the row in it.
 
     class_label : int, float, bool or str, default=None
-        The class whose logit is explained, where there are more than two. For two
+        The class whose logit is explained, if there are more than two. For two
         classes it is always the log-odds of the second.
 
     Attributes
@@ -489,7 +488,7 @@ class ContributionsDisplay:
         The bars.
 
     whiskers_ : matplotlib ErrorbarContainer or None
-        90 % intervals, if the contributions are those of
+        90 % intervals, if the contributions come from
         :meth:`Inference.contributions`.
 
     order_ : ndarray of shape (n_shown,)
@@ -498,7 +497,7 @@ class ContributionsDisplay:
     See Also
     --------
     contributions : The numbers.
-    ContributionSummaryDisplay : Over all rows.
+    ContributionSummaryDisplay : Contributions over all rows.
 
     Examples
     --------
@@ -543,7 +542,7 @@ class ContributionsDisplay:
             What the row is compared with; see :func:`contributions`.
 
         class_label : int, float, bool or str, default=None
-            The class whose logit is explained, where there are more than two.
+            The class whose logit is explained, if there are more than two.
 
         **kwargs : dict
             As for :meth:`plot`.
@@ -581,10 +580,10 @@ class ContributionsDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to plot on; by default those of a new figure.
+            Axes to plot on; by default a new figure's.
 
         max_columns : int or None, default=10
-            How many columns to show; the sum of the others is one bar. None for all.
+            How many columns to show; one bar shows the sum of the others. None for all.
 
         **kwargs : dict
             Passed to matplotlib's ``barh``.
@@ -637,15 +636,15 @@ class ContributionsDisplay:
 
 @dataclass(eq=False, repr=False)
 class ContributionSummaryDisplay:
-    """How much each column contributes over all rows: mean absolute value and spread.
+    """Mean absolute contribution of each column over all rows, and its spread.
 
-    Make it with :meth:`from_estimator`, or of contributions that are known, and call
+    Make it with :meth:`from_estimator`, or from known contributions, and call
     :meth:`plot`.
 
     Parameters
     ----------
     contributions : Contributions
-        What :func:`contributions` returns.
+        The result of :func:`contributions`.
 
     Attributes
     ----------
@@ -666,8 +665,8 @@ class ContributionSummaryDisplay:
 
     See Also
     --------
-    ContributionsDisplay : Of one row.
-    ContributionDependenceDisplay : Of one column over its values.
+    ContributionsDisplay : One row.
+    ContributionDependenceDisplay : One column over its values.
 
     Examples
     --------
@@ -734,10 +733,10 @@ class ContributionSummaryDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to plot on; by default those of a new figure.
+            Axes to plot on; by default a new figure's.
 
         max_columns : int or None, default=10
-            How many columns to show, those with the largest mean. None for all.
+            How many columns to show, the largest means first. None for all.
 
         **kwargs : dict
             Passed to matplotlib's ``barh``.
@@ -770,32 +769,31 @@ class ContributionSummaryDisplay:
 
 @dataclass(eq=False, repr=False)
 class ContributionDependenceDisplay:
-    """The contribution of one column over its values, at all rows.
+    """The contribution of one column to each row, over the column's values.
 
-    A point is a row. Points above each other are rows with the same value at which the
-    column does not contribute the same: it interacts with other columns. For categories
-    there is a box for each.
+    Each point is a row. If points at the same value differ in height, the column
+    interacts with other columns. For categories each value has a box.
 
-    Make it with :meth:`from_estimator`, or of contributions that are known, and call
+    Make it with :meth:`from_estimator`, or from known contributions, and call
     :meth:`plot`.
 
     Parameters
     ----------
     contributions : Contributions
-        What :func:`contributions` returns.
+        The result of :func:`contributions`.
 
     column : int or str
         The column, by index or name.
 
     class_label : int, float, bool or str, default=None
-        The class whose logit is explained, where there are more than two.
+        The class whose logit is explained, if there are more than two.
 
     grid : array-like of shape (n_grid,), default=None
-        Values at which the mean prediction is known.
+        Values for which `average` is given.
 
     average : array-like of shape (n_grid,), default=None
-        The mean of the model's log-odds over rows that all have that value, shifted to
-        the mean of the contributions.
+        The mean of the model's log-odds if all rows had that value, shifted to the mean
+        of the contributions.
 
     Attributes
     ----------
@@ -809,14 +807,14 @@ class ContributionDependenceDisplay:
         The rows, for numbers.
 
     boxes_ : dict of lists of matplotlib artists or None
-        What matplotlib's ``boxplot`` returns, for categories.
+        The result of matplotlib's ``boxplot``, for categories.
 
     average_ : matplotlib Line2D or None
         The mean prediction.
 
     See Also
     --------
-    sklearn.inspection.PartialDependenceDisplay : Of any model.
+    sklearn.inspection.PartialDependenceDisplay : Any model.
 
     Examples
     --------
@@ -873,13 +871,13 @@ class ContributionDependenceDisplay:
             What the rows are compared with; see :func:`contributions`.
 
         class_label : int, float, bool or str, default=None
-            The class whose logit is explained, where there are more than two.
+            The class whose logit is explained, if there are more than two.
 
         average : bool, default=True
-            Whether to draw the partial dependence of a column of numbers as well: the
-            mean of the model's log-odds over up to 400 of the rows if all had the same
-            value, at up to 40 values. It is exact there, and shifted to the mean of the
-            contributions.
+            Whether to draw the partial dependence too, for a column of numbers. It is
+            the mean of the model's log-odds if all rows had the same value. It is taken
+            over at most 400 rows, at up to 40 values, and shifted to the mean of the
+            contributions. It is exact at these values.
 
         **kwargs : dict
             As for :meth:`plot`.
@@ -911,7 +909,7 @@ class ContributionDependenceDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to plot on; by default those of a new figure.
+            Axes to plot on; by default a new figure's.
 
         **kwargs : dict
             Passed to matplotlib's ``scatter`` or ``boxplot``.
@@ -959,7 +957,7 @@ class ContributionDependenceDisplay:
         label: str,
         **kwargs: Any,
     ) -> Self:
-        """A box for each value: of numbers in their order, of others by their means."""
+        """A box for each value: numbers in order, others sorted by their means."""
         found, x = self.contributions, numbers(of_column)
         texts = np.array([as_text(value) for value in of_column], dtype=object)
         shown, first, counts = np.unique(texts, return_index=True, return_counts=True)
@@ -989,7 +987,7 @@ class ContributionDependenceDisplay:
     def _mean_prediction(
         self, estimator: BaseEstimator
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The mean log-odds if all rows had one value of the column, over values."""
+        """The mean log-odds if all rows had one value of the column, for each value."""
         found, network = self.contributions, Network.of(estimator)
         k, _ = output_of_class(found.classes, self.class_label)
         j = column_index(self.column, found.columns.tolist())
@@ -1021,17 +1019,17 @@ def figure_and_axes(
     if ax is None:
         _, ax = plt.subplots(figsize=figsize, layout="constrained")
     elif (figure := ax.get_figure(root=True)) and figure.get_layout_engine() is None:
-        # So that the names of one panel do not run over the numbers of the next.
+        # The gap keeps the names of one panel off the numbers of the next.
         figure.set_layout_engine("constrained")
     return ax.figure, ax
 
 
 def wrap(name: str, line: int = LINE, max_lines: int = MAX_LINES) -> str:
-    """A name in lines of so many characters, shortened in its middle if too long.
+    """A name in lines of ``line`` characters, shortened in its middle if too long.
 
-    Lines end at spaces and underscores, or within a part that is longer than a line.
+    Lines end at spaces and underscores. A part longer than a line is broken.
     """
-    # Lines that end at a space are not full.
+    # Lines that end at a space need not be full.
     room = max_lines * line - 5 * (max_lines > 1)
     if len(name) > room:
         half = (room - 3) // 2
@@ -1044,7 +1042,7 @@ def wrap(name: str, line: int = LINE, max_lines: int = MAX_LINES) -> str:
             lines[-1:] = [part[:line], ""]
             part = part[line:]
         lines[-1] += part
-    # matplotlib takes a dollar sign for mathematics.
+    # matplotlib reads a dollar sign as mathematics.
     text = "\n".join(line.rstrip() for line in lines if line.strip())
     return text.replace("$", r"\$")
 
@@ -1052,9 +1050,9 @@ def wrap(name: str, line: int = LINE, max_lines: int = MAX_LINES) -> str:
 def wrap_names(
     ax: "Axes | None", names: Sequence[str], values: Sequence[str] | None = None
 ) -> list[str]:
-    """Names of bars, wrapped, no two alike, each with a value if there are any.
+    """Wrapped names of bars, all distinct, each with its value if there are values.
 
-    In given axes there are as many lines and characters as the smallest font allows.
+    Given axes hold as many lines and characters as fit in the smallest font.
     """
     line, lines = LINE, MAX_LINES + 2 * (values is not None)
     if ax is not None:
@@ -1086,7 +1084,7 @@ def wrap_title(title: str) -> str:
 def bar_figure(
     display: type, ax: "Axes | None", labels: Sequence[str]
 ) -> tuple["Figure | SubFigure", "Axes"]:
-    """Axes for a horizontal bar for each label; new ones are as high as these need."""
+    """Axes for a horizontal bar for each label; new axes are as high as needed."""
     return figure_and_axes(display, ax, (6.4, max(AROUND + _height(labels), 2.4)))
 
 
@@ -1098,9 +1096,9 @@ def _height(labels: Sequence[str], space: float = BAR_SPACE) -> float:
 def finish_bars(
     ax: "Axes", labels: Sequence[str], numbers: Sequence[str] | None = None
 ) -> None:
-    """Names at the left, numbers at the right, the first bar at the top.
+    """Put names at the left, numbers at the right and the first bar at the top.
 
-    In axes that are not high enough for the names these are written smaller.
+    In axes that are too low for the names, the font is smaller.
     """
     positions = range(len(labels))
     ax.set_yticks(positions, labels)
@@ -1127,5 +1125,5 @@ def finish_bars(
 
 
 def signed_colours(values: np.ndarray) -> list[Any]:
-    """Red for what raises the log-odds, blue for what lowers them."""
+    """Red for values that raise the log-odds, blue for those that lower them."""
     return [RAISES if value > 0 else LOWERS for value in values]

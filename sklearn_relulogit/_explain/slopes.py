@@ -1,8 +1,7 @@
 """Proven bounds of the slopes of a model over a box, by a mixed-integer programme.
 
-The slope of the log-odds by a column is the sum of products of weights over all paths
-of active units. The programme chooses the active units, such that a row in the box has
-them.
+The slope of the log-odds by a column is a sum of products of weights over all paths of
+active units. The programme chooses active units for which there is a row in the box.
 """
 
 import time
@@ -45,9 +44,9 @@ class SlopeBounds:
         The columns.
 
     lower, upper : ndarray of shape (n_columns,)
-        No slope of the log-odds of ``classes[1]`` by the column is smaller or larger in
-        the box, in nats per unit. For more than two classes they are of the logit of
-        each class, of shape (n_classes, n_columns).
+        No slope of the log-odds of ``classes[1]`` by the column is below or above these
+        in the box, in nats per unit. With more than two classes the shape is
+        (n_classes, n_columns), and the slopes are of the logit of each class.
 
     lowest, highest : list of (table of shape (1, n_columns) or None)
         For each column a row with the smallest and the largest slope found, for the
@@ -97,18 +96,18 @@ def slope_bounds(
         As for :func:`local_linear`.
 
     columns : sequence of str or int, default=None
-        Columns of numbers, by name or index. None for all.
+        Columns of numbers, by name or index. None means all.
 
     box : dict of (float, float), default=None
-        The least and largest number of some columns, by name or index. Of the others it
-        is the range of the training data, where the steps know it (the knots of a
-        :class:`PiecewiseLinearEncoder`), else five spreads around the mean.
-        Columns that reach the network as they are must be in `box`, and those that a
-        step cuts into intervals must be held there at one value, such as ``(3, 3)``.
-        Categories may be any that the training data had.
+        The smallest and largest number of some columns, by name or index. The default
+        is the range of the training data if the steps know it, as the knots of a
+        :class:`PiecewiseLinearEncoder` do, else five spreads around the mean. Columns
+        that reach the network unchanged must be in `box`. Columns that a step cuts into
+        intervals must be fixed there at one value, such as ``(3, 3)``. Categories take
+        any value of the training data.
 
     time_limit : float, default=10.0
-        Seconds for each bound. After that the bound proven so far is returned.
+        Seconds for each bound, after which the bound proven so far is returned.
 
     Returns
     -------
@@ -122,7 +121,7 @@ def slope_bounds(
 
     ValueError
         If a column holds no numbers or a box is empty or infinite. Also if the steps do
-        not tell the range of a column or where it jumps.
+        not know the range of a column or where it jumps.
 
     NotFittedError
         Before `fit`.
@@ -131,7 +130,7 @@ def slope_bounds(
     -----
     HiGHS solves a mixed-integer programme for each linear piece of the column
     (:func:`scipy.optimize.milp`). Rows with missing numbers are not in the box. Columns
-    of dates and of more categories than get indicators are held at missing.
+    of dates and of more categories than get indicators are fixed at missing.
 
     Examples
     --------
@@ -204,7 +203,7 @@ def _largest(
 ) -> tuple[float, bool, Table | None]:
     """A bound of the largest slope of a sum of logits by a column of numbers.
 
-    Also whether it is one of the model's slopes, and a row where it is.
+    Also returns whether the model attains it, and a row where it does.
     """
     others = [c for c in space.choices if c is not choice]
     knots = np.asarray(choice.is_bend).copy()
@@ -214,7 +213,7 @@ def _largest(
         _Piece(space, choice, others, points[i : i + 2]) for i in range(len(points) - 1)
     ]
     best, row, bound = -np.inf, None, -np.inf
-    # The piece that may have the largest slope first; the others often are below it.
+    # First the piece with the largest possible slope; the others are often below it.
     limits = [piece.optimistic(output) for piece in pieces]
     for i in np.argsort(-np.array(limits)):
         piece, optimistic = pieces[i], limits[i]
@@ -244,7 +243,7 @@ class _Piece:
         self.bounds = input_bounds(space.start, self.choices, np.inf, "max")
 
     def optimistic(self, output: np.ndarray) -> float:
-        """What no slope is above, by intervals."""
+        """An upper bound of the slopes, by interval arithmetic."""
         layers = self.space.layers
         if len(layers) == 1:
             return float(self.slope @ output)
@@ -265,7 +264,7 @@ class _Piece:
     def solve(
         self, output: np.ndarray, time_limit: float
     ) -> tuple[float, float, Table | None]:
-        """The largest slope that was found, what none is above, and its row."""
+        """The largest slope found, an upper bound, and the row of that slope."""
         space, programme = self.space, Programme()
         if len(space.layers) == 1:
             slope = float(self.slope @ output)
@@ -292,20 +291,20 @@ class _Piece:
         return found / spread, limit / spread, self.row_inside(active)
 
     def row_inside(self, active: list[np.ndarray]) -> Table | None:
-        """A row where these units are active, as far from where they switch as can be.
+        """A row where these units are active, as far inside their region as possible.
 
-        On its edges a region has no slope of its own. None if it consists of edges.
+        On its edges a region has no slope of its own. None if it has no interior.
         """
         programme = Programme()
         indices, weights, constant, read = add_choices(programme, self.choices)
         constant = self.space.start + constant
         (far,) = programme.add(1, 0.0, 1.0, cost=-1.0)
-        share = read[0][0][0]  # Of the piece of the column.
+        share = read[0][0][0]  # The position within the piece.
         programme.require([share, far], [1, -0.5], low=0)
         programme.require([share, far], [1, 0.5], high=1)
         for D, (W_T, b) in zip(active, self.space.layers[1:], strict=True):
             for side, row, shift in zip(2 * D - 1, weights, constant, strict=True):
-                # Beyond zero by a share of what the unit can be.
+                # Beyond zero by a share of the unit's range.
                 size = np.abs(row).sum() + abs(shift)
                 both = np.append(indices, far)
                 programme.require(both, [*(side * row), -size], low=-side * shift)

@@ -1,4 +1,4 @@
-"""A fitted network and its training rows, as inference needs them."""
+"""A fitted network and its training rows, for inference."""
 
 import warnings
 from collections.abc import Iterator
@@ -23,24 +23,24 @@ from .._rows.weights import check_sample_weight, weights_of_classes
 from .covariance import ByParameters, ByRows, Covariance, Kind, Scores
 from .linear import Gradients, LinearisedNetwork, Prior, Vectors
 
-# H is a matrix of the parameters if there are at most so many.
+# Up to this many parameters, H is a matrix of all of them.
 MAX_PARAMETERS = 5000
 
-# At most so many rows of a network stand for all, or more where the work is small.
+# Largest number of rows that represent all rows, unless more cost little work.
 MAX_ROWS = 4096
 WORK = 2**34
 
 # Newton steps to a minimum without hidden layers. They end when a step changes no logit
-# by more than the tolerance: the next step would change them by its square.
+# by more than the tolerance, since the next step would change them by its square.
 NEWTON_STEPS, NEWTON_TOLERANCE = 10, 1e-5
 
-# Rows count as equal if their logits and derivatives differ by less.
+# Rows count as equal if their logits and derivatives differ by less than this.
 SAME_ROWS = 1e-9
 
-# Over the same rows the loss is that of the fit, up to the rounding of float32.
+# Over the same rows the loss equals that of the fit, up to rounding in float32.
 SAME_LOSS = 1e-3
 
-# Without labels: they are the predicted ones if the losses agree so closely.
+# Missing labels are taken to be the predicted ones if the losses agree so closely.
 SAME_LABELS = 1e-5
 
 SEPARATION = (
@@ -87,15 +87,15 @@ class Fitted:
     table : table of shape (n, n_columns)
         The rows as they were given, without those of weight zero.
     X : {ndarray, CSR} of shape (n, p)
-        Their features.
+        The features of the rows.
     codes : ndarray of shape (n,) or None
-        Their labels, 0..K-1.
+        The labels of the rows, 0..K-1.
     frequency : ndarray of shape (n,)
-        Their sample weights.
+        The sample weights of the rows.
     class_weight : ndarray of shape (n,)
-        The weights of their classes.
+        The class weights of the rows.
     groups : ndarray of shape (n,) or None
-        Their groups, 0..G-1.
+        The groups of the rows, 0..G-1.
     network : LinearisedNetwork
     alpha : float
     """
@@ -132,23 +132,23 @@ class Fitted:
 
     @property
     def classifier_and_steps(self) -> BaseEstimator:
-        """The classifier behind its steps, without a search or wrapper around it."""
+        """The classifier with its steps, without a search or wrapper around it."""
         last = ("classifier", self.classifier)
         return Pipeline([*self.model.steps, last]) if self.model.steps else last[1]
 
     def features(self, X: Table) -> Matrix:
-        """The features of rows of the user's, checked."""
+        """The features of a user's rows, checked."""
         return self.model.features(X)
 
     @cached_property
     def prior(self) -> Prior:
-        """How far each parameter may be from its fitted value."""
+        """The prior distance of each parameter from its fitted value."""
         variances = self.network.bias_variances(self.X, self.weight)
         return Prior(self.alpha, variances)
 
     @property
     def loss(self) -> float:
-        """The objective over the sum of the weights: the `loss_` of the fit."""
+        """The objective divided by the sum of the weights: the `loss_` of the fit."""
         (W_T, _), *deeper = self.network.layers
         scaled = [W_T / self.network.relevance[:, np.newaxis]]
         squares = sum(float((W**2).sum()) for W in [*scaled, *(W for W, _ in deeper)])
@@ -198,7 +198,7 @@ class Fitted:
     def _scores_in_blocks(self) -> Iterator[tuple[Gradients, np.ndarray | None]]:
         """The gradients of the loss, in the order of the groups.
 
-        A row of weight k is k rows, in one group if there are groups.
+        A row of weight k counts as k rows; with groups, they share one group.
         """
         if self.groups is None:
             weight = self.class_weight * np.sqrt(self.frequency)
@@ -211,7 +211,7 @@ class Fitted:
             yield self._loss_gradients(rows, self.weight[rows]), self.groups[rows]
 
     def _n_representatives(self) -> int:
-        """How many rows stand for all at most."""
+        """The largest number of rows that represent all."""
         P, r = self.network.n_parameters, self.network.n_outputs
         if P > MAX_PARAMETERS:
             return int(MAX_ROWS // r)
@@ -221,13 +221,13 @@ class Fitted:
 
     @cached_property
     def representatives(self) -> tuple[np.ndarray, np.ndarray]:
-        """Rows that stand for all, and their weights.
+        """Rows that represent all rows, and their weights.
 
         If there are too many rows, they are sorted by their logits and sampled
-        systematically: at equal distances of the sum of their chances. The chances are
-        in proportion to the curvature s p (1 - p), so rare classes are represented. The
-        order and units of the data do not matter, nor whether a row is repeated or has
-        a larger weight.
+        systematically, at equal distances of the sum of their chances. The chances are
+        proportional to the curvature s p (1 - p), so rare classes are represented. The
+        order and units of the data do not matter, and neither does the difference
+        between a weight and repeated rows.
         """
         n, m = self.X.shape[0], self._n_representatives()
         if n <= m:
@@ -264,7 +264,7 @@ class Fitted:
 
     @property
     def least_certain(self) -> np.ndarray:
-        """The rows whose logit varies most under the prior; all if there are few."""
+        """The rows whose logit varies most under the prior, or all if there are few."""
         n, m = self.X.shape[0], self._n_representatives()
         if n <= m:
             return np.arange(n)
@@ -286,7 +286,7 @@ class Fitted:
     def _scores(self) -> Scores:
         """The gradients of the loss, and the numbers of rows and groups.
 
-        Sample weights that are whole numbers count rows. Other weights do not.
+        Whole sample weights count rows. Other weights do not.
         """
         whole = bool((self.frequency == np.floor(self.frequency)).all())
         n_samples = self.frequency.sum() if whole else len(self.frequency)
@@ -294,9 +294,9 @@ class Fitted:
         return Scores(self._scores_in_blocks, float(n_samples), n_groups)
 
     def at_minimum(self) -> "Fitted":
-        """The model without hidden layers exactly at its minimum, by Newton steps.
+        """The model without hidden layers, moved to its minimum by Newton steps.
 
-        It stays where it is if separated classes have no minimum.
+        If the classes are separated, there is no minimum and the model does not move.
         """
         shapes = self.network.shapes
         precision = self.prior.precision(shapes)
@@ -320,9 +320,9 @@ class Fitted:
 
 
 def chances(size: np.ndarray, m: int) -> np.ndarray:
-    """The chance of each row to be among m rows, in proportion to its size.
+    """The chance of each row to be among m rows, proportional to its size.
 
-    No chance exceeds one; the other rows share the rest, so that the sum is m.
+    No chance exceeds one. The other rows share the rest, so that the sum is m.
     """
     size = np.maximum(size, np.finfo(float).tiny)
     descending = -np.sort(-size)
@@ -388,7 +388,7 @@ def read(
 
 
 def check_penalty(clf: BaseReLULogistic) -> None:
-    """Raise a ValueError where a penalty is needed and missing."""
+    """Raise a ValueError if a penalty is needed and missing."""
     n_parameters = sum(array.size for array in clf.coefs_ + clf.intercepts_)
     if clf.alpha_ == 0 and len(clf.coefs_) > 1:
         raise ValueError(
@@ -404,7 +404,7 @@ def check_penalty(clf: BaseReLULogistic) -> None:
 
 
 def is_at_minimum(fitted: Fitted) -> bool:
-    """Whether the fit ended at a minimum over these rows; if not, warn."""
+    """Whether the fit ended at a minimum over these rows; warn if it did not."""
     clf = fitted.classifier
     if clf.stop_reason_ not in CONVERGED or clf.validation_loss_curve_ is not None:
         warnings.warn(
@@ -443,7 +443,7 @@ def is_at_minimum(fitted: Fitted) -> bool:
 def predicts_all(fitted: Fitted) -> bool:
     """Whether the unknown labels of the fit are the predicted ones.
 
-    No other labels have so low a loss.
+    If so, the loss is lower than for any other labels.
     """
     p = fitted.likelihood.proba(fitted.network.logits(fitted.X))
     loss = replace(fitted, codes=np.argmax(p, axis=1)).loss
@@ -453,7 +453,7 @@ def predicts_all(fitted: Fitted) -> bool:
 def weights_of_rows(
     clf: BaseReLULogistic, codes: np.ndarray | None, frequency: np.ndarray
 ) -> np.ndarray:
-    """The weight of the class of each row."""
+    """The class weight of each row."""
     if clf.class_weight is None:
         return np.ones(len(frequency))
     if codes is None:

@@ -1,7 +1,7 @@
-"""The columns of a table of any library, as arrays of numpy.
+"""The columns of a table of any library, as numpy arrays.
 
-Each is an array of one of three kinds: numbers and booleans, with NaN for gaps; dates,
-in microseconds, with NaT; and objects, with None.
+An array is of one of three kinds. Numbers and booleans have NaN for gaps. Dates are in
+microseconds, with NaT for gaps. Objects have None for gaps.
 """
 
 from collections import Counter
@@ -23,9 +23,9 @@ class Content(NamedTuple):
     """What a column holds."""
 
     values: np.ndarray
-    # Whether its type says that its values are categories.
+    # Whether the column's type declares categories.
     is_category: bool = False
-    # Whether dates have a time zone; they are then in UTC.
+    # Whether the dates have a time zone; they are then in UTC.
     is_zoned: bool = False
 
 
@@ -35,12 +35,12 @@ def is_frame(X: Any) -> bool:
 
 
 def check_table(X: Any) -> list[Hashable]:
-    """The names of the columns of a table, or their positions in an array.
+    """The names of the columns of a table; for an array, their positions.
 
     Raises
     ------
     TypeError
-        If X is no frame of pandas or polars and no array of numbers.
+        If X is neither a pandas or polars frame nor an array of numbers.
 
     ValueError
         If two columns share a name, or X has no columns or rows.
@@ -74,7 +74,7 @@ def check_table(X: Any) -> list[Hashable]:
 
 
 def check_names(names: list[Hashable]) -> None:
-    """Raise a ValueError if two columns share a name, also as text."""
+    """Raise a ValueError if two columns share a name, compared as text."""
     twice = sorted(name for name, n in Counter(map(str, names)).items() if n > 1)
     if twice:
         raise ValueError(f"Rename the columns that share a name: {twice}.")
@@ -93,7 +93,7 @@ def column(X: Any, j: int) -> Any:
 
 
 def are_plain(X: Any) -> np.ndarray:
-    """Which columns are numbers or booleans as numpy has them, (n_columns,)."""
+    """Which columns hold numbers or booleans in numpy's types, (n_columns,)."""
     if not hasattr(X, "iloc"):
         return np.full(X.shape[1], isinstance(X, np.ndarray))
     dtypes = X.dtypes.tolist()
@@ -110,7 +110,7 @@ def content(column: Any) -> Content:
     Raises
     ------
     TypeError
-        If that is neither numbers nor dates nor single objects.
+        If the column holds neither numbers nor dates nor single objects.
     """
     dtype = column.dtype
     if isinstance(dtype, np.dtype) and dtype.kind in "biuf":
@@ -170,7 +170,7 @@ def _of_polars(column: Any) -> Content:
 
 
 def _of_objects(values: np.ndarray, is_category: bool, name: Any) -> Content:
-    """Python's numbers and dates as those of numpy; text and the rest as they are."""
+    """Python's numbers and dates in numpy's types; other objects unchanged."""
     kinds = families(values)
     if kinds & {"list", "dict", "set", "ndarray"}:
         raise_unreadable(name, f"values of type {' and '.join(sorted(kinds))}")
@@ -180,7 +180,7 @@ def _of_objects(values: np.ndarray, is_category: bool, name: Any) -> Content:
         return Content(values, is_category)
     if kinds == {
         "boolean"
-    }:  # Those with gaps stay as they are, to be told from 0 and 1.
+    }:  # Those with gaps stay objects, so that they differ from 0 and 1.
         has_gaps = any(v is None for v in values)
         return Content(values if has_gaps else values.astype(bool))
     if "date" not in kinds:
@@ -201,7 +201,7 @@ def as_utc(value: Any) -> np.datetime64:
 
 
 def family(value: Any) -> str:
-    """What a value is: a gap, text, a boolean, a number, a date, or something else."""
+    """The kind of a value: a gap, text, boolean, number, date or something else."""
     match value:
         case None:
             return "gap"
@@ -219,7 +219,7 @@ def family(value: Any) -> str:
 
 
 def families(values: np.ndarray) -> set[str]:
-    """What the values of a column are, gaps apart."""
+    """The kinds of the values of a column, without gaps."""
     match values.dtype.kind:
         case "b":
             return {"boolean"}
@@ -232,7 +232,7 @@ def families(values: np.ndarray) -> set[str]:
 
 
 def raise_unreadable(name: Any, what: str) -> NoReturn:
-    """Raise the TypeError of a column that is neither numbers, dates nor categories."""
+    """Raise the TypeError of a column that holds no numbers, dates or categories."""
     raise TypeError(
         f"Turn column {name!r} into numbers or categories, or leave it out: it holds "
         f"{what}. By X[{name!r}].astype(str), for example, each value is a category."

@@ -468,7 +468,7 @@ def codes_of_classes(y: Any, n_rows: int) -> np.ndarray:
     check_consistent_length(none, y)
     labels = y.tolist()
     number = {label: code for code, label in enumerate(dict.fromkeys(labels))}
-        # Integers that are mostly distinct are numbers, not classes.
+    # Integers that are mostly distinct are numbers, not classes.
     if len(number) > n_rows / 2:
         return none
     return np.array([number[label] for label in labels])

@@ -28,16 +28,16 @@ def tabular_pipeline(
     `fit` finds what each column holds:
 
     - **numbers** and booleans go through :class:`PiecewiseLinearEncoder`, which also
-      encodes gaps;
+      encodes gaps.
     - **dates** become days since 1970 and, where they vary, the elapsed parts of the
-      year, the week and the day; these go through the same encoder;
+      year, the week and the day. These go through the same encoder.
     - **categories** (strings, categorical and enum types) become indicators by
       :class:`~sklearn.preprocessing.OneHotEncoder`. Categories of fewer than 10 rows
-      share one indicator, as do new categories; a gap is a category;
+      share one indicator, as do new categories. A gap is a category.
     - **more than 40 categories**, or none of 10 rows, become the log-odds of the
-      classes among their rows, shrunk to those of all rows;
-    - **text that is numbers or dates** throughout is read as such;
-    - **columns that identify rows**, such as names, ids and free text, are left out;
+      classes among their rows, shrunk to those of all rows.
+    - **text that is numbers or dates** throughout is read as such.
+    - **columns that identify rows**, such as names, ids and free text, are left out.
     - **other columns**, such as lists, raise an error that says what to do.
 
     A warning names the columns that are read from text or left out. Later tables may

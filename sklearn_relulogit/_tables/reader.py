@@ -1,4 +1,4 @@
-"""The first step of a table's pipeline: each column as numbers, dates or categories."""
+"""First step of a table's pipeline: read columns as numbers, dates or categories."""
 
 import re
 import warnings
@@ -41,14 +41,14 @@ from .text import (
     slips,
 )
 
-# Whole numbers that are all different identify rows if they are called so, too: by a
-# word for a key, for one of its rows, for what the rows are of, or not at all.
+# Distinct whole numbers identify rows if the column's name says so too: it has a word
+# for a key, for a row, for a thing that rows describe, or it is empty.
 KEY = r"id|ids|uid|uuid|guid|key|no|nr|num|number|code|seqno?|seqn"
 ROW = (
     "case|row|record|obs|observation|subject|patient|person|customer|client|user|"
     "member|account|employee|student|applicant|passenger|household"
 )
-# These alone may be amounts, as in a column "loan".
+# Alone these may mean amounts, as a column "loan" does.
 OTHERS = (
     "pat|p|cust|acct|emp|order|invoice|transaction|trans|loan|policy|contract|product|"
     "prod|item|ticket|device|session"
@@ -60,20 +60,20 @@ ID = re.compile(
     r"identifiant|matricule)|.*[a-z](Id|ID|Key|No|Nr|Num|Number|Code)"
 )
 
-# A column of text identifies rows if fewer of them share their value with another row.
+# Text identifies rows if a smaller share of the rows has a value that others have too.
 MIN_REPEATED = 0.1
 
 
 class Found(NamedTuple):
-    """What `fit` finds of a column."""
+    """What `fit` finds in a column."""
 
     reading: Reading
     # Whether it identifies rows.
     is_id: bool = False
-    # An example, where text is converted; or why it is not.
+    # An example if text is converted; otherwise the reason why it is not.
     example: str | None = None
     doubt: str | None = None
-    # What it would be but for a few values.
+    # What the column would be without a few of its values.
     nearly: str | None = None
 
 
@@ -82,31 +82,30 @@ class TableReader(  # type: ignore[call-arg]
 ):
     """Read each column of a table as numbers, dates or categories.
 
-    `fit` finds what each column holds, and `transform` reads the same from whatever
-    type the column has then. The output is a table of the same library: numbers; dates
-    without time zone; categories as text in a categorical type where there are few, and
-    otherwise as strings. Columns whose values identify rows are left out.
+    `fit` finds what each column holds. `transform` reads the same from columns of any
+    type. The output is a table of the same library. It has numbers, dates without time
+    zone, and categories as text. A column of few categories has a categorical type,
+    others are strings. Columns whose values identify rows are left out.
 
     Parameters
     ----------
     max_indicators : int, default=40
-        Columns of more distinct categories are strings in the output.
+        A column with more distinct categories becomes strings in the output.
 
-    min_frequency : int, default=10
-        Categories of fewer rows become one, which also stands for new ones, in the
-        columns of a categorical type. Columns without a category of so many rows are
-        strings.
+        Categories with fewer rows share one category in columns of a categorical type,
+        as do new categories. A column becomes strings if no category has this many
+        rows.
 
     Attributes
     ----------
     readings_ : dict of str to Reading
-        How each column is read that is not left out.
+        How each column is read; columns that are left out are missing.
 
     left_out_ : list of str
         The columns that are left out.
 
     column_of_output_ : ndarray of int, of shape (n_outputs,)
-        The column of X that each output is.
+        The column of X of each output.
 
     n_features_in_ : int
         Number of columns seen in `fit`.
@@ -143,10 +142,11 @@ class TableReader(  # type: ignore[call-arg]
         Raises
         ------
         TypeError
-            If X is no table, or a column is neither numbers, dates nor categories.
+            If X is not a table, or a column holds neither numbers, dates nor
+            categories.
 
         ValueError
-            If two columns share a name, or nothing is left.
+            If two columns share a name, or all columns are left out.
         """
         check_parameters(self, self._parameter_constraints)
         names = check_table(X)
@@ -222,7 +222,7 @@ class TableReader(  # type: ignore[call-arg]
         return self._categories(held, counts)._replace(doubt=doubt, nearly=nearly)
 
     def _nearly(self, distinct: set[str]) -> str | None:
-        """What a column of text would be but for a few values."""
+        """What a column of text would be without a few of its values."""
         found = slips(distinct)
         if found is None:
             return None
@@ -260,12 +260,13 @@ class TableReader(  # type: ignore[call-arg]
         Parameters
         ----------
         X : DataFrame or array of shape (n_samples, n_features)
-            A table with the columns of `fit`, in any order if it is a frame.
+            A table with the columns of `fit`; the columns of a frame may be in any
+            order.
 
         Returns
         -------
         table : DataFrame or array of shape (n_samples, n_outputs)
-            The columns that were not left out.
+            The columns that are not left out.
 
         Raises
         ------
@@ -279,7 +280,7 @@ class TableReader(  # type: ignore[call-arg]
         names = check_table(X)
         if isinstance(X, np.ndarray):
             return self._transform_array(X)
-        if self._is_of_array:  # It warns of the names, and checks how many there are.
+        if self._is_of_array:  # This warns of names and checks the number of columns.
             validate_data(self, X, skip_check_array=True, reset=False)
         named = enumerate(map(str, names))
         position = {str(j) if self._is_of_array else name: j for j, name in named}
@@ -306,7 +307,7 @@ class TableReader(  # type: ignore[call-arg]
         return type(X)(table, index=X.index)
 
     def _read(self, name: str, reading: Reading, like: Any) -> Any:
-        """A column as it was read in `fit`, in the library that it is of."""
+        """A column as it was read in `fit`, in its library."""
         try:
             values = reading.read(content(like))
         except Unreadable as unreadable:
@@ -327,7 +328,7 @@ class TableReader(  # type: ignore[call-arg]
         return X[:, self.column_of_output_]
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Names of the outputs: those of the columns that are not left out.
+        """Names of the outputs: the columns that are not left out.
 
         Parameters
         ----------
@@ -344,7 +345,7 @@ class TableReader(  # type: ignore[call-arg]
         return np.array(names, dtype=object)
 
     def set_output(self, *, transform: Any = None) -> Self:
-        """Nothing changes: the output is always a table of the library of X.
+        """Do nothing: the output is always a table of the library of X.
 
         Parameters
         ----------
@@ -369,7 +370,7 @@ class TableReader(  # type: ignore[call-arg]
 def as_column(
     name: str, values: np.ndarray, levels: list[str] | None, like: Any
 ) -> Any:
-    """Values as a column of the library of another; with levels, as a categorical."""
+    """Values as a column of another's library; with levels, as a categorical."""
     if hasattr(like, "iloc"):
         pandas = optional_import("pandas", "pandas", "A DataFrame of pandas")
         return values if levels is None else pandas.Categorical(values, levels)
@@ -381,7 +382,7 @@ def as_column(
 
 
 def is_id(name: str, values: np.ndarray) -> bool:
-    """Whether numbers identify rows: whole, all different, and called so."""
+    """Whether a column's numbers are whole and distinct, and its name means a key."""
     if ID.fullmatch(name.strip()) is None or values.dtype.kind == "b":
         return False
     known = values[~np.isnan(values)] if values.dtype.kind == "f" else values
@@ -391,13 +392,13 @@ def is_id(name: str, values: np.ndarray) -> bool:
 
 
 def example(texts_of_column: set[str]) -> str:
-    """One of the texts of a column, that tells most of how they are written."""
+    """The text of a column that shows most of how its values are written."""
     known = (text for text in texts_of_column if not is_gap(text))
     return max(known, key=lambda text: (len(text), text))
 
 
 def tell(found: dict[str, Found]) -> None:
-    """Warn of what was converted or left out, once and by name."""
+    """Issue one warning that names the converted columns and those left out."""
     lines = []
     for kind in ("numbers", "dates"):
         read = [

@@ -14,42 +14,42 @@ from .._rows.input import check_labels, encode_classes, to_host
 from .columns import columns
 from .readings import distinct
 
-# The least that "auto" adds to each category.
+# The smallest m of "auto".
 MIN_EQUIVALENT = 1.0
-# Categories differ by more than chance beyond so many of its standard deviations.
+# Categories differ by more than chance above so many standard deviations.
 SURE = 2.0
 
 
 class TargetLogOdds(TransformerMixin, BaseEstimator):
     """Encode categories by the log-odds of the classes among their rows.
 
-    Of n_c rows of a category c, n_ck in class k, and shares p_k of the classes,
+    Let category c have n_c rows, n_ck of them in class k, and let p_k be the share of
+    class k in all rows. Then the outputs are
 
         z_ck = log((n_ck + m p_k) / (n_c + m)) - log p_k,
 
-    with one output z_c1 - z_c0 where there are two classes. So a category that says
-    nothing is 0, and so is one that `fit` has not seen. The weight of a log-odds is
-    about 1 in any logistic model, so nothing need be standardised.
+    or the single output z_c1 - z_c0 if there are two classes. An uninformative category
+    is 0, and so is one that `fit` has not seen. The outputs need no scaling, since the
+    weight of a log-odds is about 1 in a logistic model.
 
-    `fit_transform` encodes each row by the rows of the other folds, so that a row's own
-    label is not in its features. Its outputs have the scale of those of `transform`:
-    both are shrunk to the same shares.
+    `fit_transform` encodes each row by the rows of the other folds. So a row's own
+    label is not in its features. `fit_transform` and `transform` shrink to the same
+    shares, so their outputs have the same scale.
 
-    :class:`~sklearn.preprocessing.TargetEncoder` gives means. Those of the folds vary
-    less than those of all rows where categories are rare, and a scaler behind it, which
-    sees those of the folds, then enlarges the others without limit.
+    :class:`~sklearn.preprocessing.TargetEncoder` gives means. With rare categories, the
+    means of folds vary less than those of all rows. A scaler after it is fitted to the
+    means of folds, and so enlarges the others without limit.
 
     Parameters
     ----------
     smooth : float or "auto", default="auto"
-        The m above: how many rows with the shares of all classes are added to those of
-        each category. "auto" is found from how much more the categories differ than
-        their numbers of rows let expect, and at least 1; where they do not by two
-        standard deviations, all outputs are 0.
+        The m above: each category gets this many more rows, with the shares of all
+        rows. "auto" chooses m >= 1 from how much the categories differ beyond chance.
+        If they do not differ by two standard deviations, all outputs are 0.
 
     n_folds : int, default=5
-        How many folds `fit_transform` divides the rows into, by their order. The folds
-        have equal shares of the classes.
+        Number of folds of `fit_transform`. It divides the rows by their order, with
+        equal shares of the classes.
 
     Attributes
     ----------
@@ -71,8 +71,8 @@ class TargetLogOdds(TransformerMixin, BaseEstimator):
     References
     ----------
     D. Micci-Barreca, "A preprocessing scheme for high-cardinality categorical
-    attributes in classification and prediction problems", SIGKDD Explorations 3 (2001),
-    for shares that are shrunk to those of all rows.
+    attributes in classification and prediction problems", SIGKDD Explorations 3 (2001).
+    The source of the shrinkage to the shares of all rows.
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -104,7 +104,7 @@ class TargetLogOdds(TransformerMixin, BaseEstimator):
         return self
 
     def fit_transform(self, X: Any, y: ArrayLike) -> np.ndarray:
-        """Count, and encode each row by the rows of the other folds.
+        """Count the classes, and encode each row by the rows of the other folds.
 
         Parameters
         ----------
@@ -122,13 +122,13 @@ class TargetLogOdds(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If y is not labels of two classes or more, in one column.
+            If y is not one column of labels of at least two classes.
         """
         check_parameters(self, self._parameter_constraints)
         validate_data(self, X, y, skip_check_array=True)
         check_labels(y)
         check_consistent_length(X, y)
-        # The classifier warns of labels in a column.
+        # The classifier warns if y is a column vector.
         self.classes_, k = encode_classes(column_or_1d(to_host(y)))
         shares = np.bincount(k) / len(k)
         fold = folds(k, self.n_folds)
@@ -158,7 +158,7 @@ class TargetLogOdds(TransformerMixin, BaseEstimator):
         Returns
         -------
         Z : ndarray of shape (n_samples, n_outputs)
-            The encoded categories, 0 for those that `fit` has not seen.
+            The encoded categories; 0 for those that `fit` has not seen.
         """
         check_is_fitted(self)
         validate_data(self, X, skip_check_array=True, reset=False)
@@ -181,12 +181,12 @@ class TargetLogOdds(TransformerMixin, BaseEstimator):
         return np.asarray(outputs[codes])
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Names of the outputs: "town", or for each of several classes "town_yes".
+        """Names of the outputs: "town", or "town_yes" etc. for several classes.
 
         Parameters
         ----------
         input_features : array-like of str, default=None
-            Names of the columns; by default those seen in `fit`, or x0, x1, ...
+            Names of the columns; by default the names seen in `fit`, or x0, x1, ...
 
         Returns
         -------
@@ -213,28 +213,28 @@ class TargetLogOdds(TransformerMixin, BaseEstimator):
 def log_odds(counts: np.ndarray, shares: np.ndarray, m: float) -> np.ndarray:
     """The outputs for counts of the classes, (n, n_classes)."""
     n = counts.sum(axis=1, keepdims=True)
-    # Divided by m, which may be infinite.
+    # The terms are divided by m, since m may be infinite.
     z: np.ndarray = np.log((counts / m + shares) / (n / m + 1)) - np.log(shares)
     return z[:, 1:] - z[:, :1] if len(shares) == 2 else z
 
 
 def row_equivalent(counts: np.ndarray, shares: np.ndarray) -> float:
-    """The rows that the shares of the classes are worth, from how categories differ.
+    """The number of rows m that the shares of all rows are worth.
 
-    If the shares of a category are drawn from a Dirichlet distribution of sum m about
-    those of all rows, the expectation of its Pearson statistic,
+    Suppose the shares of a category have a Dirichlet distribution with the mean p and
+    the sum m. Then the Pearson statistic of the category,
 
         sum_k (n_ck - n_c p_k)^2 / (n_c p_k),
 
-    is (K - 1) (1 + (n_c - 1) r) with r = 1 / (m + 1): so r is a ratio of sums over the
-    categories of two rows or more. Where they differ no more than by chance, r is 0 and
-    m infinite.
+    has the expectation (K - 1) (1 + (n_c - 1) r) with r = 1 / (m + 1). So r is a ratio
+    of sums over the categories of two or more rows. If the categories differ no more
+    than by chance, r is 0 and m infinite.
     """
     counts = counts[counts.sum(axis=1) > 1]
     n = counts.sum(axis=1, keepdims=True)
     expected = n * shares
     pearson = ((counts - expected) ** 2 / expected).sum() / (len(shares) - 1)
-    # One category less, since the shares are those of the same rows.
+    # One category less, since the shares come from the same rows.
     freedom = len(counts) - 1
     excess = pearson - freedom
     if excess <= SURE * np.sqrt(2 * max(freedom, 1) / (len(shares) - 1)):
