@@ -259,7 +259,7 @@ def _decisions(space: Space, proba: float) -> list[tuple[np.ndarray, np.ndarray]
         return [(np.array([[sign]]), np.array([sign * logit(proba)]))]
     one = np.eye(len(logits))
     now = int(np.argmax(logits))
-        # The nearest in the logits first, since its distance bounds the other searches.
+    # The nearest in the logits first, since its distance bounds the other searches.
     targets = [k for k in np.argsort(-logits) if k != now]
     return [
         (np.delete(one[k] - one, k, axis=0), np.zeros(len(logits) - 1)) for k in targets
