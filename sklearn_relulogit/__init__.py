@@ -48,7 +48,7 @@ __all__ = [
 ]
 __version__ = "0.1.0.dev0"
 
-# Files of pickle and skops name the types that they hold, by names that stay.
+# Files of pickle and skops store types by these permanent names.
 for _name in __all__:
     if isinstance(vars()[_name], type):
         vars()[_name].__module__ = __name__

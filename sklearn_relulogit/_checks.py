@@ -1,8 +1,8 @@
 """Checks of parameters: clear errors before any work.
 
-Here stands all that is imported from private modules of scikit-learn:
-``validate_parameter_constraints`` and its constraints, which have no public twin and
-give the messages that its users know.
+This module imports everything that the package needs from private modules of
+scikit-learn: ``validate_parameter_constraints`` and its constraints. They have no
+public equivalent, and their messages are familiar to users.
 """
 
 from collections.abc import Iterable
@@ -74,14 +74,14 @@ def check_layer_sizes(hidden_layer_sizes: Any, caller_name: str) -> tuple[int, .
 def check_monotonic_cst(
     monotonic_cst: Any, n_features: int, names: Any, n_classes: int
 ) -> np.ndarray | None:
-    """The constraint of each feature, -1, 0 or 1; None where there is none.
+    """The constraint of each feature, -1, 0 or 1; None if there is none.
 
-    ``names`` are those of the features, or None.
+    ``names`` are the names of the features, or None.
 
     Raises
     ------
     ValueError
-        If it is not what it should be, or there are more than two classes.
+        If it is not valid, or there are more than two classes.
     """
     if monotonic_cst is None:
         return None
@@ -123,7 +123,7 @@ def check_interaction_cst(
 
     Raises
     ------
-    ValueError
+        If it is not valid, or a layer has fewer units than there are groups.
         If it is not what it should be, or a layer has fewer units than groups.
     """
     if interaction_cst is None:
@@ -167,7 +167,7 @@ def check_signs(values: Iterable[Any]) -> None:
 
 
 def check_restarts(warm_start: bool, n_init: int) -> None:
-    """Raise a ValueError if a warm start is to have several starts."""
+    """Raise a ValueError if a warm start has several starts."""
     if warm_start and n_init > 1:
         raise ValueError(
             f"n_init={n_init} and warm_start=True exclude each other: several "
@@ -176,7 +176,7 @@ def check_restarts(warm_start: bool, n_init: int) -> None:
 
 
 def check_split(warm_start: bool, random_state: Any) -> None:
-    """Raise a ValueError if each fit of a warm start would split other rows off."""
+    """Raise a ValueError if each fit of a warm start would set other rows aside."""
     if warm_start and not isinstance(random_state, Integral):
         raise ValueError(
             "early_stopping=True with warm_start=True needs an int for "

@@ -1,7 +1,7 @@
 """Converters for skl2onnx of the steps in front of a classifier.
 
-In a graph a number is a number, a date the days since the first of January 1970, and a
-category a string, of which "nan" stands for a gap.
+In a graph, a date is the days since 1 January 1970. A category is a string, and "nan"
+stands for a gap.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def operators(container: "ModelComponentContainer") -> Callable[..., "OnnxOperator"]:
-    """A function that makes an operator of the name, inputs and attributes given."""
+    """A function that makes an operator with a name, inputs and attributes."""
     from skl2onnx.algebra import onnx_ops
 
     def op(name: str, *inputs: Any, **attributes: Any) -> "OnnxOperator":
@@ -82,8 +82,8 @@ def convert_encoder(
 
 
 def is_matrix(inputs: "list[Variable]", reader: TableReader) -> bool:
-    """Whether one input holds all columns of `fit`, rather than the only one left."""
-    # Where the width of the input is not declared, it is None.
+    """Whether one input holds all columns of `fit`, not the only one that is left."""
+    # None if the width of the input is not declared.
     widths = (None, reader.n_features_in_)
     return (
         len(inputs) == 1
@@ -98,7 +98,7 @@ def parse_reader(
     inputs: "list[Variable]",
     custom_parsers: Any = None,
 ) -> "list[Variable]":
-    """The outputs of a fitted TableReader: one for each column, as its inputs are."""
+    """The outputs of a fitted TableReader: one for each column, like its inputs."""
     from skl2onnx.common import data_types
 
     strings = data_types.StringTensorType
@@ -134,13 +134,13 @@ def parse_reader(
 
 
 def keep_types(operator: "Operator") -> None:
-    """The types of a TableReader are set by its parser."""
+    """Do nothing: the parser of a TableReader sets its types."""
 
 
 def convert_reader(
     scope: "Scope", operator: "Operator", container: "ModelComponentContainer"
 ) -> None:
-    """Write a fitted TableReader: numbers as they are, and the names of categories."""
+    """Write a fitted TableReader: numbers unchanged, and the names of categories."""
     from skl2onnx.common.data_types import guess_proto_type
 
     op, reader = operators(container), operator.raw_operator
@@ -189,17 +189,17 @@ def convert_dates(
 def part_of_days(
     op: Callable[..., "OnnxOperator"], part: str, days: Any, dtype: np.dtype
 ) -> Any:
-    """The part of a period that has passed, as `dates.part_of` has it, from days.
+    """The elapsed part of a period as in `dates.part_of`, from days.
 
-    The year is found in the calendar that begins on the first of March, whose cycle of
-    400 years ends with the day of the leap year.
+    The year comes from a calendar that begins on 1 March. Its cycle of 400 years ends
+    with a leap day.
     """
 
     def number(value: float) -> np.ndarray:
         return np.array([value], dtype=dtype)
 
     def floor(x: Any, by: int) -> Any:
-        """The whole part of a whole number divided by another."""
+        """The whole part of the quotient of two whole numbers."""
         return op("Floor", op("Div", op("Add", x, number(0.5)), number(by)))
 
     def minus(x: Any, times: int, y: Any) -> Any:
@@ -218,11 +218,11 @@ def part_of_days(
     of_day = op("Sub", days, day)
     if part == "day":
         return of_day
-    if part == "week":  # The first of January 1970 was a Thursday.
+    if part == "week":  # 1 January 1970 was a Thursday.
         since = op("Add", day, number(3))
         weekday = minus(since, 7, floor(since, 7))
         return op("Div", op("Add", weekday, of_day), number(7))
-    since = op("Add", day, number(719468))  # Since the first of March of the year 0.
+    since = op("Add", day, number(719468))  # Days since 1 March of the year 0.
     cycle = floor(since, 146097)
     of_cycle = minus(since, 146097, cycle)
     leaps = op("Sub", floor(of_cycle, 36524), floor(of_cycle, 1460))
@@ -230,7 +230,7 @@ def part_of_days(
     year = floor(op("Add", of_cycle, leaps), 365)
     leaps = op("Sub", floor(year, 4), floor(year, 100))
     of_year = op("Sub", minus(of_cycle, 365, year), leaps)
-    # January and February belong to the next year of ours.
+    # January and February belong to the previous year of that calendar.
     is_next = op("Floor", op("Div", op("Add", of_year, number(0.5)), number(306)))
     year = op("Add", year, is_next)
     from_march = op("Add", of_year, op("Add", leap(year), number(59)))
@@ -256,7 +256,7 @@ def convert_target(
         column = op("Identity", column, output_names=[name])
         column.add_to(scope, container)
         code = scope.get_unique_variable_name("code")
-        # A key is needed where no category is known.
+        # A lookup table needs a key even if no category is known.
         container.add_node(
             "LabelEncoder",
             name,
@@ -275,7 +275,7 @@ def convert_target(
 
 
 def dtype_of(X: "Variable") -> np.dtype:
-    """The floating type that a graph computes in for an input."""
+    """The floating type of a graph's computations for an input."""
     from skl2onnx.common.data_types import DoubleTensorType
 
     return np.dtype(np.float64 if isinstance(X.type, DoubleTensorType) else np.float32)
@@ -296,7 +296,7 @@ def set_target_types(operator: "Operator") -> None:
     operator.outputs[0].type = FloatTensorType([None, n_outputs])
 
 
-# For each kind of step how its types are set, how it is written, and how it is parsed.
+# For each kind of step: how to set its types, how to write it, and how to parse it.
 STEPS: dict[type, tuple[Callable[..., None], Callable[..., None], Any]] = {
     PiecewiseLinearEncoder: (set_encoded_types, convert_encoder, None),
     TableReader: (keep_types, convert_reader, parse_reader),

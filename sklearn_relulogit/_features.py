@@ -1,4 +1,4 @@
-"""The features as the user has them, and as the network is fitted to them."""
+"""The user's features, and the features that the network is fitted to."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -26,18 +26,18 @@ from ._rows.rows import Rows
 
 @dataclass(frozen=True)
 class Features:
-    """The features as the user has them, and as the network is fitted to them.
+    """The user's features, and the features that the network is fitted to.
 
     Attributes
     ----------
     scale : FeatureScale
-        Of the user's features, with the layers of their network.
+        Scale of the user's features, with the layers of their network.
     fitted : FeatureScale
-        Of the features that the network is fitted to, with its layers.
+        Scale of the fitted features, with the layers of the fitted network.
     space : RowSpace or None
-        The space of the rows, where the network is fitted there.
+        The space of the rows, if the network is fitted there.
     class_order : ndarray of shape (n_classes,)
-        Class k of the network that is fitted is class ``class_order[k]`` of the user.
+        Class k of the fitted network is the user's class ``class_order[k]``.
     monotonic_cst : ndarray of shape (n_features,) or None
         1, -1 or 0 for each feature, by the user's classes; None if all are 0.
     first : int
@@ -75,7 +75,7 @@ class Features:
         if monotonic_cst is None and groups is None:
             space = rows.row_space(scale.centre, scale.unit)
         if space is not None:
-            # There they are centred, and in no units of their own.
+            # There the features are centred and have no units.
             r = space.B.shape[1]
             of_space = [(r, shapes[0][1]), *shapes[1:]]
             fitted = FeatureScale(np.zeros(r), np.full(r, scale.size), of_space)
@@ -83,18 +83,18 @@ class Features:
 
     @property
     def signs(self) -> np.ndarray | None:
-        """The signs that the parameters of the fit must have, or None."""
+        """The signs that the fitted parameters must have, or None."""
         if self.monotonic_cst is None:
             return None
-        # The logit of the classes in the other order is minus the user's.
+        # With two classes in the other order, the logit is minus the user's.
         order = 1 if self.class_order[0] == 0 else -1
         cst, groups = order * self.monotonic_cst, self.fitted.groups
         return weight_signs(self.fitted.shapes, cst, groups, self.first)
 
     def going_on(self, theta: np.ndarray) -> Self:
-        """The same, with the signs that the parameters of an earlier fit have.
+        """The same, with the signs of the parameters of an earlier fit.
 
-        If that had the classes in another order, they are those of the other units.
+        If that fit had another order of classes, the other units have these signs.
 
         Raises
         ------
@@ -111,18 +111,18 @@ class Features:
         )
 
     def weighed(self, relevance: np.ndarray) -> Self:
-        """The same with a relevance of each feature, all of which are fitted."""
+        """The same with a relevance of each feature; all features are fitted."""
         scale = replace(self.scale, relevance=relevance)
         return replace(self, scale=scale, fitted=scale)
 
     def narrow(self, width: int) -> Self:
-        """The same for a network whose hidden layers are no wider than that."""
+        """The same for a network whose hidden layers have at most this width."""
         return self._with_hidden([min(m, width) for _, m in self.scale.shapes[:-1]])
 
     def linear(self) -> Self:
         """The same for a model without hidden layers."""
         linear = self._with_hidden([])
-        # There is nothing that could interact.
+        # Without hidden layers nothing can interact.
         scale, fitted = (replace(s, groups=None) for s in (linear.scale, linear.fitted))
         return replace(linear, scale=scale, fitted=fitted)
 
@@ -134,7 +134,7 @@ class Features:
         return replace(self, scale=scale(self.scale), fitted=scale(self.fitted))
 
     def draws(self, random_state: Any) -> Iterator[np.ndarray]:
-        """Initial parameters, for features in units of their own: one after another."""
+        """Initial parameters for features in their units, one after another."""
         rng = check_random_state(random_state)
         while True:
             yield initial_theta(self.scale.shapes, rng)
@@ -142,7 +142,7 @@ class Features:
     def start(
         self, drawn: np.ndarray, alpha: float, weight_sum: float, parts: Parts
     ) -> np.ndarray:
-        """Where a fit begins by a penalty, from what was drawn; no layer is dead."""
+        """The start of a fit with a penalty, from drawn parameters; no layer is dead."""
         signs = self.signs
         groups = self.scale.groups
         if groups is not None:
@@ -153,15 +153,15 @@ class Features:
         return flip_dead_layers(theta, self.fitted.shapes, parts, signs is not None)
 
     def reduced(self, rows: Rows) -> Rows:
-        """The rows of a fit by the features that are fitted."""
+        """The rows with the fitted features."""
         return rows if self.space is None else rows.reduced(self.space)
 
     def reduce_rows(self, data: Block) -> Block:
-        """Rows by the features that are fitted."""
+        """Rows of data with the fitted features."""
         return data if self.space is None else self.space.reduce_rows(data)
 
     def reduce(self, theta: np.ndarray) -> np.ndarray:
-        """The parameters to fit, from those by the user's features and classes."""
+        """Fitted parameters, from those for the user's features and classes."""
         order = np.argsort(self.class_order)
         return self._to_space(reorder_outputs(theta, self.scale.shapes, order))
 
@@ -171,7 +171,7 @@ class Features:
         return self.space.reduce(theta, self.scale.shapes)
 
     def expand(self, theta: np.ndarray) -> np.ndarray:
-        """The parameters by the user's features and classes."""
+        """Parameters for the user's features and classes, from the fitted ones."""
         if self.space is not None:
             theta = self.space.expand(theta, self.fitted.shapes)
         return reorder_outputs(theta, self.scale.shapes, self.class_order)
@@ -179,7 +179,7 @@ class Features:
     def attributes(self, rows: Rows, theta: np.ndarray) -> dict[str, Any]:
         """The attributes of an estimator that predicts; arrays own their memory.
 
-        They are made where X of the rows and, as to the classes, the labels are.
+        They are on the device of the rows' X (`classes_`: of the labels).
         """
         shapes = self.scale.shapes
         layers = unpack(self.expand(theta), shapes)

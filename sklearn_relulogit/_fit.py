@@ -1,4 +1,4 @@
-"""A fit: read the rows, choose a penalty, train the network, record what was found."""
+"""A fit: read the rows, choose a penalty, train the network, set the attributes."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -42,16 +42,16 @@ from ._search.auto import Choice, choose_alpha, search_rows
 from ._threads import ThreadedMap, effective_n_threads, single_threaded_blas
 from ._warnings import interrupted, limited_search, overflow_message, what_to_warn_of
 
-# Importances of the features are found by about so many multiplications, of rows with
-# so many numbers, but of at least a hundred rows.
+# Importances take about this many multiplications, and rows with this many numbers in
+# all, but at least a hundred rows.
 IMPORTANCE_WORK, IMPORTANCE_NUMBERS, FEWEST_IMPORTANCE_ROWS = 2**31, 2**18, 100
 
-# Above this penalty of a start, in nats, the fit first checks whether only a constant
-# can be optimal: what the data say would be lost in rounding.
+# Above this initial penalty, in nats, the fit first checks whether only a constant can
+# be optimal. Rounding would hide the data beside such a penalty.
 LARGEST_PENALTY = 1e6
 
-# A fit ends where ten iterations gain less than this over all rows, in nats: the data
-# hardly tell such networks apart. See docs/defaults.md.
+# A fit ends when ten iterations gain less than this over all rows, in nats: such a gain
+# is hardly beyond chance. See docs/defaults.md.
 LITTLE = 2.0
 
 
@@ -86,7 +86,7 @@ class Previous(NamedTuple):
         )
 
     def check(self, classes: np.ndarray, shapes: Shapes) -> None:
-        """Raise a ValueError if a fit of these classes and layers cannot go on."""
+        """Raise a ValueError if the earlier fit had other classes or layers."""
         remedy = "Set warm_start=False, or fit a clone."
         if not np.array_equal(classes, self.classes):
             raise ValueError(
@@ -111,7 +111,7 @@ def fit(
     search: Callable[..., Choice] | None = None,
     refit: bool = True,
 ) -> tuple[str | None, bool]:
-    """Fit the network of an estimator, whose parameters are checked, and record it.
+    """Fit the network of an estimator with checked parameters, and set its attributes.
 
     Parameters
     ----------
@@ -119,22 +119,22 @@ def fit(
         Its fitted attributes are set.
     given : Given
     search : callable, optional
-        What finds the penalty, called as `choose_alpha` is. By default the penalty
-        is `alpha` or, for "auto", what two halves of the rows say.
+        Finds the penalty, with the signature of `choose_alpha`. The default is the
+        penalty `alpha` or, for "auto", a search over two halves of the rows.
     refit : bool
-        Whether to fit a network by the penalty that was found.
+        Whether to fit a network with the penalty found.
 
     Returns
     -------
     message : str or None
-        What to warn of.
+        The text of a warning.
     interrupted : bool
-        Whether Ctrl-C ended the fit, whose best parameters until then are set.
+        Whether Ctrl-C ended the fit; the attributes are then its best parameters.
 
     Raises
     ------
     ValueError
-        If an array is not what it should be, or the loss overflows.
+        If an array is not valid, or the loss overflows.
     """
     hidden, n_init, splits = check_fit(estimator, given)
     previous = Previous.of(estimator)
@@ -142,7 +142,7 @@ def fit(
     searches = search is not None or (alpha == "auto" and previous is None)
     task = FitTask.of(estimator, given.sample_weight, n_init, searches, refit)
 
-    # 1. The rows: checked, weighed, equal ones merged.
+    # 1. The rows: check and weight them, and merge equal ones.
     by_groups = splits or (searches and search is None)
     rows = read(estimator, given, previous is None, not hidden, by_groups)
     shapes = layer_shapes(rows.n_features, hidden, len(rows.classes))
@@ -158,7 +158,7 @@ def fit(
         overflow_as_error(rows, alpha),
         single_threaded_blas(),
     ):
-        # 2. The features: their scale, or the space of the rows if these are few.
+        # 2. The features: their scale, or the space of the rows if there are few rows.
         features = Features.of(rows, shapes, monotonic_cst, groups)
         if previous is not None:
             features = features.going_on(previous.theta)
@@ -168,7 +168,7 @@ def fit(
         draws = features.draws(estimator.random_state)
         drawn = next(draws)
 
-        # 3. The penalty: by a search, or as before, or as given.
+        # 3. The penalty: searched, kept from the last fit, or given.
         if searches:
             choose = search or choose_alpha
             choice = choose(estimator, rows, fitted, features, drawn, threads, task)
@@ -177,7 +177,7 @@ def fit(
         else:
             choice = Choice(float(alpha), {"alpha_losses_": None})
         set_attributes(estimator, {"alpha_": choice.alpha} | choice.found)
-        # In the space of the rows there are no features to weigh.
+        # The space of the rows has no features to weight.
         relevance = choice.relevance if features.space is None else None
         if relevance is not None:
             features = features.weighed(relevance)
@@ -186,7 +186,7 @@ def fit(
             task.close(None)
             return limited_search(choice.limited, estimator), False
 
-        # 4. The network: trained from one or several starts.
+        # 4. The network: train it from one or several starts.
         if splits:
             rng = check_random_state(estimator.random_state)
             rows = rows.split(float(estimator.validation_fraction), rng)
@@ -217,7 +217,7 @@ def fit(
         )
         balance(best, objective, rows.shares, int(estimator.max_fun))
 
-        # 5. What was found.
+        # 5. The attributes.
         theta = best.iterate.theta
         set_attributes(estimator, features.attributes(rows, theta))
         set_attributes(estimator, training_attributes(rows, best, losses, relevance))
@@ -238,12 +238,12 @@ def fit(
 def check_fit(
     estimator: BaseEstimator, given: Given
 ) -> tuple[tuple[int, ...], int, bool]:
-    """The hidden layers, the number of starts, and whether rows are split off.
+    """The hidden layers, the number of starts, and whether to set rows aside.
 
     Raises
     ------
     ValueError
-        If parameters exclude each other, or some validation data are missing.
+        If parameters exclude each other, or validation data are incomplete.
     """
     given.check()
     hidden = check_layer_sizes(estimator.hidden_layer_sizes, type(estimator).__name__)
@@ -251,14 +251,14 @@ def check_fit(
     splits = bool(estimator.early_stopping) and given.X_val is None
     if splits:
         check_split(estimator.warm_start, estimator.random_state)
-    # Without hidden layers there are no local minima: every start is the same.
+    # Without hidden layers there are no local minima, and all starts are equal.
     return hidden, int(estimator.n_init) if hidden else 1, splits
 
 
 def read(
     estimator: BaseEstimator, given: Given, reset: bool, linear: bool, by_groups: bool
 ) -> Rows:
-    """The arguments of a user, checked, as rows where they are."""
+    """A user's arguments, checked, as rows on their device."""
     source = OnCluster if any(map(is_dask, given)) else Held
     return source.read(
         estimator,
@@ -273,7 +273,7 @@ def read(
 def divided_threads(estimator: BaseEstimator, n_init: int) -> tuple[int, int]:
     """How many starts run at a time, and how many threads share the rows.
 
-    Those that run starts take their share of the work on the rows too.
+    The threads that run starts also work on the rows.
     """
     n_jobs = min(joblib.effective_n_jobs(estimator.n_jobs), n_init)
     return n_jobs, max(effective_n_threads(estimator.n_threads) - n_jobs + 1, 1)
@@ -281,7 +281,7 @@ def divided_threads(estimator: BaseEstimator, n_init: int) -> tuple[int, int]:
 
 @contextmanager
 def overflow_as_error(rows: Rows, alpha: float | str) -> Iterator[None]:
-    """Turn an overflow into a ValueError that says what is likely to cause it."""
+    """Turn an overflow into a ValueError that names its likely cause."""
     try:
         yield
     except FloatingPointError as error:
@@ -304,7 +304,7 @@ def bearable_start(
     objective: Objective,
     drawn: np.ndarray,
 ) -> np.ndarray:
-    """A start, or the constant where the penalty will leave nothing else."""
+    """A start, or the constant if the penalty allows nothing else."""
     parts, shapes, alpha = objective.parts, objective.shapes, objective.alpha
     theta = features.start(drawn, alpha, parts.weight_sum, parts)
     if objective.penalty(theta) <= LARGEST_PENALTY or not nothing_to_fit(
@@ -317,27 +317,27 @@ def bearable_start(
 def nothing_to_fit(
     estimator: BaseEstimator, fitted: Rows, objective: Objective, alpha: float
 ) -> bool:
-    """Whether no network that is better than a constant can be found."""
+    """Whether no network better than a constant can be found."""
     data = fitted.sample(search_rows(fitted.n_features)).block
     if objective.relevance is not None:
         k = diags_array(objective.relevance)
         data = data._replace(X=data.X @ k)
-    # Some of the rows stand for all.
+    # A sample of the rows stands for all rows.
     share = weight_of(data) / objective.parts.weight_sum
-    # A gain that the tolerance of the fit cannot tell from nothing does not count.
+    # Ignore gains that are below the tolerance of the fit.
     least_gain = estimator.tol * constant_loss(fitted)
     return asks_for_constant(alpha * share, data, len(objective.shapes), least_gain)
 
 
 def constant_loss(rows: Rows) -> float:
-    """The loss of a constant network: the entropy of the shares, in nats."""
+    """The loss of a constant network, in nats: the entropy of the class shares."""
     return float(scipy.special.entr(rows.shares).sum())
 
 
 def limits_of(
     estimator: BaseEstimator, rows: Rows, shapes: Shapes, weight_sum: float
 ) -> Limits:
-    """When the parameters of an estimator say that a fit ends."""
+    """The conditions for the end of a fit, from the estimator's parameters."""
     return limits_for(
         shapes,
         rows.dtype,
@@ -359,11 +359,11 @@ def history_size(estimator: BaseEstimator, objective: Objective) -> int:
 def warm_pairs(
     estimator: BaseEstimator, objective: Objective, previous: Previous | None
 ) -> deque[Pair] | None:
-    """The correction pairs for a warm start, those of a fit by the same penalty."""
+    """The correction pairs for a warm start, if the last fit had the same penalty."""
     if not estimator.warm_start:
         return None
     before: Sequence[Pair] = ()
-    # They are in coordinates that depend on the penalty.
+    # Their coordinates depend on the penalty.
     if (
         previous is not None
         and previous.choice.alpha == objective.alpha
@@ -388,9 +388,9 @@ def is_wasted(
 ) -> bool:
     """Whether a restart has ended as a constant that another start may improve on.
 
-    With one hidden layer, the bound of `nothing_to_fit` is near enough to the penalty
-    at which the network collapses. With more, the constant is a local minimum under
-    any penalty, and nothing but other starts tells whether it is the best.
+    With one hidden layer, the bound of `nothing_to_fit` is close to the penalty at
+    which the network collapses. With more layers, the constant is a local minimum
+    under any penalty. Then only other starts show whether it is the best.
     """
     shapes, parts = objective.shapes, objective.parts
     if len(shapes) == 1 or estimator.warm_start:
@@ -413,7 +413,7 @@ def restarts(
 ) -> Iterator[Restart]:
     """The starts, one after another, each with its monitors."""
     for index, theta in enumerate(thetas):
-        # The reason of a callback comes before that of early stopping.
+        # A callback's reason to stop takes precedence over early stopping.
         monitors, validated = task.monitors(index), None
         if validation is not None:
             validated = Validation(
@@ -432,7 +432,7 @@ def restarts(
 def training_attributes(
     rows: Rows, best: Restart, losses: list[float], relevance: np.ndarray | None
 ) -> dict[str, Any]:
-    """The attributes that tell how the training went."""
+    """The attributes that describe the training."""
     minimum = best.end
     n_iter = len(minimum.loss_curve)
     ones = np.ones(len(rows.moments.mean))
@@ -458,8 +458,8 @@ def finish(
     best: Restart,
     choice: Choice,
 ) -> str | None:
-    """Add the importances; what to warn of. An interrupt loses these two alone."""
-    # Those of an earlier fit are no longer true.
+    """Add the importances, and return the warning. An interrupt loses only these."""
+    # Importances of an earlier fit are no longer valid.
     vars(estimator).pop("feature_importances_", None)
     try:
         found = importances(rows, features, objective, best.iterate.theta)
@@ -485,9 +485,9 @@ def importances(
 ) -> np.ndarray:
     """The mean absolute contribution of each feature to the logits, in nats.
 
-    It is the mean over the training rows, or over some of them. Without hidden layers
-    the coefficients are the same for all rows, and the mean over all of them takes less
-    time than to choose some.
+    It is the mean over the training rows, or over a sample of them. Without hidden
+    layers the coefficients are the same for all rows. Then the mean over all rows is
+    faster than drawing a sample.
     """
     shapes = features.scale.shapes
     layers = unpack(features.expand(theta), shapes)
@@ -499,12 +499,12 @@ def importances(
         deviations = sum(training.map(of_part)) / training.weight_sum
         return np.abs(W_T).mean(axis=1) * deviations
     work = shapes[-1][1] * sum(n * m for n, m in shapes)
-    # With more layers a line from the mean to a row crosses more kinks.
+    # With more layers, more kinks lie between the mean and a row.
     work *= 1 + sum(m for _, m in shapes[:-2]) // 4
     n_rows = min(IMPORTANCE_WORK // work, IMPORTANCE_NUMBERS // rows.n_features)
     n_rows = max(n_rows, FEWEST_IMPORTANCE_ROWS)
     n_rows = min(n_rows, search_rows(rows.n_features))
-    # In the random order of their keys, be they all or those of a search.
+    # The rows are in the random order of their keys, whether all or a sample.
     X, _, weights = rows.sample(n_rows).block
     X, weights = X[:n_rows], weights[:n_rows]
     return mean_absolute_contributions(

@@ -1,17 +1,17 @@
-"""Where the documentation and the source are on the web: the one place that says so.
+"""The web addresses of the documentation and the source, in this one place.
 
-Set them as soon as they exist. The representation of the estimators, the site, and what
-a package index shows (by ``.ci/metadata.py``) follow. Until then nothing links there.
+Set them as soon as they exist. The HTML representation of the estimators, the site and
+the page of a package index (by ``.ci/metadata.py``) use them. Until then nothing links.
 """
 
-# The folder of the pages of the newest release, with a slash at its end.
+# The folder of the newest release's pages, with a slash at its end.
 SITE = ""
-# The repository, without one.
+# The repository, without a slash at its end.
 SOURCE = ""
 
 
 def doc_link_template(site: str, source: str) -> str:
-    """What scikit-learn makes of an estimator's module and name; empty for no link."""
+    """The link template of scikit-learn for an estimator; empty for no link."""
     if site:
         return f"{site}generated/{{estimator_module}}.{{estimator_name}}.html"
     return f"{source}/blob/main/docs/api.md" if source else ""

@@ -1,4 +1,4 @@
-"""Packages that only some features need: imported where they are used."""
+"""Packages that only some features need; they are imported where they are used."""
 
 import importlib
 from typing import Any

@@ -1,4 +1,4 @@
-"""Scores of networks by scikit-learn's scorers: of the folds, and of new data."""
+"""Scores of networks by scikit-learn's scorers, for folds and for new data."""
 
 import copy
 import inspect
@@ -22,18 +22,18 @@ from ._rows.rows import Rows
 
 def scorer_of(estimator: BaseEstimator, scoring: Any) -> Any:
     """The scorer that a parameter ``scoring`` stands for; None is accuracy."""
-    # Without a name scikit-learn would take the estimator's own score, which is this.
+    # Without a name scikit-learn would take the estimator's own `score`, our caller.
     if scoring is None:
         return get_scorer("accuracy")
     return check_scoring(estimator, scoring)
 
 
 def with_labels(scorer: Any, classes: np.ndarray) -> Any:
-    """The scorer, told of all classes, since the rows of a fold may lack some.
+    """The scorer, told about all classes, since the rows of a fold may lack some.
 
-    Metrics such as the Brier score cannot tell otherwise which column of the
-    probabilities is which class's. What the scorer was made with stays as it is, and a
-    scorer that is not scikit-learn's own is left alone.
+    Otherwise metrics such as the Brier score do not know the class of each column of
+    the probabilities. The scorer's own arguments are kept. Scorers that are not
+    scikit-learn's are unchanged.
     """
     if not hasattr(scorer, "_score_func"):
         return scorer
@@ -49,7 +49,7 @@ def with_labels(scorer: Any, classes: np.ndarray) -> Any:
 
 
 class Undefined(Watcher):
-    """Warns, once, of folds in which a score is not defined."""
+    """Warns once about folds in which a score is not defined."""
 
     def __init__(self, scoring: Any) -> None:
         self.scoring = scoring
@@ -58,7 +58,7 @@ class Undefined(Watcher):
     def end(
         self, alpha: float, values: np.ndarray, mean: float, theta: np.ndarray
     ) -> bool:
-        """Warn if a fold, of which there was no warning yet, has no score."""
+        """Warn if a fold has no score and there was no warning about it yet."""
         new = sorted({*np.flatnonzero(np.isnan(values)).tolist()} - self._known)
         if not new:
             return False
@@ -76,17 +76,17 @@ class Undefined(Watcher):
 
 @dataclass(frozen=True)
 class Scorer:
-    """A scorer of scikit-learn's, called with parameters of a network and test rows.
+    """A scikit-learn scorer, called with parameters of a network and test rows.
 
     Attributes
     ----------
     scorer : callable
     X, y : array-like or data frame
-        All rows and their labels, as the scorer is to see them.
+        All rows and their labels, in the form that the scorer gets.
     rows : Rows
     features : Features
     params : dict
-        What else the scorer gets; of an array with a value for each row, those of the
+        Other arguments of the scorer. Arrays with a value for each row are cut to the
         test rows.
     """
 
@@ -115,7 +115,7 @@ class Scorer:
 
 
 def _has_length(value: Any, n: int) -> bool:
-    """Whether something holds one value for each of n rows."""
+    """Whether an object has one value for each of n rows."""
     if np.ndim(value) == 0 or isinstance(value, str | dict):
         return False
     return bool((value.shape[0] if hasattr(value, "shape") else len(value)) == n)

@@ -1,8 +1,8 @@
-"""Threads over the rows: an ordered map, how many threads, and BLAS held at one.
+"""Threads over the rows, and BLAS limited to one thread.
 
-The package's own threads share the rows. BLAS's threads would spin on products as small
-as those of a row block, and their number changes the result: that of the dot products
-inside L-BFGS-B too, beyond about 10,000 parameters.
+The package's own threads share the rows. BLAS threads would spin on products as small
+as those of a row block. Their number also changes the result, even of dot products
+inside L-BFGS-B with more than about 10,000 parameters.
 """
 
 import contextvars
@@ -21,9 +21,9 @@ from threadpoolctl import LibController, ThreadpoolController
 T = TypeVar("T")
 R = TypeVar("R")
 
-# The number of BLAS threads belongs to the process: the first fit to enter sets it, and
-# the last to leave sets it back. The lock is reentrant, since the garbage collector may
-# leave an abandoned context while this thread holds the lock.
+# The number of BLAS threads belongs to the process. The first fit to enter sets it, and
+# the last fit to leave restores it. The lock is reentrant, because the garbage
+# collector may leave an abandoned context while this thread holds the lock.
 _lock = threading.RLock()
 _n_holders = 0
 _held: list[tuple[LibController, int]] = []
@@ -33,8 +33,8 @@ _held: list[tuple[LibController, int]] = []
 def _blas_libraries() -> tuple[list[LibController], list[LibController]]:
     """The loaded BLAS libraries: those with one number of threads, and with OpenMP's.
 
-    OpenMP keeps the number for each calling thread. To look for the libraries takes
-    milliseconds, so it is done once.
+    OpenMP keeps a number for each calling thread. The search takes milliseconds, so it
+    is done once.
     """
     libraries = ThreadpoolController().select(user_api="blas").lib_controllers
     with_openmp = [
@@ -53,8 +53,8 @@ def n_blas_threads() -> int:
 
 
 def _set_num_threads(library: LibController, number: int) -> None:
-    # Since threadpoolctl 3.8 one Python thread owns the number, and what any other
-    # thread sets is ignored without an error.
+    # Since threadpoolctl 3.8 one Python thread owns the number, and settings by other
+    # threads are silently ignored.
     release = getattr(library, "clear_controlling_thread", lambda force: None)
     release(force=True)
     library.set_num_threads(number)
@@ -62,7 +62,7 @@ def _set_num_threads(library: LibController, number: int) -> None:
 
 
 def _hold(libraries: list[LibController]) -> list[tuple[LibController, int]]:
-    """Set libraries to one thread. Returns those that had more, and how many."""
+    """Set libraries to one thread. Return those that had more, with their numbers."""
     numbers = [(library, library.num_threads) for library in libraries]
     held = [(library, number) for library, number in numbers if number != 1]
     for library, _ in held:
@@ -97,16 +97,16 @@ def single_threaded_blas() -> Iterator[None]:
 
 @cache
 def _n_cores() -> int:
-    # To read the limits of the process takes longer than a small prediction.
+    # Reading the limits of the process takes longer than a small prediction.
     return int(joblib.cpu_count())
 
 
 def effective_n_threads(n_threads: int | None) -> int:
     """The number of threads that a parameter ``n_threads`` stands for.
 
-    None means as many as BLAS would use, but no more than there are cores: that
-    number is what users limit (by ``OPENBLAS_NUM_THREADS``, by threadpoolctl), what
-    joblib limits in its worker processes, and 1 within another fit.
+    None means as many as BLAS would use, but at most the number of cores. Users limit
+    this number by ``OPENBLAS_NUM_THREADS`` or threadpoolctl. joblib limits it in its
+    worker processes, and it is 1 within another fit.
     """
     if n_threads is None:
         return min(n_blas_threads(), _n_cores())
@@ -116,10 +116,10 @@ def effective_n_threads(n_threads: int | None) -> int:
 class ThreadedMap:
     """``ThreadedMap(n_threads)(function, items)``: the results, in order.
 
-    The calling thread takes items too, beside ``n_threads - 1`` other threads, which
-    wait between the calls. Each takes the next item as soon as it is free, so which
-    thread does what changes from call to call, but never the results. A pool of threads
-    is started by the first call that needs it and ended by leaving the context.
+    The calling thread and ``n_threads - 1`` other threads take items. Each takes the
+    next item as soon as it is free, which never changes the results. The first call
+    that needs the threads starts them. They wait between calls, and leaving the context
+    ends them.
     """
 
     def __init__(self, n_threads: int) -> None:
@@ -160,7 +160,7 @@ class ThreadedMap:
                         return
                     results[number] = function(items[number])
             except BaseException:
-                # No thread begins another item.
+                # No thread starts another item.
                 waiting.clear()
                 raise
 
@@ -172,10 +172,10 @@ class ThreadedMap:
         try:
             for _ in range(n_helpers):
                 try:
-                    # In the caller's context, which holds numpy's error state.
+                    # In the caller's context, which holds numpy's error settings.
                     helper = pool.submit(contextvars.copy_context().run, help_out)
                 except RuntimeError:
-                    # No further thread can be started. Those that there are do it all.
+                    # If no further thread can start, the existing ones do all the work.
                     self._n_helpers = len(helpers)
                     break
                 helpers.append(helper)
