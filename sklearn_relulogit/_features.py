@@ -142,7 +142,7 @@ class Features:
     def start(
         self, drawn: np.ndarray, alpha: float, weight_sum: float, parts: Parts
     ) -> np.ndarray:
-        """The start of a fit with a penalty, from drawn parameters; no layer is dead."""
+        """The start of a fit, from drawn parameters and a penalty; no layer is dead."""
         signs = self.signs
         groups = self.scale.groups
         if groups is not None:

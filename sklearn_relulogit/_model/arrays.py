@@ -1,11 +1,11 @@
-"""The functions of arrays that the network needs: numpy's, and those of other arrays.
+"""The array functions that the network needs, for numpy and for other libraries.
 
-The network and its likelihoods are written once, with the functions that
-``namespace(Z)`` has. For arrays of numpy these are numpy's own, which write to the
-memory that they are given. For others that follow the array API standard (those of
-PyTorch or CuPy, on any device) they have the same names and arguments.
+The network and its likelihoods are written once, with the functions of
+``namespace(Z)``. For numpy arrays these are numpy's own, and write to given memory. For
+arrays of the array API standard (PyTorch or CuPy, on any device) they have the same
+names and arguments.
 
-Functions that copy arrays between the host's memory and a device are here too.
+The module also copies arrays between the host's memory and a device.
 """
 
 from functools import cached_property
@@ -24,8 +24,8 @@ Array: TypeAlias = Any
 Matrix: TypeAlias = Any
 
 
-# For a result of fewer numbers matmul keeps the interpreter's lock, however long the
-# product takes, and other threads wait. dot never does.
+# For small results matmul holds the interpreter's lock, however long the product takes,
+# and other threads wait. dot never does.
 MIN_RELEASED = 512
 
 
@@ -36,7 +36,7 @@ class Numpy:
     subtract, multiply, matmul = np.subtract, np.multiply, np.matmul
     maximum, minimum = np.maximum, np.minimum
     sigmoid = expit
-    # Methods take less time than the functions that call them.
+    # Methods are faster than the functions that call them.
     argmax, all, any = np.ndarray.argmax, np.ndarray.all, np.ndarray.any
     reshape = np.ndarray.reshape
     arange, concat, take = np.arange, np.concat, np.take
@@ -47,7 +47,7 @@ class Numpy:
 
     @staticmethod
     def pos(Z: np.ndarray) -> np.ndarray:
-        """``Z > 0``, row by row in memory."""
+        """``Z > 0``, in row order in memory."""
         return np.greater(Z, 0, order="C")
 
     @staticmethod
@@ -62,7 +62,7 @@ class Numpy:
 
     @staticmethod
     def put(A: np.ndarray, row: np.ndarray, column: np.ndarray, values: Any) -> None:
-        """``A[row, column] = values``, where ``row`` counts the rows."""
+        """``A[row, column] = values``, where ``row`` is 0, 1, 2, ..."""
         A[row, column] = values
 
     @staticmethod
@@ -77,20 +77,20 @@ class Numpy:
 
     @staticmethod
     def to_device(a: np.ndarray, dtype: Any = None) -> np.ndarray:
-        """An array of the host where the others are, which is the same."""
+        """An array of the host on the device of the others, which is the host."""
         return a if dtype is None else a.astype(dtype, copy=False)
 
     @staticmethod
     def to_host(a: Any) -> Any:
-        """A number or an array on the host, which is the same."""
+        """A number or an array on the host, unchanged."""
         return a
 
 
 class ArrayAPI:
-    """The same functions of arrays of another namespace, on one device.
+    """The same functions for arrays of another namespace, on one device.
 
-    The standard has no ``out=``, does not combine arrays of different kinds and, in its
-    older versions, no array with a number. PyTorch and CuPy do all three.
+    The standard has no ``out=`` and does not combine arrays of different kinds. Its
+    older versions do not combine arrays with numbers. PyTorch and CuPy do all three.
     """
 
     def __init__(self, xp: Any, device: Any) -> None:
@@ -155,7 +155,7 @@ class ArrayAPI:
         return self.xp.arange(n, device=self.device)
 
     def empty(self, shape: Any, dtype: Any, order: Any = None) -> Array:
-        """An uninitialised array. The standard has no order of memory."""
+        """An uninitialised array. The standard has no memory order."""
         return self.xp.empty(shape, dtype=self.dtype(dtype), device=self.device)
 
     def column_sums(self, A: Array, out: Array) -> Array:
@@ -175,7 +175,7 @@ class ArrayAPI:
         if self._is_like_numpy:
             A[row, column] = values
             return
-        # The standard does not assign to indices.
+        # The standard does not assign to index arrays.
         here = self.arange(A.shape[1])[None, :] == column[:, None]
         values = self._like(A, values)
         A[...] = self.xp.where(here, values[:, None] if values.ndim else values, A)
@@ -185,41 +185,41 @@ class ArrayAPI:
         return self.xp.astype(a, self.float_dtypes[0], copy=True)
 
     def total(self, a: Array) -> Array:
-        """The sum, in float64 if the device has it; it stays there."""
+        """The sum, in float64 if the device has it; it stays on the device."""
         return self.xp.sum(a, dtype=self.float_dtypes[0])
 
     def dtype(self, dtype: Any) -> Any:
-        """The namespace's own type for one of numpy."""
+        """The namespace's type for one of numpy's."""
         return getattr(self.xp, dtype.name) if isinstance(dtype, np.dtype) else dtype
 
     @cached_property
     def float_dtypes(self) -> list[Any]:
-        """float64 and float32, or what the device has of them."""
+        """float64 and float32, if the device has them."""
         dtypes = self.xp.__array_namespace_info__().dtypes(
             kind="real floating", device=self.device
         )
         return [dtypes[name] for name in ("float64", "float32") if name in dtypes]
 
     def to_device(self, a: np.ndarray, dtype: Any = None) -> Array:
-        """A copy on the device of an array of the host."""
+        """A copy of a host array on the device."""
         dtype = numpy_dtype(a.dtype if dtype is None else dtype)
         if dtype == np.float64 and len(self.float_dtypes) == 1:
             dtype = np.dtype(np.float32)
-        # Some namespaces share the memory that they are given, where they can.
+        # Some namespaces share given memory if they can.
         return self.xp.asarray(a.astype(dtype, order="C"), device=self.device)
 
     def to_host(self, a: Array) -> Any:
-        """A number or an array of the device on the host, in float64."""
+        """A number or a device array on the host, in float64."""
         a = to_numpy(a).astype(np.float64, copy=False)
         return a if a.ndim else float(a)
 
 
-# Where the functions of arrays are found.
+# The two kinds of namespaces.
 Namespace: TypeAlias = type[Numpy] | ArrayAPI
 
 
 def namespace(A: Array) -> Namespace:
-    """The functions of an array, and where it is."""
+    """The functions for an array, and its device."""
     if isinstance(A, np.ndarray):
         return Numpy
     helpers = compat()
@@ -227,7 +227,7 @@ def namespace(A: Array) -> Namespace:
 
 
 def compat() -> Any:
-    """array-api-compat, which completes the namespaces of PyTorch and CuPy."""
+    """The module array-api-compat, which completes PyTorch's and CuPy's namespaces."""
     return optional_import("array_api_compat", "array-api", "Array API input")
 
 
@@ -245,19 +245,19 @@ def numpy_dtype(dtype: Any) -> np.dtype:
 
 
 def is_torch_array(A: Any) -> bool:
-    """Whether something is a tensor of PyTorch, which need not be imported."""
+    """Whether an object is a PyTorch tensor, without importing PyTorch."""
     return any(cls.__module__ == "torch" for cls in type(A).__mro__)
 
 
 def is_on_device(A: Array) -> bool:
-    """Whether an array is elsewhere than in the memory of the host's processor."""
+    """Whether an array is not in the memory of the host's processor."""
     if isinstance(A, np.ndarray) or issparse(A):
         return False
     return str(compat().device(A)) != "cpu"
 
 
 def take_rows(A: Array, index: np.ndarray) -> Array:
-    """``A[index]``, the index on the host."""
+    """``A[index]`` for an index on the host."""
     if isinstance(A, np.ndarray) or issparse(A):
         return A[index]
     xp = namespace(A)
@@ -265,7 +265,7 @@ def take_rows(A: Array, index: np.ndarray) -> Array:
 
 
 def take_labels(classes: Array, codes: Array) -> Array:
-    """``classes[codes]``, where the codes are; strings are always on the host."""
+    """``classes[codes]`` on the device of the codes; strings stay on the host."""
     xp = namespace(codes)
     if namespace(classes) == xp:
         return classes[codes] if xp is Numpy else xp.take(classes, codes, axis=0)
@@ -274,7 +274,7 @@ def take_labels(classes: Array, codes: Array) -> Array:
 
 
 def to_numpy(A: Array) -> np.ndarray:
-    """An array on the host; one of numpy is returned as it is."""
+    """An array on the host; a numpy array is returned unchanged."""
     if isinstance(A, np.ndarray):
         return A
     helpers = compat()
@@ -287,7 +287,7 @@ def to_numpy(A: Array) -> np.ndarray:
 
 
 def operand(X: Matrix, dtype: np.dtype) -> Matrix:
-    """X for `product`: of the given type and strided as BLAS can read it, or a copy."""
+    """X for `product`: of the given type and with strides for BLAS, or a copy."""
     if isinstance(X, np.ndarray):
         X = X.astype(dtype, copy=False)
         return X if X.itemsize in X.strides else np.ascontiguousarray(X)
@@ -305,7 +305,7 @@ def product(A: Matrix, B: np.ndarray, out: np.ndarray) -> np.ndarray:
         else:
             namespace(A).matmul(A, B, out=out)
     elif A.shape[1] == 1:
-        # An outer product: broadcasting takes a third of the time of BLAS.
+        # An outer product: broadcasting takes a third of BLAS's time.
         np.multiply(A, B, out=out)
     elif out.size < MIN_RELEASED and out.flags.c_contiguous:
         np.dot(A, B, out=out)

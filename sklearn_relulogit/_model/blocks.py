@@ -1,10 +1,10 @@
-"""Row blocks: how the rows are divided.
+"""Row blocks: the division of the rows.
 
-The loss is a sum over rows. It is taken block by block, so that the activations
-of a block stay in the processor's cache and memory does not grow with the number
-of rows. Blocks are gathered into parts, and each part is one thread's task. Both
-depend on the problem alone, never on the machine, and sums are taken in their
-order, so a fit gives the same bits with any number of threads.
+The loss is a sum over rows, computed block by block. So the activations of a block stay
+in the processor's cache, and memory does not grow with the number of rows. Each part is
+a list of blocks and one thread's task. Blocks and parts depend only on the problem, not
+on the machine, and are added in their order. So a fit gives the same bits with any
+number of threads.
 """
 
 import math
@@ -27,28 +27,28 @@ from .arrays import (
 )
 from .parameters import Shapes
 
-# Numbers in the narrowest hidden layer of a block: with fewer, threads spend their
-# time on handing each other the interpreter's lock between two short steps. And in
-# all layers of a block together: with more, they leave the cache. But with fewer rows
-# the products of wide layers are slower.
+# Numbers in the narrowest hidden layer of a block. With fewer, threads lose time to
+# the interpreter's lock between short steps.
+# Numbers in all layers of a block together. With more, they leave the cache. But with
+# fewer rows the products of wide layers are slower.
 LAYER_NUMBERS, BLOCK_NUMBERS = 2**17, 2**19
 MIN_BLOCK_ROWS, MAX_BLOCK_ROWS = 1000, 16384
 
-# Numbers in the rows and all layers of a block on a device. The block should be so long
-# that the time to start a step does not count, and small beside the device's memory.
+# Numbers in the rows and layers of a block on a device. The block should be long enough
+# to hide the start of each step, and small beside the device's memory.
 DEVICE_NUMBERS = 2**25
 
-# Work of a part that is worth another thread: about a millisecond.
+# Work that justifies another thread: about a millisecond.
 PART_WORK = 2e7
 MAX_PARTS = 32
 
-# So many rows tell how many entries of a row are not zero.
+# Number of rows that show how sparse X is.
 SOME_ROWS = 1000
 
-# A matrix with fewer numbers may be copied: it has a few megabytes.
+# A matrix with fewer numbers may be copied: a few megabytes.
 SMALL_NUMBERS = 2**20
 
-# ``ordered_map(function, items)``: results, or sums of neighbours, in the items' order.
+# ``ordered_map(function, items)``: results or sums of neighbours, in the items' order.
 OrderedMap: TypeAlias = Callable[..., Iterable[Any]]
 
 
@@ -62,12 +62,12 @@ class Block(NamedTuple):
 
 @dataclass(frozen=True)
 class Parts:
-    """The rows as a sum over them needs them: in parts, with the map over the parts.
+    """The rows in parts, with the map over the parts, for sums over rows.
 
     Attributes
     ----------
     items : list of list of Block
-        A list of row blocks for each part, or whatever stands for it elsewhere.
+        A list of row blocks for each part, or its equivalent on other machines.
     weight_sum : float
         The sum of the weights.
     weighted : bool
@@ -76,9 +76,9 @@ class Parts:
     work : float
         The work of an evaluation; see `work_of`.
     n_parts : int
-        The number of parts that the rows would have in the memory of this process.
+        The number of parts that the rows would have in this process.
     xp : Numpy or ArrayAPI
-        The functions of the arrays, and where these are.
+        The functions of the arrays, and their device.
     ones : bool
         Whether X ends with a column of ones.
     ordered_map : callable
@@ -97,10 +97,10 @@ class Parts:
 
     @classmethod
     def of(cls, data: Block, shapes: Shapes, ordered_map: OrderedMap = map) -> Self:
-        """Of rows in memory or, with labels and weights on the host, on a device."""
+        """Parts of rows in memory, or of X on a device with labels on the host."""
         xp, there = Numpy if issparse(data.X) else namespace(data.X), data
         if xp is not Numpy:
-            # A device has threads of its own.
+            # A device has its own threads.
             there = Block(data.X, xp.to_device(data.y), xp.to_device(data[2]))
             ordered_map = map
         items = row_blocks(there, shapes, ones=True)
@@ -127,11 +127,11 @@ def weight_of(block: Block) -> float:
 
 
 def work_of_row(shapes: Shapes, non_zeros: float | None = None) -> float:
-    """Multiplications, or what takes as long, of a row in an evaluation.
+    """Multiplications of a row in an evaluation, or steps of equal time.
 
     6 for each weight, 100 for each unit, 600 for the likelihood. ``shapes`` are the
-    (n_l, m_l) of the layers that the rows go through, ``non_zeros`` the mean number of
-    stored entries of a row of sparse data, each of which takes 40 for each unit.
+    (n_l, m_l) of the layers. ``non_zeros`` is the mean number of stored entries of a
+    sparse row, each of which takes 40 for each unit.
     """
     work: float = 6 * sum(n * m for n, m in shapes) + 100 * _width(shapes) + 600
     if non_zeros is not None:
@@ -146,15 +146,15 @@ def _width(shapes: Shapes) -> int:
 
 
 def stored(X: Matrix) -> float | None:
-    """The mean number of stored entries of a row of sparse data; None for dense."""
+    """The mean number of stored entries of a sparse row; None for dense data."""
     return X.nnz / X.shape[0] if issparse(X) else None
 
 
 def work_of(data: Block, shapes: Shapes) -> float:
-    """The work of an evaluation of rows. The first ones tell how dense they are.
+    """The work of an evaluation of rows, with the density of the first rows.
 
-    As dense or as sparse data, whichever takes less, so that the storage of X does not
-    matter. A row of weight zero is no row.
+    It is the lesser of the work as dense and as sparse data. So the storage of X does
+    not matter. Rows of weight zero do not count.
     """
     X, _, weights = data
     n_samples = np.count_nonzero(weights)
@@ -169,16 +169,16 @@ def division(
 ) -> tuple[int, int]:
     """The number of parts, and the largest number of rows of a block.
 
-    The parameters are those of `work_of_row`.
+    It takes the arguments of `work_of_row`.
     """
     narrowest = min((m for _, m in shapes[:-1]), default=1)
     block_rows = min(LAYER_NUMBERS // narrowest, BLOCK_NUMBERS // _width(shapes))
-    # Not by numpy, whose functions of single numbers take longer than a prediction.
+    # Without numpy, whose functions of single numbers take longer than a prediction.
     block_rows = min(max(block_rows, MIN_BLOCK_ROWS), MAX_BLOCK_ROWS)
     if non_zeros is not None:
-        # To add up a block's dense gradient should cost less than to compute it.
+        # Adding a block's dense gradient should cost less than computing it.
         block_rows = max(block_rows, int(16 * shapes[0][0] / max(non_zeros, 1e-9)))
-    # A power of two, so that two or four threads have the same share.
+    # A power of two, so that two or four threads have equal shares.
     work = work_of_row(shapes, non_zeros) * n_samples
     n_parts = min(work / PART_WORK, 2 * n_samples / block_rows)
     return 2 ** int(math.log2(min(max(n_parts, 1), MAX_PARTS))), block_rows
@@ -187,14 +187,14 @@ def division(
 def row_parts(
     X: Matrix, shapes: Shapes, device_numbers: int = DEVICE_NUMBERS
 ) -> list[list[slice]]:
-    """Divide the rows of X into parts, and those into blocks, evenly."""
+    """Divide the rows of X evenly into parts, and these into blocks."""
     n_samples, n_features = X.shape
     rows = slice(0, n_samples)
     if is_on_device(X):
         numbers = n_samples * (n_features + sum(m for _, m in shapes))
         return [_even_slices(rows, -(-numbers // device_numbers))]
     if 2 * n_samples <= MIN_BLOCK_ROWS:
-        # What follows comes to the same, in more time than one row takes.
+        # The code below gives the same, but takes longer than one row's prediction.
         return [[rows]]
     n_parts, block_rows = division(n_samples, shapes, stored(X))
     return [
@@ -204,18 +204,18 @@ def row_parts(
 
 
 def _even_slices(rows: slice, n: int) -> list[slice]:
-    # scikit-learn's gen_even_slices takes 40 microseconds to check its parameters.
+    # scikit-learn's gen_even_slices needs 40 microseconds to check its parameters.
     length = rows.stop - rows.start
     bounds = [rows.start + length * i // n for i in range(n + 1)]
     return [slice(start, stop) for start, stop in pairwise(bounds)]
 
 
 def row_blocks(data: Block, shapes: Shapes, ones: bool = False) -> list[list[Block]]:
-    """Views of the blocks of each part; a small X is copied, feature by feature.
+    """Views of the blocks of each part; a small X is copied in feature order.
 
-    BLAS's products of small matrices are faster so, and give the same bits for data
-    frames, which are stored like that. With ``ones``, the copy ends with a column of
-    ones: then weights and biases are one matrix, and so are their gradients.
+    BLAS multiplies small matrices faster in this order. Data frames have it too, so
+    they give the same bits. With ``ones``, the copy ends with a column of ones. Then
+    weights and biases are one matrix, and so are their gradients.
     """
     parts = row_parts(data.X, shapes)
     X = data.X
@@ -235,7 +235,7 @@ def row_blocks(data: Block, shapes: Shapes, ones: bool = False) -> list[list[Blo
 
 
 def beside_ones(X: np.ndarray) -> np.ndarray:
-    """A copy of X, feature by feature, with a column of ones at the end."""
+    """A copy of X in feature order, with a column of ones at the end."""
     n_samples, n_features = X.shape
     copy = np.empty((n_samples, n_features + 1), X.dtype, order="F")
     copy[:, :-1] = X
@@ -249,12 +249,12 @@ def features_of(X: Matrix, n_features: int) -> Matrix:
 
 
 def rows_of(X: Matrix, rows: slice) -> Matrix:
-    """A view of some rows of X; of CSR data too, of which scipy would take a copy."""
+    """A view of some rows of X, also of CSR data, which scipy would copy."""
     if not issparse(X):
         return X[rows, :]
     start, stop = X.indptr[rows.start], X.indptr[rows.stop]
     view = type(X)((rows.stop - rows.start, X.shape[1]), dtype=X.dtype)
-    # The constructor would copy what is a small part of another array.
+    # The constructor would copy a small part of another array.
     view.data = X.data[start:stop]
     view.indices = X.indices[start:stop]
     view.indptr = X.indptr[rows.start : rows.stop + 1] - start

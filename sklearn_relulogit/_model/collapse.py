@@ -1,9 +1,9 @@
-"""Networks that say less than they could: dead layers, shrunk units, constants.
+"""Dead layers, shrunk units, and networks that are constant.
 
-A hidden layer is dead where none of its units is active for any row. Behind it the
-network is a constant, and the gradient of all weights is that of the penalty, so no
-minimisation would leave it. A penalty that is too strong leads there too: both sides of
-a unit shrink to zero, and there its gradient is zero.
+A hidden layer is dead if none of its units is active for any row. Then the network is a
+constant, and the gradient of the weights is that of the penalty alone. So no
+minimisation leaves this state. Too strong a penalty also leads there: both sides of a
+unit shrink to zero, and the gradient is zero there.
 """
 
 from functools import partial
@@ -16,32 +16,32 @@ from .blocks import Block, Parts, features_of
 from .network import forward
 from .parameters import Layers, Shapes, n_parameters, unpack
 
-# Logits that differ by no more say the same: probabilities to six digits.
+# Logits count as equal up to this difference: probabilities to six digits.
 SAME_LOGITS = 1e-6
 
-# A unit is shrunk away where the norm of its weights in, times that of its weights out,
-# is a smaller share of the initial value.
+# A unit has shrunk away if the product of the norms of its input and output weights is
+# below this share of the initial value.
 SHRUNK = 1e-3
 
 # A smaller gain of the mean loss, in nats, may be a rounding error.
 NOTHING = 1e-6
 
-# Random directions that the scale of the penalty is taken from.
+# Number of random directions for the scale of the penalty.
 N_DIRECTIONS = 16
 
-# Features that are all smaller carry no information: their squares underflow.
+# If all features are smaller, they carry no information: their squares underflow.
 SMALLEST = 1e-300
 
 
 def flip_dead_layers(
     theta: np.ndarray, shapes: Shapes, parts: Parts, keep_signs: bool = False
 ) -> np.ndarray:
-    """Theta, or a copy in which dead layers have W_l and b_l of the other sign.
+    """Theta, or a copy in which dead layers have W_l and b_l with the other sign.
 
-    Any input that leaves a unit inactive activates it then, unless it is exactly at its
-    kink, and the drawn weights are as likely as those of the other sign. Only where all
-    inputs of a layer are equal does nothing change, and there is nothing to learn.
-    Where weights must keep their signs, they are zero instead, and biases positive.
+    Then inputs that left a unit inactive activate it, unless they are exactly at its
+    kink. The drawn weights are as likely as those of the other sign. If all inputs of a
+    layer are equal, nothing changes, and there is nothing to learn. Weights that must
+    keep their signs become zero instead, with positive biases.
     """
 
     def active(layers: Layers) -> np.ndarray:
@@ -65,11 +65,11 @@ def flip_dead_layers(
 
 
 def revive(theta: np.ndarray, initial: np.ndarray, shapes: Shapes) -> np.ndarray:
-    """A copy of theta in which units that the penalty shrank away begin anew.
+    """A copy of theta in which units that the penalty shrank away start again.
 
-    Where both sides of a unit are zero, so is its gradient, and it would stay away
-    under a weaker penalty. It gets its weights of ``initial`` back, those out of it
-    a tenth, so that the network hardly changes.
+    If both sides of a unit are zero, so is its gradient, and it would stay zero under a
+    weaker penalty. It gets its input weights from ``initial``, and a tenth of its
+    output weights, so that the network hardly changes.
     """
     theta = theta.copy()
     layers, fresh = unpack(theta, shapes), unpack(initial, shapes)
@@ -91,7 +91,7 @@ def revive(theta: np.ndarray, initial: np.ndarray, shapes: Shapes) -> np.ndarray
 
 
 def constant_network(shapes: Shapes, shares: np.ndarray) -> np.ndarray:
-    """The parameters of the network without weights that predicts these shares."""
+    """The parameters of a network without weights that predicts these shares."""
     logits = np.log(np.maximum(shares, np.finfo(np.float64).tiny))
     n_outputs = shapes[-1][1]
     theta = np.zeros(n_parameters(shapes))
@@ -100,7 +100,7 @@ def constant_network(shapes: Shapes, shares: np.ndarray) -> np.ndarray:
 
 
 def is_constant(theta: np.ndarray, shapes: Shapes, parts: Parts) -> bool:
-    """Whether the logits of all rows that have weight are the same."""
+    """Whether the logits of all rows with weight are the same."""
     each_part = parts.map(partial(_first_logits, unpack(theta, shapes)))
     differ, n, first, squares = (sum(column) for column in zip(*each_part, strict=True))
     variance = squares / n - (first / n) ** 2
@@ -108,7 +108,7 @@ def is_constant(theta: np.ndarray, shapes: Shapes, parts: Parts) -> bool:
 
 
 def _active(layers: Layers, part: list[Block]) -> np.ndarray:
-    """Of each hidden layer, whether a unit is active for a row that has weight."""
+    """Whether each hidden layer has a unit that is active for a row with weight."""
     active = np.zeros(len(layers) - 1, dtype=bool)
     for block in part:
         xp = namespace(block.sample_weight)
@@ -123,9 +123,9 @@ def _active(layers: Layers, part: list[Block]) -> np.ndarray:
 def _first_logits(
     layers: Layers, part: list[Block]
 ) -> tuple[int, int, np.ndarray, np.ndarray]:
-    """Whether the logits of a part differ; one, the first of them, and its square.
+    """Whether the logits of a part differ; then 1, the first logit, and its square.
 
-    Sums of such numbers tell whether the first logits of all parts are the same.
+    The sums of these numbers show whether the first logits of all parts are equal.
     """
     n, first = 0, np.zeros(len(layers[-1][1]))
     for block in part:
@@ -153,15 +153,15 @@ def _forward(layers: Layers, block: Block) -> tuple[list[np.ndarray], np.ndarray
 
 
 def collapse_alpha(data: Block, unit: np.ndarray) -> float:
-    """The penalty above which no hidden unit pays, about: a scale of the penalty.
+    """The approximate penalty above which no hidden unit pays: a scale for penalties.
 
-    R are the weighted residuals of the model that predicts the shares of the classes.
-    To it, a unit with input weights w and output weights v adds v relu(w.x - b), which
-    lowers the loss, to first order, by |v| |R^T relu(X w - b)|, at a cost of
+    R are the weighted residuals of the model that predicts the class shares. Add to it
+    a unit with input weights w and output weights v: v relu(w.x - b). To first order,
+    the loss falls by |v| |R^T relu(X w - b)|. The penalty is
     alpha (|v|^2 + |w|^2) / 2 >= alpha |v| |w|. So no unit pays if alpha exceeds the
-    largest |R^T relu(X w - b)| / |w|. This is the largest one over all b and some w:
-    that of the best linear unit, which gives ||X^T R||_2, and random ones, which also
-    find what no linear unit does.
+    largest |R^T relu(X w - b)| / |w|. This function maximises over all b and some w:
+    the best linear unit, which gives ||X^T R||_2, and random ones. Random units find
+    what no linear unit does.
 
     Parameters
     ----------
@@ -172,7 +172,7 @@ def collapse_alpha(data: Block, unit: np.ndarray) -> float:
     Raises
     ------
     FloatingPointError
-        If it overflows.
+        If the result overflows.
     """
     weights = data.sample_weight.astype(np.float64)
     shares = np.bincount(data.y, weights)
@@ -182,7 +182,7 @@ def collapse_alpha(data: Block, unit: np.ndarray) -> float:
     rng = np.random.RandomState(0)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         slopes = np.asarray(data.X.T @ R)
-        slopes[~np.isfinite(unit)] = 0  # Of constants: rounding errors.
+        slopes[~np.isfinite(unit)] = 0  # Constants have only rounding errors.
         if not np.isfinite(slopes).all():
             raise FloatingPointError("the gradient overflows")
         linear = np.linalg.svd(slopes, full_matrices=False)[0][:, :1]
@@ -190,7 +190,7 @@ def collapse_alpha(data: Block, unit: np.ndarray) -> float:
         lengths = np.linalg.norm(random, axis=0)
         W = np.hstack([linear, random[:, lengths > 0] / lengths[lengths > 0]])
         gains = [strongest_unit(t, R) for t in np.asarray(data.X @ W).T]
-        # Rounding errors of the sums are no gain.
+        # Rounding errors of the sums are not a gain.
         noise = np.finfo(np.float64).eps * np.abs(R).sum() * np.sqrt(len(R))
         strongest = float(np.max(gains))
         reach = np.abs(data.X @ W).max()
@@ -202,8 +202,8 @@ def collapse_alpha(data: Block, unit: np.ndarray) -> float:
 def strongest_unit(t: np.ndarray, R: np.ndarray) -> float:
     """The largest |R^T relu(t - b)| and |R^T relu(b - t)| over all b.
 
-    Both are piecewise linear in b, so that the largest ones are at b = t_i or at
-    infinity. The columns of R sum to zero, so |R^T relu(t - b)| tends to |R^T t|.
+    Both are piecewise linear in b, so their maxima are at b = t_i or at infinity. The
+    columns of R sum to zero, so |R^T relu(t - b)| tends to |R^T t|.
     """
     order = np.argsort(-t)
     t, R = t[order], R[order]
@@ -227,15 +227,15 @@ def asks_for_constant(
     n_layers: int,
     least_gain: float = 0.0,
 ) -> bool:
-    """Whether no network is better than a constant, by the penalty or the data.
+    """Whether no network is better than a constant, because of the penalty or data.
 
-    One unit in each of the L layers, all with weights of norm w, makes a logit of
-    slope t = w^L. In the best direction it lowers the loss by at least c t - K t^2 / 2,
-    where c is the gain of the strongest unit (`collapse_alpha`) and
-    K = sum_i s_i (2 |x_i|)^2 / 2 bounds the curvature, at a cost of
-    alpha L t^(2 / L) / 2. So a network whose mean objective is better than the
-    constant's by more than ``least_gain`` exists if the gain exceeds the cost by that
-    for some t. Without hidden layers the fit itself shows it.
+    Take one unit in each of the L layers, all with weights of norm w. The logit then
+    has the slope t = w^L, and the penalty is alpha L t^(2 / L) / 2. In the best
+    direction the loss falls by at least c t - K t^2 / 2. Here c is the gain of the
+    strongest unit (`collapse_alpha`), and K = sum_i s_i (2 |x_i|)^2 / 2 bounds the
+    curvature. A network exists with a mean objective below the constant's by more than
+    ``least_gain`` if for some t the gain exceeds the penalty by that. Without hidden
+    layers the fit itself shows it.
     """
     largest = float(abs(data.X).max())
     if n_layers == 1 or largest < SMALLEST:

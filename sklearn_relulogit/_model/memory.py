@@ -1,6 +1,6 @@
-"""The memory that a row block is evaluated in: its arrays, and their order.
+"""The arrays in which a row block is evaluated, and their memory order.
 
-The arrays are made once for each thread and used again for every block.
+Each thread makes the arrays once and uses them for every block.
 """
 
 import threading
@@ -11,20 +11,20 @@ import numpy as np
 from .arrays import Namespace, Numpy
 from .parameters import Layers, Shapes, in_fortran_order, n_parameters, pack, unpack
 
-# With more units than this, BLAS is faster in float32 row by row than unit by unit.
+# With more units than this, BLAS in float32 is faster in row order than in unit order.
 WIDE_FLOAT32 = 64
 
-# With as many parameters, changing the order of a gradient takes no notable time.
+# From this many parameters on, the time to reorder a gradient does not matter.
 LARGE_GRADIENT = 4096
 
 Order: TypeAlias = Literal["C", "F"]
 
 
 def order_of_activations(sparse: bool, shapes: Shapes, dtype: np.dtype) -> Order:
-    """Fortran order, unit by unit, except where products are slower so.
+    """Fortran order, unit by unit, unless products are slower in it.
 
-    A bias, or a weight of the last layer, is then one number for a long stretch of
-    memory, whatever the width of the layer. Sparse products take and give C order.
+    In it a bias, or a weight of the last layer, applies to a long stretch of memory,
+    whatever the width of the layer. Sparse products take and give C order.
     """
     if not sparse and isinstance(dtype, np.dtype) and dtype == np.float32:
         return "C" if any(m > WIDE_FLOAT32 for _, m in shapes[:-1]) else "F"
@@ -32,9 +32,9 @@ def order_of_activations(sparse: bool, shapes: Shapes, dtype: np.dtype) -> Order
 
 
 def order_of_gradient(sparse: bool, shapes: Shapes, dtype: np.dtype) -> Order:
-    """Fortran order where BLAS writes the gradient by W_1^T faster so.
+    """Fortran order if BLAS then writes the gradient by W_1^T faster.
 
-    That is the case with more features than units, beside activations in that order.
+    This is so with more features than units, if the activations have this order too.
     """
     (n_features, n_units), *_ = shapes
     taller = n_features > n_units and n_parameters(shapes) >= LARGE_GRADIENT
@@ -46,7 +46,7 @@ def empty_activations(
 ) -> list[np.ndarray]:
     """Arrays for the activations and logits of a row block: (n_rows, m_l) each.
 
-    Logits are stored class by class, since sums and maxima over few numbers are slow.
+    Logits are stored in class order, since sums over few neighbours are slow.
     """
     order = order_of_activations(sparse, shapes, dtype)
     *hidden, n_outputs = (m for _, m in shapes)
@@ -57,7 +57,7 @@ def empty_activations(
 
 
 class ActivationMemory(threading.local):
-    """Arrays for the activations and logits of a row block, one set for each thread."""
+    """The activations and logits of a row block, one set of arrays for each thread."""
 
     def __init__(
         self, shapes: Shapes, dtype: np.dtype, sparse: bool, xp: Namespace
@@ -67,7 +67,7 @@ class ActivationMemory(threading.local):
         self._views: list[np.ndarray] = []
 
     def rows(self, n_rows: int) -> list[np.ndarray]:
-        """An array (n_rows, m_l) for each layer; of the last length the same again."""
+        """An array (n_rows, m_l) for each layer; again the same for the same length."""
         if not self._arrays or n_rows > self._arrays[0].shape[0]:
             self._arrays = self._views = empty_activations(n_rows, *self._format)
         elif n_rows != self._views[0].shape[0]:
@@ -78,7 +78,7 @@ class ActivationMemory(threading.local):
 def first_rows(array: np.ndarray, n_rows: int) -> np.ndarray:
     """An array of fewer rows in the same memory, without gaps.
 
-    BLAS takes another way with gaps, and so gives other last digits.
+    BLAS treats gaps differently, and so gives other last digits.
     """
     if isinstance(array, np.ndarray) and array.flags.f_contiguous:
         n_columns = array.shape[1]
@@ -87,7 +87,7 @@ def first_rows(array: np.ndarray, n_rows: int) -> np.ndarray:
 
 
 class GradientMemory(threading.local):
-    """The gradient of one row block, flat and as layers, one for each thread."""
+    """The gradient of one row block, flat and as layers, for each thread."""
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ class GradientMemory(threading.local):
         xp: Namespace,
         ones: bool = False,
     ) -> None:
-        # The array API standard has no order of memory.
+        # The array API standard has no memory order.
         self._order = order_of_gradient(sparse, shapes, dtype) if xp is Numpy else "C"
         self._shapes, self._ones = shapes, ones
         self.flat = xp.empty(n_parameters(shapes), dtype)

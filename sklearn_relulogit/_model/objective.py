@@ -3,9 +3,9 @@
     F(theta) = sum_i s_i nll_i + alpha / 2 sum_l ||W_l||_F^2
 
 where the weights of feature j in W_1 count as w / k_j, with k_j its relevance, usually
-1. F is divided by sum_i s_i, so that tolerances mean the same for any number of rows.
+1. F is divided by sum_i s_i, so that tolerances do not depend on the number of rows.
 The sum over i is a sum over parts, lists of row blocks. `Evaluation` computes the term
-of one part, wherever that is; `Objective` adds the terms up and adds the penalty.
+of one part, on any machine. `Objective` adds these terms and the penalty.
 """
 
 import copy
@@ -27,10 +27,10 @@ BUFFER_NUMBERS = 512
 
 
 class NumpySettings(np.errstate):
-    """The settings of numpy for the evaluation of a network, in a ``with`` statement.
+    """Settings of numpy for the evaluation of a network, in a ``with`` statement.
 
-    An overflow shows in the result. And with its default buffer of 8192 numbers numpy
-    copies what it broadcasts along shorter rows than that.
+    An overflow shows in the result. With its default buffer of 8192 numbers, numpy
+    copies what it broadcasts along rows shorter than that.
     """
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class NumpySettings(np.errstate):
 class Evaluation:
     """sum_i s_i nll_i over one part, and its gradient.
 
-    It can be pickled, and so be sent to where the part is.
+    It can be pickled, and so be sent to the machine of the part.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class Evaluation:
         Whether any weight is not one.
     sparse : bool
     xp : Numpy or ArrayAPI
-        The functions of the arrays, and where these are.
+        The functions of the arrays, and their device.
     ones : bool
         Whether X ends with a column of ones.
     """
@@ -77,12 +77,12 @@ class Evaluation:
         self._gradient = GradientMemory(shapes, dtype, sparse, xp, ones)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # The memory of threads is not sent: it is made anew.
+        # The threads' memory is not sent but allocated again.
         flags = self.weighted, self.sparse, self.xp, self.ones
         return Evaluation, (self.shapes, self.dtype, *flags)
 
     def layers(self, theta: np.ndarray) -> Layers:
-        """The layers of theta, in the type of the arrays and where these are."""
+        """The layers of theta, in the type and on the device of the arrays."""
         theta = self.xp.to_device(theta, self.dtype)
         return unpack(theta, self.shapes, self.xp.reshape, self.ones)
 
@@ -128,7 +128,7 @@ class Evaluation:
 def penalty_weights(
     shapes: Shapes, alpha: float, relevance: np.ndarray | None = None
 ) -> np.ndarray:
-    """What the square of each parameter counts twice: alpha, alpha / k_j^2, or 0."""
+    """Twice the penalty on each parameter's square: alpha, alpha / k_j^2, or 0."""
     penalty = np.where(is_weight(shapes), float(alpha), 0.0)
     if relevance is not None:
         ((W_T, _),) = unpack(penalty, shapes[:1])
@@ -175,17 +175,17 @@ class Objective:
         return other
 
     def penalty(self, theta: np.ndarray) -> float:
-        """What the penalty adds to the mean loss, in nats; infinite if it must."""
+        """What the penalty adds to the mean loss, in nats; infinite if it overflows."""
         with np.errstate(over="ignore"):
             return float((self._penalty * theta) @ theta) / 2 / self.parts.weight_sum
 
     def mean_nll(self, theta: np.ndarray) -> float:
-        """The loss without penalty and without gradient: a weighted mean, in nats.
+        """The weighted mean loss, in nats, without penalty and gradient.
 
         Raises
         ------
         FloatingPointError
-            If it overflows.
+            If the loss overflows.
         """
         with NumpySettings():
             nll = partial(self.evaluation.nll, self.evaluation.layers(theta))

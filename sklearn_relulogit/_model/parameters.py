@@ -1,8 +1,8 @@
 """The parameters: one flat vector theta, seen as the layers (W_l, b_l), l = 1..L.
 
-Rows of X are samples, so the code keeps the transpose of the W_l of the
-formulas and calls it ``W_T``: shape (n_l, m_l), as in scikit-learn's
-``coefs_``. ``theta`` is W_1^T, b_1, ..., W_L^T, b_L, each in C order.
+Rows of X are samples, so the code keeps the transpose of W_l and calls it ``W_T``. Its
+shape is (n_l, m_l), as in scikit-learn's ``coefs_``. ``theta`` is W_1^T, b_1, ...,
+W_L^T, b_L, each in C order.
 """
 
 from collections.abc import Callable
@@ -14,8 +14,8 @@ import numpy as np
 Layers: TypeAlias = list[tuple[np.ndarray, np.ndarray]]
 Shapes: TypeAlias = list[tuple[int, int]]
 
-# Root mean square of the initial biases of hidden units, where features have deviation
-# 1 and before the layers are balanced. docs/defaults.md says what it gains.
+# Root mean square of the initial biases of hidden units, for features of deviation 1
+# and before the layers are balanced. docs/defaults.md shows the gain.
 BIAS_SCALE = 0.5
 
 
@@ -24,7 +24,7 @@ def layer_shapes(
 ) -> Shapes:
     """(n_l, m_l) for l = 1..L, with n_1 = n_features and n_(l+1) = m_l.
 
-    m_L is 1 for two classes, else there is one output for each class.
+    m_L is 1 for two classes, otherwise the number of classes.
     """
     n_outputs = 1 if n_classes == 2 else n_classes
     return list(pairwise((n_features, *hidden_layer_sizes, n_outputs)))
@@ -48,9 +48,9 @@ def unpack(
 ) -> Layers:
     """View theta as [(W_1^T, b_1), ..., (W_L^T, b_L)]; nothing is copied.
 
-    Vectors whose W_l^T are in Fortran order are not theta, but `pack` makes it of them.
-    With ``ones``, for an X that ends with a column of ones, the first layer has b_1 as
-    the last row of its matrix, and an empty vector in its place.
+    If the W_l^T are in Fortran order, the vector is not theta; `pack` turns the layers
+    into theta. Use ``ones`` if X ends with a column of ones. Then the last row of the
+    first layer's matrix is b_1, and its bias vector is empty.
     """
     layers = []
     start = 0
@@ -65,8 +65,8 @@ def unpack(
 def reorder_outputs(theta: np.ndarray, shapes: Shapes, order: np.ndarray) -> np.ndarray:
     """Theta of the same network for classes in another order.
 
-    Class k of the old order is class ``order[k]`` of the new one. With K outputs these
-    change places. The single output for two classes changes its sign if they do.
+    Class k of the old order is class ``order[k]`` of the new one. With K outputs the
+    outputs are exchanged. A single output, for two classes, changes its sign.
     """
     if (order[:-1] < order[1:]).all():
         return theta
@@ -96,19 +96,21 @@ def pack(layers: Layers) -> np.ndarray:
 def initial_theta(shapes: Shapes, rng: np.random.RandomState) -> np.ndarray:
     """Draw initial values: weights by He et al. (2015), balanced, and positive biases.
 
-    The weights of He et al. are normal with variance 2 / n_l in front of a ReLU, which
-    keeps the second moment of the activations from layer to layer, and 1 / n_L
-    in the last layer, which has no ReLU behind it. Then the squares of W_l are
-    2 m_l in sum, and m_L in the last layer. A ReLU network stays the same function if
-    a layer is multiplied by a positive number and the next one divided by it. At a
-    minimum with a penalty all layers have the same sum of squares, since otherwise such
-    numbers would make the penalty less. So layers are multiplied by numbers, whose
-    product is 1, that bring all sums of squares to their geometric mean.
+    The weights of He et al. are normal with variance 2 / n_l before a ReLU. This keeps
+    the second moment of the activations from layer to layer. In the last layer, without
+    a ReLU, the variance is 1 / n_L. So the squares of W_l sum to 2 m_l, and to m_L in
+    the last layer.
 
-    The output biases are zero. Those of hidden units are half-normal: were
-    they zero, all kinks would go through the mean of the data, and since they are
-    positive, all units are active there, and few die. Without hidden layers the
-    objective is convex, and zero is as good a start as any and not random.
+    A ReLU network does not change if we multiply a layer by a positive number and
+    divide the next one by it. So at a minimum with a penalty all layers have the same
+    sum of squares; otherwise such numbers would lower the penalty. We multiply the
+    layers by numbers with product 1 that bring all sums of squares to their geometric
+    mean.
+
+    The output biases are zero, and those of hidden units half-normal. With zero biases,
+    all kinks would go through the mean of the data. With positive ones, all units are
+    active at the mean, and few die. Without hidden layers the objective is convex, and
+    theta starts at zero, which is not random.
     """
     theta = np.zeros(n_parameters(shapes))
     if len(shapes) == 1:
@@ -120,7 +122,7 @@ def initial_theta(shapes: Shapes, rng: np.random.RandomState) -> np.ndarray:
     factors = np.sqrt(np.exp(np.log(squares).mean()) / squares)
     for (W_T, _), gain, factor in zip(layers, gains, factors, strict=True):
         W_T[:] = factor * np.sqrt(gain / W_T.shape[0]) * rng.standard_normal(W_T.shape)
-    # The outputs of a layer are multiplied by the factors of those before it, too.
+    # The factors of earlier layers also multiply the outputs of a layer.
     for (_, b), factor in zip(layers[:-1], np.cumprod(factors[:-1]), strict=True):
         b[:] = factor * BIAS_SCALE * np.abs(rng.standard_normal(b.shape))
     return theta

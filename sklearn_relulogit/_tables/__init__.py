@@ -1,1 +1,1 @@
-"""Tables: a fixed first layer for numeric columns, and one line from a raw frame."""
+"""Tables: the encodings of columns, and a pipeline for raw tables."""

@@ -1,4 +1,4 @@
-"""Monotonic constraints by the columns of a table, for the features made of them."""
+"""Monotonic constraints on the columns of a table, passed on to their features."""
 
 from collections.abc import Hashable, Mapping
 from typing import Any, Self
@@ -17,7 +17,7 @@ from sklearn.pipeline import Pipeline
 
 from .._checks import check_signs
 
-# What may be around a classifier with constraints.
+# Estimators that may contain a classifier with constraints.
 AROUND = (
     CalibratedClassifierCV,
     FixedThresholdClassifier,
@@ -30,25 +30,25 @@ AROUND = (
 def constrained(
     pipeline: Pipeline, monotonic_cst: Mapping[Hashable, int]
 ) -> "MonotonicPipeline":
-    """A pipeline of `tabular_pipeline` with constraints, and its classifier cloned.
+    """A pipeline of `tabular_pipeline` with constraints and a clone of its classifier.
 
     Raises
     ------
     TypeError
-        If the constraints are no dict, or the classifier cannot have any.
+        If the constraints are not a dict, or the classifier has no such parameter.
 
     ValueError
         If a constraint is not -1, 0 or 1.
     """
     *before, (name, classifier) = pipeline.steps
     check_constraints(monotonic_cst, classifier)
-    # Another pipeline of the same classifier may be free.
+    # Another pipeline with the same classifier may have no constraints.
     steps = [*before, (name, clone(classifier))]
     return MonotonicPipeline(steps, monotonic_cst=monotonic_cst)
 
 
 def check_constraints(monotonic_cst: Any, classifier: Any) -> None:
-    """Raise an error unless the classifier can hold constraints, and these are some."""
+    """Raise an error unless the constraints are valid and the classifier takes them."""
     if not isinstance(monotonic_cst, Mapping):
         raise TypeError(
             "Pass monotonic_cst as a dict by the names of columns, such as "
@@ -66,9 +66,9 @@ def check_constraints(monotonic_cst: Any, classifier: Any) -> None:
 class MonotonicPipeline(Pipeline):
     """A pipeline of `tabular_pipeline` whose classifier is monotone in columns.
 
-    How many features are made of a column is known once the steps before the classifier
-    are fitted. So `fit` hands the classifier an array-like that is computed when the
-    classifier asks for it. After `fit` its parameter `monotonic_cst` is the array.
+    The number of features of a column is known only after the earlier steps are fitted.
+    So `fit` gives the classifier an array-like that is computed when the classifier
+    reads it. After `fit` the classifier's parameter `monotonic_cst` is the array.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ class MonotonicPipeline(Pipeline):
         The last one has a parameter `monotonic_cst`, or is a search over such a
         classifier. One before is the ColumnTransformer "columns".
     monotonic_cst : dict of str to {-1, 0, 1}, or None
-        By the names of the columns.
+        The constraints, by the names of the columns.
     transform_input, memory, verbose
         As in :class:`~sklearn.pipeline.Pipeline`.
     """
@@ -117,14 +117,14 @@ class MonotonicPipeline(Pipeline):
         Raises
         ------
         ValueError
-            If `monotonic_cst` has other values than -1, 0 and 1, or names what is no
-            column of numbers.
+            If `monotonic_cst` has values other than -1, 0 and 1, or names that are not
+            columns of numbers.
         """
         last, classifier = self.steps[-1]
         name = parameter_of(classifier)
         if self.monotonic_cst is not None and is_classifier(classifier):
             check_constraints(self.monotonic_cst, classifier)
-        if name is None:  # A slice without the classifier, or a free one.
+        if name is None:  # A slice without the classifier, or one without constraints.
             return super().fit(X, y, **params)
         signs = None
         if self.monotonic_cst is not None:
@@ -141,9 +141,9 @@ class MonotonicPipeline(Pipeline):
 
 
 class SignsOfFeatures:
-    """An array-like of the constraint of each feature that the classifier gets.
+    """An array-like of the constraint of each feature of the classifier.
 
-    It is computed whenever it is asked for, and copied as the array that it is then.
+    It is computed at each access. A copy is the array at that time.
     """
 
     def __init__(self, pipeline: Pipeline, signs: Mapping[Hashable, int]) -> None:
@@ -160,8 +160,8 @@ class SignsOfFeatures:
 def parameter_of(estimator: Any) -> str | None:
     """The name of the parameter `monotonic_cst`, maybe of an inner estimator.
 
-    What is around that may only search, calibrate or move the threshold: it gets the
-    same features, and keeps the order of the probabilities.
+    Outer estimators may only search, calibrate or move the threshold. These pass on
+    the same features and keep the order of the probabilities.
     """
     prefix = ""
     while isinstance(estimator, AROUND):
@@ -177,13 +177,13 @@ def signs_of_features(
 ) -> np.ndarray:
     """The constraint of each output of a fitted ColumnTransformer.
 
-    All outputs of a column of numbers rise with it but for the indicator of its gaps,
+    All outputs of a column of numbers rise with it, except the indicator of its gaps,
     which is free.
 
     Raises
     ------
     ValueError
-        If a name is none of a column of numbers.
+        If a name is not a column of numbers.
     """
     names = list(getattr(columns, "feature_names_in_", ()))
     if not names:
@@ -207,7 +207,7 @@ def signs_of_features(
                 for name in others[:5]
             )
         )
-    # A negative weight turns the outputs round.
+    # A negative weight reverses the outputs.
     weight = (columns.transformer_weights or {}).get("numbers", 1.0)
     found = np.zeros(max(block.stop for block in columns.output_indices_.values()))
     if numbers:

@@ -9,22 +9,22 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .columns import A_DAY, columns, content
 
-# The part of each period, from 0 to 1, and how many days it has at most.
+# The periods of the parts, each from 0 to 1, with their largest numbers of days.
 PERIODS = {"year": 366, "week": 7, "day": 1}
 
 
 def days(dates: np.ndarray) -> np.ndarray:
-    """Days since the first of January 1970, NaN for NaT."""
+    """Days since 1 January 1970, NaN for NaT."""
     return np.asarray((dates - np.datetime64(0, "us")) / A_DAY)
 
 
 def part_of(period: str, dates: np.ndarray) -> np.ndarray:
-    """How much of its year, week or day has passed at each date."""
+    """The elapsed part of the year, week or day at each date."""
     if period == "year":
         year = dates.astype("datetime64[Y]")
         length = (year + 1).astype("datetime64[D]") - year.astype("datetime64[D]")
         return np.asarray((dates - year.astype(dates.dtype)) / length)
-    # The first of January 1970 was a Thursday, and weeks begin on Monday.
+    # 1 January 1970 was a Thursday, and weeks begin on Monday.
     shift = 3 if period == "week" else 0
     return np.asarray((days(dates) + shift) % PERIODS[period] / PERIODS[period])
 
@@ -32,13 +32,13 @@ def part_of(period: str, dates: np.ndarray) -> np.ndarray:
 class DateParts(TransformerMixin, BaseEstimator):
     """Turn dates into numbers: days, and parts of the year, the week and the day.
 
-    A part is used where the dates of `fit` extend over two periods or more and it
-    varies: else it says no more than the days do.
+    A part is used if it varies and the dates of `fit` span at least two periods.
+    Otherwise it adds nothing to the days.
 
     Attributes
     ----------
     parts_ : list of (int, str)
-        The column and the period of each output; "date" are the days since 1970.
+        The column and the period of each output; "date" means the days since 1970.
 
     column_of_output_ : ndarray of int, of shape (n_outputs,)
         The column of each output.
@@ -82,7 +82,7 @@ class DateParts(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X: Any) -> np.ndarray:
-        """The numbers of some dates.
+        """Turn dates into numbers.
 
         Parameters
         ----------

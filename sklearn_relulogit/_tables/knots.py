@@ -1,35 +1,33 @@
-"""Knots of a column: where its rows are, and both sides of each jump of the labels.
+"""Knots of a column: quantiles of its rows, and both sides of each jump of the labels.
 
 A column is given as its distinct values v_1 < v_2 < ... and the table of counts o, with
 o_ik rows of class k at the value v_i. Logistic regression on the ramps between the
-knots says that e_ik rows are to be expected there. In a segment S of neighbouring
-values, the deviance
+knots predicts e_ik rows there. In a segment S of neighbouring values, the deviance
 
     G(S) = 2 sum_k O_k log(O_k / E_k),    O_k = sum_(i in S) o_ik,    E_k likewise,
 
-is twice what frequencies of its own would add to the log-likelihood of the segment. The
-labels jump where the column has to be cut for the sum of G(S) - cost over the segments
-to be largest.
+is twice the gain in log-likelihood if the segment had its own class frequencies. The
+labels jump at the cuts that maximise the sum of G(S) - cost over the segments.
 """
 
 import numpy as np
 from scipy.linalg import solveh_banded
 from scipy.special import expit, logit, xlogy
 
-# What each cut has to gain, as a deviance, in a column whose labels jump. That they
-# jump, some cut has to prove by a gain of PROOF and of the logarithms of with_jumps.
+# The cost of a cut, as a deviance. A column is cut only if some cut gains PROOF and the
+# logarithms in with_jumps.
 COST, PROOF = 6.0, 5.0
-# Cuts are looked for again and again, the largest first. One is large if it gains so
-# many times the proof.
+# Rounds of the search for cuts, the largest cuts first, and the multiples of the proof
+# that count as large in each round.
 MAX_ROUNDS = 20
-# Of more than two classes, the regression has bins enough for a hump.
+# With more than two classes, the regression has enough bins for a hump.
 HUMP_BINS = 4
 LARGE = 4.0 ** np.arange(9, -1, -1)
-# About so many groups of neighbouring values are told apart, until a cut is found.
+# The search first cuts between about so many groups of neighbouring values.
 MAX_GROUPS = 256
-# Deviances are compared in these units, so that ties do not hang on rounding errors.
+# Deviances are rounded to these units, so that rounding errors do not decide ties.
 UNITS = 1e6
-# Of Newton's method: the number of steps, the largest one, and the last one.
+# Newton's method: the number of steps, the largest step, and the size of the last one.
 MAX_ITER, MAX_STEP, TOLERANCE = 20, 4.0, 1e-6
 MIN_PROBABILITY = 1e-6
 
@@ -37,18 +35,18 @@ MIN_PROBABILITY = 1e-6
 def find_knots(
     values: np.ndarray, counts: np.ndarray, n_bins: int, n_columns: int
 ) -> np.ndarray:
-    """The ends of the bins of a column, increasing; none if there are no two bins.
+    """The ends of the bins of a column, increasing; none if there is only one bin.
 
     Parameters
     ----------
     values : ndarray of shape (n_values,)
         The distinct values, increasing.
     counts : ndarray of shape (n_values, n_classes)
-        The rows of each class at each value; of one class, if there are no labels.
+        The rows of each class at each value. One class if there are no labels.
     n_bins : int
-        The largest number of bins between quantiles. 0 is for no knots at all.
+        The largest number of bins between quantiles. 0 gives no knots at all.
     n_columns : int
-        The number of columns that are searched for jumps.
+        The number of columns searched for jumps.
     """
     if n_bins == 0 or len(values) < 3:
         return np.empty(0)
@@ -59,10 +57,10 @@ def find_knots(
 
 
 def quantiles(values: np.ndarray, totals: np.ndarray, n_bins: int) -> np.ndarray:
-    """At most n_bins + 1 knots: each value of a bin's rows, and quantiles of the rest.
+    """At most n_bins + 1 knots: values as frequent as a bin, and quantiles of the rest.
 
-    All values, if there are no more. A quantile is the smallest value that a share of
-    the rows does not exceed.
+    If there are no more values than knots, all values. A quantile is the smallest value
+    that a share of the rows does not exceed.
     """
     if len(values) <= n_bins + 1:
         return values
@@ -70,14 +68,14 @@ def quantiles(values: np.ndarray, totals: np.ndarray, n_bins: int) -> np.ndarray
         n_bins * totals >= totals.sum() if n_bins > 1 else np.zeros(len(values), bool)
     )
     rest, cumulated = values[~heavy], np.cumsum(totals[~heavy])
-    # Less than a rounding error below each share, so that it counts as reached.
+        # A rounding error below each share, so that the share counts as reached.
     shares = np.linspace(0, 1, max(n_bins - heavy.sum(), 1) + 1) * (1 - 1e-12)
     of_rest = rest[np.searchsorted(cumulated, shares * cumulated[-1])]
     return np.unique(np.concatenate([values[[0, -1]], values[heavy], of_rest]))
 
 
 def in_canonical_order(counts: np.ndarray) -> np.ndarray:
-    """The classes in an order that the counts define, without those of no rows."""
+    """The counts of the classes with rows, in an order that the counts define."""
     if len(counts) == 0:
         return counts
     counts = counts[:, counts.any(axis=0)]
@@ -90,10 +88,10 @@ def with_jumps(
 ) -> np.ndarray:
     """The knots, and both neighbours of each cut.
 
-    The largest cuts come first, since around a jump the regression without it expects
-    what is not so. The proof grows with the number of places and of columns where noise
-    could look like a jump. Both prices are for each class but one, as each cut adds so
-    many frequencies.
+    The largest cuts come first, because the regression is wrong around a jump that it
+    lacks. The proof grows with the number of places and of columns where noise could
+    look like a jump. Cost and proof are multiplied by the number of classes less one,
+    since each cut adds this number of frequencies.
     """
     totals = counts.sum(axis=1)
     proof = PROOF + np.log(totals.sum()) + 2 * np.log(n_columns)
@@ -101,7 +99,7 @@ def with_jumps(
     ends = ends_of_groups(totals)
     O = cumulated(counts)  # noqa: E741, the formula's
     found = np.empty(0)
-    # The log-odds of a class between two others rise and fall, and no jump is needed.
+    # The log-odds of a middle class may rise and fall without a jump.
     humps = quantiles(values, totals, HUMP_BINS) if counts.shape[1] > 2 else found
     for _ in range(MAX_ROUNDS):
         grid = np.unique(np.concatenate([knots, humps, found]))
@@ -129,9 +127,9 @@ def ramp_probabilities(
 ) -> np.ndarray:
     """The probability of each class at each value, by logistic regressions.
 
-    One for each class against the others, of a log-odds that is linear between the
-    knots, by Newton's method. Each log-odds at a knot is drawn to that of all rows, as
-    if by one row, and so exists where classes are separate.
+    There is one regression for each class against the others, by Newton's method. Its
+    log-odds are linear between the knots. At each knot they are shrunk to those of all
+    rows, as if by one more row. So they are finite even if the classes are separated.
     """
     left = np.clip(np.searchsorted(knots, values, side="right") - 1, 0, len(knots) - 2)
     t = (values - knots[left]) / (knots[left + 1] - knots[left])
@@ -168,9 +166,9 @@ def ramp_probabilities(
 
 
 def ends_of_groups(totals: np.ndarray) -> np.ndarray:
-    """The ends of groups of neighbouring values with about as many rows each.
+    """The ends of groups of neighbouring values with about equal numbers of rows.
 
-    A value of as many rows is a group of its own.
+    A value with as many rows as a group is a group of its own.
     """
     if len(totals) <= MAX_GROUPS:
         return np.arange(len(totals) + 1)
@@ -182,9 +180,9 @@ def ends_of_groups(totals: np.ndarray) -> np.ndarray:
 
 
 def deviance(O: np.ndarray, E: np.ndarray) -> np.ndarray:  # noqa: E741, the formula's
-    """G for counts O where E are expected, a whole number of units."""
+    """G for observed counts O and expected counts E, in whole units."""
     G = 2 * (xlogy(O, O) - xlogy(O, E)).sum(axis=-1)
-    # No less than 0, as the sums of O and E are the same.
+    # At least 0, since O and E have the same sums.
     return np.rint(UNITS * np.maximum(G, 0))
 
 
@@ -195,9 +193,9 @@ def best_cuts(
 ) -> list[np.ndarray]:
     """The cuts with the largest sum of G(S) - cost, for each of the costs.
 
-    By dynamic programming: of the groups before b, the largest sum is the largest of
-    best[a] + G(a, b) - cost over the starts a of the last segment. ``O`` and ``E`` are
-    cumulated.
+    They are found by dynamic programming. For the groups before b, the largest sum is
+    the maximum of best[a] + G(a, b) - cost over the starts a of the last segment. ``O``
+    and ``E`` are cumulated.
     """
     costs = np.rint(UNITS * costs)
     n_groups, n_costs = len(O) - 1, len(costs)

@@ -1,8 +1,8 @@
-"""How a column is read: as numbers, dates or categories, in `fit` and ever after.
+"""How to read a column, in `fit` and later, as numbers, dates or categories.
 
-What prediction is given may be of another type than what `fit` was given: "1" and 1, a
-date and its text. Where only one thing can be meant it is taken for that; everything
-else is an error, since it would be a gap or an unknown category in silence.
+Later tables may have other types than the table of `fit`: "1" for 1, or the text of a
+date. A value with only one possible meaning is read as such. Other values raise an
+error, since they would silently become gaps or new categories.
 """
 
 from collections import Counter
@@ -16,15 +16,14 @@ import numpy as np
 from .columns import Content, as_utc, families, family
 from .text import ISO, PLAIN_STYLE, NumberStyle, are_whole, as_date
 
-# What stands for a gap and for a rare or new category, as scikit-learn's encoders name
-# them.
+# The names of gaps and of rare or new categories, as in scikit-learn's encoders.
 GAP, RARE = "nan", "infrequent_sklearn"
-# In the place of a category where a value may mean either of two.
+# Replaces a category if a value may mean either of two.
 TWO = ""
 
 
 class Unreadable(ValueError):
-    """A value that is not of the kind that its column had in `fit`."""
+    """A value of another kind than its column had in `fit`."""
 
 
 def as_text(value: Any) -> str:
@@ -48,7 +47,7 @@ def distinct(values: np.ndarray) -> tuple[list[Any], np.ndarray]:
     """The distinct values of a column, and which of them each value is."""
     items = values.tolist() if values.dtype.kind != "M" else [*values]
     keys = items
-    if len(set(map(type, items))) > 1:  # True and 1 are two.
+    if len(set(map(type, items))) > 1:  # True and 1 differ.
         keys = [(type(item), item) for item in items]
     found = dict(zip(reversed(keys), reversed(items), strict=True))
     index = {key: i for i, key in enumerate(found)}
@@ -57,7 +56,7 @@ def distinct(values: np.ndarray) -> tuple[list[Any], np.ndarray]:
 
 
 def counts_of_texts(values: np.ndarray) -> Counter[str]:
-    """How often each value of a column is there, by its text."""
+    """The count of each text among the values of a column."""
     found, codes = distinct(values)
     counts: Counter[str] = Counter()
     for value, n in zip(found, np.bincount(codes).tolist(), strict=True):
@@ -71,7 +70,7 @@ def each(values: np.ndarray, of_one: Callable[[Any], Any], dtype: Any) -> np.nda
     Raises
     ------
     Unreadable
-        If it is None.
+        If the function returns None.
     """
     found, codes = distinct(values)
     images = np.empty(len(found), dtype=dtype)
@@ -95,7 +94,7 @@ class Numbers:
     Attributes
     ----------
     style : NumberStyle
-        How those that are text are written.
+        How the numbers that are text are written.
     """
 
     kind: ClassVar[str] = "numbers"
@@ -130,7 +129,7 @@ class Dates:
     Attributes
     ----------
     style : str
-        How those that are text are written.
+        How the dates that are text are written.
     is_zoned : bool
         Whether they have time zones.
     """
@@ -168,14 +167,14 @@ class Categories:
     Attributes
     ----------
     of_text : dict of str to str
-        The category of each text: its own, or that of all rare ones.
+        The category of each text: itself, or the category of all rare ones.
     meanings : dict of str to dict of str to str
-        The same for values of other types than in `fit`, by what they are: "text",
-        "number" or "boolean". Where a type has none, its values are an error.
+        The same for values of other types than in `fit`, by type: "text", "number" or
+        "boolean". Values of a type that is missing here raise an error.
     types : tuple of str
-        What the values were in `fit`.
+        The types of the values in `fit`.
     are_few : bool
-        Whether there are so few that each may have an indicator.
+        Whether there are few enough for an indicator each.
     """
 
     kind: ClassVar[str] = "categories"
@@ -188,7 +187,7 @@ class Categories:
     def of(
         cls, counts: Counter[str], types: set[str], *, max_few: int, min_frequency: int
     ) -> Self:
-        """Those of texts and what the values were; of few, the rare become one."""
+        """The categories of texts and types; if few, rare ones are merged."""
         known = {text: n for text, n in counts.items() if text != GAP}
         are_few = len(known) <= max_few
         are_few &= not known or max(known.values()) >= min_frequency
@@ -206,7 +205,7 @@ class Categories:
         return sorted({*self.of_text.values(), GAP, RARE}) if self.are_few else None
 
     def read(self, column: Content) -> np.ndarray:
-        """The categories of a column as text; new ones, and new gaps, are rare."""
+        """The categories of a column as text; new ones and new gaps count as rare."""
         if not self.types or families(column.values) <= {*self.types}:
             return each(column.values, lambda v: self._known(as_text(v)), object)
         return each(column.values, self._meant, object)
@@ -232,14 +231,14 @@ Reading: TypeAlias = Numbers | Dates | Categories
 
 
 def bare_text(text: str) -> str:
-    """A text without spaces around it, and a whole number without zeros as decimals."""
+    """A text without spaces around it; whole numbers without zero decimals."""
     text = text.strip()
     whole, _, decimals = text.partition(".")
     return whole if are_whole([whole]) and not decimals.strip("0") else text
 
 
 def plain_text(text: str) -> str:
-    """The text of a number or a boolean as it is written here, other text as it is."""
+    """The text of a number or a boolean in the form used here, other text unchanged."""
     if are_whole([text]):
         return str(int(text))
     number = PLAIN_STYLE.number(text)
@@ -249,7 +248,7 @@ def plain_text(text: str) -> str:
 
 
 def meanings(categories: list[str], types: set[str]) -> dict[str, dict[str, str]]:
-    """The category that is meant by a value of another type, where that is certain."""
+    """The category that a value of another type means, if that is certain."""
     if len(types) != 1:
         return {}
     meant: dict[str, str] = {}

@@ -1,7 +1,8 @@
-"""Numbers and dates that are written as text, where every value says the same.
+"""Numbers and dates that are written as text.
 
-A column is read by one style, or not at all: 1,234 alone may be a thousand or one and
-a quarter, 3/4/2024 in April or in March, and then nothing is read.
+All values of a column must have one style, and the style must be unambiguous. Alone,
+1,234 may be a thousand or one and a quarter, and 3/4/2024 may be in April or in March.
+Then the column stays text.
 """
 
 import re
@@ -14,8 +15,8 @@ import numpy as np
 
 from .columns import as_utc
 
-# What stands for a gap among numbers and dates: what pandas' read_csv takes for one,
-# and the marks of other programs.
+# Texts that stand for gaps among numbers and dates: those of pandas' read_csv, and the
+# marks of other programs.
 GAPS = frozenset(
     {"", "?", "-", "--", ".", "n/a", "na", "nan", "none", "null", "nil", "missing"}
     | {"#n/a", "#na", "<na>", "nat", "unknown", "-nan", "1.#qnan", "1.#ind"}
@@ -26,7 +27,8 @@ PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 WHOLE = re.compile(r"[+-]?\d+")
 CODE = re.compile(r"[+-]?0\d+")
 
-# A day and a month may be exchanged; a text that both of a pair can read is of neither.
+# Pairs of styles that differ in the order of day and month. A text that fits both of a
+# pair is ambiguous.
 DAYS_AND_MONTHS = [("%d/%m/%Y", "%m/%d/%Y"), ("%d-%m-%Y", "%m-%d-%Y")]
 DAYS_AND_MONTHS += [("%d.%m.%Y", "%m.%d.%Y"), ("%d/%m/%y", "%m/%d/%y")]
 NAMED_MONTHS = ["%d %b %Y", "%d %B %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d, %Y"]
@@ -34,7 +36,7 @@ NAMED_MONTHS += ["%B %d, %Y", "%d %b, %Y", "%Y/%m/%d", "%Y.%m.%d", "%Y-%m"]
 TIMES = ["", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p"]
 ISO = "ISO 8601"
 
-# Of the different texts of a column, how many others are taken for slips at most.
+# The largest share of the distinct texts of a column that may count as slips.
 MAX_SLIPS = 0.05
 
 
@@ -48,20 +50,19 @@ class NumberStyle(NamedTuple):
 
     Attributes
     ----------
-    forms : tuple of (str, str, str)
-        Ways to write them: the regular expression of a number without its symbol, what
-        stands between thousands, "" for nothing, and the decimal mark.
+        Forms of the numbers: the regular expression of a number without its symbol, the
+        mark between thousands ("" for none), and the decimal mark.
     symbol : str
-        What stands before or behind each, such as "$".
+        A symbol before or after each number, such as "$".
     """
 
     forms: tuple[tuple[str, str, str], ...] = ((PLAIN.pattern, "", "."),)
     symbol: str = ""
 
     def number(self, text: str) -> float | None:
-        """The number that a text is, NaN for a gap, None for other text.
+        """The number that a text means; NaN for a gap, None for other text.
 
-        The first form goes before the others, which must not differ.
+        The first form takes precedence, and the others must agree with it.
         """
         if is_gap(text):
             return np.nan
@@ -82,7 +83,7 @@ class NumberStyle(NamedTuple):
         return self.forms[0][2]
 
     def widened(self, styles: list["NumberStyle"]) -> "NumberStyle":
-        """The same, and the forms of other styles."""
+        """The same style with the forms of other styles added."""
         forms = [form for style in styles for form in style.forms]
         return self._replace(forms=tuple(dict.fromkeys([*self.forms, *forms])))
 
@@ -91,7 +92,7 @@ PLAIN_STYLE = NumberStyle()
 
 
 def _grouped(separator: str, decimal: str) -> NumberStyle:
-    """Numbers with something between thousands, and a decimal mark."""
+    """The style of numbers with a mark between thousands, and a decimal mark."""
     groups, mark = re.escape(separator), re.escape(decimal)
     pattern = rf"[+-]?(\d+|\d{{1,3}}({groups}\d{{3}})+)({mark}\d*)?"
     return NumberStyle(((pattern, separator, decimal),))
@@ -107,19 +108,19 @@ GROUPED += [_grouped(" ", ","), _grouped("\u00a0", ","), _grouped("\u202f", ",")
 
 
 class Ambiguous(ValueError):
-    """Text that may be read in two ways."""
+    """Text with two possible meanings."""
 
 
 def number_style(texts: Iterable[str]) -> NumberStyle | None:
-    """The style in which all texts but gaps are numbers, None if there is none.
+    """The style in which all texts except gaps are numbers, None if there is none.
 
-    Where one of the texts has a decimal mark, the style also reads numbers with that
-    mark whose thousands are set apart, such as 1,234.50 after 12.50.
+    If one of the texts has a decimal mark, the style also reads such numbers with a
+    mark between thousands. For example, after 12.50 it reads 1,234.50.
 
     Raises
     ------
     Ambiguous
-        If two styles read other numbers.
+        If two styles read different numbers.
     """
     known = sorted(text.strip() for text in texts if not is_gap(text))
     symbols = {mark for mark in SYMBOLS if known and mark in known[0]}
@@ -151,31 +152,31 @@ def _all_match(pattern: str, texts: list[str]) -> bool:
 
 
 def are_whole(texts: Iterable[str]) -> bool:
-    """Whether all texts are whole numbers, as codes of categories are."""
+    """Whether all texts are whole numbers, like codes of categories."""
     return all(map(WHOLE.fullmatch, texts))
 
 
 def parse_date(text: str, style: str) -> datetime | None:
-    """The date that a text is, or None."""
+    """The date that a text means, or None."""
     text = text.strip()
     try:
         if style != ISO:
             date = datetime.strptime(text, style)
-            # "2002-1" may be the first half of a year.
+            # "2002-1" may mean the first half of a year.
             return date if style != "%Y-%m" or len(text) == 7 else None
-        # Eight digits are a number.
+        # Eight digits count as a number.
         return datetime.fromisoformat(text) if "-" in text[1:] else None
     except ValueError:
         return None
 
 
 def date_style(texts: Iterable[str]) -> str | None:
-    """The style in which all texts but gaps are dates, None if there is none.
+    """The style in which all texts except gaps are dates, None if there is none.
 
     Raises
     ------
     Ambiguous
-        If the day and the month may be exchanged.
+        If day and month may be exchanged.
     """
     known = [text for text in texts if not is_gap(text)]
     if not known or not any(mark in known[0] for mark in "-/. ,"):
@@ -183,7 +184,7 @@ def date_style(texts: Iterable[str]) -> str | None:
 
     def reads(style: str) -> bool:
         first = parse_date(known[0], style)
-        if first is None:  # Most columns are no dates.
+        if first is None:  # Most columns are not dates.
             return False
         dates = (parse_date(text, style) for text in known)
         is_zoned = first.tzinfo is not None
@@ -204,10 +205,10 @@ def date_style(texts: Iterable[str]) -> str | None:
 
 
 def slips(texts: Iterable[str]) -> tuple[str, list[str]] | None:
-    """What nearly all texts are, "numbers" or "dates", and the few others, sorted.
+    """The kind of nearly all texts, "numbers" or "dates", and the others, sorted.
 
-    None if there are no others or too many. What nearly all are is seen from three of
-    them, since most columns are neither.
+    None if there are no others or too many. Three texts decide first, since most
+    columns are neither.
     """
     known = sorted(text for text in texts if not is_gap(text))
     n_most = int(MAX_SLIPS * len(known))
