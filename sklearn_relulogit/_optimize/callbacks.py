@@ -1,10 +1,10 @@
 """The bridge to scikit-learn's callbacks, `sklearn.callback` (1.9 and newer).
 
-A fit is a task; its subtasks are the iterations or, with several restarts, the
-restarts, whose subtasks are the iterations. Where the penalty is searched for, the fit
-has two subtasks instead: the search, whose subtasks are the penalties, and the final
-fit, with what is said above. With an older scikit-learn `set_callbacks` says what is
-missing, and all else works.
+A fit is a task. Its subtasks are the iterations or, with several restarts, the restarts
+with their iterations. With a search for the penalty, the fit has two subtasks. The
+first is the search, whose subtasks are the penalties. The second is the final fit, with
+the subtasks above. With an older scikit-learn `set_callbacks` raises an error that says
+what is missing; everything else works.
 """
 
 import threading
@@ -17,29 +17,29 @@ import sklearn
 from .lbfgs import Iterate, Monitor
 from .monitors import Report, Watcher
 
-# So many starts, at most, take the place of those that end as a constant.
+# The largest number of starts that replace those that end as a constant.
 MORE_STARTS = 3
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
 except ModuleNotFoundError:
-    # A type checker sees the newer scikit-learn, and this class as its double.
+    # A type checker sees the newer scikit-learn, and this class as a duplicate.
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
-        """Stands in for scikit-learn's."""
+        """Stands in for scikit-learn's class."""
 
         def set_callbacks(self, *callbacks: Any) -> Self:
-            """Refuse: this scikit-learn has no callbacks."""
+            """Raise an error: this scikit-learn has no callbacks."""
             raise NotImplementedError(
                 "Callbacks need scikit-learn 1.9 or newer. This is scikit-learn "
                 f"{sklearn.__version__}."
             )
 
         def _init_callback_context(self, **how: Any) -> None:
-            """No context: there are no callbacks."""
+            """Do nothing: there are no callbacks."""
 
     def with_callbacks(method: Callable[..., Any]) -> Callable[..., Any]:
-        """Leave the method as it is."""
+        """Return the method unchanged."""
         return method
 
 
@@ -55,26 +55,26 @@ __all__ = [
 
 
 class FitTask:
-    """The callbacks' view of one fit, and what is printed of it.
+    """The callbacks' view of one fit, and the printed report of it.
 
-    Where there are no callbacks it tells nobody.
+    Without callbacks it tells nobody.
 
     Parameters
     ----------
     context : CallbackContext or None
-        That of the fit. None where there are no callbacks.
+        The context of the fit. None without callbacks.
     estimator : estimator
     metadata : dict or None
-        What `fit` was given beside X and y.
+        The arguments of `fit` other than X and y.
     searches : bool
         Whether there is a search before the final fit.
 
     Attributes
     ----------
     report : Report
-        Prints what `verbose` asks for.
+        Prints the lines of `verbose`.
     enough : threading.Event
-        Set when a callback, at the end of a restart, asks that no other begins.
+        Set when a callback, at the end of a restart, asks for no further restarts.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class FitTask:
         self._context = context
         self._arguments = {"estimator": estimator, "metadata": metadata}
         self._searches = searches
-        # The task of the final fit: that of the whole fit where there is no search.
+        # The task of the final fit, or of the whole fit if there is no search.
         self._final: Any = None
         self._one, self._max_iter = True, 0
 
@@ -102,7 +102,7 @@ class FitTask:
         searches: bool,
         refit: bool,
     ) -> Self:
-        """The view of a fit of an estimator, as its parts are said to be."""
+        """The view of an estimator's fit."""
         context = None
         if getattr(estimator, "_skl_callbacks", None):
             one = n_init == 1
@@ -117,12 +117,12 @@ class FitTask:
     def open(
         self, rows: Any, fitted_attributes: Callable[[np.ndarray], dict[str, Any]]
     ) -> None:
-        """The fit begins, and this is what the callbacks may ask for.
+        """Begin the fit, with the data that callbacks may ask for.
 
         Parameters
         ----------
         rows : Rows
-            Their X and y are what the callbacks may score on.
+            Callbacks may score on their X and y.
         fitted_attributes : callable
             theta -> the attributes with which a copy of the estimator can predict.
         """
@@ -137,9 +137,9 @@ class FitTask:
         max_penalties: int,
         fitted_attributes: Callable[[np.ndarray], dict[str, Any]],
     ) -> "list[SearchTask]":
-        """The search begins; what hears of its penalties, in a list.
+        """Begin the search; return a list of the watcher of its penalties.
 
-        ``fitted_attributes`` are those of the networks of the search.
+        ``fitted_attributes`` belong to the networks of the search.
         """
         if self._context is None:
             return []
@@ -151,7 +151,7 @@ class FitTask:
         return [SearchTask(self, context)]
 
     def begin_final(self, n_restarts: int, max_iter: int) -> None:
-        """The final fit begins.
+        """Begin the final fit.
 
         Parameters
         ----------
@@ -171,13 +171,13 @@ class FitTask:
             self.begin(self._final)
 
     def begin(self, context: Any, theta: np.ndarray | None = None) -> None:
-        """Tell the callbacks that a task begins, with the parameters it starts from."""
+        """Tell the callbacks that a task begins, with its initial parameters."""
         context.call_on_fit_task_begin(**self._arguments, **self._fitted(theta))
 
     def end(
         self, context: Any, theta: np.ndarray | None = None, in_search: bool = False
     ) -> bool:
-        """Tell the callbacks that a task has ended; whether one asks to stop."""
+        """Tell the callbacks that a task has ended; return whether one asks to stop."""
         fitted = self._fitted(theta, in_search)
         return bool(context.call_on_fit_task_end(**self._arguments, **fitted))
 
@@ -193,8 +193,8 @@ class FitTask:
     def monitors(self, index: int) -> list[Monitor]:
         """The monitor of one restart, in a list.
 
-        It is empty without callbacks, and where the final fit has not begun. Only one
-        thread at a time may ask.
+        The list is empty without callbacks, and before the final fit. Only one thread
+        at a time may call this.
         """
         if self._final is None:
             return []
@@ -206,7 +206,7 @@ class FitTask:
         return [_Iterations(self, restart, is_fit=False)]
 
     def close(self, theta: np.ndarray | None) -> None:
-        """The fit has ended, at theta; without a network at None."""
+        """End the fit at theta, or at None without a network."""
         if self._context is None:
             return
         if self._final is not None and self._final is not self._context:
@@ -215,9 +215,9 @@ class FitTask:
 
 
 def _max_subtasks(n_restarts: int, max_iter: int) -> int:
-    """The largest number of restarts or, of a single one, of iterations.
+    """The largest number of restarts or, with a single one, of iterations.
 
-    More starts may take the place of those that end as a constant.
+    More starts may replace those that end as a constant.
     """
     if n_restarts == 1:
         return max_iter * (1 + MORE_STARTS)
@@ -243,7 +243,7 @@ class SearchTask(Watcher):
         return self._task.end(penalty, theta, in_search=True)
 
     def close(self, theta: np.ndarray | None) -> None:
-        """The search has ended, with these parameters."""
+        """End the search, with these parameters."""
         self._task.end(self._context, theta, in_search=True)
 
 
@@ -271,7 +271,7 @@ class _Iterations(Monitor):
         return CALLBACK if self._task.end(context, iterate.theta) else None
 
     def close(self) -> None:
-        # Every task that began must end, one that led nowhere with no estimator.
+        # Every task that began must end; if it led nowhere, without an estimator.
         if self._context is not None:
             self._task.end(self._context)
         if self._iterate is None or self._is_fit:

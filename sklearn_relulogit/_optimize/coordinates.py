@@ -15,29 +15,29 @@ from .._model.constraints import Groups, connections
 from .._model.parameters import Shapes, n_parameters, unpack
 from .curvature import InverseHessianRoot, Pair
 
-# The unit is no more than so many times the spread of the quartiles.
+# Largest unit of a feature, as a multiple of the quartiles' spread.
 LARGEST_SPREAD = 10
 
-# A feature that goes further than so many deviations from its mean is measured by that.
+# If a feature reaches more deviations from its mean than this, the reach sets its unit.
 LONGEST_REACH = 10
 
-# Weights of, and squares of derivatives by, smaller features might overflow.
+# For smaller features, weights or squares of derivatives might overflow.
 SMALLEST = 1e-100
 
-# With m hidden units in the first layer, the curvature of the loss along the activation
-# of one of them is about this over m. Chosen by measurement, see docs/tried.md.
+# With m hidden units in the first layer, the loss has about this curvature over m along
+# the activation of one of them. Chosen by measurement, see docs/tried.md.
 CURVATURE = 0.05
 
-# The length of the first trial step, where nothing is known of the curvature. After
-# steps of length 1, units of narrow layers are twice as often inactive for all rows. A
-# power of two, so that nothing is rounded.
+# Length of the first trial step, before the curvature is known. With length 1, units of
+# narrow layers are twice as often inactive for all rows afterwards. A power of two
+# avoids rounding.
 FIRST_STEP = 1 / 8
 
 Function = Callable[[np.ndarray], tuple[float, np.ndarray]]
 
 
 class LinearMap(Protocol):
-    """T, as far as an optimiser needs it."""
+    """T, with the methods that an optimiser needs."""
 
     def __matmul__(self, u: np.ndarray) -> np.ndarray:
         """T u."""
@@ -49,33 +49,32 @@ class LinearMap(Protocol):
 
 
 class StandardFeatures:
-    """The map from parameters by standardised features to those by the features.
+    """The map from parameters for standardised features to those for the features.
 
-    By standardised features z = (x - c) / d the first layer is
+    For standardised features z = (x - c) / d the first layer is
     f_1(x) = V z + e = W x + b with
 
         W = V diag(1 / d),    b = e - W c .
 
-    A ReLU network stays the same function if the output of a layer is multiplied by a
-    positive number and the weights behind it are divided by that. So the size of the
-    features, s, is shared by all L layers, each of which is multiplied by
-    a = s^(-1 / L), as a penalty would have them:
+    A ReLU network does not change if the output of a layer is multiplied by a positive
+    number and the next weights are divided by it. A penalty would share the size of the
+    features, s, among all L layers. So each is multiplied by a = s^(-1 / L):
 
         W_1 = s a V_1 diag(1 / d),    W_l = a V_l  for l > 1,    b_l = s a^l e_l
 
-    but for b_1, which is s a e_1 - W_1 c.
+    except b_1, which is s a e_1 - W_1 c.
 
     Parameters
     ----------
     centre, unit : ndarray of shape (n_features,)
-        c and d, of which d is positive, and infinite for a constant feature: its
-        weights are zero.
+        c and d. d is positive, and infinite for a constant feature, whose weights are
+        zero.
     size : float
         s.
     shapes : list of (n_l, m_l)
         The layers.
     groups : sequence of sets of int, optional
-        Of features that may interact: weights across groups are zero.
+        Sets of features that may interact; weights across groups are zero.
     """
 
     def __init__(
@@ -100,18 +99,18 @@ class StandardFeatures:
         return theta[: n * m].reshape(n, m), theta[n * m : (n + 1) * m]
 
     def _at_centre(self, W_T: np.ndarray) -> np.ndarray:
-        """W_1 c. The result of BLAS would depend on where W_1 is in memory."""
+        """W_1 c. BLAS's result would depend on the place of W_1 in memory."""
         return np.add.reduce(self._centre * W_T, axis=0)
 
     def __matmul__(self, u: np.ndarray) -> np.ndarray:
-        """Theta, from the parameters by standardised features."""
+        """Theta, from the parameters for standardised features."""
         theta: np.ndarray = self._scale * u
         W_T, b = self._first_layer(theta)
         b -= self._at_centre(W_T)
         return theta
 
     def transposed(self, g: np.ndarray) -> np.ndarray:
-        """The gradient by the parameters of standardised features."""
+        """The gradient by the parameters for standardised features."""
         g = g.copy()
         grad_W_T, grad_b = self._first_layer(g)
         grad_W_T -= self._centre * grad_b
@@ -119,7 +118,7 @@ class StandardFeatures:
         return g
 
     def solve(self, theta: np.ndarray) -> np.ndarray:
-        """The parameters by standardised features, from theta."""
+        """The parameters for standardised features, from theta."""
         u = theta.copy()
         W_T, b = self._first_layer(u)
         b += self._at_centre(W_T)
@@ -131,20 +130,20 @@ class StandardFeatures:
 
 @dataclass(frozen=True)
 class FeatureScale:
-    """Where the features are, and how large they are.
+    """The location and the size of each feature.
 
     Attributes
     ----------
     centre, unit : ndarray of shape (n_features,)
-        Mean, or median, and a positive measure of size of each feature. The size of a
-        constant is infinite.
+        Mean or median, and a positive measure of size. The size of a constant is
+        infinite.
     shapes : list of (n_l, m_l)
         The layers.
     relevance : ndarray of shape (n_features,) or None
-        k_j: a weight w of a feature costs as much as w / k_j. So its size counts k_j
-        times. None is 1 for all.
+        k_j: a weight w of a feature costs as much as w / k_j, so its size is multiplied
+        by k_j. None means 1 for all.
     groups : sequence of sets of int, or None
-        Of features that may interact; None for all.
+        Sets of features that may interact; None if all may.
     """
 
     centre: np.ndarray
@@ -166,12 +165,12 @@ class FeatureScale:
     ) -> Self:
         """From the statistics of the features.
 
-        The unit is the standard deviation, but for rare values far from the mean: a
-        tenth of the largest distance from it, if that is more. Otherwise the indicator
-        of a rare category would begin with weights as large as it is rare. A feature
-        that is constant, to rounding, has no size. Where the quartiles are known, and
-        the unit is many times what they say, few outliers make it: then a multiple of
-        the quartiles' spread is the unit, and the median is the centre.
+        The unit is the standard deviation, or a tenth of the largest distance from the
+        mean if that is more. Otherwise the indicator of a rare category would begin
+        with very large weights. A feature that is constant, to rounding, has an
+        infinite unit. If the quartiles are known and the unit is many times their
+        spread, a few outliers cause it. Then the unit is a multiple of that spread, and
+        the centre is the median.
         """
         unit = np.maximum(deviation, reach / LONGEST_REACH)
         if middle is not None and spread is not None:
@@ -184,28 +183,28 @@ class FeatureScale:
             centre = mean
         finite = np.isfinite(unit) & np.isfinite(mean)
         varies = varies & (unit > SMALLEST)
-        # Where the statistics overflow, so will the loss, and say so.
+        # If the statistics overflow, so will the loss, which raises the error.
         unit = np.where(finite, np.where(varies, unit, np.inf), 1.0)
         return cls(np.where(finite, centre, 0.0), unit, shapes)
 
     @property
     def varies(self) -> np.ndarray:
-        """Whether each feature is no constant."""
+        """Whether each feature is not constant."""
         return np.isfinite(self.unit)
 
     @property
     def counted(self) -> np.ndarray:
-        """The sizes as they count: k_j times the units."""
+        """The units times k_j."""
         return self.unit if self.relevance is None else self.relevance * self.unit
 
     @property
     def size(self) -> float:
-        """The geometric mean of the sizes that count."""
+        """The geometric mean of the units times k_j."""
         return self._mean(self.counted)
 
     @property
     def typical(self) -> float:
-        """The median of the sizes, which one huge feature does not change."""
+        """The median of the units; one huge feature does not change it."""
         units = self.counted[self.varies]
         return float(np.median(units)) if len(units) else 1.0
 
@@ -215,18 +214,20 @@ class FeatureScale:
         return float(np.exp(np.log(units).mean())) if len(units) else 1.0
 
     def coordinates(self, alpha: float, weight_sum: float) -> StandardFeatures:
-        """The coordinates in which initial weights are drawn, and of the optimiser.
+        """The coordinates of the initial weights and of the optimiser.
 
-        With z = (x - c) / d, a weight of the first layer has about the curvature
-        (k d_x^2 + alpha / sum(s)) / d^2 of mean loss and penalty, where d_x is the unit
-        of its feature and k the curvature of the loss along the activation of a unit:
-        by the weights of He et al. (2015) behind it, it is p (1 - p) / m_1 in the mean.
-        The curvature is alike for all features if d^2 = d_x^2 + alpha / (k sum(s)). So
-        rare features get smaller initial weights and shorter steps, as the penalty
-        counts for more there. A penalty that outweighs all features would only make
-        all units larger, so its part is no more than the largest of them. The larger
-        the features are, the smaller are the weights behind. All this is for features
-        times their relevance, which bear the same penalty.
+        Let z = (x - c) / d. A weight of the first layer has about the curvature
+        (k d_x^2 + alpha / sum(s)) / d^2 of mean loss and penalty. Here d_x is the unit
+        of its feature, and k the curvature of the loss along the activation of a unit.
+        With the weights of He et al. (2015) after the unit, k is p (1 - p) / m_1 in the
+        mean.
+
+        The curvature is equal for all features if d^2 = d_x^2 + alpha / (k sum(s)). So
+        rare features get smaller initial weights and shorter steps, since the penalty
+        matters more for them. A penalty larger than all features would only enlarge all
+        units, so its part is at most the largest of them. Larger features mean smaller
+        weights in the other layers. All this applies to features times their
+        relevance, which have equal penalties.
         """
         n_layers, n_units = len(self.shapes), self.shapes[0][1]
         k = CURVATURE / n_units if n_layers > 1 else 1.0
@@ -242,7 +243,7 @@ class FeatureScale:
 
 
 class Scaled:
-    """The map c T of a number c."""
+    """The map c T for a number c."""
 
     def __init__(self, c: float, T: LinearMap) -> None:
         self.c, self.T = c, T
@@ -257,7 +258,7 @@ class Scaled:
 class Coordinates:
     """theta = origin + T u, with u = 0 at the start; without T, theta = c u.
 
-    L-BFGS-B's first trial step has length 1 in u, which is c = `FIRST_STEP` in theta.
+    L-BFGS-B's first trial step has length 1 in u, and c = `FIRST_STEP` in theta.
     """
 
     def __init__(self, theta: np.ndarray, T: LinearMap | None = None) -> None:
@@ -266,11 +267,11 @@ class Coordinates:
         self.start = theta / FIRST_STEP if T is None else np.zeros_like(theta)
 
     def theta(self, u: np.ndarray) -> np.ndarray:
-        """The point that u stands for."""
+        """The parameters theta for u."""
         return FIRST_STEP * u if self.T is None else self.origin + self.T @ u
 
     def gradient(self, gradient: np.ndarray) -> np.ndarray:
-        """The gradient by u, from that by theta."""
+        """The gradient by u, from the gradient by theta."""
         if self.T is None:
             return FIRST_STEP * gradient
         return self.T.transposed(gradient)
@@ -281,7 +282,7 @@ def quasi_newton_coordinates(
 ) -> Coordinates:
     """Coordinates in which the inverse Hessian of correction pairs is a multiple of I.
 
-    T = c J with J J^T = H and c = ||J^T g_0||: then the first trial step of L-BFGS-B,
+    T = c J with J J^T = H and c = ||J^T g_0||. Then the first trial step of L-BFGS-B,
     which has length 1, is the quasi-Newton step -H g_0. See `curvature`.
     """
     if not pairs:

@@ -1,9 +1,9 @@
-"""Minimisation by scipy's L-BFGS: when it stops, why, and what is kept.
+"""Minimisation by scipy's L-BFGS, with its stopping rules and results.
 
-The only module that imports `scipy.optimize`. It has no notion of networks. scipy
-takes the steps. When to stop is decided here, after each iteration and in one place,
-since scipy looks at its evaluation limit too rarely, at the gradient in the variables
-that it is given, and at the loss of a single iteration only.
+Only this module calls `scipy.optimize.minimize`, and it knows nothing of networks. scipy
+takes the steps, and this module decides after each iteration whether to stop. scipy
+itself checks its evaluation limit too rarely. It also looks at the gradient in other
+variables, and at the loss of single iterations only.
 """
 
 import sys
@@ -31,36 +31,35 @@ EVALUATION_LIMIT = "evaluation limit"
 INTERRUPTED = "interrupted"
 LINE_SEARCH = "line search"
 
-# The loss tolerance looks at what this many iterations gained together, since a
+# The loss tolerance applies to the gain of this many iterations together, since a
 # single one may gain little by chance.
 LOSS_WINDOW = 10
 
-# A gain that is little in nats ends a fit although it is so many times more than the
-# tolerance.
+# A small gain in nats ends a fit even if it is up to this many times the tolerance.
 LARGER_SHARE = 10
 
-# Trial steps in one line search. scipy's default of 20 is now and then too few at
-# the kinks of a ReLU network.
+# Trial steps in one line search. scipy's default of 20 is sometimes too few at the
+# kinks of a ReLU network.
 MAX_LINE_SEARCH_STEPS = 50
 
-# What an iteration costs, in multiplications of an evaluation: a correction pair in
-# L-BFGS-B, each number of a pair, and the calls of Python.
+# Cost of an iteration in multiplications of an evaluation: for a correction pair in
+# L-BFGS-B, for each number of a pair, and for the calls of Python.
 PAIR_WORK, NUMBER_WORK, CALL_WORK = 2e4, 90, 1.5e6
 
 # With m pairs there are about 1 + 2 / m times as many iterations as with very many.
 MORE_ITERATIONS = 2
 FEWEST_PAIRS, MOST_PAIRS = 8, 30
 
-# A gradient as small as this is zero: the squares of its entries underflow soon, and
-# scipy divides by their sum.
+# A smaller gradient counts as zero: the squares of its entries may underflow, and scipy
+# divides by their sum.
 VANISHING = 1e-100
 
 
 class Iterate(NamedTuple):
     """A point that the optimiser accepted; ``n_iter`` is 0 at the start.
 
-    ``u`` are its coordinates, by which the gradient is; see `coordinates`. They may
-    have to keep ``signs``.
+    ``u`` are its coordinates, and the gradient is by them; see `coordinates`. If given,
+    they must keep ``signs``.
     """
 
     theta: np.ndarray
@@ -72,7 +71,7 @@ class Iterate(NamedTuple):
 
     @property
     def gradient_norm(self) -> float:
-        """The largest absolute derivative, of those along which there is a way."""
+        """The largest absolute derivative in a direction that is allowed."""
         gradient = self.gradient
         if self.signs is not None:
             gradient = projected_gradient(self.u, gradient, self.signs)
@@ -90,17 +89,17 @@ class Minimum:
 
 
 class Monitor:
-    """A listener that hears of each iteration and may end the minimisation."""
+    """A listener that is told of each iteration and may end the minimisation."""
 
     def begin_iteration(self, iterate: Iterate) -> None:
         """An iteration starts from ``iterate``."""
 
     def end_iteration(self, iterate: Iterate) -> str | None:
-        """An iteration has led to ``iterate``. Returns why to stop, or None."""
+        """An iteration has led to ``iterate``. Return a reason to stop, or None."""
         return None
 
     def close(self) -> None:
-        """No more iterations: the last one that began may have led nowhere."""
+        """No iterations follow; the last one that began may have led nowhere."""
 
 
 @dataclass(frozen=True)
@@ -110,20 +109,18 @@ class Limits:
     Attributes
     ----------
     tol : float
-        No derivative by u is larger, in absolute value, than this share of the value.
+        Stop when no derivative by u exceeds this share of the value.
     loss_tol : float
-        The last ten iterations together lowered the value by less than this
-        share of it; 0 for never.
+        Stop when the last ten iterations together gain less than this share of the
+        value; 0 for never.
     least_gain : float
-        Where this is more, they end it too if they lowered the value by less, but not
-        if it was more than ten times ``loss_tol``.
+        Stop also when they gain less than this, and less than ten times ``loss_tol``.
     rounding : float
-        Relative rounding error of the objective. An iteration lowered the value
-        by no more than that, which may be a rounding error.
+        Relative rounding error of the objective. Stop when an iteration gains no more.
     largest : float
-        What the value is at most at a minimum: tolerances are shares of no more.
+        Upper bound of the value at a minimum; tolerances are shares of at most this.
     max_iter, max_fun : int
-        Number of iterations and of evaluations; neither is ever exceeded.
+        Numbers of iterations and of evaluations; neither is ever exceeded.
     """
 
     tol: float
@@ -137,7 +134,7 @@ class Limits:
     def reason(
         self, iterate: Iterate, loss_curve: Sequence[float], gain: float = np.inf
     ) -> str | None:
-        """Why to stop at ``iterate``, to which the last iteration gained so much."""
+        """The reason to stop at ``iterate``, given the gain of the last iteration."""
         value = min(abs(iterate.loss), self.largest)
         if iterate.gradient_norm <= max(self.tol * value, VANISHING):
             return GRADIENT_TOLERANCE
@@ -164,7 +161,7 @@ class _Stop(Exception):
 class _Run:
     """What scipy calls: value, gradient, and the end of each iteration.
 
-    scipy works in v; u = origin + T v, by `coordinates`, are standardised parameters,
+    scipy works in v. u = origin + T v, by `coordinates`, are standardised parameters,
     and theta are those of the objective.
     """
 
@@ -190,9 +187,9 @@ class _Run:
         self._known = self._at_rest = False
 
     def begin(self, u: np.ndarray, loss: float) -> None:
-        """Begin at u, with this loss, where an earlier stage may have ended."""
+        """Begin at u with this loss; an earlier stage may have ended there."""
         start = self.iterate = self._last._replace(n_iter=len(self.loss_curve))
-        # An earlier stage's losses are less exact than this one.
+        # The losses of an earlier stage are less exact.
         self.loss_curve = [max(value, loss) for value in self.loss_curve]
         if reason := self.limits.reason(start, self.loss_curve):
             raise _Stop(reason)
@@ -203,10 +200,10 @@ class _Run:
     def value(self, v: np.ndarray) -> float:
         """The objective; its gradient is kept, since scipy asks for it afterwards.
 
-        Given one function of both, scipy would compare the points of two calls, which
+        With one function for both, scipy would compare the points of two calls. This
         takes longer than a small network.
         """
-        if self._known:  # scipy begins where the objective has been evaluated.
+        if self._known:  # The objective is known at the start.
             self._known = False
             return self._last.loss
         if self.n_evaluations == self.limits.max_fun:
@@ -216,7 +213,7 @@ class _Run:
             for monitor in self.monitors:
                 monitor.begin_iteration(self.iterate)
         u = self.coordinates.theta(v)
-        if self.signs is not None:  # Bounds hold but for rounding.
+        if self.signs is not None:  # The bounds hold only up to rounding.
             u[self.signs * u < 0] = 0
         theta = u if self.standard is None else self.standard @ u
         loss, gradient = self.objective(theta)
@@ -228,11 +225,11 @@ class _Run:
         return loss
 
     def gradient(self, v: np.ndarray) -> np.ndarray:
-        """The gradient by v at the point that was evaluated last."""
+        """The gradient by v at the last evaluated point."""
         return self.coordinates.gradient(self._last.gradient)
 
     def accept(self, intermediate_result: scipy.optimize.OptimizeResult) -> None:
-        """An iteration has ended, at the point that was evaluated last."""
+        """End an iteration at the last evaluated point."""
         before, accepted = self.iterate, self._last
         assert before is not None
         if accepted.loss > before.loss:
@@ -244,8 +241,8 @@ class _Run:
             if is_curved(*pair):
                 self.pairs.append(pair)
         reasons = [monitor.end_iteration(accepted) for monitor in self.monitors]
-        # The iterate last: an interrupt until here undoes the iteration, so that the
-        # curves of loss and validation loss have the same length.
+        # The iterate comes last. An interrupt before it undoes the iteration, so that
+        # the curves of loss and validation loss have the same length.
         self.iterate = accepted
         self._at_rest = True
         gain = before.loss - accepted.loss
@@ -256,10 +253,10 @@ class _Run:
 
 
 def history_size_for(work: float, n_parameters: int) -> int:
-    """The number m of correction pairs with which a minimisation takes least time.
+    """The number m of correction pairs that minimises the time of a minimisation.
 
-    With r the work of an evaluation over that of a pair in an iteration, a minimisation
-    takes a time of about (r + m) (1 + c / m), which is least at m = sqrt(c r).
+    Let r be the work of an evaluation over the work of a pair in an iteration. The time
+    is about (r + m) (1 + c / m), with its minimum at m = sqrt(c r).
     """
     r = (work + CALL_WORK) / (PAIR_WORK + NUMBER_WORK * n_parameters)
     m = np.sqrt(MORE_ITERATIONS * r)
@@ -284,33 +281,33 @@ def minimize(
     standard: StandardFeatures | None = None,
     signs: np.ndarray | None = None,
 ) -> Minimum:
-    """Minimise one objective after the other, each from where the last one ended.
+    """Minimise one objective after another, each from the end of the last.
 
     Parameters
     ----------
     stages : sequence of (objective, Limits)
         An objective is a function, theta (n,) float64 -> (value, gradient). The last
-        one is what is to be minimised, those before it are cheap substitutes. They
-        share iterations, evaluations, monitors and curvature.
+        one is the true objective, and earlier ones are cheap substitutes. They share
+        iterations, evaluations, monitors and curvature.
     theta : ndarray of shape (n,)
         The start.
     history_size : int
         Number of stored correction pairs.
     monitors : sequence of Monitor
-        Told of each iteration, in this order; the first to give a reason stops.
+        Told of each iteration, in this order; the first reason given stops.
     pairs : deque of (s, y), optional
-        Correction pairs of earlier minimisations to go on from; those of this one
-        are appended. They are in the coordinates of the optimiser.
+        Correction pairs of earlier minimisations, in the coordinates of the optimiser.
+        This one uses them and appends its own.
     standard : StandardFeatures, optional
         The coordinates of the optimiser; by default theta itself.
     signs : ndarray of shape (n,), optional
-        1, -1 or 0: the sign that each entry must keep, or 0. The start has them. Then
-        no pairs are used: other coordinates would turn bounds into inequalities.
+        1, -1 or 0: the sign that each entry must keep, or 0. The start has these signs.
+        Pairs are then not used: other coordinates would turn bounds into inequalities.
 
     Returns
     -------
     minimum : Minimum
-        After a KeyboardInterrupt too, unless it came before the first evaluation.
+        Also after a KeyboardInterrupt, unless it came before the first evaluation.
     """
     if signs is not None:
         pairs = None
@@ -319,7 +316,7 @@ def minimize(
     run = _Run(monitors, pairs, standard, signs)
     u = theta if standard is None else standard.solve(theta)
     for number, (objective, limits) in enumerate(stages, start=1):
-        stop_reason = LINE_SEARCH  # Of scipy's, if nothing below says another.
+        stop_reason = LINE_SEARCH  # scipy's reason, unless another follows.
         try:
             run.take_up(objective, limits, u)
             run.begin(u, run.value(run.coordinates.start))

@@ -25,27 +25,27 @@ from .lbfgs import (
 )
 from .monitors import Interrupt, Validation
 
-# The float32 stage ends once ten iterations gained less than this share of the loss;
-# an evaluation is exact to about a hundredth of it.
+# The float32 stage ends when ten iterations gain less than this share of the loss. An
+# evaluation is exact to about a hundredth of it.
 COARSE_LOSS_TOLERANCE = 1e-5
 
-# Fewer parts take a few milliseconds an evaluation, of which little would be saved.
+# With fewer parts an evaluation takes a few milliseconds, and float32 saves little.
 COARSE_MIN_PARTS = 4
 
-# With more, L-BFGS's own work takes longer than the products of sparse data, and the
-# pairs that the second stage goes on from take hundreds of megabytes.
+# With more parameters, L-BFGS's own work exceeds the products of sparse data, and the
+# pairs for the second stage take hundreds of megabytes.
 COARSE_MAX_PARAMETERS = 2**18
 
 
-# The output biases are changed at most so often at the end of a fit, and as long as the
-# mean probability of a class is off by more than this share of it, about. A step is at
-# most so many times as long as the logarithm of share over mean says.
+# Largest number of changes of the output biases at the end of a fit. They go on while a
+# class's mean probability is off by more than this share of it. The last number bounds
+# the length of a step, in logarithms of share over mean probability.
 MAX_BALANCE_STEPS, BALANCE_TOLERANCE, MAX_STRETCH = 20, 1e-3, 10.0
 
 
 @dataclass
 class Restart:
-    """One start and what came of it; ``minimum`` is None where it did not end.
+    """One start and its result; ``minimum`` is None if it did not end.
 
     ``number`` counts the starts in the order in which they are drawn.
     """
@@ -58,25 +58,25 @@ class Restart:
 
     @property
     def end(self) -> Minimum:
-        """The minimum of a restart that has ended."""
+        """The minimum of a finished restart."""
         assert self.minimum is not None
         return self.minimum
 
     @property
     def best_validated(self) -> Iterate | None:
-        """The iterate of the lowest validation loss, where early stopping keeps it."""
+        """The iterate of the lowest validation loss, if early stopping keeps it."""
         if self.validation is None or self.validation.patience is None:
             return None
         return self.validation.best
 
     @property
     def iterate(self) -> Iterate:
-        """The parameters to keep: with early stopping, those of the lowest loss."""
+        """The parameters to keep; with early stopping, of the lowest loss."""
         return self.best_validated or self.end.iterate
 
     @property
     def loss(self) -> float:
-        """What the best restart is chosen by."""
+        """The loss that chooses the best restart."""
         if self.validation is not None and self.best_validated is not None:
             return self.validation.best_loss
         return self.end.iterate.loss
@@ -91,12 +91,12 @@ def limits_for(
     largest: float = np.inf,
     least_gain: float = 0.0,
 ) -> Limits:
-    """When to stop a fit of these layers.
+    """The limits of a fit of these layers.
 
     Without hidden layers the objective is smooth, and the gradient alone decides. With
     them it has kinks, where the gradient does not tend to zero. ``largest`` is the loss
-    of a constant network, which bears no penalty. ``least_gain`` is what ten iterations
-    have to gain, in nats, unless that is much of the loss.
+    of a constant network, which has no penalty. ``least_gain`` is the least gain of ten
+    iterations, in nats, unless that is much of the loss.
     """
     return Limits(
         tol=tol,
@@ -110,13 +110,13 @@ def limits_for(
 
 
 def stages(objective: Objective, limits: Limits) -> list[tuple[Objective, Limits]]:
-    """The objective with its limits; before it, where that pays, the same in float32.
+    """The objective with its limits, after the same in float32 if that saves time.
 
-    Half the bytes and half the time for most of the way. The end is the same: the
-    last stage looks at float64 alone.
+    float32 takes half the bytes and half the time for most of the way. The result is
+    the same, because the last stage uses float64 alone.
     """
     parts, shapes = objective.parts, objective.shapes
-    # Sparse data may have more parameters than numbers.
+    # Sparse data may have fewer numbers than the network has parameters.
     large = parts.sparse and n_parameters(shapes) > COARSE_MAX_PARAMETERS
     if (
         objective.dtype != np.float64
@@ -138,16 +138,16 @@ def stages(objective: Objective, limits: Limits) -> list[tuple[Objective, Limits
 def balance(
     best: Restart, objective: Objective, shares: np.ndarray, max_fun: int
 ) -> None:
-    """Let the mean predicted probabilities be the shares of the classes.
+    """Make the mean predicted probabilities equal the shares of the classes.
 
-    At a minimum they are, as the output biases bear no penalty. A fit that ends by its
-    loss tolerance is near one, but rare classes hardly count in the loss. The bias of a
-    class is raised by the logarithm of its share over its mean probability (for two
-    classes, of their odds), as long as that lowers the objective. Where the rows tell
-    the classes apart, that is too little. So a step is longer by as much as the one
-    before would have had to be to end the descent along it. Where this does not lower
-    the objective, the plain step is tried. Each takes one of ``max_fun`` evaluations.
-    An interrupt ends it, and what there is then is kept.
+    They are equal at a minimum, since the output biases have no penalty. A fit that
+    ends by its loss tolerance is near a minimum, but rare classes hardly matter in the
+    loss. The bias of a class is raised by the logarithm of its share over its mean
+    probability (with two classes, of their odds), while that lowers the objective. If
+    the classes are easy to separate, this step is too short. So it is stretched by the
+    factor that would have ended the descent along the last step. If the stretched step
+    does not lower the objective, the plain step is tried. Each takes one of ``max_fun``
+    evaluations. An interrupt ends the loop and keeps the current state.
     """
     minimum = best.end
     if minimum.stop_reason not in CONVERGED or best.best_validated is not None:
@@ -156,7 +156,7 @@ def balance(
         _balance(best, minimum, objective, shares, max_fun)
     except KeyboardInterrupt:
         minimum.stop_reason = INTERRUPTED
-        # It may have come between a new iterate and its loss in the curve.
+        # An interrupt may fall between a new iterate and its loss in the curve.
         if minimum.loss_curve:
             minimum.loss_curve[-1] = minimum.iterate.loss
 
@@ -191,7 +191,7 @@ def _balance(
             stretch = 1.0
             continue
         slope, remaining = before.gradient[-m:] @ step, gradient[-m:] @ step
-        if slope < remaining:  # Always, but for rounding.
+        if slope < remaining:  # Always, except for rounding.
             stretch = min(stretch * slope / (slope - remaining), MAX_STRETCH)
         # Only the gradient by the output biases is used, which is that by theta.
         minimum.iterate = before._replace(theta=theta, loss=loss, gradient=gradient)
@@ -214,24 +214,24 @@ def train(
     signs: np.ndarray | None,
     enough: threading.Event,
 ) -> tuple[Restart, list[float]]:
-    """Minimise from every start; the restart with the lowest loss, and all losses.
+    """Minimise from every start; return the best restart and all losses.
 
-    For a restart that was ``wasted`` there is one more start than ``n_starts``, up to
-    `MORE_STARTS`. The restarts run in threads: their work is in BLAS and numpy, which
-    release the interpreter's lock, and the data are not copied. A thread takes the next
-    start when it is free, so that few are in memory. A KeyboardInterrupt, or an error
-    in one of them, ends the running ones at their next iteration. After it, or once
-    ``enough`` is set, no other begins.
+    A ``wasted`` restart is followed by one more start than ``n_starts``, up to
+    `MORE_STARTS`. The restarts run in threads: BLAS and numpy release the interpreter's
+    lock, and the data are not copied. A thread takes the next start when it is free, so
+    that few are in memory. A KeyboardInterrupt or an error in one restart ends the
+    others at their next iteration. After it, or once ``enough`` is set, no restart
+    begins.
     """
     stop, lock = threading.Event(), threading.Lock()
-    # scikit-learn keeps its configuration for each thread.
+    # scikit-learn has a configuration for each thread.
     configuration = get_config()
     losses: list[float] = []
     kept: list[Restart] = []
     n_wasted = 0
 
     def begin() -> Restart | None:
-        """The next start, in the order in which they are drawn; None for no more."""
+        """The next start, in the order in which they are drawn; None after the last."""
         with lock:
             n_all = n_starts + min(n_wasted, MORE_STARTS)
             if stop.is_set() or enough.is_set() or len(losses) >= n_all:
@@ -273,8 +273,8 @@ def train(
             try:
                 list(threads(work, range(n_jobs)))
             except BaseException:
-                # An interrupt while this thread waits for the others: leaving the
-                # context waits for them again, so they have to end.
+                # Interrupted while waiting. Leaving the context waits for the other
+                # threads again, so they have to end.
                 stop.set()
                 raise
     except KeyboardInterrupt:

@@ -1,8 +1,7 @@
-"""Two halves of a data set that the data themselves define.
+"""Two halves of a data set, defined by the data themselves.
 
-Which half a row belongs to depends on its values and its weight alone, never on its
-position. So a weight of two is the same as a row given twice. Where the rows are in
-groups, a group is in one half.
+The values of a row and its weight decide its half, never its position. So a weight of
+two is the same as a row given twice. If rows have groups, each group is in one half.
 """
 
 from typing import NamedTuple
@@ -16,10 +15,10 @@ from .._rows.split import divide, divide_groups, group_counts
 
 
 class Halves(NamedTuple):
-    """Two halves to fit, the two to validate on, and what they hold together.
+    """Two halves to fit, the two to validate on, and their number of rows.
 
-    ``validation[i]`` is ``training[1 - i]`` without what is in both. ``n_rows`` is the
-    number of rows that are in one half only.
+    ``validation[i]`` is ``training[1 - i]`` without rows that are in both. ``n_rows``
+    counts the rows that are in one half only.
     """
 
     training: list[Block]
@@ -30,9 +29,9 @@ class Halves(NamedTuple):
 def halves(sample: Keyed, max_rows: int) -> Halves:
     """Divide distinct rows, sorted by their keys, in halves; see `split`.
 
-    A class of only one distinct row belongs to both halves. Of more than ``max_rows``
-    distinct rows the halves hold about so many, chosen by the hashes of the rows.
-    Rows with groups are divided by groups.
+    A class of only one distinct row belongs to both halves. If there are more than
+    ``max_rows`` distinct rows, the halves hold about that many, chosen by the hashes of
+    the rows. Rows with groups are divided by groups.
     """
     if sample.groups is not None:
         return halves_by_groups(sample, sample.groups, max_rows)
@@ -55,9 +54,9 @@ def halves_by_groups(sample: Keyed, groups: np.ndarray, max_rows: int) -> Halves
     """Divide distinct rows in halves so that no group is in both.
 
     The largest groups are placed first. A class that still falls in one half is trained
-    on in both and judged in neither: of a class with one group nobody can tell how well
-    new ones are predicted. Of more than ``max_rows`` distinct rows the halves hold
-    about so many, in whole groups if these are many.
+    on in both and judged in neither. For a class with one group nobody can know how
+    well new groups are predicted. If there are more than ``max_rows`` distinct rows,
+    the halves hold about that many, in whole groups if there are many groups.
 
     Raises
     ------
@@ -94,7 +93,7 @@ def halves_by_groups(sample: Keyed, groups: np.ndarray, max_rows: int) -> Halves
 def _divided(
     sample: Keyed, share: np.ndarray, shared: np.ndarray, n_rows: int
 ) -> Halves:
-    """The halves, by the share of each row in the first; nan for both or none."""
+    """The halves, from each row's share in the first; nan for both or none."""
     X, y, sample_weight = sample.block
     weights = sample_weight.astype(np.float64)
 

@@ -1,7 +1,7 @@
-"""A walk over penalties, where each fit begins where the one before has ended.
+"""A walk over penalties, in which each fit begins where the last one has ended.
 
-Both searches walk: that of ``alpha="auto"`` over two halves (`auto`), and that of the
-CV class over the folds of a splitter (`folds`).
+Both searches walk: ``alpha="auto"`` over two halves (`auto`), and the CV class over the
+folds of a splitter (`folds`).
 """
 
 from collections.abc import Callable, Sequence
@@ -29,42 +29,41 @@ from .._optimize.lbfgs import (
 from .._optimize.monitors import VALIDATION_LOSS, Printer, Report, Watcher
 from .._optimize.training import limits_for
 
-# Two losses count as different if they differ by this share of them. The fits of a
-# search are no more exact, since they serve the choice alone.
+# Two losses differ if they differ by this share. The fits of a search are not more
+# exact, since they only serve the choice.
 TOLERANCE = 1e-3
 MAX_ITER = 300
 
-# A fit is given up once its validation loss is this share above that of the penalty
-# before. This is checked every so many iterations.
+# A fit is given up once its validation loss exceeds that of the last penalty by this
+# share. The check comes after every so many iterations.
 HOPELESS = 0.02
 CHECK_EVERY = 10
 
-# The best single penalty of the study, in weights of a row, at which walks begin, and
-# the share of the penalty at which the network collapses that they begin at, at most.
+# Walks begin at the best single penalty of the study, in weights of a row, but at most
+# at this share of the penalty at which the network collapses.
 USUALLY_BEST = 10.0
 SHARE_OF_COLLAPSE = 0.1
 
 
 def size_of(scale: FeatureScale) -> float:
-    """The whole power of ten that the features are as large as, or one."""
+    """The size of the features: a whole power of ten, or one."""
     return float(10.0 ** np.trunc(np.round(np.log10(scale.typical), 2)))
 
 
 def for_size(alpha: float, scale: FeatureScale) -> float:
-    """What a penalty for features of about size one is for features of this size.
+    """A penalty for features of about size one, adjusted to the features' size.
 
-    With features c times as large, the same function has weights c^(-1 / L) times as
-    large in each of L layers, so that the penalty counts the same with c^(2 / L) times
-    the alpha.
+    If features are c times as large, the same function has weights c^(-1 / L) times as
+    large in each of L layers. So c^(2 / L) times the alpha gives the same penalty.
     """
     return float(alpha * size_of(scale) ** (2 / len(scale.shapes)))
 
 
 def first_alpha(collapse: float, unit: float, scale: FeatureScale) -> float:
-    """The penalty at which walks begin, from fresh weights.
+    """The penalty at which walks begin, from new weights.
 
-    From stronger ones, where most units are shrunk to nothing, fits would go on to
-    worse minima. ``collapse`` (`collapse_alpha`) is as much larger as the features are.
+    After stronger ones, which shrink most units to nothing, fits would find worse
+    minima. ``collapse`` (`collapse_alpha`) grows with the size of the features.
     """
     usual = USUALLY_BEST * unit
     share = SHARE_OF_COLLAPSE * collapse / size_of(scale)
@@ -73,14 +72,14 @@ def first_alpha(collapse: float, unit: float, scale: FeatureScale) -> float:
 
 @dataclass(frozen=True)
 class Precision:
-    """How exact the fits of a search are: within its own limits and the user's."""
+    """The precision of the fits of a search, within the user's limits."""
 
     max_iter: int = MAX_ITER
     max_fun: int = 2 * MAX_ITER
 
     def limits(self, shapes: Shapes, dtype: np.dtype) -> Limits:
-        """When a fit ends."""
-        # As integers of Python: a small type of numpy's would overflow in scipy.
+        """The limits of a fit."""
+        # Python integers, since a small type of numpy's would overflow in scipy.
         max_iter = min(MAX_ITER, int(self.max_iter))
         max_fun = min(2 * MAX_ITER, int(self.max_fun))
         limits = limits_for(shapes, dtype, TOLERANCE, max_iter, max_fun)
@@ -88,15 +87,15 @@ class Precision:
         return limits if len(shapes) > 1 else replace(limits, tol=0.3 * TOLERANCE)
 
     def is_limited(self, stop_reason: str) -> bool:
-        """Whether a limit of the user's ended a fit, not one of the search's own."""
+        """Whether a user's limit ended a fit, not a limit of the search."""
         by_user = self.max_iter < MAX_ITER or self.max_fun < 2 * MAX_ITER
         return by_user and stop_reason in (ITERATION_LIMIT, EVALUATION_LIMIT)
 
 
 class Step(NamedTuple):
-    """Where the fit to a fold by a penalty has ended, and the loss or score there.
+    """The end of the fit to a fold with a penalty, and the loss or score there.
 
-    ``limited`` says that a limit of the user's ended it.
+    ``limited`` says whether a user's limit ended it.
     """
 
     theta: np.ndarray
@@ -111,16 +110,16 @@ class Fold:
     Attributes
     ----------
     training, validation : Objective
-        Their penalties play no part.
+        Their penalties are not used.
     initial : ndarray of shape (n_parameters,)
-        Where units begin anew that a penalty shrank away.
+        New values for units that a penalty shrank away.
     scale : FeatureScale
-        Of the features, for the coordinates of the optimiser.
+        The scale of the features, for the coordinates of the optimiser.
     history_size : int or "auto"
         Number of correction pairs.
     precision : Precision
     signs : ndarray of shape (n_parameters,) or None
-        What the parameters must keep.
+        The signs that the parameters must keep.
     value : callable or None
         ``value(theta)`` judges the parameters; None is the loss on ``validation``.
     """
@@ -141,7 +140,7 @@ class Fold:
         loss: float = np.inf,
         monitors: Sequence[Monitor] = (),
     ) -> Step:
-        """Fit from theta, where the walk has come to with this validation loss."""
+        """Fit from theta, which the walk has reached with this validation loss."""
         objective = self.training.with_alpha(alpha)
         shapes, parts = objective.shapes, objective.parts
         limits = self.precision.limits(shapes, objective.dtype)
@@ -166,9 +165,9 @@ class Fold:
 
 
 class Hopeless(Monitor):
-    """Ends a fit whose validation loss is above a bound.
+    """Ends a fit whose validation loss exceeds a bound.
 
-    Fits with too weak a penalty are the longest, and it shows early.
+    Fits with too weak a penalty take longest, and the bound shows it early.
     """
 
     def __init__(self, validation: Objective, bound: float) -> None:
@@ -183,20 +182,20 @@ class Hopeless(Monitor):
 
 
 class Enough(Exception):
-    """Raised to end a search that a watcher has seen enough of."""
+    """Raised to end a search when a watcher asks for it."""
 
 
 class Walk:
-    """The penalties that were tried, and how to try one beside them.
+    """The penalties that were tried, and the method to try a neighbour.
 
     Parameters
     ----------
     steps : sequence of callable
         ``step(alpha, theta, value, monitors)`` for each fold, see `Fold.step`.
     first : sequence of Step
-        Where the first fits begin.
+        The start of the first fits.
     alphas : callable
-        The penalty of a number.
+        The penalty for a number.
     mean : callable
         The mean of the losses or scores of the folds.
     watchers : sequence of Watcher
@@ -204,10 +203,10 @@ class Walk:
     run : callable or None
         Gives the results of functions without arguments; None calls them in turn.
     give_up : float or None
-        Only the first fold is fitted if its loss is this share above that of the best
-        penalty so far; None fits all.
+        If the first fold's loss exceeds that of the best penalty so far by this share,
+        the other folds are not fitted. None fits all.
     rival : sequence of Step or None
-        The best penalty until there is one; None is none.
+        The best penalty until one is found; None for none.
 
     Attributes
     ----------
@@ -238,12 +237,12 @@ class Walk:
         self.stopped = False
 
     def visit(self, number: int, before: int | None = None) -> float:
-        """The mean of a penalty, whose fits begin where those of ``before`` ended.
+        """The mean of a penalty, with fits that begin where those of ``before`` ended.
 
         Raises
         ------
         Enough
-            If a watcher ends the walk; the penalty has been tried then.
+            If a watcher ends the walk; the penalty has then been tried.
         """
         if self.stopped:
             raise Enough
@@ -277,9 +276,9 @@ class Walk:
     def _in_turn(
         self, last: Sequence[Step], calls: list[Callable[[], Step]]
     ) -> list[Step]:
-        """One fold after the other, or the first one alone if that is too bad.
+        """Fit one fold after another, or only the first one if it is too bad.
 
-        The others are then taken to be worse by as much, and stay where they were.
+        The others are then assumed to be worse by as much, and stay where they were.
         """
         first, best = calls[0](), self.rival
         if self.means:
@@ -294,12 +293,12 @@ class Walk:
 
     @property
     def limited(self) -> list[bool]:
-        """Of each fit, whether a limit of the user's ended it."""
+        """Whether a user's limit ended each fit."""
         return [step.limited for steps in self.tried.values() for step in steps]
 
 
 class PenaltyPrinter(Watcher):
-    """Prints each penalty with its mean loss; with ``verbose=2`` iterations too."""
+    """Prints each penalty with its mean loss; with ``verbose=2`` also iterations."""
 
     def __init__(self, report: Report) -> None:
         self.report = report

@@ -68,7 +68,7 @@ def quantiles(values: np.ndarray, totals: np.ndarray, n_bins: int) -> np.ndarray
         n_bins * totals >= totals.sum() if n_bins > 1 else np.zeros(len(values), bool)
     )
     rest, cumulated = values[~heavy], np.cumsum(totals[~heavy])
-        # A rounding error below each share, so that the share counts as reached.
+    # A rounding error below each share, so that the share counts as reached.
     shares = np.linspace(0, 1, max(n_bins - heavy.sum(), 1) + 1) * (1 - 1e-12)
     of_rest = rest[np.searchsorted(cumulated, shares * cumulated[-1])]
     return np.unique(np.concatenate([values[[0, -1]], values[heavy], of_rest]))
