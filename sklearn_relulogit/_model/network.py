@@ -68,7 +68,7 @@ def backward(
         grad_W_T, grad_b = out[l - 1]
         Z = activations[l - 1]
         product(Z.T, delta, out=grad_W_T)  # Line 2
-        if grad_b.shape[0]:  # Otherwise the column of ones has given it.
+        if grad_b.shape[0]:  # Else a column of ones did it.
             xp.column_sums(delta, out=grad_b)  # Line 3
         if l > 1:
             pos = Z > 0  # Line 4

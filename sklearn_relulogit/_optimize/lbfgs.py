@@ -1,6 +1,6 @@
 """Minimisation by scipy's L-BFGS, with its stopping rules and results.
 
-Only this module calls `scipy.optimize.minimize`, and it knows nothing of networks. scipy
+Only this module calls `scipy.optimize.minimize`. It knows nothing of networks. scipy
 takes the steps, and this module decides after each iteration whether to stop. scipy
 itself checks its evaluation limit too rarely. It also looks at the gradient in other
 variables, and at the loss of single iterations only.
