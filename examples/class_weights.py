@@ -2,13 +2,14 @@
 Class weights for a rare class
 ==============================
 
-Class weights find a rare class more often, at a price in probabilities.
+With class weights the model finds a rare class more often, but its probabilities are
+worse.
 """
 
 # sphinx_gallery_thumbnail_path = "_static/thumbnails/class_weights.svg"
 
 # %%
-# Is it an eight? One image in ten is, and noise covers the rest.
+# Is it an eight? One image in ten is, and all are noisy.
 
 import numpy as np
 from sklearn.datasets import load_digits
@@ -26,8 +27,8 @@ X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_sta
 print(f"Share of eights: {np.mean(y == 'eight'):.3f}")
 
 # %%
-# Without weights the probabilities are best, and most eights are missed; "balanced" or
-# a dict of one's own finds more of them.
+# Without weights the probabilities are best, but most eights are missed. "balanced" or
+# your own dict finds more of them.
 
 print("class_weight             recall of eight  log-loss")
 for class_weight in (None, "balanced", {"eight": 3.0, "other": 1.0}):

@@ -3,14 +3,14 @@
 Why was this credit card refused?
 =====================================
 
-Whoever refuses credit must say why, and show an auditor that the model behaves: that
-more income never counts against an applicant, say. A logistic regression answers both
-by its coefficients. A network of ReLU units is many logistic regressions, one for each
-linear region, so it answers in the same way, exactly.
+A bank that refuses credit must say why. It must also show an auditor that the model
+behaves, for example that more income never counts against an applicant. A logistic
+regression does both with its coefficients. A network of ReLU units is many logistic
+regressions, one for each linear region. So it does the same, exactly.
 
 The data are 1319 real applications for a credit card from W. H. Greene's *Econometric
 Analysis*, known as ``CreditCard`` in the R package AER (needs the extra ``examples``).
-What was spent with the card is left out: only those who were accepted have spent.
+We leave out the expenditure with the card, which only accepted applicants have.
 """
 
 # %%
@@ -62,9 +62,9 @@ X = pd.DataFrame(
 print(f"{len(X)} applications, {np.mean(outcome == 'refused'):.0%} refused")
 
 # %%
-# Is it worth it?
-# ---------------
-# Explanations of a model that predicts no better than a plain one are of no use.
+# Is it better than a linear model?
+# ---------------------------------
+# Explanations are only useful if the model predicts better than a simpler one.
 
 scaled = [
     LogisticRegression(),
@@ -89,14 +89,15 @@ model = make_pipeline(StandardScaler(), scaled[1]).fit(X_train, y_train)
 # %%
 # The model as a whole
 # --------------------
-# What each column adds to the log-odds of an applicant, compared with the mean of the
-# training data: its mean absolute value over all applicants, and the spread.
+# The plot shows what each column adds to the log-odds of an applicant, compared with
+# the mean of the training data: the mean absolute value over all applicants, and the
+# spread.
 
 ContributionSummaryDisplay.from_estimator(model, X)
 
 # %%
-# The largest linear regions, what is predicted in them and what was the case; then
-# each coefficient over all applicants, per unit of the feature.
+# First the largest linear regions, with predictions and outcomes. Then each coefficient
+# over all applicants, per unit of the feature.
 
 regions = linear_regions(model, X, outcome)
 print(regions)
@@ -107,24 +108,24 @@ print(table[["min", "median", "max", "positive", "effect"]].round(3))
 # %%
 # The auditor's question
 # ----------------------
-# "positive" is the share of these applicants for whom more of the feature raises the
-# log-odds of refusal. For what should count in their favour it is to be zero.
+# "positive" is the share of these applicants for whom a higher value raises the
+# log-odds of refusal. It should be zero for features that count in their favour.
 
 for feature in ["income (10,000 $)", "major cards"]:
     print(f"more '{feature}' counts against {table.loc[feature, 'positive']:.1%}")
 
 # %%
-# Each applicant is a point: what the income contributes. The line is the mean of the
-# model's log-odds if all had that income.
+# Each point is an applicant, and shows the contribution of the income. The line is the
+# mean of the model's log-odds if all had that income.
 
 ContributionDependenceDisplay.from_estimator(model, X, "income (10,000 $)")
 
 # %%
 # One refusal
 # -----------
-# A reason compares with somebody, here with the median of those accepted. The
-# contributions of the columns add up to the difference of the model's log-odds of this
-# applicant and of that one.
+# A reason compares the applicant with someone else, here with the median of those
+# accepted. The contributions of the columns add up to the difference of the model's
+# log-odds between the two.
 
 proba = model.predict_proba(X_test)[:, 1]
 applicant = X_test.iloc[[np.argmin(np.abs(proba - 0.6))]]
@@ -141,7 +142,7 @@ display.ax_.set_title(f"Why this one was refused: log-odds {logit:+.2f}")
 # What would have made the difference
 # -----------------------------------
 # The nearest applicant who is accepted, in standard deviations of the columns. Age and
-# past addresses stay as they are. No nearer one is accepted, which is proven.
+# past addresses stay fixed. The solver has proven that no nearer one is accepted.
 
 change = nearest_change(
     model,
@@ -155,8 +156,8 @@ print(f"Distance {change.distance:.2f}, proven: {change.proven}")
 print(f"Probability of refusal then {model.predict_proba(change.row)[0, 1]:.2f}")
 
 # %%
-# All decisions over the two features that matter most, the others at their medians.
-# The kink is what the logistic regression cannot have.
+# All decisions over the two features that matter most, with the others at their
+# medians. The boundary has a kink, which a logistic regression cannot have.
 
 typical = X.loc[X["derogatory reports"] <= 6]
 LinearRegionsDisplay.from_estimator(

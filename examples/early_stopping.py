@@ -2,13 +2,13 @@
 Early stopping
 ==============
 
-A fit may end where the log-loss of validation data no longer falls; the data are split
-off, or one's own. With metadata routing a pipeline scales them as the training data.
+A fit may stop when the log-loss of validation data no longer falls. The fit sets these
+data aside, or you pass your own. With metadata routing, a pipeline also scales yours.
 """
 
 # %%
-# A penalty that is far too small: the loss of the training data goes on falling, that
-# of the validation data turns.
+# The penalty is far too small here: the training loss goes on falling, but the
+# validation loss turns.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -65,7 +65,7 @@ for early_stopping in (False, True):
     show(f"early_stopping={early_stopping}", model)
 
 # %%
-# Validation data of one's own go through the pipeline's scaler by metadata routing.
+# Your own validation data go through the pipeline's scaler by metadata routing.
 
 with sklearn.config_context(enable_metadata_routing=True):
     clf.set_fit_request(X_val=True, y_val=True)

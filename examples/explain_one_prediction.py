@@ -4,9 +4,10 @@ One prediction, explained exactly
 =====================================
 
 A network of ReLU units is piecewise affine: around any row it *is* a logistic
-regression, whose coefficients ``local_linear`` reads off. They are not fitted to the
-model, as those of LIME are, and nothing is sampled. Here: why is one tumour of the
-breast cancer data thought to be malignant, and how far does the explanation reach?
+regression. ``local_linear`` returns the coefficients of this regression. LIME fits its
+coefficients to the model with samples; these are exact. Here: why does the model think
+that a tumour of the breast cancer data is malignant, and where does the explanation
+hold?
 """
 
 # sphinx_gallery_thumbnail_number = 3
@@ -55,18 +56,18 @@ print(f"decision_function      {model.decision_function(row)[0]:.12f}")
 print(f"coef . x + intercept   {coef[0] @ value + intercept[0]:.12f}")
 
 # %%
-# In its own units a coefficient says what one more unit does, so coefficients of
-# different features do not compare. Contributions do: they say what the features of
-# this row add to its log-odds, against the mean of the training data.
+# A coefficient is the effect of one more unit, so coefficients of features in different
+# units cannot be compared. Contributions can. They are what the features of this row
+# add to its log-odds, compared with the mean of the training data.
 
 ContributionsDisplay.from_estimator(model, row, max_columns=8)
 
 # %%
-# How far the explanation reaches
-# -------------------------------
-# The coefficients hold within the linear region of the row, and change where a hidden
-# unit switches on or off. So move one feature from its smallest to its largest value,
-# and see where the model leaves the straight line.
+# Where the explanation holds
+# ---------------------------
+# The coefficients hold within the linear region of the row. They change where a hidden
+# unit switches on or off. To see this, we move one feature from its smallest to its
+# largest value.
 
 feature = "radius error"
 j = X.columns.get_loc(feature)
@@ -93,8 +94,8 @@ print(f"{np.abs(along - tangent).max():.2f}")
 # %%
 # Over all rows
 # -------------
-# The mean absolute contribution of each feature; then how its coefficient varies. Where
-# the smallest and the largest are the same, the model is linear in it.
+# The mean absolute contribution of each feature, then the spread of its coefficient. If
+# the smallest and the largest are equal, the model is linear in this feature.
 
 ContributionSummaryDisplay.from_estimator(model, X_test, max_columns=8)
 regions = linear_regions(model, X_test, y_test)

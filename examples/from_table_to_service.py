@@ -2,23 +2,23 @@
 From a raw table to a service
 =============================
 
-The whole way in one place: a table as it comes, with categories, gaps, names, and dates
-and numbers that are text; a model; is it any good, and are its probabilities right; why
-does it say what it says; and the file that a service loads. Everything else in these
-pages goes deeper into one of the steps.
+This example shows the whole way from a table to a service. The table has categories,
+gaps, names, and dates and numbers that are text. We fit a model, check its
+probabilities, explain a prediction, and write the file that a service loads. The other
+pages describe each step in more detail.
 
-The table is that of the 1309 passengers of the Titanic, known as ``TitanicSurvival`` in
-the R package carData (needs the extras ``examples`` and ``onnx``).
+The table lists the 1309 passengers of the Titanic, known as ``TitanicSurvival`` in the
+R package carData (needs the extras ``examples`` and ``onnx``).
 """
 
 # %%
 # The table
 # ---------
-# A file seldom holds what a model wants. The age of every fifth passenger is not known,
-# and the names, which are those of the rows, are different for each. Of two things the
-# table has no columns, so we add them as an export of a ticket office might write them:
-# the fare as text, with a mark for those unknown, and the day on which the ticket was
-# bought. Both are drawn at random, by class.
+# Raw tables are seldom ready for a model. Here the age of every fifth passenger is
+# missing, and the names are different for each row. We add two columns in the form that
+# a ticket office might export. The fare is text, with a mark for unknown ones. The
+# other column is the day on which the ticket was bought. Both are drawn at random, by
+# class.
 
 import warnings
 from pathlib import Path
@@ -56,11 +56,11 @@ print(X.head().to_string(), "", X.dtypes, sep="\n")
 # %%
 # The model
 # ---------
-# ``tabular_pipeline`` sees what the columns hold: the age becomes ramps between its
-# quantiles and an indicator of gaps, sex and class become indicators, and fares and
-# days are read from their text. The names identify rows, and so are left out. The fit
-# says all this in a warning, which is printed here. The penalty is chosen from the
-# data. Nothing was set, so there is nothing to tune.
+# ``tabular_pipeline`` finds out what the columns hold. The age becomes ramps between
+# its quantiles and an indicator of gaps. Sex and class become indicators. Fares and
+# days are read from their text. The names identify rows, so they are left out. The fit
+# says this in a warning, which is printed here. The penalty is chosen from the data, so
+# there is nothing to tune.
 
 X_train, X_test, y_train, y_test = train_test_split(
     X, y, test_size=0.4, stratify=y, random_state=0
@@ -75,13 +75,13 @@ print(f"alpha: {model[-1].alpha_:.1f}, the fit ended by: {model[-1].stop_reason_
 # %%
 # Is it any good?
 # ---------------
-# By the log-loss, which judges probabilities: the mean of minus the logarithm of the
-# probability that was given to what happened. It is measured in nats, since the
-# logarithm is the natural one. Whoever says "one half" each time has 0.69; the share of
-# survivors in place of a model is the least to compare with, and the same model without
-# hidden layers, which is logistic regression, the next.
+# We measure it by the log-loss: the mean of minus the logarithm of the probability that
+# the model gave to the outcome. Its unit is the nat, since the logarithm is the natural
+# one. Always predicting one half gives 0.69. We compare with two simple models: the
+# share of survivors, and the same model without hidden layers, which is logistic
+# regression.
 
-# We know by now what is read and what is left out.
+# We ignore the warning, since we have already seen it.
 warnings.filterwarnings("ignore", "Text read as")
 plain = tabular_pipeline(ReLULogisticClassifier(())).fit(X_train, y_train)
 share = np.mean(y_train == "yes")
@@ -94,8 +94,8 @@ for name, candidate in [("no hidden layer", plain), ("hidden layer", model)]:
 # %%
 # Are its probabilities right?
 # ----------------------------
-# Of the passengers to whom it gives 30 %, about 30 % should have survived. Each row is
-# predicted by a model that has not seen it; the rows are shuffled first, since the
+# If the model says 30 %, about 30 % of these passengers should have survived. Each row
+# is predicted by a model that has not seen it. We shuffle the rows first, since the
 # table is sorted by class. Points near the diagonal need no further calibration.
 
 folds = StratifiedKFold(5, shuffle=True, random_state=0)
@@ -106,11 +106,11 @@ display = CalibrationDisplay.from_predictions(
 display.ax_.set(xlabel="Probability of survival", ylabel="Share that survived")
 
 # %%
-# Why does it say so?
-# -------------------
-# Take the passenger who was most likely to survive. What each column adds to the
-# log-odds, compared with the mean over the training data: exact, and by the columns of
-# the table, not by the ramps.
+# Why this prediction?
+# --------------------
+# We take the passenger who was most likely to survive. The contributions say what each
+# column adds to the log-odds, compared with the mean over the training data. They are
+# exact, and belong to the columns of the table, not to the ramps.
 
 person = X_test.iloc[[model.predict_proba(X_test)[:, 1].argmax()]]
 print(person.to_string(index=False))
@@ -126,10 +126,10 @@ ax.set(title="Why this one was likely to survive", xlabel="Added to the log-odds
 # %%
 # The file for the service
 # ------------------------
-# As ONNX it runs without Python, or in Python without this package. ``input_types``
-# declares an input for each column that the model uses, and ``inputs`` makes them of
-# a table: fares are numbers there, and days are counted from 1970. Compare before you
-# ship.
+# An ONNX file runs without Python, or in Python without this package. ``input_types``
+# declares an input for each column that the model uses, and ``inputs`` makes them from
+# a table. There, fares are numbers and days are counted from 1970. Compare the results
+# before you deploy the file.
 
 register()
 graph = to_onnx(model, initial_types=input_types(model), options={"zipmap": False})

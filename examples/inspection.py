@@ -3,15 +3,15 @@
 scikit-learn's inspection tools
 =====================================
 
-The classifier is an estimator like any other, so all of ``sklearn.inspection`` works:
-permutation importance, partial dependence with the curves of single rows, and the
-decision boundary on a grid. Beside each stands what the exact local coefficients add.
+All of ``sklearn.inspection`` works with this classifier: permutation importance,
+partial dependence with the curves of single rows, and the decision boundary on a grid.
+We compare each with the exact local coefficients.
 """
 
 # %%
 # Permutation importance
 # ----------------------
-# How much worse the log-loss of unseen data gets when a feature is shuffled.
+# How much worse the log-loss of unseen data becomes when a feature is shuffled.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -51,8 +51,8 @@ ax.axvline(0, color="grey", linewidth=0.8)
 ax.set(xlabel="Rise of the log-loss (nats)", title="Permutation importance")
 
 # %%
-# The effect of a standard deviation, ``abs(coef) * std`` averaged over the rows, needs
-# no shuffling and no labels. It tells what the model responds to, right or wrong.
+# The effect of a standard deviation is ``abs(coef) * std``, averaged over the rows. It
+# needs no shuffling and no labels. It shows what the model responds to, right or wrong.
 
 effects = linear_regions(model, X_test).features()["effect"]
 print(f"{'':32}rise of log-loss   effect on the class logits")
@@ -64,8 +64,8 @@ for j in order[::-1]:
 # %%
 # Partial dependence
 # ------------------
-# The mean prediction as one feature moves, and the curves of single rows. Each curve
-# of a logit would be made of straight pieces; here they are probabilities.
+# The mean prediction as one feature moves, and the curves of single rows. Curves of the
+# logit would have straight pieces; these are curves of probabilities.
 
 features = ["proline", "flavanoids"]
 _, axes = plt.subplots(1, 2, figsize=(9, 4), layout="constrained", sharey=True)
@@ -84,7 +84,7 @@ axes[0].figure.suptitle("Partial dependence of the probability of class 0")
 # %%
 # Decision boundary
 # -----------------
-# ``DecisionBoundaryDisplay`` evaluates any classifier on a grid;
+# ``DecisionBoundaryDisplay`` evaluates any classifier on a grid.
 # ``LinearRegionsDisplay`` draws the boundary of this one exactly, region by region.
 
 X, y = load_iris(return_X_y=True, as_frame=True)

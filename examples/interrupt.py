@@ -1,17 +1,17 @@
 """
-Ctrl-C keeps what there is
-==========================
+Ctrl-C keeps the best parameters
+================================
 
-Ctrl-C ends a fit. Its best parameters become the fitted attributes, and then
-``KeyboardInterrupt`` goes on, so that a search or a script stops at once. ``verbose``
-shows how far a fit is. During the search of ``alpha="auto"`` there is nothing to keep
-yet: the classifier stays as it was.
+Ctrl-C ends a fit. Its best parameters become the fitted attributes. Then
+``KeyboardInterrupt`` is raised again, so that a search or a script stops at once.
+``verbose`` shows the progress. During the search of ``alpha="auto"`` there are no
+parameters to keep yet, so the classifier stays unchanged.
 """
 
 # sphinx_gallery_thumbnail_path = "_static/thumbnails/interrupt.svg"
 
 # %%
-# A fit that would take minutes. Here a timer presses the keys after a second.
+# This fit would take minutes. A timer presses Ctrl-C after a second.
 
 import os
 import signal

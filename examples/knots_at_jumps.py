@@ -2,13 +2,13 @@
 Knots where the labels jump
 ===========================
 
-The encoder of tables makes steps where the labels of a column jump.
+If the labels jump at a value of a column, the encoder of tables makes a step there.
 """
 
 # %%
-# Hours of work a week, and who has a company pension. A tenth are on call and write 0;
-# most of them have one. Of the others, few have a pension below 20 hours, where it
-# becomes a right, and then ever more have.
+# We simulate weekly hours of work, and who has a company pension. A tenth of the people
+# are on call and write 0; most of them have a pension. Among the others, few have one
+# below 20 hours. From 20 hours on it is a right, and more and more have one.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -32,8 +32,8 @@ X = hours[:, np.newaxis]
 y = rng.random(n) < chance(hours)
 
 # %%
-# With the labels the encoder has knots on both sides of each jump. Without them it
-# knows where the people are, but not where they change.
+# With the labels, the encoder has knots on both sides of each jump. Without them it
+# knows where the people are, but not where the labels change.
 
 encoders = {
     "with the labels": PiecewiseLinearEncoder().fit(X, y),
@@ -53,8 +53,8 @@ for name, model in models.items():
     print(f"{name:22}{excess.mean():10.4f}   {encoders[name].knots_[0]}")
 
 # %%
-# Dots are shares of the people, of two hours each and of those on call. The marks below
-# are the knots.
+# Dots are shares of the people, in groups of two hours and for those on call. The marks
+# below are the knots.
 
 fig, ax = plt.subplots(figsize=(7, 4), layout="constrained")
 bins = np.r_[-1, 0.5, 1, np.arange(2, 61, 2)]

@@ -3,17 +3,17 @@
 The linear regions of a network
 =====================================
 
-All rows at which the same hidden units are active share one linear region, and in it
-one logistic regression. With a few units the regions can be read like a table; over
-two features they can be seen.
+All rows at which the same hidden units are active share one linear region, with one
+logistic regression. With a few units you can read the regions like a table. Over two
+features you can see them.
 """
 
 # %%
 # Over two features
 # -----------------
-# The regions are polygons, found exactly by cutting the plane along the line where each
-# unit switches. Inside each the decision boundary is straight. More units make
-# more of them.
+# The regions are polygons. We find them exactly: each unit cuts the plane along the
+# line where it switches. In each region the decision boundary is straight. More units
+# make more regions.
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -44,8 +44,8 @@ for ax, (hidden, alpha) in zip(
 # %%
 # Three classes, two of thirteen features
 # ---------------------------------------
-# The other features are held at their medians, and the scaler is folded back, so the
-# axes are in the units of the data.
+# The other features are fixed at their medians. The scaler is folded back, so the axes
+# are in the units of the data.
 
 X, y = load_wine(return_X_y=True, as_frame=True)
 model = make_pipeline(
@@ -56,8 +56,8 @@ LinearRegionsDisplay.from_estimator(model, X, y, features=("proline", "flavanoid
 # %%
 # As a table
 # ----------
-# How many rows each region has, what is predicted there and what was the case, and the
-# features with the largest effects.
+# The table shows for each region the number of rows, the predictions, the outcomes and
+# the features with the largest effects.
 
 pd.set_option("display.width", 120, "display.max_columns", 12)
 regions = linear_regions(model, X, y)
@@ -65,8 +65,8 @@ print(regions)
 print(regions.summary(n_regions=3, n_features=2).round(3))
 
 # %%
-# With hundreds of units nearly every row has a region of its own. Then the spread of
-# the coefficients over the rows tells more.
+# With hundreds of units nearly every row has its own region. Then the spread of the
+# coefficients over the rows is more informative.
 
 large = make_pipeline(StandardScaler(), ReLULogisticClassifier((100,), random_state=0))
 regions = linear_regions(large.fit(X, y), X, y)

@@ -3,9 +3,9 @@
 Income must not count against an applicant
 =============================================
 
-A model that refuses an applicant for earning more is wrong, and whoever asks it why
-will find out. A monotonic constraint rules that out, for every applicant that there can
-be. Here it costs next to nothing.
+A model is wrong if it refuses an applicant for earning more, and its explanations will
+show it. A monotonic constraint rules this out for every possible applicant. Here it
+costs next to nothing.
 
 The data are 1319 real applications for a credit card, as in
 :ref:`sphx_glr_auto_examples_credit_applications.py` (needs the extra ``examples``).
@@ -30,7 +30,7 @@ refused = data["card"] == "no"
 # Two models
 # ----------
 # Derogatory reports must not make a refusal less likely. Income and another major card
-# must not make it more likely. The other columns are free.
+# must not make it more likely. The other columns have no constraint.
 
 constraints = {"reports": 1, "income": -1, "majorcards": -1}
 clf = ReLULogisticClassifier(random_state=0)
@@ -47,7 +47,7 @@ for name, model in models.items():
 # The auditor's question
 # ----------------------
 # For how many applicants would a little more income count against them? The slopes are
-# exact, so this needs no trials. Where a slope is zero, it does not count.
+# exact, so no trials are needed. A slope of zero does not count.
 
 for name, model in models.items():
     model.fit(X, refused)
@@ -70,8 +70,8 @@ axes[0].set_ylabel("probability of a refusal")
 plt.show()
 
 # %%
-# The pipeline translates the constraints for its classifier when it is fitted, since
-# only then the number of ramps is known.
+# The pipeline passes the constraints to its classifier during `fit`, since the number
+# of ramps is known only then.
 
 names = models["monotone"][:-1].get_feature_names_out()
 signs = models["monotone"][-1].monotonic_cst

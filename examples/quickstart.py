@@ -2,15 +2,15 @@
 Quickstart: from a table to probabilities
 =========================================
 
-A table as it comes, with numbers, categories and gaps; one line to a model; beside it
-the models that people use today, with their times; whether the probabilities are right;
-and why one person got theirs.
+This example takes a raw table with numbers, categories and gaps. One line makes a
+model. We compare it with the usual models and their times, check its probabilities, and
+explain one prediction.
 
-The table is of 1629 smokers who were interviewed in the United States from 1971 to
-1975, and says who of them had died by 1992. It comes from the NHANES I Epidemiologic
-Follow-up Study of the National Center for Health Statistics, which is in the public
-domain, by way of the book *Causal Inference: What If* by M. Hernán and J. Robins. Only
-what was known at the interview is in it; ``income`` is in thousands of dollars a year.
+The table describes 1629 smokers who were interviewed in the United States from 1971 to
+1975, and says who had died by 1992. It comes from the NHANES I Epidemiologic Follow-up
+Study of the National Center for Health Statistics, which is in the public domain, by
+way of the book *Causal Inference: What If* by M. Hernán and J. Robins. It contains only
+what was known at the interview. ``income`` is in thousands of dollars a year.
 """
 
 # sphinx_gallery_thumbnail_path = "_static/thumbnails/quickstart.svg"
@@ -19,7 +19,7 @@ what was known at the interview is in it; ``income`` is in thousands of dollars 
 # The table
 # ---------
 # Men have no number of pregnancies, half of the people were not asked about diabetes,
-# and who does not drink has no favourite drink.
+# and people who do not drink have no favourite drink.
 
 import time
 from pathlib import Path
@@ -54,13 +54,13 @@ print(f"\nmissing: {text}")
 # %%
 # The models
 # ----------
-# Ours is one line. The others are prepared as is usual for them: the gaps of numbers
-# filled, numbers scaled, categories as indicators. Boosting takes gaps and categories
-# as they are.
+# Ours is one line. The others get the usual preparation: gaps of numbers are filled,
+# numbers scaled, and categories become indicators. Boosting takes gaps and categories
+# directly.
 
 
 def prepared(classifier):
-    """A classifier behind what is usually put in front of one."""
+    """A classifier with the usual preparation in front."""
     numbers = make_column_selector(dtype_include=["number", "bool"])
     return make_pipeline(
         make_column_transformer(
@@ -85,10 +85,10 @@ models = {
 }
 
 # %%
-# The probability of each person is predicted by a model that has not seen this person,
-# by five folds. Log-loss (in nats, lower is better) judges the probabilities. The
-# seconds are those of one fit. ``ReLULogisticClassifierCV`` tunes its penalty more
-# thoroughly.
+# Each person's probability comes from a model that has not seen this person, by five
+# folds. The log-loss measures the probabilities; lower is better. Its unit is the nat,
+# of the natural logarithm. The seconds are those of one fit.
+# ``ReLULogisticClassifierCV`` tunes the penalty more thoroughly.
 
 folds = StratifiedKFold(5, shuffle=True, random_state=0)
 predicted = {}
@@ -107,8 +107,8 @@ for label, model in models.items():
 # %%
 # Are the probabilities right?
 # ----------------------------
-# All people in five groups of equal size, by their probability: its mean in each group,
-# and the share of the group that died.
+# We sort the people by probability into five groups of equal size. For each group we
+# compare the mean probability with the share that died.
 
 print(f"{'':32}{'from the lowest fifth to the highest':>40}")
 for label in ("HistGradientBoostingClassifier", "tabular_pipeline()"):
@@ -119,10 +119,10 @@ for label in ("HistGradientBoostingClassifier", "tabular_pipeline()"):
         print(f"{label if what == 'predicted' else '':32}{what:>10}{shares}")
 
 # %%
-# Why this person?
-# ----------------
-# Each prediction is a sum over the columns of the table, exactly: what each adds to the
-# log-odds, against the mean of all people.
+# Why this probability?
+# ---------------------
+# Each prediction is exactly a sum over the columns of the table: what each adds to the
+# log-odds, compared with the mean of all people.
 
 model = models["tabular_pipeline()"].fit(X, y)
 someone = X.iloc[[int(np.argsort(predicted["tabular_pipeline()"])[-100])]]

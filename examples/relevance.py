@@ -2,13 +2,13 @@
 Which columns matter
 ====================
 
-With ``alpha="auto"`` the classifier also finds a relevance of each column, where two
-halves of the rows show that it pays. Columns of small relevance bear a larger penalty.
+With ``alpha="auto"`` the classifier also finds a relevance of each column, if two
+halves of the rows show a gain. Columns of small relevance get a larger penalty.
 """
 
 # %%
 # Is a handwritten digit odd? There are 61 pixels that vary, and 61 columns of noise:
-# the same pixels, each shuffled by itself, so that they say nothing of the digit.
+# the same pixels, each shuffled by itself, so that they carry no information.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -31,8 +31,8 @@ model.fit(X, y)
 k = model[-1].relevance_
 
 # %%
-# With the same alpha as a number, all columns are equally relevant, and the noise costs
-# more.
+# With the same alpha as a number, all columns are equally relevant, and the noise
+# raises the loss.
 
 alike = make_pipeline(
     StandardScaler(), ReLULogisticClassifier(alpha=model[-1].alpha_, random_state=0)
@@ -41,8 +41,8 @@ for name, fitted in (("with relevance", model), ("all alike", alike)):
     print(f"{name:16}log-loss {log_loss(y_test, fitted.predict_proba(X_test)):.3f}")
 
 # %%
-# Left: the bars are sorted. Pixels come first, and noise and the pixels of the margin
-# last. Right: where the pixels are.
+# Left: the bars are sorted. Pixels come first; noise and marginal pixels come last.
+# Right: the positions of the pixels.
 
 fig, (ax, image) = plt.subplots(
     1, 2, figsize=(9, 3.5), layout="constrained", width_ratios=[2, 1]

@@ -7,7 +7,7 @@ initial weights, in parallel, and keeps the best.
 """
 
 # %%
-# Two moons and five hidden units: where each of ten starts ends.
+# Two moons and five hidden units: the losses at the ends of ten starts.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -23,7 +23,7 @@ print("Final objective of each start:", *(f"{v:.3f}" for v in clf.restart_losses
 print(f"Kept: {clf.loss_:.3f}, accuracy {clf.score(X, y):.3f}")
 
 # %%
-# The first start alone, which is ``n_init=1``, beside the best.
+# The first start alone, which is ``n_init=1``, compared with the best.
 
 first = ReLULogisticClassifier((5,), alpha=0.1, random_state=0).fit(X, y)
 fig, axes = plt.subplots(1, 3, figsize=(10, 3.4), layout="constrained")

@@ -2,9 +2,10 @@
 Warm starts that lose nothing
 =============================
 
-Short fits that go on from each other reach what one long fit reaches. The optimiser's
-knowledge of the curvature is carried on, so even fits of a single iteration do; they
-evaluate the loss twice as often, once at the start of each.
+Several short fits, each continuing from the last, reach the loss of one long fit. They
+also pass on the optimiser's knowledge of the curvature, so this holds even for fits of
+one iteration. These evaluate the loss twice as often, since each fit also evaluates it
+at its start.
 """
 
 # sphinx_gallery_thumbnail_path = "_static/thumbnails/warm_start.svg"
@@ -36,7 +37,7 @@ for n_fits, max_iter in [(1, 100), (10, 10), (100, 1)]:
     print(f"  ours {n_fits:12} x {max_iter:<10}{clf.loss_:9.5f}{n_evaluations:13}")
 
 # %%
-# ``MLPClassifier`` begins each fit without that knowledge.
+# ``MLPClassifier`` begins each fit without this knowledge.
 
 for n_fits, max_iter in [(1, 100), (100, 1)]:
     clf = MLPClassifier(
