@@ -1,4 +1,4 @@
-"""What several test modules share: data, networks, scikit-learn's checks, one spy."""
+"""Shared by several test modules: data, networks, scikit-learn's checks, a spy."""
 
 import importlib.util
 import os
@@ -19,8 +19,8 @@ from sklearn_relulogit._model.objective import Objective
 from sklearn_relulogit._model.parameters import layer_shapes, n_parameters
 from sklearn_relulogit._rows.distinct import merge_equal_rows
 
-# The first two set what scipy reads at its import. The last needs packages that the
-# tests do not.
+# scipy reads the first two at its import. The last one needs packages that the tests
+# do not need.
 collect_ignore = [
     "benchmarks/device.py",
     "benchmarks/fingerprints.py",
@@ -56,8 +56,8 @@ def pytest_collection_modifyitems(items):
             item.add_marker(needs_torch)
 
 
-# The same few examples each time; with --hypothesis-profile=full others, and
-# HYPOTHESIS_EXAMPLES of them, by default 4000 for each property.
+# The same few examples each time. --hypothesis-profile=full draws new ones:
+# HYPOTHESIS_EXAMPLES for each property, by default 4000.
 settings.register_profile(
     "quick",
     max_examples=15,
@@ -135,7 +135,7 @@ def assert_gradient(function, theta, gradient, rtol=1e-5):
 
 
 def distinct(data, groups=None):
-    """All distinct rows of a Block and their keys, as the rows of a fit have them."""
+    """All distinct rows of a Block and their keys, in the form of a fit's rows."""
     return merge_equal_rows(data, max_numbers=2**30, groups=groups)
 
 
@@ -149,11 +149,11 @@ class Problem:
         self.s = np.ones(n_samples)
         self.shapes = layer_shapes(n_features, hidden, n_classes)
         self.likelihood = likelihood_of(self.shapes[-1][1])
-        # Biases too are random, so that no ReLU sits on its kink.
+        # Biases are random too, so that no ReLU sits on its kink.
         self.theta = self.rng.standard_normal(n_parameters(self.shapes))
 
     def objective(self, *, alpha=0.0, rows=None, dtype=np.float64, ordered_map=map):
-        """The objective, over blocks of so many rows; by default over one block."""
+        """The objective, over blocks of ``rows`` rows; by default over one block."""
         n, rows = len(self.y), rows or len(self.y)
         blocks = [
             Block(
@@ -163,7 +163,7 @@ class Problem:
             )
             for i in range(0, n, rows)
         ]
-        # Parts of one and of several blocks.
+        # Parts of one block and of several.
         items = [part for part in (blocks[:1], blocks[1:3], blocks[3:]) if part]
         parts = Parts(items, float(self.s.sum()), ordered_map=ordered_map)
         return Objective(parts, self.shapes, alpha, np.dtype(dtype))
@@ -178,16 +178,16 @@ def watch_evaluations(*, at=None, error=None, action=None, method="__call__"):
     at : int, optional
         The number of the evaluation at which to act, from 1; None for each of them.
     error : exception, optional
-        Raised in the place of the evaluation.
+        Raised instead of the evaluation.
     action : callable, optional
         Called before the evaluation.
     method : {"__call__", "mean_nll"}
-        What counts as an evaluation: with the gradient, or without it.
+        Which evaluations count: with the gradient, or without it.
 
     Yields
     ------
     evaluations : list of (objective, theta)
-        Those that have begun.
+        The evaluations that have begun.
     """
     evaluate = getattr(Objective, method)
     evaluations, lock = [], threading.Lock()
@@ -209,15 +209,15 @@ def watch_evaluations(*, at=None, error=None, action=None, method="__call__"):
 
 
 def _is_array_api(check):
-    """Whether a check of scikit-learn's is about the array API."""
+    """Whether a scikit-learn check is about the array API."""
     return getattr(check, "func", check).__name__.startswith("check_array_api")
 
 
 def _libraries(check):
-    """The array libraries that a check of scikit-learn's needs."""
+    """The array libraries that a scikit-learn check needs."""
     names = set()
     for value in getattr(check, "keywords", {}).values():
-        # The namespace, or the namespace and the device of some of the arguments.
+        # An argument is the namespace, or the namespace and the device.
         names |= {value} if isinstance(value, str) else set()
         names |= {value[0]} if isinstance(value, tuple) else set()
     return names & {"array_api_strict", "cupy", "dpnp", "jax", "torch"}
@@ -226,10 +226,10 @@ def _libraries(check):
 def installed_checks(estimators, *, slow=(), array_api=False):
     """scikit-learn's estimator checks, as a decorator that parametrizes a test.
 
-    Either all but those of the array API or, with ``array_api``, those of the libraries
-    that are installed. (scikit-learn skips the rest by itself, but each of its hundreds
-    of skips would look like a test that is missing.) Those of the estimators in
-    ``slow`` are marked as such.
+    These are all checks but those of the array API or, with ``array_api``, those of the
+    installed libraries. (scikit-learn skips the rest by itself, but each of its
+    hundreds of skips would look like a missing test.) Checks of the estimators in
+    ``slow`` are marked slow.
     """
     mark = parametrize_with_checks([*estimators, *slow])
     names, checks = mark.args

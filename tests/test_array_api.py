@@ -1,8 +1,8 @@
 """Arrays of other libraries than numpy, on their device, by scikit-learn's dispatch.
 
-array-api-strict has no function beyond the standard, and its arrays on ``device1``
-refuse to become numpy's. The tests with PyTorch run where it is installed; as it is
-large, that is in one of the environments of `.ci/run`.
+array-api-strict has no function beyond the standard, and its arrays on ``device1`` do
+not convert to numpy's. Tests with PyTorch run if it is installed. It is large, so only
+one of the environments of `.ci/run` has it.
 """
 
 import copy
@@ -102,8 +102,8 @@ def data(n_classes=2, dtype=np.float64):
 
 
 def classifier(**parameters):
-    # A strong penalty: near kinks the paths of two fits part by their rounding, and the
-    # more so the fewer correction pairs there are.
+    # A strong penalty: near kinks, rounding separates the paths of two fits. With fewer
+    # correction pairs it does so more.
     defaults = {"hidden_layer_sizes": (6,), "alpha": 20.0, "random_state": 0}
     defaults |= {"history_size": 30}
     return ReLULogisticClassifier(**defaults | parameters)
@@ -133,7 +133,7 @@ def test_fits_and_predictions_are_those_of_numpy(library, n_classes, hidden, dty
         library.fetch(theirs.restart_losses_), ours.restart_losses_, atol=tolerance
     )
 
-    # Of the same parameters.
+    # With the same parameters.
     copied = theirs.on_host()
     rtol = 1e-11 if dtype == np.float64 else 1e-3
     for method in METHODS:
@@ -187,7 +187,7 @@ def test_all_that_a_fit_can_do(library, n_classes, parameters):
     )
     assert theirs.alpha_ == ours.alpha_
     assert theirs.stop_reason_ == ours.stop_reason_
-    # By the penalties that a search finds, fits near kinks part.
+    # With the penalties of a search, fits near kinks may separate.
     searched = parameters.get("alpha") == "auto"
     atol = 1e-3 * ours.loss_ if searched else 1e-9
     assert abs(theirs.loss_ - ours.loss_) < atol
@@ -196,7 +196,7 @@ def test_all_that_a_fit_can_do(library, n_classes, parameters):
             list(theirs.alpha_losses_.values()), list(ours.alpha_losses_.values())
         )
     if ours.validation_loss_curve_ is not None:
-        # Of all iterations, the last ones too.
+        # All iterations, including the last ones.
         assert_allclose(
             theirs.validation_loss_curve_, ours.validation_loss_curve_, rtol=1e-6
         )
@@ -228,7 +228,7 @@ def test_warm_starts_go_on(library):
         with pytest.warns(ConvergenceWarning):
             theirs.fit(X_there, y_there)
         assert abs(theirs.loss_ - ours.loss_) < 1e-9
-    # From one place to another: the start is that of the last fit's end.
+    # From one device to another: the start is the end of the last fit.
     with pytest.warns(ConvergenceWarning):
         theirs.fit(X, y)
     with pytest.warns(ConvergenceWarning):
@@ -258,7 +258,7 @@ def test_several_blocks_are_one(library):
 def test_predictions_of_several_blocks(library):
     X, y = data(3, np.float32)
     there = classifier().fit(library.send(X), library.send(y))
-    many = np.tile(X, (18_000, 1))  # 13 numbers a row, more than 2**25 of them
+    many = np.tile(X, (18_000, 1))  # 13 numbers a row, more than 2**25 in all
     many_there = library.send(many)
     (first, second, *_), *_ = row_parts(many_there, [(4, 6), (6, 3)])
     assert first.stop == second.start
@@ -275,7 +275,7 @@ def test_large_problems_begin_in_float32_and_end_in_float64(library):
     ours = classifier(**parameters).fit(X, y)
     theirs = classifier(**parameters).fit(library.send(X), library.send(y))
     assert abs(theirs.loss_ - ours.loss_) < 1e-7
-    # What float32 alone would end with.
+    # The loss at the end in float32 alone.
     single = classifier(**parameters).fit(X.astype(np.float32), y)
     assert abs(single.loss_ - ours.loss_) > 1e-9
 
@@ -286,7 +286,7 @@ def test_rows_of_the_search_are_the_same_however_they_are_fetched(library):
     y, w = rng.randint(0, 2, 400), rng.uniform(0, 1, 400).round(1)
     given = Given(library.send(X), library.send(y), library.send(w))
     settings = {"reset": True, "class_weight": None, "linear": False}
-    # Large data, whose distinct rows are not at hand.
+    # Large data, without known distinct rows.
     rows = Held.read(classifier(), given, **settings, max_numbers=10)
     # 70 rows at a time.
     sample, keys, _ = rows.draw(60, host_numbers=2 * 70)
@@ -315,14 +315,14 @@ def test_labels_may_be_strings(library):
     assert isinstance(labels, np.ndarray)
     assert_array_equal(labels, names[theirs.on_host().predict_proba(X).argmax(axis=1)])
     assert theirs.score(X_there, names[y]) > 0.9
-    # Numbers are where X is.
+    # Numbers are on the device of X.
     theirs = classifier().fit(X_there, y.tolist())
     assert isinstance(theirs.classes_, np.ndarray)
     assert_array_equal(names[library.fetch(theirs.predict(X_there))], labels)
 
 
 def test_sums_of_large_float32_data_are_in_float64(library):
-    # In float32 a sum of ten million ones and more loses the last digits.
+    # In float32 a sum of over ten million ones loses the last digits.
     xp = namespace(library.send(np.ones(1)))
     ones = library.send(np.full(3_000_001, 0.1, np.float32))
     exact = 3_000_001 * float(np.float32(0.1))
@@ -346,7 +346,7 @@ def test_probabilities_are_accurate_in_the_tails(library, dtype):
         (Softmax(), *2 * [np.hstack([z, -z, 0 * z])]),
     ):
         proba, log_proba = exact_softmax(logits)
-        # Where numbers are too small to have all digits, there is no relative accuracy.
+        # Numbers too small for all digits have no relative accuracy.
         bounds = {"rtol": 8 * np.finfo(dtype).eps, "atol": np.finfo(dtype).tiny}
         there = library.send(Z)
         assert_allclose(library.fetch(likelihood.proba(there)), proba, **bounds)
@@ -354,7 +354,7 @@ def test_probabilities_are_accurate_in_the_tails(library, dtype):
 
 
 def test_devices_without_float64(monkeypatch):
-    """On such devices, Apple's for example, even sums are in float32."""
+    """On such devices, for example Apple's, even sums are in float32."""
     monkeypatch.setattr(Strict, "device", array_api_strict.Device("no_float64"))
     library = Strict()
     for n_classes in (2, 3):
@@ -368,7 +368,7 @@ def test_devices_without_float64(monkeypatch):
         assert theirs.coefs_[0].dtype == array_api_strict.float32
         assert theirs.restart_losses_.dtype == array_api_strict.float32
         assert library.fetch(theirs.predict_proba(library.send(X))).dtype == X.dtype
-        # Integers become the best floats there are.
+        # Integers become the most precise floats of the device.
         whole = np.arange(300).reshape(100, 3) % 7
         theirs.fit(library.send(whole), whole[:, 0] > 3)
         assert theirs.coefs_[0].dtype == array_api_strict.float32
@@ -398,7 +398,7 @@ def test_the_copy_on_the_host_is_explained_and_exported(library):
         (coef * X[:3]).sum(axis=1) + intercept, copied.decision_function(X[:3])
     )
     assert linear_regions(fitted, X, y).counts.sum() == len(y)
-    # The other one stays as it was, and one of numpy is the same.
+    # The original is unchanged, and a numpy classifier is returned as it is.
     assert not isinstance(fitted.coefs_[0], np.ndarray)
     assert copied.on_host().coefs_[0] is copied.coefs_[0]
 
@@ -481,7 +481,7 @@ def test_without_array_api_compat_there_is_a_clear_error(library, monkeypatch):
     monkeypatch.setitem(sys.modules, "array_api_compat", None)
     with pytest.raises(ImportError, match=r"pip install 'sklearn-relulogit\[array-api"):
         classifier().fit(library.send(X), y)
-    # numpy's arrays do not need it.
+    # numpy arrays do not need it.
     classifier().fit(X, y)
 
 

@@ -1,4 +1,4 @@
-"""At the end of a fit: mean probabilities that are the shares of the classes."""
+"""At the end of a fit, mean probabilities equal the shares of the classes."""
 
 from itertools import pairwise
 
@@ -14,7 +14,7 @@ from sklearn_relulogit import ReLULogisticClassifier
 
 @pytest.fixture
 def rare():
-    """Rows and labels; of the fit by `alpha=1`, three evaluations are for balance."""
+    """Rows and labels. A fit with `alpha=1` takes three evaluations for balance."""
     return make_classification(
         300,
         5,
@@ -31,7 +31,7 @@ def make(hidden=(3,), **kwargs):
 
 
 def imbalance(clf, X, y):
-    """How far mean probabilities are from the shares, of which it is a share."""
+    """The largest difference of mean probability and share, relative to the share."""
     shares = np.bincount(y) / len(y)
     return np.abs(clf.predict_proba(X).mean(axis=0) / shares - 1).max()
 
@@ -56,7 +56,7 @@ def test_fits_predict_the_shares_on_average(n_classes, hidden):
 
 @pytest.mark.parametrize("tol", [1e-2, 1e-4])
 def test_each_evaluation_brings_them_nearer_and_counts(rare, tol):
-    """`max_fun` is never exceeded; the biases of the outputs alone change."""
+    """`max_fun` is never exceeded, and only the output biases change."""
     clf = make(tol=tol).fit(*rare)
     assert imbalance(clf, *rare) < 3e-3
     fits = [clf]
@@ -65,7 +65,7 @@ def test_each_evaluation_brings_them_nearer_and_counts(rare, tol):
         short = make(tol=tol, max_fun=max_fun)
         try:
             short.fit(*rare)
-        except ConvergenceWarning:  # An error here: the descent itself was cut short.
+        except ConvergenceWarning:  # An error here: a limit cut the descent short.
             break
         assert short.n_evaluations_ == max_fun
         assert short.stop_reason_ == clf.stop_reason_
@@ -80,7 +80,7 @@ def test_each_evaluation_brings_them_nearer_and_counts(rare, tol):
 
 
 def test_parameters_that_are_kept_for_another_reason_are_left_as_they_are(rare):
-    """Those of a fit that a limit ended, and those of early stopping."""
+    """Fits that a limit ended, and fits with early stopping."""
     whole = make().fit(*rare)
     short = make(max_iter=5)
     with pytest.warns(ConvergenceWarning, match="iteration limit"):
@@ -97,7 +97,7 @@ def test_parameters_that_are_kept_for_another_reason_are_left_as_they_are(rare):
 
 @pytest.mark.parametrize("hidden", [(), (5,)])
 def test_a_class_without_weight_stays_without(hidden):
-    """Its share has no logarithm."""
+    """The logarithm of its share does not exist."""
     X, y = make_classification(
         90, 4, n_informative=3, n_classes=3, n_redundant=0, random_state=0
     )

@@ -57,7 +57,7 @@ def test_seconds_to_a_target_and_expected_seconds():
     import fits
     import peers
 
-    # A clock that ticks once whenever it is read.
+    # A clock that ticks at each reading.
     class Model:
         def evaluate(self, value):
             return value, None

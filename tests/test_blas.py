@@ -30,7 +30,7 @@ def test_blas_is_held_at_one_thread_and_given_back():
 
 
 def test_the_limit_lasts_until_the_last_thread_leaves():
-    """The first to enter leaves first: the usual way for a limit to get lost."""
+    """The first to enter leaves first, which is how a limit usually gets lost."""
     second_entered, first_left = threading.Event(), threading.Event()
     seen = []
 

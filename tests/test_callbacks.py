@@ -27,7 +27,7 @@ needs_callbacks = pytest.mark.skipif(
 
 
 def make(**kwargs):
-    """Without a search."""
+    """A classifier without a search."""
     kwargs = {"alpha": 3.0} | kwargs
     return ReLULogisticClassifier((5,), random_state=0, **kwargs)
 
@@ -75,7 +75,7 @@ class Recorder:
         return self.stop(task, context.task_id)
 
     def count(self, task):
-        """The number of tasks of a name, after a fit in which all have ended."""
+        """The number of tasks with a name, after a fit in which all have ended."""
         assert self.set_up == 0
         assert sorted(self.begun) == sorted(self.ended)
         return sum(name == task for name, _ in self.begun)
@@ -131,7 +131,7 @@ def test_a_request_at_the_end_of_a_start_prevents_the_others(cancer):
 @needs_callbacks
 def test_an_iteration_that_leads_nowhere_ends_too(cancer):
     led_nowhere = 0
-    # Without a penalty and from these weights, line searches become long.
+    # Without a penalty, line searches from these weights are long.
     for max_fun in range(2, 80, 8):
         recorder = Recorder()
         clf = make(alpha=0.0, max_fun=max_fun).set_callbacks(recorder)
@@ -226,14 +226,14 @@ def test_the_search_is_a_task_with_one_for_each_penalty(cancer, maker, n_init):
     recorder = Recorder()
     clf = maker(n_init=n_init).set_callbacks(recorder).fit(X, y)
     assert recorder.begun[:3] == [("fit", 0), ("search", 0), ("penalty", 0)]
-    # With other relevances of the features penalties are tried again.
+    # With another relevance of the features, penalties are tried again.
     again = recorder.count("penalty") - n_tried(clf)
     assert again >= 0 if maker is make_auto else again == 0
     assert recorder.count("final-fit") == recorder.count("search") == 1
     assert recorder.count("restart") == (0 if n_init == 1 else n_init)
     if n_init == 1:
         assert recorder.count("lbfgs-iter") == clf.n_iter_
-    # Each with a classifier that predicts: in nats, far better than guessing.
+    # Each has a classifier that predicts: its loss is far below guessing.
     assert len(recorder.losses["penalty"]) == recorder.count("penalty")
     assert max(recorder.losses["penalty"]) < 0.4
     for task in ("final-fit", "fit"):
@@ -244,7 +244,7 @@ def test_the_search_is_a_task_with_one_for_each_penalty(cancer, maker, n_init):
 @needs_callbacks
 @pytest.mark.parametrize("maker", [make_auto, make_cv])
 def test_a_callback_ends_the_search_and_not_the_fit(cancer, maker, monkeypatch):
-    # The losses of another walk would be those with relevance.
+    # Another walk would have losses with relevance.
     monkeypatch.setattr(Search, "weighed_trials", lambda *_: [])
     recorder = Recorder(stop=lambda task, number: (task, number) == ("penalty", 1))
     clf = maker().set_callbacks(recorder).fit(*cancer)
@@ -257,7 +257,7 @@ def test_a_callback_ends_the_search_and_not_the_fit(cancer, maker, monkeypatch):
     else:
         two = list(full.alpha_losses_)[:2]
         assert list(clf.alpha_losses_) == two
-        # The best so far, for twice the rows.
+        # The best penalty so far, adjusted to twice the rows.
         best = min(two, key=clf.alpha_losses_.__getitem__)
         assert best == two[1]
         assert 0 <= np.log10(clf.alpha_ / best) <= 0.25
@@ -273,7 +273,7 @@ def test_without_refit_there_is_no_final_fit(cancer):
 
 @needs_callbacks
 def test_the_network_of_a_penalty_is_that_of_the_first_half(cancer, monkeypatch):
-    """And that of the search is that of the penalty that it ends at."""
+    """The search ends with the network of the last penalty it tried."""
     monkeypatch.setattr(Search, "weighed_trials", lambda *_: [])
     X, y = cancer
     recorder = Recorder()

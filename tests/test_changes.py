@@ -1,4 +1,4 @@
-"""The nearest row that is decided otherwise: against brute force on small problems."""
+"""The nearest row with another decision, against brute force on small problems."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -42,7 +42,7 @@ def network(hidden, **kwargs):
 
 
 def plane(n_classes=2):
-    """Two features of which the classes are no linear function."""
+    """Two features; the classes are no linear function of them."""
     X = np.random.RandomState(0).uniform(-2, 2, (300, 2))
     y = np.digitize(np.abs(X[:, 0]) + X[:, 1], [0.5, 1.5][: n_classes - 1])
     return X, y
@@ -66,7 +66,7 @@ def by_all_patterns(clf, x, sign, metric, bound):
         rows.append(-sign * (W_T.T @ A))
         limits.append(sign * (W_T.T @ c + b))
         G, h = np.vstack(rows), np.concatenate(limits)
-        # The changes, one for each direction, or the largest of them.
+        # The changes: one for each direction, or the largest of them.
         one = np.eye(2)
         if metric == "l1":
             cost, zeros = [0, 0, 1, 1], np.zeros((len(G), 2))
@@ -146,7 +146,7 @@ ROW = X.iloc[[3]]
 
 
 def test_a_table_of_few_values_by_all_of_them():
-    """Whole numbers, a boolean and categories: all rows are tried."""
+    """Whole numbers, a boolean and categories; all rows are tried."""
     few = X.drop(columns="income")
     model = tabular_pipeline(network((6,))).fit(few, Y)
     encoder = model.named_steps["columns"].named_transformers_["numbers"]
@@ -182,7 +182,7 @@ def test_what_may_change_and_how_far():
     assert only.row["income"].iloc[0] <= ROW["income"].iloc[0]
     for name in ("reports", "city"):
         assert only.row[name].iloc[0] == ROW[name].iloc[0]
-    # Nothing can be done with the city alone, and that is proven.
+    # A change of the city alone is not enough, and this is proven.
     assert nearest_change(MODEL, ROW, fixed=[0, 1, 3], increase=["income"]) is None
     assert nearest_change(MODEL, ROW, fixed=list(X.columns)) is None
     # A missing value stays missing.
@@ -239,7 +239,7 @@ def test_more_classes_take_the_nearest_of_them():
         found = nearest_change(clf, x, bounds={0: (-5, 5), 1: (-5, 5)})
         assert clf.predict(found.row)[0] != clf.predict([x])[0]
         assert found.proven
-        # No random row that is nearer is decided otherwise.
+        # No nearer random row has another decision.
         moves = np.random.RandomState(0).rand(5000, 2) - 0.5
         near = x + found.distance * moves
         near = near[np.abs(near - x).sum(axis=1) < 0.999 * found.distance]
@@ -280,7 +280,7 @@ def test_tables_text_and_silence(capfd):
     assert changes.loc[name, "after"] == found.row[name].iloc[0]
     assert found.to_text().startswith("The smallest change that decides otherwise: ")
     assert f"{name} " in found.to_text()
-    # HiGHS says something on its own now and then.
+    # HiGHS sometimes prints messages.
     for i in range(8, 14):
         nearest_change(MODEL, X.iloc[[i]], metric="max")
     assert capfd.readouterr() == ("", "")
@@ -361,7 +361,7 @@ def test_infinite_bounds_are_refused():
 
 
 def binned(*steps):
-    """A model of a through some steps, and of b; a alone decides."""
+    """A model of a through some steps, and of b; only a decides."""
     rng = np.random.RandomState(0)
     frame = pd.DataFrame({"a": rng.uniform(0, 6, 200).round(), "b": rng.rand(200)})
     encode = make_column_transformer(
@@ -401,7 +401,7 @@ def test_slopes_are_bounded_where_columns_of_unknown_jumps_are_held():
         assert bounds.lower[0] <= coef[:, 1].min() + 1e-9
         assert bounds.upper[0] >= coef[:, 1].max() - 1e-9
         found.append((bounds.lower[0], bounds.upper[0]))
-    assert len(set(found)) > 1  # It matters where.
+    assert len(set(found)) > 1  # The place matters.
     with pytest.raises(ValueError, match=r"box must have a width for 'a'"):
         slope_bounds(model, ["a"], box={"a": (1, 1)})
 
@@ -454,7 +454,7 @@ def test_the_range_of_columns_comes_from_the_data_or_the_user():
     with pytest.raises(ValueError, match=r"columns \['x1'\]"):
         nearest_change(plain, Z[0], bounds={0: (0, 200)})
     assert nearest_change(plain, Z[0], fixed=[1], bounds={0: (-50, 200)}).proven
-    # A scaler that does not centre tells a spread, and the network knows the means.
+    # A scaler without centring knows a spread, and the network knows the means.
     model = make_pipeline(StandardScaler(with_mean=False), network((3,))).fit(Z, y)
     for x in Z[:4]:
         found = nearest_change(model, x, fixed=[1])

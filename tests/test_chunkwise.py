@@ -1,4 +1,4 @@
-"""Dask data without a cluster: lazy predictions, and what asks for a client."""
+"""Dask data without a cluster: lazy predictions, and errors that ask for a client."""
 
 import dask.array as da
 import pytest
@@ -30,7 +30,7 @@ def test_predictions_are_lazy_and_need_no_cluster():
     counted = lazy_X.map_blocks(lambda x: calls.append(1) or x, meta=lazy_X._meta)
     proba = clf.predict_proba(counted)
     expected = clf.predict_proba(X)
-    # A later fit does not change what has been asked for.
+    # A later fit does not change earlier lazy predictions.
     clf.fit(X[:, ::-1], y)
     assert not calls
     assert proba.shape == (1000, 3)

@@ -178,7 +178,7 @@ def test_random_state(cancer):
 
 
 def test_initial_weights_are_drawn_for_standardised_features(cancer):
-    """By these they are the same numbers, whatever the rows and their type."""
+    """In these units they are the same, whatever the rows and their type."""
     X, y = cancer
     shapes = layer_shapes(30, make().hidden_layer_sizes, 2)
     drawn = initial_theta(shapes, np.random.RandomState(0))
@@ -203,7 +203,7 @@ def test_initial_weights_are_drawn_for_standardised_features(cancer):
             if number + 1 < len(layers):
                 Z, Z_fresh = np.maximum(Z, 0), np.maximum(Z_fresh, 0)
         assert_allclose(Z, Z_fresh, rtol=1e-6, atol=1e-6)
-        # And a layer's share of the size of the features.
+        # Each layer also takes a share of the features' size.
         norms = [np.linalg.norm(W) for W, _ in layers[1:]]
         shares = [np.linalg.norm(V) * size ** (-1 / len(shapes)) for V, _ in fresh[1:]]
         assert_allclose(norms, shares, rtol=1e-6)
@@ -343,7 +343,7 @@ def test_separable_data_without_penalty_stop_finite(iris):
 
 
 def test_extreme_logits_stay_stable():
-    """Unscaled data whose logits reach hundreds: the line search never fails."""
+    """Unscaled data with logits in the hundreds: the line search never fails."""
     X, y = load_breast_cancer(return_X_y=True)
     for seed in range(5):
         clf = ReLULogisticClassifier((50,), alpha=0.01, max_iter=100, random_state=seed)
@@ -361,7 +361,7 @@ def test_constant_and_tiny_features():
 
 
 def test_a_gain_within_rounding_ends_a_fit_without_hidden_layers(cancer):
-    """By "loss tolerance", as the guide says, and without a warning."""
+    """It ends by "loss tolerance", without a warning."""
     X, y = cancer
     single = make((), alpha=0.01, tol=1e-9).fit(X.astype(np.float32), y)
     assert single.stop_reason_ == "loss tolerance"
@@ -376,7 +376,7 @@ def test_a_gain_within_rounding_ends_a_fit_without_hidden_layers(cancer):
     ("n_samples", "width", "size"), [(60, 100, 8), (1000, 100, 15), (8000, 5, 30)]
 )
 def test_the_history_grows_with_the_work_of_an_evaluation(n_samples, width, size):
-    """From 8 to 30 pairs; and rows that are given twice count once."""
+    """8 to 30 pairs; rows that are given twice count once."""
     X, y = make_classification(n_samples, flip_y=0.2, random_state=0)
 
     def curve(X=X, y=y, size="auto", weights=None):

@@ -43,12 +43,12 @@ def make(hidden_layer_sizes=(6,), **kwargs):
 @installed_checks(
     [ReLULogisticClassifierCV((), alphas=3, cv=3)],
     slow=[
-        # Of a grid, alphas=3, chance would choose in a check whose weights of classes,
-        # 1000 and 0.0001, are unknown to the scores of its folds of 17 rows.
+        # Without alphas=3, chance would decide a check with class weights of 1000 and
+        # 0.0001. The scores of its folds of 17 rows do not use these weights.
         ReLULogisticClassifierCV((8,), alphas=[10.0, 1.0, 0.1], cv=3, random_state=0),
     ],
 )
-# Two narrow layers on tiny data may end as a constant, which is not what is checked.
+# Two narrow layers on tiny data may end as a constant, which is not checked here.
 @pytest.mark.filterwarnings("ignore:The fitted network is a constant")
 @pytest.mark.filterwarnings("ignore:Leave out the rows of the classes")
 def test_estimator_checks(estimator, check):
@@ -74,7 +74,7 @@ def test_scores_are_those_of_logistic_regression(cancer, scoring, weighted):
             else:
                 proba = peer.predict_proba(X[test])
                 theirs[i, j] = -log_loss(y[test], proba, sample_weight=weights)
-    # As far as the fits go that only serve to choose: their gradients are within 3e-4.
+    # The fits of a search are less exact: their gradients are within 3e-4.
     assert_allclose(clf.scores_, theirs, rtol=0.02)
     assert not np.allclose(clf.scores_[:2], theirs[1:], rtol=0.02)
     assert clf.alpha_ == alphas[clf.scores_.mean(axis=1).argmax()]
@@ -102,7 +102,7 @@ def test_a_number_of_alphas_is_a_grid_in_the_scale_of_the_data(cancer):
     clf = make(alphas=5).fit(X, y)
     norm = np.linalg.norm(X.T @ (y - y.mean()))
     assert_allclose(clf.alphas_, norm * np.logspace(0, -4, 5), rtol=1e-10)
-    # As the sum of the losses, so the penalty grows with the weights.
+    # The penalty grows with the weights, like the sum of the losses.
     heavy = make(alphas=5).fit(X, y, np.full(len(y), 7.0))
     assert_allclose(heavy.alphas_, 7 * clf.alphas_)
 
@@ -120,13 +120,13 @@ SIX, NINE = (0.6, 0.6), (0.9, 0.9)
 @pytest.mark.parametrize(
     ("weaker", "stronger", "best"),
     [
-        # Two penalties past the best one, both folds are below it.
+        # Both folds are lower two penalties past the best one.
         ([(1, 1), NINE, SIX], [NINE, SIX], 10),
-        # One fold is not, up to the end.
+        # One fold is not lower, up to the end.
         ([(1, 1), NINE, (0.6, 1.1), SIX], [NINE, (1.1, 0.6), SIX], 10),
-        # The best one is not where the paths begin.
+        # The paths do not begin at the best penalty.
         ([(1, 1), SIX, SIX], [(1.1, 1.1), (1.05, 1.05), NINE], 100),
-        # A fold without a score says nothing.
+        # A fold without a score does not count.
         ([(nan, 1), (nan, 0.9), (nan, 0.6)], [(nan, 0.9), (nan, 0.6)], 10),
     ],
 )
@@ -270,8 +270,8 @@ def test_sparse(cancer, container):
     dense, sparse = (make((), tol=1e-8).fit(data, y) for data in (X, container(X)))
     assert_allclose(sparse.scores_, dense.scores_, rtol=1e-3)
     assert_allclose(sparse.predict_proba(X), dense.predict_proba(X), atol=1e-6)
-    # With hidden layers the fits of a path may part at a kink, and end as near to their
-    # minima as a search needs; under weak penalties in other minima.
+    # With hidden layers the fits of a path may separate at a kink. They end as near to
+    # their minima as a search needs. Under weak penalties the minima may differ.
     dense, sparse = make().fit(X, y), make().fit(container(X), y)
     assert sparse.alpha_ == dense.alpha_
     assert_allclose(sparse.scores_[:2], dense.scores_[:2], rtol=0.03)
@@ -373,5 +373,5 @@ def test_the_grid_goes_with_the_size_of_the_features(hidden, factor):
     )
     times = factor ** (2 / (len(hidden) + 1))
     assert_allclose(after.alphas_, times * before.alphas_, rtol=1e-9)
-    # Under weaker penalties rounding errors at kinks may lead fits apart.
+    # Under weaker penalties rounding errors at kinks may separate the fits.
     assert_allclose(after.scores_[:3], before.scores_[:3], rtol=1e-3)

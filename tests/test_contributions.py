@@ -1,4 +1,4 @@
-"""Contributions: what each of the user's columns adds, through all kinds of steps."""
+"""Contributions of the user's columns, through all kinds of steps."""
 
 from dataclasses import replace
 
@@ -57,7 +57,7 @@ from sklearn_relulogit import (
 )
 from sklearn_relulogit.export import to_mlp_classifier
 
-# Explanations are exact wherever a fit ends, and these end soon.
+# Explanations are exact wherever a fit ends, and these fits end soon.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:The fit ended by its iteration limit"),
     pytest.mark.filterwarnings("ignore:Bins whose width"),
@@ -216,10 +216,10 @@ def as_array(Z):
 
 
 def expected_values(model, X, reference, n_points=500):
-    """By features of rows in which one column alone is that of the reference.
+    """Contributions from rows in which only one column differs from the reference.
 
-    Nothing is known here of which column makes which feature. The slopes are those at
-    many points of the line between the features.
+    The function does not use which column makes which feature. The slopes are taken at
+    many points on the line between the features.
     """
     prepare, clf = model[:-1], model[-1]
     Z, r = (as_array(prepare.transform(rows)) for rows in (X, reference))
@@ -254,7 +254,7 @@ def test_values_add_up_and_are_those_of_exchanged_columns(fitted):
             assert_adds_up(contributions(model, X, r), logits)
         found = contributions(model, X, reference)
         assert found.columns.tolist() == X.columns.tolist()
-        # One number for all rows: what the model says of the reference.
+        # One number for all rows: the prediction at the reference.
         assert_allclose(found.baseline, model.decision_function(reference)[0], 1e-12)
         expected = expected_values(model, some, reference)
         assert found.values[:9].shape == expected.shape
@@ -311,7 +311,7 @@ def test_the_mean_of_the_fit_counts_sample_weights():
     assert_allclose(found.values, same.values, rtol=1e-9, atol=1e-12)
 
 
-# What the model may be.
+# Kinds of models.
 
 
 def test_searches_thresholds_calibration_and_the_cv_class():
@@ -345,7 +345,7 @@ def test_searches_thresholds_calibration_and_the_cv_class():
     )
     several = CalibratedClassifierCV(pipeline, cv=2).fit(X, y)
     with pytest.raises(TypeError, match=r"a fitted search of these\. Got Calibrated"):
-        to_mlp_classifier(calibrated)  # Its probabilities are others.
+        to_mlp_classifier(calibrated)  # Its probabilities differ.
     with pytest.raises(TypeError, match=r"Explain one of the networks: .*\[0\]"):
         contributions(several, X)
 
@@ -361,7 +361,7 @@ def test_the_classifier_alone_and_without_hidden_layers():
     assert_array_equal(row.astype(float), Z[3])
 
 
-# What X may be.
+# Kinds of X.
 
 
 @pytest.mark.parametrize("container", [np.asarray, pl.DataFrame, pd.DataFrame])
@@ -456,11 +456,11 @@ def test_columns_without_a_value_are_dropped_by_the_imputer():
         assert_allclose(found.values, expected, atol=1e-2 * np.abs(expected).max())
 
 
-# Steps that mix columns, and those that say that they do not.
+# Steps that mix columns, and steps that declare their columns.
 
 
 class Swapped(TransformerMixin, BaseEstimator):
-    """Says of which columns its outputs are: the last, the first, and a constant."""
+    """Declares the columns of its outputs: the last, the first, and a constant."""
 
     claim = (-2, 0)
 
@@ -573,7 +573,7 @@ def test_errors():
 )
 def test_columns_as_a_column_transformer_takes_them(chosen, expected):
     Z = pd.DataFrame(np.random.RandomState(0).randn(N, 4), columns=list("abcd"))
-    # A vectorizer of text is the part that takes one column by its name.
+    # A text vectorizer takes a single column by its name.
     one = not isinstance(chosen, str | int)
     part = StandardScaler() if one else make_pipeline(OneColumn(), StandardScaler())
     choose = make_column_transformer((part, chosen), (RobustScaler(), ["a"]))
@@ -583,7 +583,7 @@ def test_columns_as_a_column_transformer_takes_them(chosen, expected):
 
 
 class OneColumn(TransformerMixin, BaseEstimator):
-    """Takes a column of one dimension, and makes it a table."""
+    """Takes a one-dimensional column and makes a table of it."""
 
     def fit(self, column, y=None):
         self.column_of_output_ = np.array([0])
@@ -614,7 +614,7 @@ def test_reasons():
         for names, values in zip(reasons, sign * found.values, strict=True):
             order = np.argsort(-values)[:2]
             assert names == [X.columns[j] for j in order if values[j] > 0]
-    # By default towards what is predicted for each row.
+    # By default towards the predicted class of each row.
     predicted = model.predict(X)
     mixed = [found.reasons(4, towards=label)[i] for i, label in enumerate(predicted)]
     assert found.reasons() == mixed
@@ -626,7 +626,7 @@ def test_reasons():
 def test_reasons_of_more_classes_count_against_the_mean_of_all():
     model = make_pipeline(columns(impute(), StandardScaler()), network()).fit(X, Y)
     found = contributions(model, X)
-    # What all logits have in common says nothing.
+    # A shift of all logits has no meaning.
     shifted = replace(found, values=found.values + found.values[:, :1])
     assert shifted.reasons(7, towards=2) == found.reasons(7, towards=2)
     values = found.values[:, 2] - found.values.mean(axis=1)
@@ -733,7 +733,7 @@ def test_importances_of_the_fit_by_some_rows(monkeypatch):
 def test_importances_without_hidden_layers_are_of_all_rows_in_their_space(
     sparse, monkeypatch
 ):
-    """With many more features than rows, where a sample would be of one row."""
+    """With many more features than rows, where a sample would have one row."""
     for name in ("IMPORTANCE_WORK", "IMPORTANCE_NUMBERS", "FEWEST_IMPORTANCE_ROWS"):
         monkeypatch.setattr(f"sklearn_relulogit._fit.{name}", 1)
     rng = np.random.RandomState(0)

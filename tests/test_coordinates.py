@@ -107,7 +107,7 @@ def logits(theta, shapes, X):
 
 @each_size
 def test_standardised_features_give_the_same_function(hidden, size):
-    """That of the parameters u at z = (x - c) / d is that of T u at x, for any size."""
+    """The network with parameters u at z = (x - c) / d equals that with T u at x."""
     T, n = standard_features(hidden, size)
     rng = np.random.RandomState(0)
     u = rng.standard_normal(n)
@@ -152,9 +152,9 @@ def test_the_maps_of_standardised_features_are_those_of_a_matrix(hidden, size):
 
 @pytest.mark.parametrize("size", [1e-4, 1.0, 1e4])
 def test_layers_share_the_size_of_the_features(hidden, size):
-    """Where all features have it, all weights are multiplied by its root of order -L.
+    """If all features have this size, its root of order -L multiplies all weights.
 
-    So a network whose weights were balanced between the layers stays so.
+    So a network with balanced layers stays balanced.
     """
     shapes = layer_shapes(4, hidden, 2)
     T = StandardFeatures(np.zeros(4), np.full(4, size), size, shapes)
@@ -174,19 +174,19 @@ def scale_of(mean, deviation, reach, hidden=()):
         (3.0, 2.0, 5.0, 3.0, 2.0),
         # One row in 10,000 is 1, the others 0: a tenth of the distance of the 1.
         (1e-4, np.sqrt(1e-4 * (1 - 1e-4)), 1 - 1e-4, 1e-4, 0.1 * (1 - 1e-4)),
-        # A variation that is small but there.
+        # A small but real variation.
         (1e9, 0.1, 0.2, 1e9, 0.1),
         (0.0, 1e-90, 1e-90, 0.0, 1e-90),
         # Constant.
         (7.0, 0.0, 0.0, 7.0, np.inf),
         (0.0, 0.0, 0.0, 0.0, np.inf),
-        # Statistics that overflow.
+        # The statistics overflow.
         (np.inf, np.nan, np.nan, 0.0, 1.0),
         (0.0, np.inf, 1e300, 0.0, 1.0),
     ],
 )
 def test_the_scale_of_a_feature(mean, deviation, reach, centre, unit):
-    # Beside another feature, which has no influence.
+    # Another feature beside it has no influence.
     scale = scale_of([mean, 0.0], [deviation, 4.0], [reach, 4.0])
     assert_allclose(scale.centre, [centre, 0], rtol=1e-12)
     assert_allclose(scale.unit, [unit, 4], rtol=1e-12)
@@ -203,7 +203,7 @@ def test_constant_features_have_no_size_and_no_weights():
     (W_T, _), _ = unpack(T @ np.ones(n_parameters(scale.shapes)), scale.shapes)
     assert (W_T[[1, 2]] == 0).all()
     assert (W_T[[0, 3]] > 0).all()
-    # What the weights of a constant say is left to the bias.
+    # The bias takes over the weights of a constant.
     theta = np.ones(n_parameters(scale.shapes))
     (_, b), _ = unpack(T @ T.solve(theta), scale.shapes)
     assert_allclose(b, 1 + 5, rtol=1e-12)
@@ -211,7 +211,7 @@ def test_constant_features_have_no_size_and_no_weights():
 
 
 def test_what_rounding_leaves_of_a_constant_is_no_unit():
-    """Whether a feature varies is not for its statistics to say."""
+    """The statistics alone cannot show whether a feature varies."""
     statistics = [np.array([x, x]) for x in (7.0, 1e-15, 2e-15)]
     shapes = layer_shapes(2, (), 2)
     scale = FeatureScale.of(*statistics, shapes, np.array([False, True]))
@@ -226,7 +226,7 @@ def test_outliers_do_not_make_the_unit():
         *statistics, shapes, varies, np.array([0.1]), np.array([1.0])
     )
     assert (robust.centre, robust.unit) == (0.1, 10)
-    # Quartiles that are near the deviation, or all alike, change nothing.
+    # Quartiles near the deviation, or all equal, change nothing.
     for spread in (1e4, 0.0):
         plain = FeatureScale.of(
             *statistics, shapes, varies, np.array([0.1]), np.array([spread])
@@ -247,9 +247,9 @@ def test_coordinates_under_an_absurd_penalty_are_some(hidden, alpha, weight_sum,
 def test_coordinates_under_a_penalty_even_out_the_curvature(hidden):
     """On the diagonal (k v^2 d_x^2 + alpha / sum(s)) / d^2 of the first layer.
 
-    v is the product of the weights behind by the median unit, and k the share of a
-    hidden unit. Without a penalty the units are the features' own. A penalty that
-    outweighs all of them adds the largest one.
+    v is the product of the later weights times the median unit, and k the share of a
+    hidden unit. Without a penalty the units are the features' own. A penalty larger
+    than all of them adds the largest one.
     """
     deviations = np.array([1.0, 1e-3])
     scale = scale_of([0.0, 0.0], deviations, 2 * deviations, hidden)
@@ -276,14 +276,14 @@ def test_coordinates_under_a_penalty_even_out_the_curvature(hidden):
 
 @pytest.mark.parametrize("alpha", [0.1, 1.0])
 def test_a_huge_feature_does_not_change_the_units_of_the_others(alpha):
-    """Its own weights are tiny, and the penalty counts for the others as without it."""
+    """Its own weights are tiny, and the penalty on the others does not change."""
     units = []
     for largest in (1.0, 1e8):
         deviation = [1.0, 1.0, largest, 1.0, 1.0]
         scale = scale_of([0.0] * 5, deviation, deviation, (10,))
         T = scale.coordinates(alpha, weight_sum=2000.0)
         (W_T, _), _ = unpack(T @ np.ones(n_parameters(T.shapes)), T.shapes)
-        # Up to a factor for all.
+        # Up to a common factor.
         units.append(W_T[2, 0] / W_T[0, 0] * largest)
         assert_allclose(W_T[[1, 3, 4], 0], W_T[0, 0], rtol=1e-12)
     k = 0.05 / 10

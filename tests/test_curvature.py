@@ -41,7 +41,7 @@ def test_the_root_squares_to_the_inverse_hessian(n, m):
     assert_allclose(J @ J.T, H, rtol=1e-8, atol=1e-8 * np.abs(H).max())
     J_T = np.column_stack([root.transposed(e) for e in np.eye(n)])
     assert_allclose(J_T, J.T, atol=1e-12 * np.abs(J).max())
-    # The update formula with one pair wrong by a thousandth is told apart.
+    # The test notices if one pair is wrong by a thousandth.
     s, y = pairs[0]
     wrong = bfgs_inverse_hessian([(s, 1.001 * y), *pairs[1:]])
     assert np.abs(J @ J.T - wrong).max() > 1e-6 * np.abs(H).max()

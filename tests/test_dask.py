@@ -1,4 +1,4 @@
-"""Dask data: as in memory, the same bits on any number of workers, losses survived."""
+"""Dask data: the same bits as in memory, on any number of workers, also lost ones."""
 
 import os
 import signal
@@ -67,7 +67,7 @@ def make(hidden=(8,), **kwargs):
 
 
 def read(X, y):
-    """The rows that `fit` makes of two Dask arrays."""
+    """The rows of a fit, from two Dask arrays."""
     return OnCluster.read(
         make(), Given(X, y), reset=True, class_weight=None, linear=False
     )
@@ -91,7 +91,7 @@ def objective_of(clf, X, y, alpha, sample_weight=1.0):
         slow((8,), 4),
     ],
 )
-# The paths are compared, which need not end.
+# Only the paths are compared, so the fits need not end.
 @pytest.mark.filterwarnings("ignore:The fit ended by its iteration limit")
 def test_a_fit_is_that_in_memory(client, hidden, n_classes):
     X, y = problem(2000, n_classes=n_classes)
@@ -110,7 +110,7 @@ def test_a_fit_is_that_in_memory(client, hidden, n_classes):
 
 
 def elsewhere(array):
-    """The same numbers at addresses that are no multiples of their size."""
+    """The same numbers at addresses that are not multiples of their size."""
     memory = np.empty(array.nbytes + 1, np.uint8)[1:]
     moved = memory.view(array.dtype).reshape(array.shape)
     moved[...] = array
@@ -119,7 +119,7 @@ def elsewhere(array):
 
 @pytest.mark.parametrize("hidden", [(), (20,)])
 def test_the_same_bits_wherever_a_chunk_is_in_memory(client, hidden):
-    """Messages leave arrays at any address, and workers meet chunks in any order."""
+    """Messages have any address, and workers get chunks in any order."""
     X, y = problem(6000)
     s = np.random.default_rng(0).uniform(0, 2, len(y))
     arrays = chunked(X, y, s, rows=1700)
@@ -134,7 +134,7 @@ def test_the_same_bits_wherever_a_chunk_is_in_memory(client, hidden):
 @pytest.mark.slow
 def test_the_same_bits_for_any_number_of_workers():
     X, y = problem(5000)
-    # So many chunks that the workers add up.
+    # Enough chunks for the workers to add up.
     X, y = chunked(X, y, rows=250)
     fits = []
     for n_workers in (1, 2, 3):
@@ -211,7 +211,7 @@ def test_the_data_stay_on_the_workers(client, monkeypatch):
     with pytest.warns(ConvergenceWarning):
         make(max_iter=3, early_stopping=True).fit(X, y)
     assert 0 < max(received) <= 8 * 20 + 8 + 8 + 1
-    # But for a sample, from which the importances of the features are.
+    # Except the importances, which come from a sample.
     ((n_rows, _),) = samples
     assert n_rows <= 10_000
 
@@ -220,7 +220,7 @@ NAMES = list("abcdefghij")
 
 
 def given_and_lazy(kind):
-    """Data of some kind: X and y in memory, then X and y as Dask collections."""
+    """X and y of some kind, in memory and as Dask collections."""
     X, y = problem(1500)
     if kind == "frame":
         X, labels = pd.DataFrame(X, columns=NAMES), np.array(["no", "yes"])[y]
@@ -310,7 +310,7 @@ def test_the_split_gives_each_class_its_share(client):
 
 
 def share_of(n_rows, share):
-    """The nearest number, the lower of two, but one row at least."""
+    """The nearest whole number, the lower of two, but at least one row."""
     return np.maximum(np.ceil(share * n_rows - 0.5), 1)
 
 
@@ -382,7 +382,7 @@ def test_data_that_overflow_are_named(client):
 
 
 def without_the_first(X, y, rows):
-    """Two Dask arrays whose first chunk turns out to be empty."""
+    """Two Dask arrays whose first chunk is empty."""
     lazy_X, lazy_y = chunked(X, y, rows=rows)
     keep = da.from_array(np.arange(len(y)) >= rows, chunks=rows)
     return lazy_X[keep], lazy_y[keep]
@@ -559,7 +559,7 @@ def test_rows_of_weight_zero_are_no_rows_to_split(client):
 
 @pytest.mark.filterwarnings("ignore:Leave out the rows of the classes")
 def test_the_search_without_rows_of_the_last_class(client):
-    """Its weight is zero, so that no row of it is in the halves."""
+    """Its weight is zero, so that the halves have none of its rows."""
     X, y = problem(600, n_classes=3)
     clf = make((4,), alpha="auto", class_weight={2: 0.0})
     inside = clf.fit(X, y).alpha_losses_
@@ -587,7 +587,7 @@ def bag(array):
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        # Faults of chunks say of which argument they are.
+        # Errors in chunks name the argument.
         ({"X_val": np.nan}, ValueError, "^X_val is not valid: Input X contains NaN"),
         ({"X": np.nan}, ValueError, "^Input X contains NaN"),
         (

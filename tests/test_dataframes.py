@@ -25,7 +25,7 @@ def library(request):
 
 
 def iris(library):
-    """Data, labels and names: as arrays and as the library has them."""
+    """Data, labels and names, as arrays and as objects of the library."""
     frame, series = LIBRARIES[library]
     bunch = load_iris()
     X, y = bunch.data, bunch.target_names[bunch.target]
@@ -93,9 +93,9 @@ def test_pipelines_with_set_output(library):
     model = make_pipeline(StandardScaler(), clf).set_output(transform=library)
     model.fit(frame, series)
     assert model[-1].feature_names_in_.tolist() == names
-    # The scaler sums columns that lie otherwise in memory in another order.
+    # The scaler adds in another order if columns lie otherwise in memory.
     assert_allclose(model.predict_proba(frame), expected, rtol=1e-6)
-    # The last step is no transformer, and set_output leaves it alone.
+    # The last step is not a transformer, and set_output does not affect it.
     assert isinstance(model.predict_proba(frame), np.ndarray)
 
 
@@ -121,7 +121,7 @@ def test_frames_of_float32():
 
 @pytest.mark.parametrize("dtype", ["Float32", "float32[pyarrow]", "mixed"])
 def test_pandas_own_types_of_float32_stay_float32(dtype):
-    """scikit-learn makes float64 of them, at twice the memory and time."""
+    """scikit-learn converts them to float64, with twice the memory and time."""
     _, y, frame, _, names = iris("pandas")
     plain = ReLULogisticClassifier((5,), random_state=0).fit(frame.astype("float32"), y)
     if dtype == "mixed":
@@ -152,7 +152,7 @@ def test_pandas_own_types_of_float32_stay_float32(dtype):
     ],
 )
 def test_the_type_of_columns_of_several_types(dtypes, expected):
-    """float32 where numpy's types of the same numbers are joined in float32."""
+    """float32 if numpy joins such types to float32."""
     X, y, _, _, names = iris("pandas")
     columns = dict(zip(names, np.rint(X).T > [[0], [3], [3], [0]], strict=True))
     frame = pd.DataFrame(columns)
@@ -178,7 +178,7 @@ def test_tags():
     assert not tags.input_tags.allow_nan
     assert not tags.input_tags.categorical
     assert not tags.input_tags.string
-    # Arrays of other libraries are fitted by numpy, on the processor.
+    # numpy fits arrays of other libraries, on the processor.
     assert tags.array_api_support
     assert tags.transformer_tags is None
     assert tags.regressor_tags is None

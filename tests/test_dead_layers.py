@@ -1,4 +1,4 @@
-"""Layers that begin dead are revived; optimiser trouble ends with a reason."""
+"""Layers that begin dead are revived, and a failing optimiser gives its reason."""
 
 import warnings
 
@@ -41,7 +41,7 @@ def active(theta, shapes, X):
 @pytest.mark.parametrize("hidden", [(1,), (2,), (1, 1), (2, 1, 1), (1, 1, 1, 1, 1, 1)])
 def test_every_dead_layer_is_revived(hidden):
     rng = np.random.RandomState(0)
-    X = rng.uniform(1, 2, (30, 2))  # in one direction, so that units see all or nothing
+    X = rng.uniform(1, 2, (30, 2))  # one direction: units see all rows or none
     shapes = layer_shapes(2, hidden, n_classes=2)
     dead = 0
     for seed in range(60):
@@ -91,7 +91,7 @@ def test_no_start_is_stuck_at_a_constant(container):
     # Without the change of sign some would begin dead. Two die later, in a long step.
     assert right >= 10
     assert right + told == 12
-    # The fit after a search is that of the classifier.
+    # After a search, the fit is that of the classifier.
     search = ReLULogisticClassifierCV((1,), alphas=[1e-3], cv=2, random_state=0)
     assert (search.fit(X, y).predict(X) == y).mean() > 0.9
 
@@ -115,13 +115,13 @@ def test_features_that_are_all_zero_give_the_shares_of_the_classes(
 def test_gradients_that_vanish_are_no_overflow(hidden):
     """With tol=0 only a gradient of zero, or next to zero, ends a fit."""
     nothing = np.zeros((2, 1)), [0, 1], None
-    # After a step or two the loss is next to nothing too.
+    # After a step or two the loss is nearly zero too.
     separable = np.array([[176.0, 40.0], [41.0, 14.0]]), [0, 1], [1, 0]
     for X, y, weight in (nothing, separable):
         for alpha in (0.0, 1e-300):
             clf = ReLULogisticClassifier(hidden, alpha=alpha, tol=0.0, random_state=0)
             with warnings.catch_warnings():
-                # Of a line search that finds nothing more to gain.
+                # A line search found nothing to gain.
                 warnings.simplefilter("ignore", ConvergenceWarning)
                 clf.fit(X, y, weight)
             assert clf.loss_ == pytest.approx(0 if weight else np.log(2), abs=1e-12)
@@ -129,7 +129,7 @@ def test_gradients_that_vanish_are_no_overflow(hidden):
 
 @pytest.mark.parametrize("alpha", [0.01, 1.0])
 def test_few_narrow_networks_end_as_a_constant(alpha):
-    """After first steps of length 1, 10 and 18 of 50 did."""
+    """With first steps of length 1, 10 and 18 of 50 did."""
     n_constant = 0
     for seed in range(50):
         rng = np.random.RandomState(seed)
@@ -140,7 +140,7 @@ def test_few_narrow_networks_end_as_a_constant(alpha):
             (5, 4, 3, 2), alpha=alpha, max_iter=200, random_state=seed
         )
         with warnings.catch_warnings():
-            # Of constants, which are counted, and of the limit of iterations.
+            # Warnings of constants, which are counted, and of the iteration limit.
             warnings.simplefilter("ignore", ConvergenceWarning)
             proba = clf.fit(X, y).predict_proba(X)
         n_constant += np.ptp(proba, axis=0).max() < 1e-6
@@ -151,21 +151,21 @@ def test_few_narrow_networks_end_as_a_constant(alpha):
     ("layers", "alpha", "loss"), [((3, 3, 3, 3), 10.0, 0.46), ((1, 1), 1e-4, 0.6)]
 )
 def test_a_start_that_ends_as_a_constant_is_drawn_anew(layers, alpha, loss):
-    """Of four layers under a strong penalty, a bound cannot say that it should."""
+    """With four layers and a strong penalty, no bound tells."""
     X, y = load_iris(return_X_y=True)
     X, n_starts = scale(X), []
     for seed in range(15):
         clf = ReLULogisticClassifier(layers, alpha=alpha, random_state=seed)
         assert clf.fit(X, y).loss_ < loss
         n_starts.append(len(clf.restart_losses_))
-        # The others follow in the same order, and count as those of n_init.
+        # The other starts follow in the same order, as with n_init.
         assert clf.loss_ == pytest.approx(clf.restart_losses_[-1], rel=1e-3)
         if n_starts[-1] == 2:
             several = clone(clf).set_params(n_init=2, n_jobs=2).fit(X, y)
             losses = several.restart_losses_
             assert_array_equal(losses[:2], clf.restart_losses_)
             assert len(losses) == 2 + sum(losses > 1.09)
-    # It does happen, and what need not begin anew does not.
+    # It does happen, and units that are not shrunk do not change.
     assert n_starts.count(1) > 7
     assert max(n_starts) > 1
 
@@ -179,7 +179,7 @@ def test_where_there_is_nothing_to_fit_few_starts_are_tried():
 
 
 def test_units_that_die_in_a_long_step_are_told_of():
-    """Of two layers of one unit each, one is soon dead; a warm start has one start."""
+    """Of two layers with one unit, one dies soon; a warm start has one start."""
     X, y = load_iris(return_X_y=True)
     dead = []
     for seed in range(20):
@@ -207,7 +207,7 @@ def test_units_that_die_in_a_long_step_are_told_of():
 
 @pytest.mark.parametrize("layers", [(6, 5, 4), (3, 3, 3)])
 def test_a_fit_does_not_begin_where_the_search_ended_at_a_constant(layers):
-    """The units of one of the halves may die on the way; those rows are separable."""
+    """The units of a half may die on the way; its rows are separable."""
     X, y = make_blobs(100, 4, centers=[(2, 2), (4, 4)], random_state=0)
     for seed in range(4):
         clf = ReLULogisticClassifier(layers, random_state=seed).fit(X, y)
@@ -221,7 +221,7 @@ def test_constants_that_are_right_are_not_warned_of(hidden):
     X, y = rng.standard_normal((60, 3)), np.arange(60) % 2
     weight = np.where(np.arange(60) < 1, 1.0, 0.0)
     kwargs = {"random_state": 0, "tol": 1e-7}
-    # The penalty asks for it; rows are all alike; one row alone has weight.
+    # The penalty requires it; all rows are alike; only one row has weight.
     strong = 10 * np.linalg.norm(X.T @ (y - 0.5))
     clf = ReLULogisticClassifier(hidden, alpha=strong, **kwargs).fit(X, y)
     assert_allclose(clf.predict_proba(X), 0.5, atol=0.1 if hidden == () else 1e-4)
@@ -268,7 +268,7 @@ def test_what_a_penalty_asks_for_overflows_nowhere(scale, weight):
 
 @pytest.mark.slow
 def test_a_gain_below_the_tolerance_is_none():
-    """Next to the penalty at which the network collapses, a constant is as good."""
+    """Near the penalty at which the network collapses, a constant is as good."""
     rng = np.random.RandomState(0)
     X = rng.uniform(size=(40, 3))
     X[X < 0.6] = 0
@@ -284,14 +284,14 @@ def test_a_gain_below_the_tolerance_is_none():
 @pytest.mark.parametrize("alpha", [1e12, 1e18, 1e100, 1e200, 1e300])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_under_a_penalty_that_leaves_nothing_the_fit_is_the_constant(alpha, dtype):
-    """Beside the penalty of the start, what the data say would be lost in rounding."""
+    """Rounding would hide the data beside the penalty of the start."""
     X, y = load_iris(return_X_y=True)
     X, y = scale(X).astype(dtype), np.minimum(y, 1)
     clf = ReLULogisticClassifier((5,), alpha=alpha, random_state=0).fit(X, y)
     assert_allclose(clf.predict_proba(X)[:, 1], 2 / 3, rtol=1e-7)
     entropy = np.log(3) - np.log(2) * 2 / 3
     assert clf.loss_ == pytest.approx(entropy, rel=1e-6)
-    # So it is with weights that are small beside an ordinary penalty.
+    # Weights that are small beside an ordinary penalty do the same.
     light = ReLULogisticClassifier((5,), alpha=1.0, random_state=0)
     light.fit(X.astype(np.float64), y, np.full(150, 1e-300))
     assert light.loss_ == pytest.approx(entropy, rel=1e-6)
@@ -311,7 +311,7 @@ def test_a_strong_penalty_on_tiny_features_leaves_the_others_alone():
 
 @pytest.mark.parametrize("n_layers", [2, 3])
 def test_the_bound_for_a_constant_is_the_formula_written_out(n_layers):
-    """The penalty from which no step along the best unit pays for its weights."""
+    """The penalty above which no step along the best unit pays."""
     rng = np.random.RandomState(0)
     X, y = rng.uniform(-0.3, 0.3, (60, 2)), rng.randint(0, 2, 60)
     X[0] = [1.0, 0.0]
@@ -394,7 +394,7 @@ def test_a_gain_that_may_be_rounding_is_none(excess, asked):
 
 @pytest.mark.parametrize("share", [0.01, 0.02])
 def test_a_constant_of_rare_classes_is_warned_of(share):
-    """What a network gains there is little, but not beside the loss."""
+    """The gain of a network is small there, but not relative to the loss."""
     rng = np.random.default_rng(0)
     X = rng.standard_normal((4000, 4))
     score = X[:, 0] + 0.3 * rng.standard_normal(4000)
@@ -409,7 +409,7 @@ def test_a_constant_of_rare_classes_is_warned_of(share):
 
 @pytest.mark.parametrize("container", [np.asarray, scipy.sparse.csr_array])
 def test_values_far_from_the_others_are_warned_of(container):
-    """A scaler leaves next to nothing of the others, and the fit says nothing."""
+    """A scaler makes the others tiny, and the fit does not warn."""
     rng = np.random.default_rng(1)
     X = rng.standard_t(1, (400, 4))
     y = (X[:, 0] + X[:, 1] > rng.logistic(size=400)).astype(int)

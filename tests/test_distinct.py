@@ -1,4 +1,4 @@
-"""Equal rows are one, in an order that the rows define."""
+"""Equal rows are merged, in an order that the rows define."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ each_container = pytest.mark.parametrize(
 
 @pytest.fixture
 def data():
-    """Rows of few values, of which many are equal and some have no weight."""
+    """Rows of few values; many are equal, and some have no weight."""
     rng = np.random.RandomState(0)
     X = rng.randint(-1, 2, (80, 3)) / 4
     y = rng.randint(0, 3, 80)
@@ -61,7 +61,7 @@ def assert_same(block, other):
 
 
 def test_sums_of_weights_are_the_same_bits_in_any_order(data):
-    """And those of a table."""
+    """So are the sums in a table."""
     merged = merge_equal_rows(data, MANY).block
     expected, found = totals_of(*data), totals_of(*merged)
     assert found.keys() == expected.keys()
@@ -72,7 +72,7 @@ def test_sums_of_weights_are_the_same_bits_in_any_order(data):
         shuffled = taken(data, np.random.RandomState(seed).permutation(80))
         assert_same(merge_equal_rows(shuffled, MANY).block, merged)
         as_they_come.add(tuple(sorted(w for _, w in totals_of(*shuffled).values())))
-    # Added up otherwise they would differ.
+    # Another order of the sum would differ.
     assert len(as_they_come) > 1
 
 
@@ -142,7 +142,7 @@ def test_entries_that_are_stored_twice_or_out_of_order_are_what_they_are():
 
 @pytest.mark.parametrize("container", [np.asarray, scipy.sparse.csr_array])
 def test_the_limits_count_numbers_of_distinct_rows_and_of_all(container):
-    """Of sparse data those that are stored."""
+    """Sparse data count their stored entries."""
     X = np.tile([[1.0, 0.0], [2.0, 3.0]], (4, 1))
     block = Block(container(X), np.zeros(8, int), np.ones(8))
     # Half a row of eight has so many; all rows twice that of four.
@@ -204,9 +204,9 @@ def test_standard_keys_of_huge_features_tell_rows_apart(X, factor, container):
 @pytest.mark.parametrize("factor", [1e-300, 1e-200, 1.0, 1e200, 1e300])
 @each_container
 def test_keys_of_merged_rows_tell_them_apart(X, factor, container):
-    """However small, and beside an outlier for which the others are all alike.
+    """However small it is, and beside an outlier that makes the others look alike.
 
-    Labels of the same features have one key.
+    Rows with the same features have one key, whatever their label.
     """
     X = np.vstack([X, X])
     X[3] *= 1e7
@@ -246,7 +246,7 @@ def order_of(X, y, weights):
 
 @pytest.mark.parametrize("every_row_has_every_label", [False, True])
 def test_the_rows_define_the_order_of_the_classes(X, every_row_has_every_label):
-    """Not their codes, by their names, nor how the rows are given."""
+    """Codes, names of classes and the form of the rows do not matter."""
     rng = np.random.RandomState(0)
     y, weights = rng.randint(0, 4, 50), rng.randint(1, 4, 50) * 1.0
     if every_row_has_every_label:
@@ -325,7 +325,7 @@ def test_a_sample_of_the_smallest_keys(data, n_rows, n_samples, container):
 @each_container
 @pytest.mark.parametrize("hashed_numbers", [10, 10**6])
 def test_the_same_keys_on_any_machine(container, hashed_numbers):
-    """By any version of numpy, in pieces and whole: they decide what is drawn."""
+    """In any version of numpy, in pieces and whole; the numbers decide the draws."""
     X = np.array([[0.0, 0, 0], [1, 0, -2.5], [1e5, -0.0, 1 / 3]])
     assert row_keys(container(X), hashed_numbers).tolist() == [
         0,

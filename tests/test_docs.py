@@ -1,4 +1,4 @@
-"""What the documents quote of the code is what the code says."""
+"""The documents quote the code correctly."""
 
 import importlib.util
 import re
@@ -26,7 +26,7 @@ from sklearn_relulogit import (
 from sklearn_relulogit._links import SITE, SOURCE, doc_link_template
 
 ROOT = Path(__file__).parent.parent
-# Of the package that is tested, which need not be that of the checkout.
+# The tested package, which need not be the one of the checkout.
 PACKAGE = Path(sklearn_relulogit.__file__).parent
 
 
