@@ -1,4 +1,4 @@
-"""PiecewiseLinearEncoder: ramps written out, in ReLU units, and at home in frames."""
+"""PiecewiseLinearEncoder: its formulas written out, as ReLU units, and with frames."""
 
 import pickle
 from itertools import combinations, pairwise
@@ -46,7 +46,7 @@ def test_estimator_checks(estimator, check):
 
 
 def literal_outputs(x, n_bins, ramp_scale):
-    """The outputs of a column, by interpolation, and sorted values for quantiles."""
+    """The outputs of a column, by interpolation and with quantiles of sorted values."""
     known = np.sort(x[~np.isnan(x)])
     columns = [x]
     values = sorted(set(known))
@@ -78,7 +78,7 @@ def test_outputs_are_those_of_the_formula(n_bins, ramp_scale):
     expected = np.column_stack([column for part in expected for column in part])
     Z = encoder.transform(X)
     assert_allclose(Z, expected, rtol=0, atol=1e-12)
-    # The tolerance tells right from slightly wrong.
+    # A slightly wrong value fails.
     assert not np.allclose(Z, expected + 1e-11, rtol=0, atol=1e-12)
 
 
@@ -86,29 +86,29 @@ def test_number_of_bins():
     def n_bins(encoder):
         return [max(len(knots) - 1, 0) for knots in encoder.knots_]
 
-    # One of 100 rows each, 210 of which have the last column; and few distinct values.
+    # A bin for each 100 rows (the last column has 210), and few distinct values.
     assert n_bins(PiecewiseLinearEncoder().fit(X)) == [3, 3, 3, 0, 0, 2]
     many = columns_of_many_kinds(900)
     assert n_bins(PiecewiseLinearEncoder().fit(many)) == [8, 8, 3, 0, 0, 6]
     assert n_bins(PiecewiseLinearEncoder().fit(X[:199])) == [0] * 6
-    # Of 50 rows for each of the classes; numbers are none.
+    # With 50 rows for each class; numbers are not classes.
     y = np.arange(300) % 3
     assert n_bins(PiecewiseLinearEncoder().fit(X, y)) == [2, 2, 2, 0, 0, 0]
     assert n_bins(PiecewiseLinearEncoder().fit(X, y / 9)) == [3, 3, 3, 0, 0, 2]
     for no_classes in (np.repeat("one", 300), np.arange(300), np.full(300, np.nan)):
         assert n_bins(PiecewiseLinearEncoder().fit(X, no_classes))[0] == 3
     assert n_bins(PiecewiseLinearEncoder(20).fit(X)) == [20, 20, 3, 0, 0, 20]
-    # Half of the values are 0, a knot of its own; the others have the rest of the bins.
+    # Half of the values are 0, which is a knot; the others share the remaining bins.
     x = np.r_[np.zeros(50), np.arange(1, 51)][:, np.newaxis]
     (knots,) = PiecewiseLinearEncoder(8).fit(x).knots_
     assert_array_equal(knots, [0, 1, 8, 15, 22, 29, 36, 43, 50])
 
 
 def literal_expected(x, y, knots):
-    """How many rows of classes 0 and 1 to expect at each distinct value.
+    """The expected rows of classes 0 and 1 at each distinct value.
 
-    By logistic regression on interpolation between the knots, drawn to the share of the
-    class by one row at each knot.
+    By logistic regression on interpolation between the knots. At each knot one row
+    with the share of the class is added.
     """
     hats = np.stack([np.interp(x, knots, unit) for unit in np.eye(len(knots))], axis=1)
     share = y.mean()
@@ -127,7 +127,7 @@ def literal_expected(x, y, knots):
 
 
 def literal_cuts(observed, expected, cost):
-    """The best of all sets of cuts, one by one."""
+    """The best of all sets of cuts, by trying each."""
 
     def gain(cuts):
         parts = pairwise([0, *cuts, len(observed)])
@@ -184,9 +184,9 @@ def test_jumps_become_steps():
     knots, values = encoder.knots_[0], np.sort(x[:, 0])
     narrow = np.diff(np.searchsorted(values, knots)) == 1
     assert abs(knots[:-1][narrow] - 0.5).min() < 0.02
-    # A value that means something of its own, and both of its neighbours.
+    # A value with a special meaning, and both of its neighbours.
     assert np.isin([16, 17, 18], encoder.knots_[1]).all()
-    # A linear model behind the ramps is then as good as the truth allows.
+    # A linear model after the ramps is then as good as the truth allows.
     model = make_pipeline(encoder, ReLULogisticClassifier((), random_state=0))
     assert model.fit(x, y).score(x, y) > 0.89
     without = PiecewiseLinearEncoder().fit(x)
@@ -219,7 +219,7 @@ def test_noise_has_no_jumps(n, shares):
 
 
 def stepped(n=400):
-    """Columns with jumps, gaps, noise and few values, and their labels of three."""
+    """Columns with jumps, gaps, noise and few values, and labels of three classes."""
     rng = np.random.RandomState(5)
     x = columns_of_many_kinds(n, rng)
     y = np.digitize(x[:, 0], [-1, 0.3]) + (x[:, 2] == 1) * (rng.rand(n) < 0.6)
@@ -243,7 +243,7 @@ def test_weights_are_repeats_and_weight_zero_is_absence():
         y_kept = None if labels is None else labels[kept]
         assert_same_bits(weighted, fit(X[kept], y_kept, s[kept]))
         assert_same_bits(weighted, fit(X, labels, 4 * s))
-        # In any unit, to rounding.
+        # In any unit, up to rounding.
         for unit in (0.1, 1 / s.sum(), 1e9):
             assert_close(weighted, fit(X, labels, s * unit))
         plain = fit(X, labels)
@@ -258,7 +258,7 @@ def test_weights_without_a_unit_count_for_few_rows():
     s = np.exp(rng.normal(size=1000))
     for unit in (1e-3, 1, 1e6):
         encoder = PiecewiseLinearEncoder().fit(noise, y, unit * s)
-        # Kish: as many rows as in (sum s)^2 / sum s^2.
+        # Kish: the number of rows is (sum s)^2 / sum s^2.
         n_bins = int(s.sum() ** 2 / (s**2).sum() // 100)
         assert {len(knots) for knots in encoder.knots_} == {n_bins + 1}
 
@@ -369,7 +369,7 @@ def test_the_encoder_is_a_layer_of_relu_units_and_the_pipeline_equation_1():
     ).fit(X, y)
     encoder, clf = model
     W, b, V, c = as_relu_layer(encoder)
-    # V and c, linear, belong to the layer of the network that follows.
+    # V and c are linear, and belong to the next layer of the network.
     layers = [(W, b), (V @ clf.coefs_[0], c @ clf.coefs_[0] + clf.intercepts_[0])]
     layers += zip(clf.coefs_[1:], clf.intercepts_[1:], strict=True)
     Z = X
@@ -388,7 +388,7 @@ def test_slopes_are_those_of_the_relu_units_even_at_knots():
         slopes, _ = encoder.local_linear(rows)
         pos = rows @ W + b > 0  # relu'(0) = 0
         expected = np.einsum("jh,nh,hk->njk", W, pos, V)
-        at_zero = rows == 0  # relu(x) - relu(-x) has no slope there, and x has.
+        at_zero = rows == 0  # relu(x) - relu(-x) has no slope there, but x has one.
         for k, j in enumerate(encoder.column_of_output_):
             ok = ~at_zero[:, j] | np.isfinite(encoder.lower_[k])
             assert_allclose(slopes[ok, k], expected[ok, j, k], rtol=1e-12)
@@ -422,14 +422,14 @@ def test_missing_values():
     x = np.column_stack(
         [np.arange(30.0), np.repeat([np.nan, 5, 6], 10), np.full(30, np.nan)]
     )
-    # Of ten gaps and more.
+    # From ten gaps on.
     few = PiecewiseLinearEncoder(2).fit(x[1:])
     assert "x1_missing" not in few.get_feature_names_out()
     encoder = PiecewiseLinearEncoder(2).fit(x)
     assert encoder.get_feature_names_out().tolist() == [
         *("x0", "x0_ramp1", "x0_ramp2", "x1", "x1_missing", "x2")
     ]
-    # A gap that fit never saw, and a column of nothing else.
+    # A gap that fit never saw, and a column of gaps only.
     Z = encoder.transform([[np.nan, np.nan, 3.0]])
     assert_array_equal(Z, [[0, 0, 0, 0, 1, 0]])
     slopes, intercepts = encoder.local_linear([[np.nan, np.nan, 3.0]])
@@ -481,7 +481,7 @@ def test_extreme_values():
     assert np.isfinite(PiecewiseLinearEncoder(3).fit_transform(tiny)).all()
     far = 1e15 + np.arange(10.0)[:, np.newaxis]
     assert_allclose(PiecewiseLinearEncoder(0).fit_transform(far).std(), 1)
-    # A constant column stays 0 whatever comes later.
+    # A constant column stays 0 for all later values.
     constant = PiecewiseLinearEncoder().fit(np.ones((5, 1)))
     assert_array_equal(constant.transform([[1e300], [-3.0]]), [[0], [0]])
 

@@ -1,4 +1,4 @@
-"""Bad input: an error that names the culprit, the value and what is allowed."""
+"""Bad input: the error names the culprit, the value and the allowed ones."""
 
 import numpy as np
 import pandas as pd
@@ -62,7 +62,7 @@ def test_parameters(name, values, data):
 # Some of the integers are limits.
 @pytest.mark.filterwarnings("ignore:The fit ended by its")
 def test_numpy_integers_are_integers(name, value, integer, data):
-    """Each value changes the fit, in the same way as an int of Python."""
+    """Each value changes the fit in the same way as a Python int."""
     kwargs = {"hidden_layer_sizes": (2,), "alpha": 1.0, "random_state": 0}
     plain = ReLULogisticClassifier(**kwargs, early_stopping=True)
     fits = [
@@ -104,7 +104,7 @@ def test_multilabel(data):
             fit(X, y, X_val=X, y_val=labels)
     with pytest.raises(ValueError, match=told):
         ReLULogisticClassifierCV((2,), random_state=0).fit(X, one_hot)
-    # What the message says to do works.
+    # The advice of the message works.
     labels = np.argmax(one_hot, axis=1)
     assert_same_fit(fit(X, labels), fit(X, y))
     several = MultiOutputClassifier(ReLULogisticClassifier((), alpha=1.0))
@@ -204,7 +204,7 @@ def test_features_too_large_for_float32(data):
     X = (np.where(y == y[0], 1, -1)[:, None] * np.abs(X) * 5e37).astype(np.float32)
     with pytest.raises(ValueError, match=r"overflows the range of float32.*Standard"):
         ReLULogisticClassifier(()).fit(X, y)
-    # Hidden layers share the size of the features, so that nothing overflows.
+    # Hidden layers share the size of the features, so nothing overflows.
     clf = ReLULogisticClassifier((3,), random_state=0).fit(X, y)
     assert clf.score(X, y) == 1
 
@@ -281,8 +281,8 @@ def test_class_weights_whose_sum_is_infinite(data):
 
 
 def test_large_limits_are_no_sizes(data):
-    """Nothing is allocated for a history that never fills, or for idle workers."""
-    # No fit makes more iterations than this default of max_iter.
+    """No memory is allocated for unused history or idle workers."""
+    # No fit makes more iterations than the default of max_iter.
     expected = ReLULogisticClassifier(
         (2,), alpha=1.0, history_size=1000, random_state=0
     ).fit(*data)
@@ -319,7 +319,7 @@ def test_labels_of_bytes(data, dtype):
     labels = np.array([b"a", b"b"], dtype)[y]
     with pytest.raises(ValueError, match=r"^Decode the labels in y, which are bytes"):
         fit(X, labels)
-    # What the message says to do works.
+    # The advice of the message works.
     decoded = np.char.decode(np.asarray(labels, "S"))
     assert_same_fit(fit(X, decoded), fit(X, np.array(["a", "b"])[y]))
 
@@ -348,7 +348,7 @@ def test_labels_that_are_missing(data, dtype):
 
 
 def test_labels_beyond_any_integer(data):
-    """scikit-learn casts labels to integers, of which numpy would warn."""
+    """scikit-learn casts labels to integers, which would make numpy warn."""
     X, _ = data
     with pytest.raises(ValueError, match="Unknown label type: continuous"):
         fit(X, [1e300, 2e300] * 30)
@@ -362,7 +362,7 @@ def test_a_search_without_a_split(data):
 @pytest.mark.parametrize("name", ["csr", "csc", "coo", "bsr", "lil"])
 @pytest.mark.parametrize("wrong", [10**6, -7])
 def test_indices_out_of_range_never_reach_a_product(data, name, wrong):
-    """scipy would read or write other memory, and the interpreter crash."""
+    """scipy would access other memory, and the interpreter would crash."""
     X, y = data
     clf = fit(X, y)
     S = getattr(scipy.sparse, f"{name}_array")(X)
@@ -399,11 +399,11 @@ def test_the_check_of_sparse_data_leaves_them_alone(data):
     ],
 )
 def test_sparse_data_of_other_libraries_are_refused(data, module, layout):
-    """By the names of their types, whether these libraries are installed or not."""
+    """The names of the types decide, so these libraries need not be installed."""
     X = type("Tensor", (), {"__module__": module, "layout": layout})()
     with pytest.raises(TypeError, match=rf"X is sparse, of type {module}.Tensor: of"):
         fit(X, data[1])
-    # A dense one is not, although it may be no array.
+    # A dense one is not refused, although it may not be an array.
     dense = type("Tensor", (), {"__module__": "torch", "layout": "torch.strided"})()
     with pytest.raises((TypeError, ValueError)) as error:
         fit(dense, data[1])

@@ -1,4 +1,4 @@
-"""Export to MLPClassifier, PyTorch and graphs of logits: the same network elsewhere."""
+"""Export to MLPClassifier, PyTorch and ONNX graphs: the network stays the same."""
 
 import pickle
 import sys
@@ -86,7 +86,7 @@ def test_an_mlp_classifier_with_the_same_predictions(case):
     check_is_fitted(mlp)
     expected = model.predict_proba(X)
     assert_allclose(mlp.predict_proba(X), expected, rtol=0, atol=1e-9)
-    # The tolerance tells right from slightly wrong.
+    # A slightly wrong value fails.
     mlp.coefs_[0] *= 1 + 1e-6
     assert abs(mlp.predict_proba(X) - expected).max() > 1e-9
     mlp = to_mlp_classifier(model)
@@ -154,7 +154,7 @@ def test_ramps_become_a_first_layer(front, hidden):
     encoder = PiecewiseLinearEncoder()
     model = make_pipeline(*front, encoder, relu_logistic(hidden)).fit(X, y)
     mlp = to_mlp_classifier(model)
-    # The units of a column: its knots, or its mean where it has none, and one more.
+    # The units of a column: its knots (or its mean if it has none), and one more.
     n_units = sum(max(len(knots), 1) + 1 for knots in encoder.knots_)
     assert mlp.hidden_layer_sizes == (n_units, *hidden)
     # Also far outside the training data, and on the knots.
@@ -183,7 +183,7 @@ def test_ramps_of_columns_with_gaps():
     whole[:, 1:3] = X[:, 1:3]
     Z = run(to_logits(model), whole)
     assert_allclose(Z[:, 0], model.decision_function(whole), rtol=1e-9, atol=1e-9)
-    # What has gaps gets no wrong answer.
+    # Gaps raise an error instead of a wrong answer.
     assert np.isnan(run(to_logits(model), gaps)).all(axis=1)[::3].all()
     with pytest.raises(ValueError, match="NaN"):
         to_mlp_classifier(model).predict(gaps)
@@ -370,7 +370,7 @@ def test_features_whose_mean_is_much_larger_than_their_spread():
     expected = model.predict_proba(X.astype(np.float64))
     mlp = to_mlp_classifier(model)
     assert_allclose(mlp.predict_proba(X.astype(np.float64)), expected, atol=1e-6)
-    # In float32 the digits that are left would not do.
+    # In float32 too few digits would be left.
     mlp.intercepts_[0] = mlp.intercepts_[0].astype(np.float32)
     assert abs(mlp.predict_proba(X.astype(np.float64)) - expected).max() > 1e-3
 

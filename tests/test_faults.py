@@ -1,4 +1,4 @@
-"""What goes wrong around a fit: it ends rightly or clearly, and nothing is lost."""
+"""Failures around a fit: it ends correctly or with a clear error, and loses nothing."""
 
 import concurrent.futures
 import copy
@@ -65,9 +65,9 @@ ESTIMATORS = {
     ],
 )
 def test_an_exception_at_each_evaluation(kind, error):
-    """In the search, in each start and in line searches.
+    """It may come in the search, in each start and in line searches.
 
-    After it the fit is kept, or the estimator is as it was before.
+    Afterwards the fit is kept, or the estimator is unchanged.
     """
     fitted = ESTIMATORS[kind]().fit(X, Y)
     with watch_evaluations() as evaluations:
@@ -92,7 +92,7 @@ def test_an_exception_at_each_evaluation(kind, error):
 
 
 def is_as(clf, before):
-    """Whether all attributes of an estimator are those of before."""
+    """Whether all attributes of an estimator are unchanged."""
     now = vars(clf)
     return now.keys() == before.keys() and all(
         now[name] is before[name] for name in now
@@ -104,7 +104,7 @@ def single_threaded_blas_is_over():
 
 
 def no_more_threads_than(number):
-    """Wait for it, since the threads of joblib end a moment after their work."""
+    """Wait until it holds, since joblib's threads end a moment after their work."""
     for _ in range(100):
         if threading.active_count() <= number:
             return True
@@ -162,8 +162,8 @@ def run(script, *arguments):
     return result.stdout.splitlines()
 
 
-# With one thread: a thread that has no memory to begin with leaves Python waiting for
-# it in `Thread.start`.
+# With one thread: if a new thread cannot allocate its first memory, Python hangs in
+# `Thread.start`.
 MEMORY = """
     import gc, resource, warnings
     from contextlib import contextmanager
@@ -194,7 +194,7 @@ MEMORY = """
         return "done"
 """
 
-# The data take 38 megabytes as float64, more than the allocator keeps of what is freed.
+# The data take 38 megabytes as float64, more than the allocator keeps after a release.
 REFUSED_DATA = """
     rng = np.random.RandomState(0)
     X = rng.randint(-2, 3, (40_000, 120)).astype(np.int8)
@@ -212,8 +212,8 @@ REFUSED_DATA = """
         print(fit, predict, flush=True)
 """
 
-# Refused after the checks of the data: 4 million parameters, 32 megabytes each time
-# that they are needed.
+# Refused after the checks of the data: each copy of 4 million parameters takes 32
+# megabytes.
 REFUSED_NETWORK = """
     clf = ReLULogisticClassifier((2000, 2000), alpha=3.0, **few)
     for megabytes in range(0, 120, 20):
@@ -224,9 +224,9 @@ REFUSED_NETWORK = """
 
 
 def run_in_a_thread(script):
-    """Run it where the stack has all its memory.
+    """Run it in a thread, whose stack has all its memory from the start.
 
-    That of the main thread grows, and the system ends a process that it refuses that.
+    The stack of the main thread grows, and the system kills a process if it cannot.
     """
     return run(f"""
 import threading
@@ -312,7 +312,7 @@ FORK = """
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
 def test_a_fork_while_a_fit_runs_in_another_thread():
-    # Newer Pythons warn of any fork with threads.
+    # Newer Pythons warn about any fork with threads.
     script = FORK.replace(
         "import os,", "import warnings; warnings.simplefilter('ignore'); import os,"
     )
@@ -421,7 +421,7 @@ AT_EXIT = """
 @pytest.mark.slow
 @pytest.mark.parametrize("daemon", [True, False])
 def test_the_interpreter_ends_during_a_fit(daemon):
-    """A daemon thread is cut off. Another one finishes, though it may start none."""
+    """A daemon thread is cut off. Another one finishes, but may start no threads."""
     after = "started.wait(); time.sleep(0.2)" if daemon else "pass"
     before = "pass" if daemon else "time.sleep(0.5)  # until the main thread is done"
     lines = run(AT_EXIT.format(daemon=daemon, before=before, after=after))
@@ -491,15 +491,15 @@ def test_an_exception_at_each_call_of_a_callback(hook, n_init, n_jobs):
             break
         assert single_threaded_blas_is_over()
         assert no_more_threads_than(threads)
-    # As often as the hook is called.
+    # As often as the method is called.
     assert k > (1 if hook in ("setup", "teardown") else 5)
 
 
 class InterruptAtLine:
-    """Runs a function, and raises KeyboardInterrupt at the n-th line of the package."""
+    """Runs a function, and raises KeyboardInterrupt at the package's n-th line."""
 
     PACKAGE = os.path.dirname(_threads.__file__)
-    # An interrupt between two steps of the limit itself may leave BLAS at one thread.
+    # An interrupt inside the limit itself may leave BLAS at one thread.
     EXEMPT = _threads.__file__
 
     def run(self, function, target=None):
@@ -526,7 +526,7 @@ class InterruptAtLine:
 
 @pytest.mark.slow
 def test_an_interrupt_at_any_line():
-    """Wherever it comes, the fit is kept or the estimator is as it was before."""
+    """Wherever the interrupt comes, the fit is kept or the estimator is unchanged."""
     clf = make((2,), alpha="auto", n_threads=1, max_iter=5, tol=1e-2)
 
     def fit():
@@ -543,7 +543,7 @@ def test_an_interrupt_at_any_line():
         if is_as(clf, before):
             outcomes["as before"] += 1
         else:
-            # Or it came after the fit, where the warning is given.
+            # Or it came after the fit, while warning.
             assert clf.stop_reason_ == "interrupted" or number > n_lines - 5
             assert np.isfinite(clf.predict_log_proba(X)).all()
             outcomes["kept"] += 1

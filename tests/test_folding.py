@@ -37,14 +37,14 @@ from sklearn_relulogit import (
 )
 from sklearn_relulogit.export import to_mlp_classifier
 
-# Slopes are exact wherever a fit ends, on whatever scales the features are.
+# Slopes are exact wherever a fit ends, whatever the scales of the features.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:The fit ended by its iteration limit"),
     pytest.mark.filterwarnings("ignore:The features are on very different scales"),
 ]
 
 RNG = np.random.RandomState(0)
-# Positive, skewed, and of either sign; none of them on a knot or a quantile.
+# Positive, skewed, and of either sign; none is on a knot or a quantile.
 X = np.column_stack(
     [RNG.uniform(1, 5, 200), np.exp(RNG.standard_normal(200)), RNG.normal(-50, 3, 200)]
 )
@@ -61,18 +61,18 @@ def ramps(n_bins=5):
 
 
 class Renamed(StandardScaler):
-    """A subclass that does what its parent does."""
+    """A subclass that behaves like its parent."""
 
 
 class Clipped(StandardScaler):
-    """A subclass that does something else: not what its type says."""
+    """A subclass that behaves differently from its type."""
 
     def transform(self, X):
         return np.clip(super().transform(X), -1, 1)
 
 
 class Squared(StandardScaler):
-    """What is inherited is not linear, since something else is overridden."""
+    """The inherited methods are not linear, because another one is overridden."""
 
     def fit(self, X, y=None):
         super().fit(X)
@@ -122,7 +122,7 @@ STEPS = {
 
 
 def slopes_by_differences(model, rows, j, h):
-    """The slope by column j, and where both sides have the same."""
+    """The slope by column j, and where both sides have the same slope."""
     move = np.where(np.arange(rows.shape[1]) == j, h, 0)
     if isinstance(rows, pd.DataFrame):
         name = rows.columns[j]
@@ -137,7 +137,7 @@ def slopes_by_differences(model, rows, j, h):
 @pytest.mark.parametrize("name", STEPS)
 def test_known_steps_are_read_right(name):
     model = make_pipeline(clone(STEPS[name]), network()).fit(X, Y)
-    # Also outside of what was seen in the fit.
+    # Also outside the training data.
     rows = X.mean(axis=0) + 1.4 * (X - X.mean(axis=0))
     coef, intercept = local_linear(model, rows)
     logits = model.decision_function(rows)
@@ -244,7 +244,7 @@ def test_tables_with_gaps_and_categories(model, n_classes):
         )
         assert smooth.mean() > 0.85
         error = np.abs(coef[..., j] - slope)[smooth]
-        # Where a kink is so small that it is not seen, differences err.
+        # Differences miss very small kinks.
         assert np.quantile(error, 0.97) <= 1e-5 * np.abs(slope).max()
         assert error.max() <= 1e-2 * np.abs(slope).max()
 
@@ -255,7 +255,7 @@ def test_regions_behind_ramps_and_categories():
     coef, intercept = local_linear(model, FRAME)
     assert_allclose(regions.coef[regions.labels], coef, rtol=1e-8, atol=1e-10)
     assert_allclose(regions.intercept[regions.labels], intercept, rtol=1e-7, atol=1e-9)
-    # Rows of a region have one town, and one function.
+    # Rows of a region have one town and one function.
     for region in range(len(regions)):
         assert FRAME["town"][regions.labels == region].nunique() == 1
     found = {*map(tuple, np.round(np.column_stack([coef, intercept]), 6))}
@@ -279,7 +279,7 @@ def test_regions_over_two_columns_behind_ramps():
 
 
 def test_a_number_that_stands_for_gaps():
-    """The imputer changes it to another, so there the slope is 0."""
+    """The imputer replaces the value, so its slope is 0."""
     marked = np.where(RNG.uniform(size=X.shape) < 0.2, -1.0, np.abs(X))
     imputer = SimpleImputer(missing_values=-1, add_indicator=True)
     model = make_pipeline(imputer, StandardScaler(), network()).fit(marked, Y)
@@ -290,7 +290,7 @@ def test_a_number_that_stands_for_gaps():
     assert_allclose(logits, model.decision_function(marked), rtol=1e-9, atol=1e-9)
     with pytest.raises(TypeError, match=r"Cannot fold the encoding of .*\[0, 1, 2\]"):
         to_mlp_classifier(model)
-    # Behind another step it would stand for another number of the user's.
+    # After another step it would mean another value in the user's table.
     model = make_pipeline(StandardScaler(), imputer, network()).fit(X, Y)
     with pytest.raises(TypeError, match=r"^Use contributions"):
         local_linear(model, X)
@@ -328,7 +328,7 @@ def test_the_error_names_the_step_within():
 
 
 def test_scalers_as_coefficients():
-    """fold_scaling takes what is affine in the whole: weights and unions, too."""
+    """fold_scaling takes steps that are affine overall, also weights and unions."""
     step = make_pipeline(
         FeatureUnion([("a", StandardScaler())], transformer_weights={"a": -2.0}),
         RobustScaler(),

@@ -33,7 +33,7 @@ def make(**kwargs):
 
 @pytest.fixture
 def grouped():
-    """Rows of two classes in 40 groups of 1 to 12 rows; features name the group."""
+    """Rows of two classes in 40 groups of 1 to 12 rows; the features name the group."""
     rng = np.random.RandomState(0)
     groups = np.repeat(np.arange(40), rng.randint(1, 13, 40))
     X = np.column_stack([groups, rng.standard_normal((len(groups), 3))])
@@ -57,7 +57,7 @@ def sets_of(blocks):
 
 
 def groups_of(cut):
-    """The first feature of the rows of either half."""
+    """The first feature of the rows in each half."""
     return [{*half.X[:, 0]} for half in cut.training]
 
 
@@ -70,13 +70,13 @@ def test_groups_are_whole_and_halves_are_halves(grouped):
     assert cut.n_rows == len(y)
     for code in (0, 1):
         counts = [(half.y == code).sum() for half in cut.training]
-        # Sums of groups of up to 12 rows: no further apart than one of them.
+        # Sums over groups of up to 12 rows differ by at most one group.
         assert abs(counts[0] - counts[1]) < 12
     assert sets_of(cut.training) == sets_of(cut.validation[::-1])
-    # Without groups they are not whole.
+    # Without groups, groups do not stay whole.
     first, second = groups_of(divided(X, y, None))
     assert first & second
-    # The unit of weights does not matter.
+    # The unit of the weights does not matter.
     weights = np.random.RandomState(2).rand(len(y))
     cut, other = (divided(X, y, groups, c * weights) for c in (1.0, 1 / 3))
     assert sets_of(cut.training) == sets_of(other.training)
@@ -84,7 +84,7 @@ def test_groups_are_whole_and_halves_are_halves(grouped):
 
 @pytest.mark.parametrize("seed", range(8))
 def test_the_division_is_nearly_the_best_of_all(seed):
-    """Of 12 groups, against every division."""
+    """With 12 groups, compared with every possible division."""
     rng = np.random.RandomState(seed)
     counts = rng.randint(0, 9, (12, 2))
     shares = counts / counts.sum(axis=0)
@@ -123,7 +123,7 @@ def test_a_class_of_one_group_is_in_both_halves_and_judged_in_neither(grouped):
 
 @pytest.mark.parametrize("n_groups", [4000, 30, 6])
 def test_of_large_data_some_groups(n_groups):
-    """Whole ones if they are many, of any size; twenty at least, or else all."""
+    """Whole groups if there are many, of any size; at least twenty, or else all."""
     rng = np.random.RandomState(0)
     groups = rng.randint(0, n_groups, 20_000)
     groups[groups % 2 == 0] %= max(n_groups // 10, 6)
@@ -135,7 +135,7 @@ def test_of_large_data_some_groups(n_groups):
     assert not first & second
     if n_groups == 4000:
         assert np.isin(groups, [*first, *second]).sum() == cut.n_rows
-        # The share of even ones, which are larger, is that of all groups.
+        # Even groups are larger; their share is that of all groups.
         even = [group % 2 == 0 for group in first | second]
         assert np.mean(even) == pytest.approx(200 / 2200, abs=0.05)
     else:
@@ -165,14 +165,14 @@ def test_a_class_of_which_no_group_is_sampled_gives_two_rows():
 
 
 def rows_evaluated(evaluations):
-    """The numbers of the rows, of which the first feature tells."""
+    """The numbers of the rows, which the first feature holds."""
     parts = evaluations[0][0].parts.items
     X = np.vstack([block.X for part in parts for block in part])
     return np.rint(X[:, 0] * 1000).astype(int)
 
 
 def validated(y, groups, fraction, seed=0):
-    """Of each row, whether early stopping validates on it."""
+    """Whether early stopping validates on each row."""
     n = len(y)
     X = np.arange(n)[:, None] / 1000
     clf = ReLULogisticClassifier(
@@ -194,7 +194,7 @@ def validated(y, groups, fraction, seed=0):
 
 @pytest.mark.parametrize("fraction", [0.1, 0.33, 0.8])
 def test_early_stopping_keeps_groups_whole(fraction):
-    """And validates on nearly that share of each class."""
+    """It validates on nearly this share of each class."""
     rng = np.random.RandomState(0)
     groups, y = rng.randint(0, 120, 600), rng.randint(0, 3, 600)
     second = validated(y, groups, fraction)
@@ -211,12 +211,12 @@ def test_early_stopping_leaves_each_class_to_train_on():
         second = validated(y, groups, 0.5, seed)
         assert {*y[~second]} == {0, 1, 2}
         assert second.sum() == 2
-    # Two groups, of which a tenth is wanted: the smaller.
+    # There are two groups, and a tenth is wanted: the smaller group.
     groups = np.array([0, 0, 0, 1, 0, 1])
     for seed in range(4):
         second = validated(np.array([0, 1, 0, 1, 1, 0]), groups, 0.1, seed)
         assert_array_equal(second, groups == 1)
-    # Of a class in two groups one is trained on, however large a share is wanted.
+    # Of a class's two groups, one is trained on, even if a larger share is wanted.
     y, groups = np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1])
     for seed in range(4):
         second = validated(y, groups, 0.95, seed)
@@ -295,7 +295,7 @@ def test_the_order_does_not_matter_and_weights_are_repeats(grouped):
 
 
 def jittered(n_copies=30, n=60):
-    """Each row many times, with noise that says nothing."""
+    """Each row many times, with uninformative noise."""
     rng = np.random.RandomState(0)
     X, y = make_classification(n + 400, 10, n_informative=4, flip_y=0.2, random_state=3)
     new, y_new = X[n:], y[n:]
@@ -310,7 +310,7 @@ def test_copies_do_not_mislead_the_search():
     assert with_groups.alpha_ > 30 * without.alpha_
     losses = [log_loss(y_new, clf.predict_proba(new)) for clf in (without, with_groups)]
     assert losses[1] < 0.75 < 1.5 < losses[0]
-    # As a grid over the folds of groups finds it.
+    # A grid over the folds of groups finds the same.
     cv = ReLULogisticClassifierCV(
         (8,), alphas=np.geomspace(1, 3000, 8), cv=GroupKFold(5), random_state=0
     )
@@ -319,7 +319,7 @@ def test_copies_do_not_mislead_the_search():
 
 
 def test_copies_do_not_mislead_early_stopping():
-    """A copy of a row that is validated on is no new row."""
+    """A copy of a validation row is not a new row."""
     X, y, groups, new, y_new = jittered()
     losses = []
     for given in (None, groups):
@@ -373,7 +373,7 @@ def test_groups_that_share_no_class(grouped):
         make().fit(X, y, groups=y)
     with pytest.raises(ValueError, match="groups of which none holds all rows"):
         make(alpha=1.0, early_stopping=True).fit(X, y, groups=y)
-    # Only rows that weigh anything count.
+    # Only rows with weight count.
     groups = np.arange(len(y)) % 3
     for weights, n in [(groups == 2, 1), (groups * (groups > 1 - y), 2)]:
         kwargs = {"sample_weight": weights, "groups": y if n == 2 else groups}
@@ -391,7 +391,7 @@ def test_without_cv_there_are_no_more_folds_than_groups(grouped, n_groups):
     assert clf.scores_.shape == (2, min(n_groups, 5))
     with pytest.raises(ValueError, match=r"Pass groups of at least two values.* are 1"):
         clf.fit(X, y, groups=0 * groups)
-    # The shape is checked before.
+    # The shape is checked first.
     with pytest.raises(ValueError, match="one value for each row"):
         clf.fit(X, y, groups=groups[1:])
 
@@ -440,7 +440,7 @@ def test_dask_takes_no_groups():
 
 @pytest.fixture(scope="module")
 def visits():
-    """Thirty visits of each of sixty patients, who are noise."""
+    """Thirty visits of each of sixty patients, whose labels are noise."""
     rng = np.random.default_rng(0)
     X, y = make_classification(60, 10, n_informative=4, flip_y=0.2, random_state=3)
     patient = np.repeat(np.arange(60), 30)

@@ -1,4 +1,4 @@
-"""The halves of a data set: what they keep together, and what they do not see."""
+"""The halves of a data set: what stays together, and what does not matter."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from conftest import distinct
 from sklearn_relulogit._model.blocks import Block
 from sklearn_relulogit._search.halves import halves as halves_of
 
-ALL = 10**9  # No data set here has more rows.
+ALL = 10**9  # More rows than any data set here.
 
 
 def halves(data, max_rows=ALL):
@@ -18,7 +18,7 @@ def halves(data, max_rows=ALL):
 
 @pytest.fixture
 def data():
-    """Few different rows, each of one label."""
+    """Few different rows, each with one label."""
     rng = np.random.default_rng(0)
     X = rng.integers(-2, 3, (300, 4)) / 4
     y = (16 * X[:, 0] * X[:, 1] + 4 * X[:, 2]).astype(int) % 3
@@ -54,11 +54,11 @@ def test_each_class_gives_half_of_its_different_rows(data):
         counts = [sum(key[-1] == code for key in half) for half in (first, second)]
         assert abs(counts[0] - counts[1]) <= 1
     assert cut.n_rows == len(whole)
-    # Equal rows are one.
+    # Equal rows are merged.
     assert [len(half.y) for half in cut.training] == [len(first), len(second)]
-    # What a half is trained on the other is judged by.
+    # Each half is validated on the training rows of the other.
     assert [weight_of(half) for half in cut.training] == [second, first]
-    # Rows are not divided for their weights.
+    # Weights do not split rows.
     weights = np.random.default_rng(0).lognormal(sigma=2, size=300)
     cut = halves(data._replace(sample_weight=weights))
     first, second = (weight_of(half) for half in cut.validation)
@@ -100,9 +100,9 @@ def test_the_order_does_not_matter_and_weights_are_repeats(data):
 
 @pytest.fixture
 def recurring():
-    """Two features of three values, seen with both labels; one row that is seen once.
+    """Two features of three values, with both labels; one row occurs once.
 
-    That is the lightest, so that the others count as often as they are seen.
+    It has the smallest weight, so the weights of the others are their counts.
     """
     rng = np.random.default_rng(0)
     X = rng.integers(0, 3, (2000, 2)).astype(float)
@@ -122,7 +122,7 @@ def test_a_copy_has_the_common_divisor_of_the_weights(recurring, unit):
         return halves(Block(X, y, unit * np.array(weights))).n_rows
 
     assert n_copies(6.0, 9.0, 15.0, 600.0) == 210
-    # Of weights without a common divisor it is the smallest, or near the median.
+    # Without a common divisor, it is the smallest weight, or near the median.
     assert n_copies(1.0, np.pi, np.e, 3.3) == 1 + 3 + 3 + 3
     assert n_copies(1e-12, np.pi, np.e, 3.3) == pytest.approx(310, rel=0.1)
 
@@ -151,9 +151,9 @@ def test_the_numbers_of_copies_are_binomial():
     expected = 2000 * np.array([1, 4, 6, 4, 1]) / 16
     for of_class in counts:
         frequencies = np.bincount(np.array(of_class, dtype=int), minlength=5)
-        # The squares of five standard scores, of which four are free.
+        # The squares of five standard scores, four of which are free.
         assert ((frequencies - expected) ** 2 / expected).sum() < 20
-    # The labels of a row are divided each by itself.
+    # Each label of a row is divided on its own.
     assert abs(np.corrcoef(counts)[0, 1]) < 0.08
 
 
@@ -178,7 +178,7 @@ def test_a_class_with_one_different_row_is_in_both(data):
 
 @pytest.mark.parametrize("max_rows", [10, 99, 300, 301])
 def test_each_class_gives_its_part_of_the_rows_that_are_taken(max_rows):
-    """Rounded up, and two rows at least; the same ones in any order of the rows."""
+    """Rounded up, and at least two rows; the same ones for any order of the rows."""
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((300, 2)), rng.choice(4, 300, p=[0.7, 0.25, 0.04, 0.01])
     cut = halves(Block(X, y, np.ones(300)), max_rows)
@@ -193,7 +193,7 @@ def test_each_class_gives_its_part_of_the_rows_that_are_taken(max_rows):
 
 
 def test_a_row_that_weighs_less_than_half_a_copy_is_one_copy(recurring):
-    """It falls to one half, whole."""
+    """The whole row falls in one half."""
     weights = np.where(recurring.X[:, 0] == 0, 1e-4, 1.0)
     light = recurring._replace(sample_weight=weights)
     whole = weight_of(light)

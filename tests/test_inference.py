@@ -1,4 +1,4 @@
-"""How sure a fitted model is: against statsmodels, and against the formulas."""
+"""Uncertainty of a fitted model, against statsmodels and against the formulas."""
 
 import re
 import warnings
@@ -45,7 +45,7 @@ PARITY = 1e-6
 
 
 def drawn(n=300, p=4, n_classes=2, seed=0):
-    """Features of several scales and places, and labels that depend on them."""
+    """Features with several scales and means, and labels that depend on them."""
     rng = np.random.RandomState(seed)
     Z = rng.standard_normal((n, p))
     scores = Z @ rng.standard_normal((p, n_classes)) * (np.arange(n_classes) > 0)
@@ -100,7 +100,7 @@ def test_coefficients_effects_and_aic_are_those_of_statsmodels(ours, theirs, n_c
     assert found.log_likelihood == pytest.approx(reference.llf, rel=1e-9)
     n_parameters = (X.shape[1] + 1) * (n_classes - 1)
     assert found.degrees_of_freedom == pytest.approx(n_parameters, rel=1e-9)
-    # The average marginal effects are those of small steps, per unit.
+    # Average marginal effects equal the effects of small steps, per unit.
     effects, slopes = found.effects(step=1e-3), reference.get_margeff()
     shape = slopes.margeff.shape
     assert same(
@@ -138,7 +138,7 @@ def test_frequency_weights_are_those_of_statsmodels():
 
 @pytest.mark.parametrize("groups", [False, True])
 def test_weights_that_are_no_numbers_of_rows_are_those_of_a_survey(groups):
-    """With each row its own group: the sandwich of weighted scores."""
+    """With one row in each group: the sandwich of weighted scores."""
     X, y = drawn()
     Z = StandardScaler().fit_transform(X)
     w = np.random.RandomState(0).uniform(0.1, 3, len(y))
@@ -185,7 +185,7 @@ def test_coefficients_are_in_units_of_the_user_through_columns_and_categories():
     assert_allclose(frame["std_error"], reference.bse[frame.index], rtol=PARITY)
 
 
-# What cannot be estimated.
+# Cases without estimates.
 
 
 def test_coefficients_of_collinear_columns_are_nan_and_intervals_finite():
@@ -199,7 +199,7 @@ def test_coefficients_of_collinear_columns_are_nan_and_intervals_finite():
     assert np.isnan(found.coefficients().estimate[[1, 2, 4]]).all()
     assert found.degrees_of_freedom == pytest.approx(4)
     assert_allclose(found.interval(doubled), once.interval(X), rtol=1e-5)
-    # Off the plane of the rows nothing is known.
+    # Off the plane of the rows the data say nothing.
     elsewhere = doubled[:2] + np.array([0, 0, 0, 1])
     assert (found.std(elsewhere) == np.inf).all()
     assert_allclose(found.interval(elsewhere), [[0, 1], [0, 1]])
@@ -216,7 +216,7 @@ def test_separation_warns():
     with pytest.warns(UserWarning, match="Raise alpha, or leave out") as caught:
         inference(model, X)
     assert caught[0].filename == __file__
-    # One column that separates some of the rows does, too.
+    # A column that separates only some of the rows is enough.
     some = np.column_stack([X[:, 1:], X[:, 0] > 0])
     y = y * (np.arange(len(y)) % 2)
     model = scaled((), alpha=0).fit(some, y)
@@ -245,7 +245,7 @@ def network(hidden, n_classes, *, alpha=1.0, seed=0, **kwargs):
 
 
 def logits(clf, centre, theta, X):
-    """The logits of parameters whose first biases are those at a centre."""
+    """The logits for parameters whose first biases are given at a centre."""
     Z, start = X - centre, 0
     for W_T, b in zip(clf.coefs_, clf.intercepts_, strict=True):
         W = theta[start : start + W_T.size].reshape(W_T.shape)
@@ -256,7 +256,7 @@ def logits(clf, centre, theta, X):
 
 
 def literal(clf, X, y, covariance, groups, X_new):
-    """Variances of the log-odds of new rows, from differences and dense matrices."""
+    """Variances of the log-odds of new rows, by differences and dense matrices."""
     centre, n = X.mean(axis=0), len(X)
     biases = [clf.intercepts_[0] + centre @ clf.coefs_[0], *clf.intercepts_[1:]]
     theta = np.concatenate(
@@ -333,7 +333,7 @@ def test_errors_are_those_of_the_formulas(
     if form == "rows" and hidden:
         monkeypatch.setattr(of_fit, "MAX_PARAMETERS", 0)
     clf, X, y = network(hidden, n_classes)
-    # At a minimum some kinks lie at rows, where there are two derivatives.
+    # At a minimum some kinks lie at rows, which then have two derivatives.
     for b in clf.intercepts_[:-1]:
         b += 1e-4
     found = inference(clf, X, y, groups=groups, covariance=covariance)
@@ -388,7 +388,7 @@ def test_derivatives_of_the_network_are_those_of_differences(
     )
 
 
-# What cannot matter, does not.
+# Invariances.
 
 
 def all_numbers(found, X_new, columns=(0,)):
@@ -421,7 +421,7 @@ def arguments(kind, groups):
 def test_order_repeats_and_rows_of_no_weight_do_not_matter(
     n_classes, kind, few, monkeypatch
 ):
-    if few:  # So that not all rows stand for themselves.
+    if few:  # So that a sample represents the rows.
         monkeypatch.setattr(of_fit, "MAX_PARAMETERS", 0)
         monkeypatch.setattr(of_fit, "MAX_ROWS", 40 * n_classes)
     clf, X, y = network((5,), n_classes)
@@ -442,7 +442,7 @@ def test_order_repeats_and_rows_of_no_weight_do_not_matter(
     assert_allclose(numbers(np.repeat(everything, w)), expected, rtol=1e-9)
     some = np.flatnonzero(w)
     assert_allclose(numbers(some, sample_weight=w[some]), expected, rtol=1e-9)
-    groups = -groups  # Their names.
+    groups = -groups  # Only their names change.
     assert_allclose(numbers(everything, sample_weight=w), expected, rtol=1e-9)
 
 
@@ -475,7 +475,7 @@ def test_units_of_columns_do_not_matter():
         other = scaled(hidden, alpha=alpha, random_state=0).fit(X * units, y)
         expected = all_numbers(inference(model, X, y), X[:9])
         found = all_numbers(inference(other, X * units, y), X[:9] * units)
-        # To the tolerance of the fit, and without hidden layers beyond it.
+        # To the fit's tolerance with hidden layers, and more exactly without.
         assert_allclose(found, expected, rtol=1e-3 if hidden else 1e-8)
 
 
@@ -502,7 +502,7 @@ def test_storage_and_precision_do_not_matter(hidden, monkeypatch):
     X32 = X.astype(np.float32)
     single = ReLULogisticClassifier(hidden, alpha=1.0, random_state=0, tol=1e-6)
     found = all_numbers(inference(single.fit(X32, y), X32, y), X32[:9])
-    # Where kinks lie at rows, these are on the one or the other side.
+    # A row at a kink is on either side.
     assert_allclose(found, expected, rtol=0.1 if hidden else 1e-5)
 
 
@@ -539,7 +539,7 @@ def test_rows_of_a_rare_class_are_among_those_that_stand_for_all(monkeypatch):
     assert some.degrees_of_freedom == expected
     ratio = some.std(X[:200]) / all_rows.std(X[:200])
     assert np.abs(ratio - 1).max() < 0.15
-    # Those furthest away are not among them, but known as rows of the fit all the same.
+    # The farthest rows are not in the sample, but still count as rows of the fit.
     assert some.unfamiliarity(X).max() < 1.1
 
 
@@ -568,7 +568,7 @@ def test_errors_grow_along_a_ray_and_rows_of_the_fit_are_familiar(n_classes):
     unfamiliarity = found.unfamiliarity(ray)
     assert unfamiliarity[-1] > 10
     assert found.unfamiliarity(X).max() == pytest.approx(1)
-    # Intervals become wide, but need not become the whole.
+    # Intervals become wide, but need not become infinite.
     assert (np.diff(np.ptp(found.interval(ray), axis=-1), axis=0)[-1] < 0.5).all()
 
 
@@ -601,7 +601,7 @@ def test_effects_are_mean_differences_of_probabilities():
 
 
 def test_the_error_of_an_effect_is_that_of_draws_of_the_parameters():
-    """Without hidden layers, by draws from the posterior of the coefficients."""
+    """Without hidden layers, by draws from the coefficients' posterior."""
     X, y = drawn(n=1000)
     Z = StandardScaler().fit_transform(X)
     found = inference(ReLULogisticClassifier((), alpha=1.0).fit(Z, y), Z, y)
@@ -833,7 +833,7 @@ def test_errors_of_contributions_of_a_network():
     row[0, 1] += 1.0
     result = found.contributions(row, reference=X[[0]])
     assert_allclose(result.std[0, [0, 2]], 0)
-    # One column alone moves: its contribution is the difference of the two rows.
+    # Only one column moves, so its contribution is the difference of the two rows.
     a, b = found.std(row)[0], found.std(X[[0]])[0]
     fitted = of_fit.read(clf, X, y, None, None, "posterior")
     J = fitted.network.gradients(np.concatenate([row, X[[0]]]), np.ones((2, 1)))
@@ -861,7 +861,7 @@ def test_errors_against_several_references_are_those_of_the_mean():
     references = np.concatenate([X[:1], X[:1], other])
 
     def derivative(reference):
-        # Of the difference of logits: the first column alone is another one.
+        # Differences of logits: only the first column differs.
         both = np.stack([row[0], reference])
         J = fitted.network.gradients(both, np.ones((2, 1))).vectors()
         return J[0] - J[1]
@@ -870,7 +870,7 @@ def test_errors_against_several_references_are_those_of_the_mean():
     result = found.contributions(row, references)
     assert result.std[0, 0] == pytest.approx(np.sqrt(mean @ V @ mean))
     assert_allclose(result.std[0, 1:], 0)
-    # The error against the mean row would be another.
+    # The error against the mean row would differ.
     of_mean_row = found.contributions(row, references.mean(axis=0)).std
     assert abs(of_mean_row[0, 0] / result.std[0, 0] - 1) > 0.02
 
@@ -899,7 +899,7 @@ def covariance_matrix(fitted):
     return np.linalg.inv(H), H
 
 
-# What is refused, and what is warned of.
+# Errors and warnings.
 
 
 def test_a_network_without_penalty_is_refused():
@@ -943,7 +943,7 @@ def test_class_weights_need_the_labels_and_count():
         y, sm.add_constant(Z), family=sm.families.Binomial(), freq_weights=2 - y
     ).fit(tol=1e-14)
     assert same(found.coefficients().std_error, twice.bse, PARITY)
-    # A row whose class counts twice is no two rows: its error is the same one.
+    # A row with class weight two is not two rows: its error does not change.
     robust = inference(clf, Z, y, covariance="robust").coefficients().std_error
     by_rows = inference(clf, Z, y, covariance="robust", groups=np.arange(len(y)))
     factor = len(y) / (len(y) - 1) * (len(y) - 1) / (len(y) - 5)
@@ -958,7 +958,7 @@ def test_a_fit_that_is_at_no_minimum_warns():
     with pytest.warns(UserWarning, match="without early stopping") as caught:
         found = inference(early, X, y)
     assert caught[0].filename == __file__
-    # Not taken to a minimum that is another model's.
+    # It does not move to another model's minimum.
     assert_allclose(
         found.coefficients().estimate[1:] * early[0].scale_, early[-1].coef_[0]
     )
@@ -1055,7 +1055,7 @@ def test_with_hidden_layers_effects_are_shown():
         found.coefficients()
 
 
-# How often intervals hold the truth.
+# Coverage of intervals.
 
 
 @pytest.mark.slow

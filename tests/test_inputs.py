@@ -1,4 +1,4 @@
-"""What explanations and tables are given: taken, or told what to be instead."""
+"""Inputs of explanations and tables: taken, or refused with advice."""
 
 import warnings
 
@@ -117,7 +117,7 @@ def test_references_and_single_rows_are_checked_as_well():
                    errors.contributions(NUMBERS[:2], r)):  # fmt: skip
             with pytest.raises(ValueError, match=message):
                 of(reference)
-    # Nothing is proven of a row that the model does not take.
+    # Nothing is proven about a row that the model does not take.
     with pytest.raises(ValueError, match="contains NaN"):
         nearest_change(OF_ARRAY, np.full((1, 4), np.nan))
 
@@ -156,7 +156,7 @@ def test_objects_that_are_numbers_are_those_numbers():
 
 
 class Sampler(BaseEstimator):
-    """What imbalanced-learn's samplers are: they act in `fit` alone."""
+    """Like imbalanced-learn's samplers, it acts in `fit` alone."""
 
     def fit_resample(self, X, y):
         raise AssertionError("Nothing is drawn after fit.")
@@ -337,20 +337,20 @@ def test_an_enum_without_the_new_category_becomes_text():
 
 
 def test_the_nearest_row_stays_within_its_type():
-    # The classes meet below zero, which the type cannot hold: only y can change.
+    # The classes meet below zero, which the type cannot hold, so only y can change.
     rng = np.random.default_rng(0)
     X = rng.integers(0, 40, (300, 2)).astype(np.uint8)
     logits = X[:, 0] + 8.0 + 0.25 * (X[:, 1].astype(float) - 20)
     labels = logits + rng.logistic(size=300) > 12
     model = make_pipeline(StandardScaler(), network(())).fit(X, labels)
     x = np.array([[9, 10]], dtype=np.uint8)
-    # At 0 it is more probable than that, and there is nothing below.
+    # At 0 it is more probable than that, and there are no smaller values.
     assert model.predict_proba(x * np.uint8([0, 1]))[0, 1] > 1e-5
     bounds = {0: (-50, 400)}
     assert nearest_change(model, x, fixed=[1], proba=1e-5, bounds=bounds) is None
     found = nearest_change(model, x.astype(int), fixed=[1], proba=1e-5, bounds=bounds)
     assert found.row[0, 0] < 0
-    # By default the range is five spreads around the mean, which is beyond it too.
+    # The default range is five spreads around the mean, which does not reach it either.
     assert X[:, 0].mean() < 5 * X[:, 0].std()
     assert nearest_change(model, x, fixed=[1], proba=1e-5) is None
 
@@ -368,7 +368,7 @@ def test_texts_tell_apart_what_differs():
     edge = nearest_change(OF_ARRAY, x).row
     found = nearest_change(OF_ARRAY, edge)
     for one, other in zip(found.before, found.after, strict=True):
-        assert f"{one:.4g}" == f"{other:.4g}"  # Four digits do not.
+        assert f"{one:.4g}" == f"{other:.4g}"  # Fewer digits do not agree.
     told = found.to_text().partition(": ")[2].rstrip(".")
     for change in told.split("; "):
         _, new, old = change.replace(" instead of", "").rsplit(" ", 2)
@@ -400,7 +400,7 @@ def test_types_among_the_attributes_of_steps_are_no_arrays():
     ordinal = make_pipeline(KBinsDiscretizer(3, encode="ordinal", dtype=np.float32))
     model = make_pipeline(ordinal, OneHotEncoder(dtype=np.float32), network())
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # Of the quantiles to come.
+        warnings.simplefilter("ignore", FutureWarning)  # About future quantiles.
         model.fit(NUMBERS, Y)
     found = contributions(model, NUMBERS)
     logits = found.values.sum(axis=1) + found.baseline

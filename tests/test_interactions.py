@@ -16,7 +16,7 @@ HIDDEN = [(12,), (10, 9), (8, 6, 7)]
 
 
 def data(n=400, seed=0):
-    """Labels by a curve, an interaction of two features, and another feature."""
+    """Labels from a curve, an interaction of two features, and another feature."""
     rng = np.random.RandomState(seed)
     X = rng.standard_normal((n, 4))
     logit = np.sin(2 * X[:, 0]) + 2 * X[:, 1] * X[:, 2] + X[:, 3]
@@ -60,7 +60,7 @@ def test_without_interactions_it_is_a_sum_of_curves(hidden, alpha):
 def test_interactions_stay_within_groups(groups):
     X, y = data()
     clf = make(interaction_cst=groups).fit(X, y)
-    # What is in no group is a group together.
+    # Features in no group form one group.
     allowed = [set(group) for group in groups]
     allowed.append(set(range(4)).difference(*allowed))
     for pair in pairs():

@@ -1,4 +1,4 @@
-"""Ctrl-C: it goes on, and the best parameters that a fit had are kept."""
+"""Ctrl-C is raised again, and the best parameters of a fit are kept."""
 
 import os
 import signal
@@ -23,9 +23,9 @@ def make(**kwargs):
 
 
 def interrupt(function, k, *args, method="__call__", **kwargs):
-    """Call a function, with Ctrl-C in the place of the k-th evaluation, the last one.
+    """Call a function, with Ctrl-C instead of the k-th evaluation, which is the last.
 
-    It goes on, and there is nothing to warn of.
+    Ctrl-C is raised again, without a warning.
     """
     interrupted = watch_evaluations(at=k, error=KeyboardInterrupt, method=method)
     with interrupted as evaluations, pytest.raises(KeyboardInterrupt):
@@ -126,12 +126,12 @@ def test_an_interrupt_of_the_importances_keeps_the_fit(cancer, monkeypatch):
     assert again.stop_reason_ == "interrupted"
     assert again.loss_curve_ == clf.loss_curve_
     assert_array_equal(again.coefs_[0], clf.coefs_[0])
-    # Those of the earlier fit would not be true.
+    # Those of the earlier fit would be wrong.
     assert not hasattr(again, "feature_importances_")
 
 
 class Impatient:
-    """A callback that hears of so many iterations, and then presses Ctrl-C."""
+    """A callback that presses Ctrl-C after a number of iterations."""
 
     def __init__(self, left):
         self.left = left
@@ -155,13 +155,13 @@ def test_a_callback_may_interrupt(cancer, n_init):
         clf.set_callbacks(Impatient(6)).fit(*cancer)
     assert clf.stop_reason_ == "interrupted"
     assert clf.loss_curve_ == full.loss_curve_[: clf.n_iter_]
-    # The iteration at whose end it came is undone.
+    # The iteration that it ends is undone.
     assert clf.n_iter_ == 5
 
 
 @pytest.mark.parametrize("n_jobs", [None, 1])
 def test_a_search_stops_at_once(cancer, n_jobs):
-    """The fit that was interrupted is no fit that could be scored."""
+    """An interrupted fit must not be scored."""
     X, y = cancer
     search = GridSearchCV(make(), {"alpha": [0.1, 1.0]}, cv=3, n_jobs=n_jobs)
     interrupt(search.fit, 12, X, y)
@@ -242,8 +242,8 @@ SCRIPT = """
 
 
 def run(script):
-    """What a script prints, line by line."""
-    # A job in the background of a shell inherits that Ctrl-C is ignored.
+    """The output of a script, line by line."""
+    # A shell makes background jobs ignore Ctrl-C.
     heard = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
     result = subprocess.run(
         [sys.executable, "-c", heard + textwrap.dedent(script)],
@@ -303,7 +303,7 @@ TWO_SIGNALS = """
     ],
 )
 def test_a_second_signal_ends_at_once_and_loses_nothing(function, outcome):
-    """The estimator is as it was, or what has been recorded is kept."""
+    """The estimator is unchanged, or the recorded state is kept."""
     assert run(TWO_SIGNALS.format(function=function)) == [outcome]
 
 

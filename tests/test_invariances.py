@@ -1,7 +1,7 @@
-"""What cannot matter, does not: the same data in another form give the same model.
+"""Invariances: the same data in another form give the same model.
 
-Properties, on problems that hypothesis makes up, of each line of docs/invariances.md;
-then small data on which an unlucky order, place or unit would show. Many examples with
+hypothesis makes up problems for each line of docs/invariances.md. Then follow small
+data on which an unlucky order, location or unit would show. For many examples, run
 
     python -m pytest tests/test_invariances.py --hypothesis-profile=full
 """
@@ -39,12 +39,12 @@ class Problem:
     parameters: dict[str, Any]
 
     def fit(self, X=None, y=None, weights=None, **changes):
-        """Fit; the limits are tight, and features may say nothing."""
+        """Fit; the limits are tight, and features may be uninformative."""
         clf = ReLULogisticClassifier(**(self.parameters | changes))
         with warnings.catch_warnings():
             # Two fits are compared, wherever they end.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            # scikit-learn says this of many classes, as there are here.
+            # scikit-learn warns about many classes, as there are here.
             warnings.filterwarnings("ignore", message="The number of unique classes")
             return clf.fit(
                 self.X if X is None else X,
@@ -96,7 +96,7 @@ seeds = st.integers(0, 2**32 - 1)
 
 
 def assert_same(a, b):
-    """The same bits: coefficients, curve, penalty and what was tried for it."""
+    """The same bits of coefficients, curve, penalty and the tried penalties."""
     assert_same_fit(a, b)
     assert a.alpha_ == b.alpha_
     assert a.alpha_losses_ == b.alpha_losses_
@@ -121,7 +121,7 @@ def test_a_row_of_weight_k_is_k_rows_to_the_bit(problem, container, seed):
     clf = problem.fit(container(problem.X))
     X, y, _ = problem.taken(rows)
     assert_same(clf, problem.fit(container(X), y, np.ones(len(rows))))
-    # As it is if some weight is on one copy, and some on another.
+    # The weights are spread over the copies.
     twice = np.tile(np.arange(len(repeats)), 2)
     X, y, weights = problem.taken(twice)
     weights[: len(repeats)] = repeats // 2
@@ -135,13 +135,13 @@ def test_rows_of_weight_zero_are_absent_to_the_bit(problem, container):
     clf = problem.fit(container(problem.X))
     X, y, weights = problem.taken(there)
     assert_same(clf, problem.fit(container(X), y, weights))
-    # Whatever they hold, if only it is finite.
+    # Any finite values.
     far = np.where(there[:, np.newaxis], problem.X, 1e6)
     assert_same(clf, problem.fit(container(far)))
 
 
 def test_another_row_would_give_other_bits():
-    """The comparison of bits is not of fits that are all alike."""
+    """The test of equal bits does not compare fits that are all alike."""
     rng = np.random.RandomState(0)
     X, y = rng.standard_normal((40, 3)), np.arange(40) % 2
     problem = Problem(X, y, np.ones(40), {"hidden_layer_sizes": (4,)})
@@ -171,9 +171,9 @@ NAMES = {
 
 @given(problems(), st.sampled_from(sorted(NAMES)))
 def test_names_of_classes_do_not_matter(problem, name):
-    """Not their order, and not their type: the same parameters, to the bit.
+    """Order and type of class names do not matter: the parameters have the same bits.
 
-    Unless two classes cannot be told apart.
+    This excludes two classes that the data cannot tell apart.
     """
     codes, X, weights = problem.y, problem.X, problem.weights
     tables = [
@@ -189,7 +189,7 @@ def test_names_of_classes_do_not_matter(problem, name):
     found = named.predict_proba(problem.X)[:, columns]
     expected = clf.predict_proba(problem.X)
     assert named.alpha_ == clf.alpha_
-    # Softmax adds up its terms in another order.
+    # Softmax adds its terms in another order.
     assert_allclose(found, expected, rtol=1e-12, atol=1e-14)
     assert named.loss_curve_ == clf.loss_curve_
     if problem.y.max() > 1:
@@ -200,7 +200,7 @@ def test_names_of_classes_do_not_matter(problem, name):
 
 @given(problems(), st.integers(-20, 20).filter(bool))
 def test_the_unit_of_the_weights_does_not_matter(problem, exponent):
-    """Times a power of two: no digit changes, with the penalty times the same."""
+    """Times a power of two: with the penalty times the same, no digit changes."""
     c = 2.0**exponent
     clf = problem.fit()
     alpha = problem.parameters["alpha"]
@@ -217,15 +217,15 @@ def test_the_unit_of_the_weights_does_not_matter(problem, exponent):
         )
 
 
-# Where a fit ends, two fits may part by its tolerance, and at a kink by more. So these
-# are compared where they began alike: after few steps, with a penalty that is given.
+# Where a fit ends, two fits may differ by its tolerance, and at a kink by more. So
+# these tests compare fits after few steps, with a given penalty.
 SHORT = {"alpha": (0.0, 0.3, 10.0), "max_iter": 3}
 
 
 def assume_no_row_at_a_kink(problem):
-    """A row at the mean is at the kinks of all initial units, on either side.
+    """A row at the mean is at the kinks of all initial units.
 
-    There the first gradient is that of one side or the other, as rounding has it.
+    There the first gradient belongs to one side or the other, by rounding.
     """
     weights = problem.weights
     if problem.parameters["class_weight"] == "balanced":
@@ -242,7 +242,7 @@ def test_other_units_of_the_weights_lead_to_rounding(problem, c):
     scaled = problem.fit(weights=c * problem.weights, alpha=c * clf.alpha_)
     proba = clf.predict_proba(problem.X)
     assert_allclose(scaled.predict_proba(problem.X), proba, atol=1e-7)
-    # With the penalty as it was it would be another model.
+    # With the original penalty it would be another model.
     if clf.alpha_ and problem.parameters["class_weight"] is None:
         other = problem.fit(weights=1e4 * problem.weights)
         assert not np.array_equal(other.predict_proba(problem.X), proba)
@@ -250,7 +250,7 @@ def test_other_units_of_the_weights_lead_to_rounding(problem, c):
 
 @given(problems(**SHORT), seeds)
 def test_the_place_of_a_feature_does_not_matter(problem, seed):
-    """A hundred deviations away or more, of each feature by itself."""
+    """Each feature moves by a hundred deviations or more."""
     assume_no_row_at_a_kink(problem)
     rng = np.random.RandomState(seed)
     shift = rng.uniform(-100, 100, problem.X.shape[1]) * (1 + problem.X.std(axis=0))
@@ -258,7 +258,7 @@ def test_the_place_of_a_feature_does_not_matter(problem, seed):
     expected = clf.predict_proba(problem.X)
     found = moved.predict_proba(problem.X + shift)
     assert_allclose(found, expected, atol=1e-6)
-    # It is no constant that has no place anyway.
+    # A constant has no location.
     if np.ptp(expected[problem.weights > 0], axis=0).max() > 1e-3:
         assert np.abs(clf.predict_proba(problem.X + shift) - expected).max() > 1e-6
 
@@ -287,7 +287,7 @@ def test_integers_are_float64(problem, dtype):
     st.sampled_from([1e-4, 1e-6]),
 )
 def test_the_mean_probability_is_the_share_of_the_class(problem, tol):
-    """Weights times those of the classes count. (At limits they need not be equal.)"""
+    """Weights times class weights count. (At limits they need not be equal.)"""
     clf = problem.fit(tol=tol)
     assume(clf.stop_reason_ in ("gradient tolerance", "loss tolerance"))
     weights, codes = problem.weights, problem.y
@@ -299,7 +299,7 @@ def test_the_mean_probability_is_the_share_of_the_class(problem, tol):
 
 
 def test_few_steps_lead_to_the_shares_where_the_rows_tell_classes_apart():
-    """Steps by the logarithm of shares over means alone would need more than ten."""
+    """Plain steps by the logarithm of share over mean would need more than ten."""
     rng = np.random.RandomState(0)
     for seed in range(8):
         X = rng.standard_normal((60, 4))
@@ -318,7 +318,7 @@ def test_few_steps_lead_to_the_shares_where_the_rows_tell_classes_apart():
     ("load", "alpha"), [(load_breast_cancer, "auto"), (load_digits, 1.0)]
 )
 def test_whole_fits_of_shifted_features_predict_the_same(load, alpha):
-    """(Of digits rounding may move the penalty that is found by a step.)"""
+    """(Rounding of the digits may move the chosen penalty by a step.)"""
     X, y = load(return_X_y=True)
     X = StandardScaler().fit_transform(X)
     shift = np.random.RandomState(0).uniform(-1000, 1000, X.shape[1])
@@ -329,7 +329,7 @@ def test_whole_fits_of_shifted_features_predict_the_same(load, alpha):
     assert moved.alpha_ == pytest.approx(clf.alpha_, rel=1e-9)
     expected = clf.predict_proba(X)
     assert_allclose(moved.predict_proba(X + shift), expected, atol=1e-4)
-    # Another start would be seen.
+    # The test would notice another start.
     other = ReLULogisticClassifier((20,), alpha=alpha, random_state=1).fit(X, y)
     assert np.abs(other.predict_proba(X) - expected).max() > 1e-3
 
@@ -337,7 +337,7 @@ def test_whole_fits_of_shifted_features_predict_the_same(load, alpha):
 @pytest.mark.parametrize("hidden", [(), (5,)])
 @pytest.mark.parametrize("container", [np.asarray, scipy.sparse.csr_array])
 def test_beyond_a_size_it_holds_to_rounding(hidden, container, monkeypatch):
-    """Of rows, names of classes, and repeats, where rows are taken as they are."""
+    """Order, class names and repeats, for rows that are taken as they are."""
     rng = np.random.RandomState(0)
     X = rng.randint(0, 5, (300, 3)) + 0.5
     y = rng.randint(0, 3, 300)
@@ -366,7 +366,7 @@ def test_beyond_a_size_it_holds_to_rounding(hidden, container, monkeypatch):
 
 
 def factorial_design(seed):
-    """2^4 settings of four factors, ten times; the label is a product of two."""
+    """2^4 settings of four factors, ten times; the label is the product of two."""
     X = np.array(np.meshgrid(*[[-1.0, 1.0]] * 4)).reshape(4, -1).T
     X = np.tile(X, (10, 1))
     truth = (X[:, 0] * X[:, 1] > 0).astype(int)
@@ -375,7 +375,7 @@ def factorial_design(seed):
 
 
 def test_a_constant_beside_small_features_is_no_feature_of_another_scale():
-    """It has no influence on what the others are, and nothing is said."""
+    """It has no influence on the other weights, and there is no warning."""
     X, y = scaled_data(1e-4)
     X = np.hstack([X, np.ones((300, 1)), np.zeros((300, 1))])
     with_constants, without = (
@@ -389,7 +389,7 @@ def test_a_constant_beside_small_features_is_no_feature_of_another_scale():
 
 @pytest.mark.parametrize("seed", range(5))
 def test_an_interaction_in_a_factorial_design_is_found(seed):
-    """No main effect tells anything; 10 % of the labels are wrong."""
+    """No main effect is informative; 10 % of the labels are wrong."""
     X, truth, y = factorial_design(seed)
     clf = ReLULogisticClassifier((10,), random_state=seed).fit(X, y)
     assert clf.score(X, truth) == 1
@@ -400,7 +400,7 @@ def test_an_interaction_in_a_factorial_design_is_found(seed):
 
 @pytest.mark.parametrize("repeats", [1, 25])
 def test_exclusive_or(repeats):
-    """Four distinct rows, each so many times."""
+    """Four distinct rows, each repeated."""
     X = np.repeat([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], repeats, axis=0)
     y = np.repeat([0, 1, 1, 0], repeats)
     right = 0
@@ -413,7 +413,7 @@ def test_exclusive_or(repeats):
 
 
 def test_mirror_images_of_one_label():
-    """The label depends on the size of h alone, which no linear unit sees."""
+    """The label depends on |h| alone, which no linear unit sees."""
     rng = np.random.RandomState(0)
     h = rng.standard_normal((100, 3))
     label = (np.linalg.norm(h, axis=1) > 1.5).astype(int)
@@ -428,7 +428,7 @@ def test_mirror_images_of_one_label():
 
 
 def years(n=400):
-    """A year beside two other features, and a label of all."""
+    """A year beside two other features, and a label that depends on all."""
     rng = np.random.RandomState(0)
     X = rng.standard_normal((n, 3))
     X[:, 0] = np.rint(2010 + 8 * X[:, 0])
@@ -444,13 +444,13 @@ def test_a_year_is_as_good_as_a_centred_one(hidden):
         ReLULogisticClassifier(hidden, random_state=1).fit(rows, y)
         for rows in (X, centred)
     )
-    # Kinks may lead the fits apart, of two layers above all, but not to a worse end.
+    # Kinks may separate the fits, above all of two layers, but not to a worse end.
     assert raw.alpha_ == pytest.approx(other.alpha_, rel=0.5)
     two_layers = len(hidden) == 2
     assert raw.loss_ == pytest.approx(other.loss_, rel=2e-2)
     if not two_layers:
         assert_allclose(raw.predict_proba(X), other.predict_proba(centred), atol=0.03)
-    # Better than the shares of the classes, and than the other features alone.
+    # Better than the class shares, and than the other features alone.
     rest = ReLULogisticClassifier(hidden, random_state=1).fit(X[:, 1:], y)
     assert raw.score(X, y) > rest.score(X[:, 1:], y)
 
@@ -465,9 +465,9 @@ def scaled_data(factor=1.0):
 @pytest.mark.parametrize("hidden", [(), (10,), (6, 5)])
 @pytest.mark.parametrize("factor", [1e-4, 1e-2, 1e4])
 def test_the_unit_of_all_features_does_not_matter_with_the_penalty(hidden, factor):
-    """Under alpha c^(2/L) the minimum is the same function; see the docs.
+    """With alpha c^(2/L) the minimum is the same function; see the docs.
 
-    Each of L layers bears an equal share of c, and alpha |W|^2 stays what it was.
+    Each of L layers takes an equal share of c, and alpha |W|^2 does not change.
     """
     X, y = scaled_data()
     L = len(hidden) + 1
@@ -484,11 +484,11 @@ def test_the_unit_of_all_features_does_not_matter_with_the_penalty(hidden, facto
                 for rows, a in [(X, 2.0), (factor * X, alpha)]
             ]
 
-    # The way is the same.
+    # The path is the same.
     clf, other = fits(max_iter=10)
     assert_allclose(other.predict_proba(factor * X), clf.predict_proba(X), atol=1e-6)
     assert other.loss_curve_ == pytest.approx(clf.loss_curve_, rel=1e-6)
-    # And the end, but for kinks.
+    # So is the end, except at kinks.
     clf, other = fits()
     assert other.loss_ == pytest.approx(clf.loss_, rel=1e-2)
 
@@ -515,7 +515,7 @@ def test_a_feature_of_a_million_times_the_size_is_named(container):
     assert f"feature {smallest} varies by {X[:, smallest].std():.2g}" in told
     assert f"feature 3 by {X[:, 3].std():.2g}" in told
     assert np.isfinite(clf.predict_proba(container(X))).all()
-    # The others still count.
+    # The others still matter.
     shares = max(y.mean(), 1 - y.mean())
     assert clf.score(container(X), y) > shares + 0.2
 
@@ -541,7 +541,7 @@ def test_rare_events_have_their_share(n, n_events, hidden):
     clf = ReLULogisticClassifier(hidden, random_state=0).fit(X, y)
     proba = clf.predict_proba(X)[:, 1]
     assert proba.mean() == pytest.approx(n_events / n, rel=0.01)
-    # It has learned something: the loss is well below that of the share.
+    # It has learned: the loss is well below that of the share.
     share = n_events / n
     constant = -(share * np.log(share) + (1 - share) * np.log1p(-share))
     loss = -np.mean(y * np.log(proba) + (1 - y) * np.log1p(-proba))
@@ -562,9 +562,9 @@ def wide(n=80, p=10_000, density=1.0):
     ("hidden", "p"), [((), 5000), ((6,), 10_000), ((5, 4), 10_000)]
 )
 def test_a_fit_in_the_space_of_the_rows_is_a_fit(container, hidden, p):
-    """The objective and its gradient by all features say so.
+    """The objective and its gradient by all features show it.
 
-    (Without hidden layers rows of so many numbers are taken as they are.)
+    (Without hidden layers rows of so many numbers are not moved to their space.)
     """
     X, y = wide(p=p, density=0.1)
     alpha, n = 30.0, len(y)
@@ -577,19 +577,19 @@ def test_a_fit_in_the_space_of_the_rows_is_a_fit(container, hidden, p):
     theta = pack(list(zip(clf.coefs_, clf.intercepts_, strict=True)))
     value, gradient = objective(theta)
     assert value == pytest.approx(clf.loss_, rel=1e-9)
-    # And as the formulas say, by the labels as they are.
+    # The formulas agree, with the original labels.
     logits, penalty = X, 0.0
     for number, (W, b) in enumerate(zip(clf.coefs_, clf.intercepts_, strict=True)):
         logits = (np.maximum(logits, 0) if number else logits) @ W + b
         penalty += alpha / 2 * (W**2).sum()
     nll = np.logaddexp(0, np.where(y == 1, -1, 1) * logits[:, 0]).sum()
     assert (nll + penalty) / n == pytest.approx(clf.loss_, rel=1e-9)
-    # Nothing is left outside of the space: no direction there lowers the objective.
+    # No direction outside the space lowers the objective.
     first = gradient[: p * shapes[0][1]].reshape(p, -1)
     centred = X - X.mean(axis=0)
     basis = np.linalg.svd(centred, full_matrices=False)[2][: n - 1]
     outside = first - basis.T @ (basis @ first)
-    # What is left is the slope of b_1, along the mean, which is not the space's.
+    # The rest is the slope of b_1 along the mean, which is not in the space.
     mean = X.mean(axis=0) - basis.T @ (basis @ X.mean(axis=0))
     outside -= np.outer(mean, mean @ outside) / (mean @ mean)
     assert np.abs(outside).max() < 1e-12
@@ -598,10 +598,10 @@ def test_a_fit_in_the_space_of_the_rows_is_a_fit(container, hidden, p):
 
 @pytest.mark.parametrize("container", [np.asarray, scipy.sparse.csr_array])
 def test_the_minimum_is_that_of_all_features(container):
-    """Without hidden layers there is one.
+    """Without hidden layers there is one minimum.
 
-    Rows of next to no weight change nothing, but there are too many of them for a fit
-    in the space of the rows.
+    Rows of tiny weight change nothing, but make too many rows for a fit in the space
+    of the rows.
     """
     X, y = wide(40, 300)
     clf = ReLULogisticClassifier((), alpha=5.0, tol=1e-9).fit(container(X), y)
@@ -617,7 +617,7 @@ def test_the_minimum_is_that_of_all_features(container):
 
 
 def test_a_constant_that_a_search_ends_at_is_told():
-    """Labels by chance: no penalty predicts the other half better than the shares."""
+    """Random labels: no penalty predicts the other half better than the shares."""
     rng = np.random.RandomState(2)
     X, y = rng.standard_normal((400, 3)), rng.randint(0, 2, 400)
     told = 0
@@ -633,15 +633,15 @@ def test_a_constant_that_a_search_ends_at_is_told():
     assert 1 <= told < 6
 
 
-# scikit-learn's checks, nothing excused; once more with the rows in another order.
+# scikit-learn's checks without exceptions, and again with the rows in another order.
 
 
-# The labels of some checks are random. That nothing predicts them is said, and right.
+# Some checks have random labels. The warning that nothing predicts them is right.
 NOTHING_TO_SAY = "ignore:The fitted network is a constant. no penalty"
 
 
 class Shuffled:
-    """Fits to the rows in another order, which is the same for the same number."""
+    """Fits to the rows in another order, fixed for each number of rows."""
 
     def fit(self, X, y, sample_weight=None, **kwargs):
         try:
@@ -652,7 +652,7 @@ class Shuffled:
             rows, labels = take(X, order), take(y, order)
             weights = None if sample_weight is None else take(sample_weight, order)
         except (TypeError, ValueError, IndexError, KeyError, AttributeError):
-            # Not valid: what it is told has to be that of the estimator.
+            # Invalid input: the error must be that of the estimator.
             rows, labels, weights = X, y, sample_weight
         if not kwargs and sample_weight is None:
             return super().fit(rows, labels)
@@ -675,7 +675,7 @@ def take(array, rows):
 
 
 class ShuffledClassifier(Shuffled, ReLULogisticClassifier):
-    """A classifier to whose fit the order of rows is another one."""
+    """A classifier that gets the rows in another order."""
 
 
 # What the order of the rows may reach: blocks, equal rows, splits, weights of classes.
@@ -684,7 +684,7 @@ SETTINGS = [
     {"hidden_layer_sizes": (6, 5, 4), "random_state": 0},
     {"hidden_layer_sizes": (), "early_stopping": True, "random_state": 0},
     {
-        # (By random_state=0 all units of a layer die on the 14 rows of a check.)
+        # (With random_state=0 all units of a layer die on the 14 rows of a check.)
         "hidden_layer_sizes": (6, 5, 4),
         "random_state": 1,
         "early_stopping": True,
@@ -721,9 +721,9 @@ def test_the_shuffled_estimator_shuffles(container):
 @pytest.mark.parametrize("hidden", [(), (10,)])
 @pytest.mark.parametrize("factor", [1e-4, 1 / 3, 0.7, 10.0, 1000.0])
 def test_the_search_in_other_units(hidden, factor):
-    """It goes over half powers of ten: the same ones if the factor is a power of ten.
+    """The search steps by half powers of ten, so powers of ten give the same steps.
 
-    Otherwise they are others, which may lead to another relevance too.
+    Other factors give other penalties, which may also change the relevance.
     """
     X, y = load_iris(return_X_y=True)
     X, power = scale(X), 2 / (len(hidden) + 1)
@@ -736,7 +736,7 @@ def test_the_search_in_other_units(hidden, factor):
         assert difference < 1e-6
     else:
         assert 1 / 3 < ratio < 3
-        # With the penalty that was chosen, the unit does not matter.
+        # With the chosen penalty as a number, the unit does not matter.
         kwargs = {"hidden_layer_sizes": hidden, "random_state": 0, "tol": 1e-6}
         fits = [
             ReLULogisticClassifier(alpha=c**power, **kwargs).fit(c * X, y)
