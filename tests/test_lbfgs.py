@@ -1,4 +1,4 @@
-"""Why a minimisation ends, and what it returns."""
+"""The reasons for the end of a minimisation, and its results."""
 
 from collections import deque
 
@@ -31,7 +31,7 @@ def minimize(objective=rosenbrock, theta=START, **kwargs):
 
 @pytest.mark.parametrize("unit", [2.0**-30, 1.0, 2.0**30])
 def test_gradient_tolerance(unit):
-    """It is a share of the value, whose unit has no influence."""
+    """It is a share of the value, so the unit has no influence."""
 
     def raised(theta):
         return unit * (rosen(theta) + 4), unit * rosen_der(theta)
@@ -91,7 +91,7 @@ def test_loss_tolerance_over_ten_iterations_ends_at_a_kink():
     assert minimum.stop_reason == "loss tolerance"
     assert minimum.iterate.loss == pytest.approx(1, abs=1e-6)
     assert minimum.iterate.gradient_norm > 0.9
-    # It is not a single iteration that gained nothing.
+    # A single iteration without gain does not end it.
     curve = minimum.loss_curve
     assert curve[-2] - curve[-1] > 1e-15
     assert curve[-11] - curve[-1] < 1e-2 * curve[-1]
@@ -112,7 +112,7 @@ def test_loss_tolerance_counts_the_gain_of_the_last_ten_iterations():
 
 @pytest.mark.parametrize("loss", [1e-9, 0.5, 1.0, 1e6, -1e6])
 def test_rounding_is_relative_to_losses_above_one(loss):
-    """A sum near one, less most of it, has the rounding error of one."""
+    """A sum near one, minus most of it, has the rounding error of one."""
     limits = lbfgs.Limits(tol=0.0, loss_tol=0.0, rounding=1e-15, max_iter=9, max_fun=9)
     iterate = lbfgs.Iterate(START, START, loss, np.ones(4), 1)
     rounding = 1e-15 * max(abs(loss), 1)
@@ -149,7 +149,7 @@ def test_an_exception_of_the_objective_passes_through():
 
 @pytest.mark.parametrize("scale", [1e-90, 1e-120, 1e-155, 1e-200, 1e-310])
 def test_a_gradient_whose_squares_underflow_is_no_gradient(scale):
-    """At the start, or after a step to where nothing is left to gain."""
+    """At the start, or after a step to a point with nothing left to gain."""
 
     def flat(theta):
         return 1.0, np.full(4, scale)
@@ -171,7 +171,7 @@ def test_a_gradient_whose_squares_underflow_is_no_gradient(scale):
 
 
 class Listener(lbfgs.Monitor):
-    """Writes down what it is told; may stop at an iteration."""
+    """Records what it is told; may stop at an iteration."""
 
     def __init__(self, stop_at=None):
         self.told, self.stop_at = [], stop_at
@@ -188,7 +188,7 @@ class Listener(lbfgs.Monitor):
 
 
 def stages(*objectives, tols=(1e-2, 1e-9), max_iter=300):
-    """Some objectives, each to its own tolerance."""
+    """Some objectives, each with its own tolerance."""
     return [
         (objective, lbfgs.Limits(tol, 0.0, 0.0, max_iter, max_fun=10**4))
         for objective, tol in zip(objectives, tols, strict=True)
@@ -254,12 +254,12 @@ def test_a_stage_that_its_iterations_end_is_the_last():
 
 
 def test_a_second_stage_goes_on_with_the_curvature_of_the_first():
-    """So it begins with steps that the first took many iterations to learn."""
+    """So it begins with steps that took the first minimisation many iterations."""
     start = np.ones(6)
     alone = lbfgs.minimize(stages(valley, tols=[1e-9]), start, history_size=10)
     both = lbfgs.minimize(stages(valley, valley), start, history_size=10)
     first = lbfgs.minimize(stages(valley, tols=[1e-2]), start, history_size=10)
-    # From where the first has ended, without what it knows.
+    # From the end of the first one, without its pairs.
     without = lbfgs.minimize(
         stages(valley, tols=[1e-9]), first.iterate.theta, history_size=10
     )
@@ -285,7 +285,7 @@ def test_pairs_are_the_last_steps_and_what_the_gradient_changed_by():
     ("change", "reason"),
     [
         ({}, None),
-        # The largest derivative is a quarter of the value, or nothing at all.
+        # The largest derivative is a quarter of the value, or zero.
         ({"tol": 0.25}, "gradient tolerance"),
         ({"tol": 0.2499}, None),
         ({"tol": 0.25, "largest": 7.9}, None),
@@ -297,7 +297,7 @@ def test_pairs_are_the_last_steps_and_what_the_gradient_changed_by():
         ({"max_iter": 13}, None),
         ({"max_iter": 12}, "iteration limit"),
         ({"max_iter": 5}, "iteration limit"),
-        # The first that holds is the reason.
+        # The first reason that holds counts.
         ({"max_iter": 5, "loss_tol": 0.3}, "loss tolerance"),
         ({"loss_tol": 0.3, "tol": 0.3}, "gradient tolerance"),
     ],
@@ -310,7 +310,7 @@ def test_each_reason_holds_from_its_limit_on(change, reason, sign):
     iterate = lbfgs.Iterate(START, START, sign * 8.0, gradient, 12)
     curve = [99.0, *(sign * 8.0 + np.arange(10, -1, -1) / 5)]
     assert limits.reason(iterate, curve) == reason
-    # Of ten iterations there is no gain of ten.
+    # Fewer than ten iterations have no gain of ten.
     if "loss_tol" in change and len(change) == 1:
         assert limits.reason(iterate, curve[2:]) is None
 

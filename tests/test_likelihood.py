@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_relulogit._model.likelihood import Logistic, Softmax
 
-# 1 + exp(-744) needs 324 digits to be told from 1.
+# 1 + exp(-744) needs 324 digits to differ from 1.
 mpmath.mp.dps = 400
 
 MARGINS = [0.0, 1e-300, 1e-17, 1e-8, 0.3, 1.0, 5.0, 17.0, 36.7, 37.0, 100.0, 500.0]
@@ -32,8 +32,8 @@ def exact_softmax(row, y):
 @pytest.mark.parametrize("margin", MARGINS)
 def test_logistic_is_exact_to_rounding(margin, y, sign, dtype):
     z = dtype(sign * margin)
-    # Where the exact value is below the floating type's normal range, there is
-    # no relative accuracy to keep.
+    # An exact value below the floating type's normal range has no relative accuracy to
+    # keep.
     tiny = float(np.finfo(dtype).tiny)
     rtol = 8 * float(np.finfo(dtype).eps)
     (nll,), residual = Logistic().nll_and_residual(np.array([[z]]), np.array([y]))
@@ -84,7 +84,7 @@ def test_softmax_is_exact_to_rounding(row, y):
 
 
 def test_the_usual_formulas_would_fail_these_tests():
-    """Clipping, or subtracting close numbers, loses what is tested above."""
+    """Clipping, or subtracting close numbers, would fail the tests above."""
     z = 500.0
     exact_nll, exact_residual, _ = exact_softmax([0.0, z], 1)
     softplus = np.logaddexp(0, z) - z

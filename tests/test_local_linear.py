@@ -22,7 +22,7 @@ DEPTHS = [*HIDDEN, (7, 6, 5, 4, 3)]  # one to six layers
 
 
 def random_network(hidden, n_classes=2, dtype=np.float64, n_samples=50):
-    """A classifier with random parameters, biases too, and rows for it."""
+    """A classifier with random parameters, also biases, and rows for it."""
     p = Problem(hidden, n_classes=n_classes, n_samples=n_samples)
     y = np.arange(n_samples) % n_classes
     clf = ReLULogisticClassifier(hidden, alpha=1.0, max_iter=1, tol=1e6).fit(
@@ -123,7 +123,7 @@ def test_float32_is_kept_and_right_to_its_precision(hidden):
     coef, intercept = clf.local_linear(X)
     assert coef.dtype == intercept.dtype == np.float32
     assert_affine(clf, X, coef, intercept, rtol=1e-5)
-    # In float64 if the rows are, as predictions are.
+    # In float64 if the rows are, like predictions.
     wide, _ = clf.local_linear(X.astype(np.float64))
     assert wide.dtype == clf.decision_function(X.astype(np.float64)).dtype == np.float64
     assert_allclose(coef, wide, rtol=1e-3, atol=1e-4)
@@ -158,10 +158,10 @@ def test_memory_beyond_the_result_is_that_of_a_few_blocks(container, n_classes):
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    # Activations and masks, the product before and after a layer, of two threads.
+    # Activations and masks, the product before and after a layer, for two threads.
     limit = 2 * 3 * BLOCK_NUMBERS * 8
     assert peak - coef.nbytes - intercept.nbytes < limit
-    # The products of all rows or of all classes at once would be seen.
+    # The test would notice the products of all rows or of all classes at once.
     assert limit < 40_000 * 100 * 8
     if n_classes == 20:
         rows = row_parts(X, [W_T.shape for W_T in clf.coefs_])[0][0]
@@ -193,7 +193,7 @@ def test_errors():
 def test_the_mean_of_absolute_contributions(
     coefficients, container, n_classes, hidden, monkeypatch
 ):
-    """However few rows are taken at a time."""
+    """However few rows are in a block."""
     monkeypatch.setattr("sklearn_relulogit._model.path.COEFFICIENTS", coefficients)
     clf, X = random_network(hidden, n_classes)
     rng = np.random.RandomState(0)
@@ -209,10 +209,10 @@ def test_the_mean_of_absolute_contributions(
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("hidden", DEPTHS, ids=str)
 def test_the_mean_slopes_on_a_line(hidden, n_classes, monkeypatch):
-    """By a sum over many points, and exactly by what they have to add up to."""
+    """By a sum over many points, and exactly by the sum that they must have."""
     clf, X = random_network(hidden, n_classes)
     layers = list(zip(clf.coefs_, clf.intercepts_, strict=True))
-    # The reference is far away; one row is it, and one column of another is its.
+    # The reference is far away; it is also one row, and shares a column with another.
     X, reference = 3 * X, X[7]
     X[3], X[5, 2] = reference, reference[2]
     slopes = path_slopes(reference, layers, X)
@@ -222,7 +222,7 @@ def test_the_mean_slopes_on_a_line(hidden, n_classes, monkeypatch):
         coef, _ = clf.local_linear(reference + t * (X[i] - reference))
         mean = coef.reshape(n_points, -1, 4).mean(axis=0)
         size = np.abs(coef).max()
-        # Each switch of a unit is missed by a point at most.
+        # The sum misses each switch of a unit by at most one point.
         assert_allclose(slopes[i], mean, rtol=0, atol=20 * size / n_points)
     parts = slopes * (X - reference)[:, None]
     ends = clf.decision_function(X), clf.decision_function(reference[None])
@@ -231,13 +231,13 @@ def test_the_mean_slopes_on_a_line(hidden, n_classes, monkeypatch):
     assert (np.abs(parts.sum(axis=-1) - change) <= 1e-13 * (size + 1)).all()
     if hidden:
         assert (np.abs(1.0001 * parts.sum(axis=-1) - change) > 1e-13 * size).any()
-    # However few rows are taken at a time.
+    # However few rows are in a block.
     monkeypatch.setattr("sklearn_relulogit._model.path.UNITS", 1)
     assert_allclose(path_slopes(reference, layers, X), slopes, rtol=1e-12, atol=1e-14)
 
 
 def test_units_that_stand_still_on_a_line():
-    """They count as at its ends; one whose input is 0 there is not active."""
+    """A line counts as at its ends; a unit with input 0 there is not active."""
     W_1_T = np.array([[1.0, 0, 0, 0], [0.0, 1, 1, 1]])
     layers = [(W_1_T, np.array([0.0, 0, 2, -2])), (np.full((4, 1), 1.0), np.zeros(1))]
     (slopes,) = path_slopes(np.array([-1.0, 0]), layers, np.array([[3.0, 0]]))

@@ -46,14 +46,14 @@ def test_probabilities_equal_those_of_logistic_regression(name, alpha, weighted)
     exactly = {"solver": "newton-cholesky", "tol": 1e-12, "max_iter": 500}
 
     def peer(C):
-        # Several threads of BLAS would wait for each other at these sizes.
+        # Several BLAS threads would wait for each other at these sizes.
         with single_threaded_blas():
             return LogisticRegression(C=C, **exactly).fit(X, y, sample_weight=s)
 
     theirs = peer(1 / alpha)
     assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), rtol=0, atol=1e-6)
 
-    # A penalty wrong by one part in a thousand would be seen.
+    # The test would notice a penalty that is wrong by one part in a thousand.
     wrong = peer(1.001 / alpha)
     difference = wrong.predict_proba(X) - ours.predict_proba(X)
     assert np.abs(difference).max() > 5e-6

@@ -18,7 +18,7 @@ from sklearn_relulogit._optimize.lbfgs import MOST_PAIRS
 
 
 def peak_of(function):
-    """Bytes allocated at most while a function runs."""
+    """The largest number of bytes allocated while a function runs."""
     tracemalloc.start()
     try:
         function()
@@ -28,14 +28,14 @@ def peak_of(function):
 
 
 def bound(clf, n_samples, itemsize, n_threads=2):
-    """What the documentation promises, in bytes."""
+    """The bytes that the documentation promises."""
     n = sum(a.size for a in clf.coefs_ + clf.intercepts_)
     # A block's activations, masks and the likelihood's arrays.
     blocks = n_threads * 2 * BLOCK_NUMBERS * itemsize
     # Gradients of the parts, in float64; history and work space of L-BFGS.
     gradients = (MAX_PARTS + 10) * n * 8
     history = (2 * MOST_PAIRS + 15) * n * 8
-    # Labels, their codes, and what np.unique takes to find them.
+    # Labels, their codes, and the arrays with which np.unique finds them.
     labels = 5 * 8 * n_samples
     return blocks + gradients + history + labels
 
@@ -45,7 +45,7 @@ def bound(clf, n_samples, itemsize, n_threads=2):
 )
 def test_fit_and_predict_take_no_copy_of_the_data(kind):
     rng = np.random.default_rng(0)
-    # Of so many numbers, more than 2^24, the distinct rows are not copied.
+    # With so many numbers, over 2^24, the distinct rows are not copied.
     n_samples = 170_000
     if kind == "sparse":
         X = scipy.sparse.random_array(
@@ -74,7 +74,7 @@ def test_fit_and_predict_take_no_copy_of_the_data(kind):
     limit = bound(clf, n_samples, X.dtype.itemsize)
     assert peak < limit < 0.8 * size + 1e7
     assert peak_of(lambda: clf.predict_proba(X)) < limit
-    # All hidden activations at once would be seen.
+    # The test would notice all hidden activations at once.
     assert n_samples * 64 * X.dtype.itemsize > 0.9 * (limit - 5 * 8 * n_samples)
 
 

@@ -1,4 +1,4 @@
-"""What the warnings and errors of a fit say of the features, and from where on."""
+"""Warnings and errors about the features, and the values from which they come."""
 
 import re
 import warnings
@@ -21,7 +21,7 @@ def signs(n=40):
 
 
 def told_of(X, X_val=None, **parameters):
-    """All that a fit warns of."""
+    """All warnings of a fit."""
     y = signs(len(X))[1]
     given = {} if X_val is None else {"X_val": X_val, "y_val": signs(len(X_val))[1]}
     clf = ReLULogisticClassifier(**{"hidden_layer_sizes": (), "alpha": 1} | parameters)
@@ -44,14 +44,14 @@ def test_scales_that_differ_by_more_than_a_thousand_are_told_of(units, low, high
     told = told_of(pd.DataFrame(X, columns=NAMES))
     assert low in told
     assert high in told
-    # Where there are no names, by numbers.
+    # Without names, numbers name the features.
     assert f"feature {NAMES.index(low.split(chr(39))[1])} varies" in told_of(X)
 
 
 @pytest.mark.parametrize("units", [[1, 1000, 7], [0, 3, 4], [0, 0, 0], [2, 2, 2]])
 def test_scales_that_differ_less_are_not(units):
     assert told_of(signs()[0] * units) == ""
-    # Nor are those that no penalty weighs.
+    # Features without a penalty are not reported either.
     assert "scales" not in told_of(signs()[0] * [1, 1e4, 7], alpha=0.0)
 
 
@@ -63,7 +63,7 @@ def test_other_units_of_validation_data_are_told_of_from_ten_on(factor, told):
     units = np.array([1, factor, 1])
     sentence = f"of feature 1 is 1 in X and {factor:.2g} in X_val."
     assert (sentence in told_of(X, X * units)) == told
-    # A single row as large as that is none, and neither is a constant.
+    # A single such row does not count, and neither does a constant.
     rare = X.copy()
     rare[0] *= factor
     assert told_of(X, rare) == told_of(X, X * [1, 0, 1]) == ""

@@ -1,4 +1,4 @@
-"""Printed progress, and what the monitors are told."""
+"""Printed progress, and the calls of the monitors."""
 
 import re
 import time
@@ -68,7 +68,7 @@ def test_errors(iris):
 
 
 def test_the_seconds_are_those_since_the_beginning(capsys, monkeypatch):
-    """By a clock that is asked twice."""
+    """By a clock that is read twice."""
     readings = iter([10.0, 12.34])
     monkeypatch.setattr(time, "perf_counter", lambda: next(readings))
     Report(1).line("now")
@@ -78,7 +78,7 @@ def test_the_seconds_are_those_since_the_beginning(capsys, monkeypatch):
 @pytest.mark.parametrize("patience", [1, 2, 5, np.inf, None])
 @pytest.mark.parametrize("tol", [0.0, 1e-2, 0.3])
 def test_validation_waits_for_a_loss_below_that_before(patience, tol):
-    """As the docstring says: so many iterations, none of which gained the share."""
+    """As documented: after that many iterations without a gain of this share."""
     for seed in range(20):
         rng = np.random.RandomState(seed)
         losses = np.maximum.accumulate(rng.uniform(size=30))[::-1] - 0.3 * (seed % 2)
@@ -89,7 +89,7 @@ def test_validation_waits_for_a_loss_below_that_before(patience, tol):
             patience,
             tol,
         )
-        # The iteration of the last gain, and where it is too long ago.
+        # The iteration of the last gain, and the one at which it is too long ago.
         mark, expected = 0, None
         for i, loss in enumerate(losses):
             if loss < losses[mark] - tol * abs(losses[mark]):

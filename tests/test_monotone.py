@@ -1,4 +1,4 @@
-"""Monotonic constraints: no slope of the wrong sign, and the best fit without one."""
+"""Monotonic constraints: no slope has the wrong sign, and the fit is the best such."""
 
 import itertools
 import pickle
@@ -50,7 +50,7 @@ def make(hidden=(10,), monotonic_cst=CST, **kwargs):
 
 
 def wrong_slopes(clf, X, cst=CST):
-    """How many local slopes have the wrong sign, on the rows and far around them."""
+    """The number of local slopes with the wrong sign, near the rows and far away."""
     box = np.random.RandomState(1).uniform(-8, 8, (2000, X.shape[1]))
     slopes = [clf.local_linear(points)[0] for points in (X, box.astype(X.dtype))]
     return int((np.vstack(slopes) * np.asarray(cst) < 0).sum())
@@ -63,7 +63,7 @@ def test_no_slope_is_wrong(hidden, alpha):
     clf = make(hidden, alpha=alpha).fit(X, y)
     assert wrong_slopes(clf, X) == 0
     assert (np.diff(clf.loss_curve_) <= 0).all()
-    # It is a model, and the constraints bind.
+    # The model predicts, and the constraints bind.
     assert clf.loss_ < 0.95 * np.log(2)
     if hidden not in [(), (1,), (1, 1, 1)]:
         assert wrong_slopes(make(hidden, None, alpha=alpha).fit(X, y), X) > 20
@@ -119,7 +119,7 @@ def test_no_slope_of_any_problem_is_wrong(cst, hidden, scale, alpha, dtype, seed
 
 
 def bounded_minimum(X, y, alpha, cst):
-    """Logistic regression with bounds, by another algorithm of scipy's."""
+    """Logistic regression with bounds, by another scipy algorithm."""
     s = 2.0 * y - 1
     unit = np.append(X.std(axis=0), 1)
     A = np.column_stack([X, np.ones(len(y))]) / unit
@@ -153,7 +153,7 @@ def test_a_linear_fit_is_the_bounded_minimum(cst, alpha):
     assert_allclose(np.append(clf.coef_, clf.intercept_), w, rtol=2e-4, atol=1e-7)
     assert clf.loss_ * len(y) == pytest.approx(value, rel=1e-10)
     assert (clf.coef_ == 0).any()
-    # The gradient vanishes but where it pushes against a bound.
+    # The gradient vanishes unless it pushes against a bound.
     assert clf.stop_reason_ == "gradient tolerance"
     free = make((), None, alpha=alpha, tol=1e-7).fit(X, y)
     assert free.loss_ < (1 - 1e-4) * clf.loss_
@@ -320,7 +320,7 @@ def table_model(estimator=None, monotonic_cst=COLUMNS):
 
 
 def wrong_curves(model, X, wanted=COLUMNS):
-    """How many curves of rows, over a column and far beyond, go the wrong way."""
+    """The number of curves over a column, far beyond the rows, that go wrong."""
     wrong = 0
     for name, sign in wanted.items():
         points = np.linspace(X[name].min() - 50, X[name].max() + 50, 25)
@@ -337,7 +337,7 @@ def test_constraints_by_columns():
     for name, sign in COLUMNS.items():
         assert (sign * slopes[:, list(X.columns).index(name)] >= 0).all()
     assert wrong_curves(table_model(monotonic_cst=None).fit(X, y), X) > 100
-    # Ramps are bound, and gaps, categories and other numbers are free.
+    # Ramps are constrained; gaps, categories and other numbers are free.
     names = model[:-1].get_feature_names_out()
     signs = dict(zip(names, model[-1].monotonic_cst, strict=True))
     ramps = {k: v for k, v in signs.items() if k.startswith("numbers__age")}
@@ -433,7 +433,7 @@ def test_what_a_pipeline_refuses_at_once():
         table_model(SVC())
 
 
-# What is said.
+# Errors and warnings.
 
 
 @pytest.mark.parametrize(
@@ -492,7 +492,7 @@ def test_inference_says_where_weights_are_at_their_bounds():
     with pytest.warns(UserWarning, match="hold some weights at zero"):
         found = inference(clf, X, y)
     assert_array_equal(found.coefficients().estimate[1:], clf.coef_.ravel())
-    # Bounds that do not bind do not matter.
+    # Bounds that do not bind have no effect.
     clf = make((), [1, 0, 0, 1], alpha=1.0).fit(X, y)
     found, free = (
         inference(c.fit(X, y), X, y)
@@ -506,7 +506,7 @@ def test_large_data_begin_in_float32():
     X, y = data(60_000)
     clf = make((20,), alpha=10.0).fit(X, y)
     assert wrong_slopes(clf, X) == 0
-    # The loss is no worse than that of half the way, in float64 from the start.
+    # The loss is no worse than halfway through a fit in float64.
     with pytest.warns(ConvergenceWarning):
         short = clone(clf).set_params(max_iter=clf.n_iter_ // 2).fit(X, y)
     assert clf.loss_ < short.loss_
@@ -544,7 +544,7 @@ def test_no_slope_of_large_networks_is_wrong(hidden):
     ids=lambda estimator: type(estimator).__name__,
 )
 def test_classifiers_that_could_break_a_constraint_are_refused(estimator):
-    """Steps in front mix features, and others have free classifiers beside."""
+    """Some steps mix features, and some models contain free classifiers."""
     with pytest.raises(TypeError, match="Pass an estimator that has the param"):
         tabular_pipeline(estimator, monotonic_cst={"a": 1})
     X = pd.DataFrame({"a": np.arange(40.0), "b": list("uv") * 20})

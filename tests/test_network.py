@@ -93,7 +93,7 @@ def test_gradient_against_autograd(hidden, n_classes):
 
 
 def test_the_derivative_of_relu_at_zero_is_zero():
-    """A hidden unit whose input is exactly 0 passes nothing back."""
+    """A hidden unit whose input is exactly 0 passes no gradient back."""
     p = Problem((3,), n_samples=6)
     layers = unpack(p.theta, p.shapes)
     layers[0][0][:, 1] = 0
@@ -105,7 +105,7 @@ def test_the_derivative_of_relu_at_zero_is_zero():
     assert grad_V_T[1] == 0  # its activation is 0
     assert (grad_b[[0, 2]] != 0).all()
 
-    # Just above zero it passes on all of the residual.
+    # Just above zero it passes all of the residual on.
     layers[0][1][1] = 1e-12
     _, gradient = p.objective()(p.theta)
     assert unpack(gradient, p.shapes)[0][1][1] != 0
@@ -147,7 +147,7 @@ def test_backward_leaves_the_data_and_the_residual_alone():
 @pytest.mark.parametrize("width", [1, 3, MIN_RELEASED])
 @pytest.mark.parametrize("order", ["C", "F", "part"])
 def test_products_are_written_to_memory_of_any_order(width, order, dtype):
-    """Whether they have few numbers or many, against sums in float64."""
+    """With few numbers and with many, against sums in float64."""
     rng = np.random.default_rng(0)
     A = rng.standard_normal((40, 7)).astype(dtype).T
     B = rng.standard_normal((40, width)).astype(dtype)

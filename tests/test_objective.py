@@ -58,7 +58,7 @@ def test_an_evaluation_is_the_same_after_pickling(hidden, n_classes, dtype):
 
 
 def test_a_part_without_rows_adds_nothing(hidden):
-    """As an empty chunk of a cluster is one."""
+    """An empty chunk of a cluster has none."""
     p = Problem(hidden, n_classes=3)
     whole = p.objective(alpha=0.5)
     evaluation = whole.evaluation
@@ -86,7 +86,7 @@ def test_weights_are_repeats():
 
 @pytest.mark.parametrize("relevance", [None, [0.5, 1.0, 3.0, 100.0]])
 def test_the_penalty_is_that_of_the_weights_alone(relevance):
-    """Those of a feature count as if they were divided by its relevance."""
+    """A feature's weights count as if divided by its relevance."""
     p = Problem((3,))
     p.s[:] = 2.0
     plain = p.objective()
@@ -101,7 +101,7 @@ def test_the_penalty_is_that_of_the_weights_alone(relevance):
     assert_allclose(value - plain(p.theta)[0], expected, rtol=1e-12)
     difference = gradient - plain(p.theta)[1]
     assert_allclose(difference, 4.0 * counts * p.theta / n, rtol=1e-9, atol=1e-16)
-    # It may be more than there are numbers for.
+    # The arrays may be longer than there are numbers.
     assert penalised.with_alpha(1e300).penalty(1e10 * p.theta) == np.inf
     assert penalised.with_alpha(0.0).penalty(1e10 * p.theta) == 0
 
@@ -137,7 +137,7 @@ def test_the_settings_of_numpy_are_restored(scale):
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("hidden", [(20,), (8, 4), (100,)])
 def test_the_memory_of_longer_blocks_changes_no_bit(hidden, dtype):
-    """It is used again, in the order in which threads come to the blocks."""
+    """It is used again, in the order in which threads start the blocks."""
     rng = np.random.default_rng(0)
     shapes = layer_shapes(13, hidden, n_classes=2)
     theta = 0.3 * rng.standard_normal(n_parameters(shapes))

@@ -1,4 +1,4 @@
-"""Export to ONNX: onnxruntime computes what the classifier does."""
+"""Export to ONNX: onnxruntime gives the classifier's results."""
 
 import sys
 
@@ -38,7 +38,7 @@ LABELS = {
     "uint8": np.array([0, 1, 255], dtype=np.uint8),
     "whole float": np.array([0.0, 1.0, 2.0]),
 }
-# Probabilities of float32 logits of this size, computed in another order.
+# Probabilities from float32 logits of this size, computed in another order.
 ATOL = {np.float32: 2e-6, np.float64: 1e-13}
 
 
@@ -87,7 +87,7 @@ def test_labels_and_probabilities(iris, labels, hidden, dtype):
     assert label.tolist() == clf.predict(X).tolist()
     assert proba.dtype == dtype
     expected = clf.predict_proba(X)
-    # The tolerance tells right from slightly wrong.
+    # A slightly wrong value fails.
     assert np.ptp(expected) > 0.9
     assert_allclose(proba, expected, rtol=0, atol=ATOL[dtype])
     with pytest.raises(AssertionError):
@@ -116,7 +116,7 @@ def test_options(iris, labels, dtype):
     def outputs(**options):
         return run(to_onnx(clf, X[:1], options=options), X)
 
-    # The default is zipmap=True, whose probabilities are float32 in any case.
+    # The default is zipmap=True, with probabilities in float32 in any case.
     for options in ({}, {"zipmap": True}):
         label, proba = outputs(**options)
         assert label.tolist() == clf.predict(X).tolist()
@@ -232,7 +232,7 @@ def test_ramps_and_gaps(dtype):
     for rows in (X, knots):
         (Z,) = run(to_onnx(encoder, X[:1]), rows)
         assert Z.dtype == dtype
-        # The tolerance tells right from slightly wrong.
+        # A slightly wrong value fails.
         atol = {np.float32: 2e-6, np.float64: 1e-14}[dtype]
         assert_allclose(Z, encoder.transform(rows), rtol=0, atol=atol)
         assert not np.allclose(Z, encoder.transform(rows) + 2 * atol, atol=atol)
@@ -244,7 +244,7 @@ WHEN = pd.Timestamp("1890-02-25") + pd.to_timedelta(RNG.rand(N) * 80000, "D")
 
 
 def raw_table():
-    """Categories with rare ones and gaps, dates, an id, and numbers that are text."""
+    """Categories with rare ones and gaps, dates, an id, and numbers as text."""
     X = pd.DataFrame(
         {
             "height": RNG.standard_normal(N),
@@ -283,7 +283,7 @@ def test_a_table_as_it_comes(labels):
         assert [*feed] == [node.name for node in graph.graph.input]
         label, proba = run(graph, *feed.values())
         assert label.tolist() == model.predict(rows).tolist()
-        # A column of many categories is written in float32.
+        # A column of many categories is in float32.
         assert_allclose(proba, model.predict_proba(rows), rtol=0, atol=1e-6)
 
 

@@ -1,4 +1,4 @@
-"""The Python in the pages of the documentation runs, and prints what stands there."""
+"""The Python in the documentation's pages runs, and prints the output shown."""
 
 import shutil
 from doctest import ELLIPSIS
@@ -12,15 +12,15 @@ from sybil.example import SybilFailure
 from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
 
 DOCS = Path(__file__).parent.parent / "docs"
-# The derivation quotes the middle of a function, which test_docs.py compares.
+# The derivation quotes part of a function, which test_docs.py compares.
 PAGES = sorted(
     {*DOCS.glob("*.md"), *DOCS.glob("guide/*.md"), *DOCS.glob("recipes/*.md")}
     - {DOCS / "derivation.md"}
 )
-# They fit many networks.
+# These pages fit many networks.
 SLOW = {"layers_and_penalty", "probabilities", "scaling"}
-# Packages that a recipe needs beyond those of the tests. .ci/run has an environment
-# with all of them.
+# Packages that a page needs besides those of the tests. One environment of .ci/run has
+# all of them.
 NEEDED = {
     "attributions": ["captum"],
     "conformal": ["mapie"],
@@ -36,13 +36,13 @@ def run(page):
 
 
 def marked(page):
-    """A page as a parameter: slow, or with what the packages that it needs ask for."""
+    """A page as a parameter, with marks if it is slow or needs more packages."""
     if page.stem not in NEEDED:
         return slow(page) if page.stem in SLOW else page
     needed = NEEDED[page.stem]
     is_missing = not all(map(find_spec, needed))
     reason = f"needs {' and '.join(needed)}, which .ci/run has in one environment"
-    # Of the warnings that the packages have for each other, none is ours.
+    # Packages warn about each other; none of these warnings is ours.
     others = pytest.mark.filterwarnings("default", "error:::sklearn_relulogit")
     return pytest.param(
         page, marks=[pytest.mark.skipif(is_missing, reason=reason), others]

@@ -37,7 +37,7 @@ def test_pack_and_unpack_are_inverse_and_unpack_gives_views(hidden):
 
 
 def test_initial_weights_are_those_of_he_with_balanced_layers():
-    """Their variances are 2 / n_l and 1 / n_L, times numbers whose product is 1."""
+    """The variances are 2 / n_l and 1 / n_L, times numbers whose product is 1."""
     shapes = layer_shapes(200, (300, 400), 50)
     layers = unpack(initial_theta(shapes, np.random.RandomState(0)), shapes)
     squares = (2 * 300 * 2 * 400 * 50) ** (1 / 3)
@@ -53,7 +53,7 @@ def test_initial_weights_are_those_of_he_with_balanced_layers():
 def test_initial_biases_are_half_normal_and_those_of_the_outputs_zero():
     shapes = layer_shapes(2, (300, 200), 2)
     rng = np.random.RandomState(0)
-    # Many draws of narrow layers tell as much as one of wide layers, in less time.
+    # Many draws of narrow layers are as informative as one of wide layers, and faster.
     draws = [unpack(initial_theta(shapes, rng), shapes) for _ in range(100)]
     *hidden, outputs = (
         np.array([b for _, b in layer]) for layer in zip(*draws, strict=True)
@@ -70,7 +70,7 @@ def test_initial_biases_are_half_normal_and_those_of_the_outputs_zero():
 
 
 def test_initial_values_keep_the_second_moment_of_activations():
-    """That of the logits; hidden layers are multiplied by numbers of product 1."""
+    """The logits do not change: hidden layers get factors with product 1."""
     rng = np.random.RandomState(1)
     shapes = layer_shapes(100, (500, 500, 500), 500)
     Z = rng.standard_normal((1000, 100))
@@ -122,7 +122,7 @@ def output_of(theta, shapes, x):
 
 
 def test_two_classes_change_the_sign_of_their_output(hidden):
-    """One output is the logarithm of the odds of class 1, which becomes class 0."""
+    """One output is the log-odds of class 1, which becomes class 0."""
     shapes = layer_shapes(4, hidden, 2)
     rng = np.random.RandomState(0)
     theta = rng.standard_normal(n_parameters(shapes))

@@ -30,7 +30,7 @@ def make(hidden_layer_sizes=(8,), **kwargs):
 
 @pytest.fixture
 def one_walk(monkeypatch):
-    """Searches that take all features for equally relevant."""
+    """Searches that take all features as equally relevant."""
     monkeypatch.setattr(Search, "weighed_trials", lambda *_: [])
 
 
@@ -41,11 +41,11 @@ def exponents_of(alphas):
     return np.rint(exponents).astype(int).tolist()
 
 
-# The walk down the losses, and the penalty that they tell.
+# The walk down the losses, and the penalty that they give.
 
 
 def walked(loss, start=2, least_gain=0.0, **kwargs):
-    """Where `descend` ends on a loss of the exponent, and the path of its calls."""
+    """The end of `descend` on a loss of the exponent, and the path of its calls."""
     calls = []
 
     def loss_at(exponent, before):
@@ -63,7 +63,7 @@ def test_the_descent_goes_to_the_minimum_on_either_side():
     assert best == 4
     assert calls == [(2, None), (1, 2), (3, 2), (4, 3), (5, 4)]
     assert walked(lambda e: (e - 2) ** 2 + 1)[0] == 2
-    # It ends where there is no minimum.
+    # The end where there is no minimum.
     assert walked(lambda e: 2.0**e)[0] == 2 - MAX_STEPS
     assert walked(lambda e: 2.0**-e)[0] == 2 + MAX_STEPS
 
@@ -71,13 +71,13 @@ def test_the_descent_goes_to_the_minimum_on_either_side():
 def test_the_descent_takes_no_step_that_gains_too_little():
     assert walked(lambda e: 1 + 0.01 * e, least_gain=0.02)[0] == 2
     assert walked(lambda e: 1 + 0.01 * e, least_gain=0.009)[0] == -6
-    # A thousandth of the loss cannot be told from nothing.
+    # A thousandth of the loss counts as nothing.
     assert walked(lambda e: 1 + 0.0009 * e)[0] == 2
     assert walked(lambda e: 1 + 0.0011 * e)[0] < 2
 
 
 def test_the_descent_crosses_a_plateau_of_constant_networks():
-    """Of strong penalties all networks are the same constant; it goes on, weaker."""
+    """Strong penalties all give the same constant, so it goes on to weaker ones."""
 
     def loss(exponent):
         return 0.693 if exponent > -2 else 0.3 + 0.01 * (exponent + 3) ** 2
@@ -85,20 +85,20 @@ def test_the_descent_crosses_a_plateau_of_constant_networks():
     best, calls = walked(loss, least_gain=0.001, constant=0.693)
     assert best == -3
     assert [exponent for exponent, _ in calls] == [2, 1, 0, -1, -2, -3, -4]
-    # A plateau that is not of constants is an end: one step to either side.
+    # A plateau of other networks is an end: one step to either side.
     best, calls = walked(loss, least_gain=0.001, constant=2.0)
     assert (best, calls) == (2, [(2, None), (1, 2), (3, 2)])
-    # A weaker penalty that predicts worse than a constant tells where to stop.
+    # A weaker penalty that predicts worse than a constant shows where to stop.
     rising = walked(lambda e: 0.7 if e > 0 else 0.8, least_gain=0.001, constant=0.7)
     assert rising == (2, [(2, None), (1, 2), (0, 1), (3, 2)])
-    # A plateau without end is followed as far as any other walk.
+    # It follows an endless plateau as far as any other walk.
     best, calls = walked(lambda e: 0.7, least_gain=0.001, constant=0.7)
     assert best == 2
     assert [exponent for exponent, _ in calls] == [
         *range(2, 2 - MAX_STEPS - 1, -1),
         3,
     ]
-    # To stronger penalties it goes on while they predict worse than a constant.
+    # It goes on to stronger penalties while they predict worse than a constant.
     best, _ = walked(lambda e: {2: 0.9, 5: 0.6}.get(e, 1.0), constant=0.7)
     assert best == 5
 
@@ -109,15 +109,15 @@ def test_the_vertex_is_that_of_a_parabola():
 
     for minimum in (1.6, 2.0, 2.49):
         assert vertex(losses(minimum), 2) == pytest.approx(minimum, rel=1e-12)
-    # No further than to where the next step would be as near.
+    # At most halfway to the next step.
     assert vertex(losses(2.9), 2) == 2.5
     assert vertex(losses(1.1), 2) == 1.5
-    # Without a neighbour, or where there is no minimum, it stays.
+    # Without a neighbour, or without a minimum, it stays.
     assert vertex(losses(2.3, (2, 3)), 2) == 2
     assert vertex(losses(1.7, (1, 2)), 2) == 2
     assert vertex({1: 0.5, 2: 0.5, 3: 0.5}, 2) == 2
     assert vertex({1: 0.7, 2: 0.5, 3: np.inf}, 2) == 2
-    # Steps that gain too little are not taken, so that both may be a little lower.
+    # Steps that gain too little are not taken, so both neighbours may be a bit lower.
     assert vertex({1: 0.4999, 2: 0.5, 3: 0.4998}, 2) == 2
     assert vertex({1: 0.4999, 2: 0.5, 3: 0.6}, 2) == 1.5
 
@@ -130,7 +130,7 @@ def test_the_vertex_is_that_of_a_parabola():
 def test_the_losses_are_those_of_logistic_regression(cancer, kind):
     """Without hidden layers: another library's fits to each half, and to all rows.
 
-    The search is content with gradients of three ten-thousandths of the loss.
+    Fits of the search only need gradients of three ten-thousandths of the loss.
     """
     X, y = cancer
     weights, groups = np.ones(len(y)), None
@@ -157,7 +157,7 @@ def test_the_losses_are_those_of_logistic_regression(cancer, kind):
 
     for alpha, loss in losses.items():
         if loss > 1.004 * losses[best]:
-            # It may have been given up on the way, or tell of one half alone.
+            # A fit may be given up on the way, or only one half be fitted.
             assert expected(alpha) > 1.002 * losses[best]
         else:
             assert loss == pytest.approx(expected(alpha), rel=0.01)
@@ -170,10 +170,10 @@ def test_the_losses_are_those_of_logistic_regression(cancer, kind):
 @pytest.mark.usefixtures("one_walk")
 @pytest.mark.parametrize("seed", range(8))
 def test_the_search_takes_the_path_that_its_losses_tell(seed):
-    """It leaves a penalty for one nat over all rows, and ends at the end of the path.
+    """It moves on for a gain of one nat over all rows, to the end of the path.
 
     The path begins at the half power of ten below ten weights of a row, or below a
-    tenth of what lets the network collapse.
+    tenth of the penalty at which the network collapses.
     """
     n = 60 + 20 * seed
     X, y = make_classification(n, 5, flip_y=0.3, random_state=seed)
@@ -205,7 +205,7 @@ def test_the_penalty_is_that_of_the_lowest_loss_for_all_rows(monkeypatch, hidden
     best = int(losses.argmin())
     near = slice(best - 1, best + 2)
     a, b, _ = np.polyfit(np.log10(alphas[near]), losses[near], 2)
-    # A half has 150 rows. The penalty of a linear model does not grow.
+    # A half has 150 rows. A linear model's penalty does not grow.
     expected = -b / (2 * a) + (np.log10(n / 150) / 3 if hidden else 0.0)
     # To an eighth of a power of ten.
     assert np.log10(clf.alpha_) == pytest.approx(expected, abs=1.001 / 16)
@@ -215,12 +215,12 @@ def test_the_penalty_is_that_of_the_lowest_loss_for_all_rows(monkeypatch, hidden
 
 @pytest.mark.usefixtures("one_walk")
 def test_a_fit_that_gets_worse_is_given_up(monkeypatch):
-    """Once its loss is two hundredths above that of the penalty before.
+    """Once its loss is two hundredths above that of the last penalty.
 
-    This is looked at every ten iterations. The loss of a fit that is given up stands
-    for a higher one.
+    This is checked every ten iterations. The loss of a fit that is given up stands for
+    a higher one.
     """
-    # Both halves are fitted by each penalty.
+    # Each penalty is fitted to both halves.
     monkeypatch.setattr("sklearn_relulogit._search.auto.GIVE_UP", np.inf)
     X, y = make_classification(400, 6, n_informative=6, n_redundant=0, random_state=2)
     with (
@@ -228,7 +228,7 @@ def test_a_fit_that_gets_worse_is_given_up(monkeypatch):
         watch_evaluations() as evaluations,
     ):
         clf = make((30,)).fit(X, y)
-    # Of each fit, the losses on the way and at its end: first half, second half, ...
+    # For each fit, the losses on the way and at its end: first half, second half, ...
     fits = [
         [objective.mean_nll(theta) for objective, theta in list(calls)]
         for _, calls in groupby(judged, key=lambda call: id(call[0].parts))
@@ -245,7 +245,7 @@ def test_a_fit_that_gets_worse_is_given_up(monkeypatch):
     assert {*given_up} == {False, True}
     assert went_on
     assert [len(losses) for losses in fits[:2]] == [1, 1]
-    # An iteration takes an evaluation, and seldom another.
+    # An iteration takes one evaluation, seldom more.
     n_searched = len(evaluations) - clf.n_evaluations_
     assert n_searched / 15 < len(judged) - len(fits) < n_searched / 10
 
@@ -253,7 +253,7 @@ def test_a_fit_that_gets_worse_is_given_up(monkeypatch):
 @pytest.mark.parametrize("factor", [1e-8, 1e-4, 1e4, 1e8])
 @pytest.mark.parametrize("hidden", [(), (6,)])
 def test_features_have_no_unit(hidden, factor):
-    """All times c: the same network, by a penalty times c^(2 / L)."""
+    """All times c: the same network, with the penalty times c^(2 / L)."""
     X, y = make_classification(200, 5, flip_y=0.2, random_state=0)
     before, after = make(hidden).fit(X, y), make(hidden).fit(factor * X, y)
     times = factor ** (2 / (len(hidden) + 1))
@@ -268,7 +268,7 @@ def test_features_have_no_unit(hidden, factor):
 )
 @pytest.mark.parametrize("hidden", [(), (2,), (2, 2, 2)])
 def test_the_search_begins_at_the_size_of_the_features(hidden, size, power):
-    """Its power of ten, towards one."""
+    """Its power of ten, rounded towards one."""
     rng = np.random.RandomState(0)
     X = np.exp(2j * np.pi * rng.rand(400)).view(float).reshape(-1, 2)
     y = (X[:, 0] * X[:, 1] + 0.3 * rng.standard_normal(400) > 0).astype(int)
@@ -280,7 +280,7 @@ def test_the_search_begins_at_the_size_of_the_features(hidden, size, power):
 
 
 def test_no_penalty_beside_one_that_leaves_a_constant():
-    """The parabola through its loss says nothing of where the network collapses."""
+    """The parabola ignores the loss of a constant network."""
     rng = np.random.RandomState(0)
     levels = rng.randint(0, 400, (1500, 3))
     logit = rng.standard_normal((3, 400))[np.arange(3), levels].sum(axis=1)
@@ -297,7 +297,7 @@ def test_no_penalty_beside_one_that_leaves_a_constant():
 
 @pytest.mark.usefixtures("one_walk")
 def test_the_fit_is_that_with_the_penalty_found(iris):
-    """Neither the weights of a half nor anything else of the search matter to it."""
+    """It does not depend on the weights of a half or anything else of the search."""
     found = make().fit(*iris)
     assert found.alpha == "auto"
     exponents_of(found.alpha_losses_)
@@ -309,13 +309,13 @@ def test_the_fit_is_that_with_the_penalty_found(iris):
 
 
 def test_a_class_of_which_a_half_has_no_copy():
-    """Its share there is zero, which costs much but no infinity."""
+    """Its share there is zero, which costs much but is not infinite."""
     rng = np.random.RandomState(0)
     X = rng.standard_normal((60, 2))
     y = np.append(X[:, 0] > 0, [2, 2]).astype(int)
     found = []
     for row in range(5):
-        # Two rows are seen with another label too, by chance both in one half.
+        # Two rows also occur with another label, by chance both in one half.
         X_more = np.vstack([X, X[row : row + 2]])
         two = halves(distinct(Block(X_more, y, np.ones(62))), 62)
         found.append(all(2 in half.y for half in two.training))
@@ -361,7 +361,7 @@ def test_early_stopping_has_the_penalty_of_all_rows(cancer):
     assert clf.loss_curve_ != plain.loss_curve_
 
 
-# The unit of penalties, and data that tell nothing of them.
+# The unit of penalties, and uninformative data.
 
 
 @pytest.mark.parametrize(
@@ -371,9 +371,9 @@ def test_early_stopping_has_the_penalty_of_all_rows(cancer):
         # Some rows are repeated: the unit is still a row.
         ([1, 1, 1, 1, 2, 5], 1),
         ([3, 3, 3], 3),
-        # A few rows hold nearly all weight.
+        # A few rows have nearly all weight.
         ([1, 1, 1, 1000], 250.75),
-        # The mean is just three times the median, and a little more.
+        # The mean is three times the median, or a bit more.
         ([1, 1, 7], 1),
         ([1, 1, 7.1], 9.1 / 3),
     ],
@@ -442,13 +442,13 @@ def test_overflow_of_the_norm_that_scales_penalties_is_told():
             clf.fit(X, [1, 0], weights)
 
 
-# The scale of the penalty: where the network collapses.
+# The scale of the penalty: the network's collapse.
 
 
 def best_threshold(t, R):
     """The largest |R^T relu(t - b)| and |R^T relu(b - t)|, threshold by threshold.
 
-    Beyond the smallest and the largest of the t they do not change, or only vanish.
+    Beyond the smallest and the largest t they do not change, or they vanish.
     """
     gains = [
         np.linalg.norm(R.T @ np.maximum(sign * (t - b), 0))
@@ -459,7 +459,7 @@ def best_threshold(t, R):
 
 
 def residuals_of(y, weights):
-    """Shares of the classes less the labels, times weights; of class 1 alone of two."""
+    """Class shares less labels, times weights; for two classes only class 1."""
     one_hot = np.eye(y.max() + 1)[y]
     residuals = weights[:, None] * (np.average(one_hot, 0, weights) - one_hot)
     return residuals[:, 1:] if y.max() == 1 else residuals
@@ -468,7 +468,7 @@ def residuals_of(y, weights):
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("container", [np.asarray, scipy.sparse.csr_array])
 def test_the_scale_of_the_penalty_of_one_feature(iris, n_classes, container):
-    """There is one direction only, so that it is the gain of the best threshold."""
+    """There is only one direction, so it is the gain of the best threshold."""
     X, y = iris
     X, y = X[y < n_classes, 1:2], y[y < n_classes]
     weights = np.random.RandomState(0).randint(0, 4, len(y)).astype(float)
@@ -481,9 +481,9 @@ def test_the_scale_of_the_penalty_of_one_feature(iris, n_classes, container):
     found = scale(X, weights)
     assert found == pytest.approx(expected, rel=1e-10)
     assert found != pytest.approx(scale(X, weights**2), rel=1e-3)
-    # It has the unit of the weights and that of the feature, and no place.
+    # It has the units of the weights and the feature, and no location.
     for factor in (1e-200, 3, 1e200):
-        # Its square would overflow or underflow, it does not.
+        # Its square would overflow or underflow, but the penalty does not.
         assert scale(X, factor * weights) == pytest.approx(factor * expected, rel=1e-10)
         assert scale(factor * X, weights) == pytest.approx(factor * expected, rel=1e-10)
     assert scale(X + 7, weights) == pytest.approx(expected, rel=1e-9)
@@ -491,7 +491,7 @@ def test_the_scale_of_the_penalty_of_one_feature(iris, n_classes, container):
 
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_the_scale_of_the_penalty_of_two_features(iris, n_classes):
-    """Next to the best of all directions and thresholds, and no less than linear."""
+    """Close to the best of all directions and thresholds, and no less than linear."""
     X, y = iris
     X, y = X[y < n_classes, :2], y[y < n_classes]
     weights = np.ones(len(y))
@@ -502,14 +502,14 @@ def test_the_scale_of_the_penalty_of_two_features(iris, n_classes):
     best = max(best_threshold(t, residuals) for t in (X @ directions).T)
     assert 0.95 * best < found < 1.001 * best
     assert found >= np.linalg.svd(X.T @ residuals)[1][0] * (1 - 1e-12)
-    # A constant beside them, which has no unit, adds nothing.
+    # A constant feature, without a unit, adds nothing.
     constant = np.column_stack([X, np.full(len(X), 7.0)])
     beside = collapse_alpha(Block(constant, y, weights), np.array([1, 1, np.inf]))
     assert beside == pytest.approx(found, rel=1e-9)
 
 
 def test_what_no_linear_unit_finds_has_a_scale_too():
-    """Exclusive or: no direction tells the labels, but a threshold along one does."""
+    """Exclusive or: no direction is informative, but a threshold along one is."""
     X = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
     y, weights = np.array([0, 1, 1, 0]), np.ones(4)
     residuals = residuals_of(y, weights)
@@ -522,7 +522,7 @@ def test_what_no_linear_unit_finds_has_a_scale_too():
     for unit in (np.ones(2), np.array([1e6, 1e-6])):
         found = collapse_alpha(Block(X * unit, y, weights), unit / 2)
         assert (0.8 * best if unit[0] == 1 else 0) < found <= 1.001 * best * unit.max()
-    # Where the features say nothing there is none.
+    # Uninformative features give no unit.
     for nothing in (0 * X, 0 * X + 7, np.full((4, 2), 1 / 3)):
         assert collapse_alpha(Block(nothing, y, weights), np.ones(2)) == 0
 
@@ -591,7 +591,7 @@ def test_units_are_revived_by_the_product_of_both_sides(
 
 @pytest.mark.parametrize(("rise", "fitted"), [(0.009, True), (0.011, False)])
 def test_the_second_half_is_spared_where_the_first_is_a_percent_worse(rise, fitted):
-    """It then counts as worse by as much, and goes on from where it was."""
+    """It then counts as worse by as much, and continues from where it was."""
     seen = []
 
     def first(alpha, theta, value, monitors):
@@ -612,5 +612,5 @@ def test_the_second_half_is_spared_where_the_first_is_a_percent_worse(rise, fitt
     assert_allclose(walk.visit(0, -1), 2.5 + (1 if fitted else 2) * rise, rtol=1e-12)
     assert seen == [0.1, 1.0][: 1 + fitted]
     assert [step.theta[0] for step in walk.tried[0]] == [2, 2 if fitted else 1]
-    # Its own loss still judges what comes next.
+    # Its own loss still judges the next penalty.
     assert walk.visit(1, 0) >= walk.means[0]

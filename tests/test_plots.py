@@ -1,4 +1,4 @@
-"""Displays: what is drawn is what the model is. And the polygons behind them."""
+"""Displays show what the model computes; also the polygons behind them."""
 
 import sys
 
@@ -66,7 +66,7 @@ def test_the_cells_are_the_linear_regions(hidden, load):
     cells = drawn(clf).cells
     # They cover the square, without overlap.
     assert_allclose(sum(area(cell.vertices) for cell in cells), 10, rtol=1e-9)
-    # Points inside each, near its vertices, have its affine function.
+    # Points in each, near its vertices, have its affine function.
     for cell in cells:
         centre = cell.vertices.mean(axis=0)
         near = centre + 0.99 * (cell.vertices - centre)
@@ -74,7 +74,7 @@ def test_the_cells_are_the_linear_regions(hidden, load):
         for A, c in zip(coef, intercept, strict=True):
             assert_allclose(np.atleast_2d(A), cell.A, rtol=1e-9, atol=1e-11)
             assert_allclose(np.atleast_1d(c), cell.c, rtol=1e-9, atol=1e-11)
-    # No region is missed: random points see no function but the cells'.
+    # No region is missing: at random points the function is that of a cell.
     rng = np.random.RandomState(0)
     points = rng.uniform(SQUARE.min(axis=0), SQUARE.max(axis=0), (2000, 2))
     coef, _ = clf.local_linear(points)
@@ -84,7 +84,7 @@ def test_the_cells_are_the_linear_regions(hidden, load):
 
 
 def test_units_that_switch_along_an_edge_or_a_diagonal():
-    """They cut nothing off, and the diagonal the square in two."""
+    """They cut nothing off, and the diagonal cuts the square in two."""
     clf = ReLULogisticClassifier((3,), alpha=1.0, random_state=0).fit(
         SQUARE, [0, 1] * 2
     )
@@ -111,11 +111,11 @@ def test_pieces_and_boundary_are_those_of_the_predictions(n_classes, scale):
         assert_array_equal(clf.predict(centre + 0.99 * (P - centre)), clf.classes_[k])
     segments = np.array(display.boundary)
     for segment in segments:
-        # The two largest logits are equal all along: it is straight.
+        # The two largest logits are equal along it, so it is straight.
         Z = clf.decision_function(np.linspace(*segment, 5)).reshape(5, -1) / scale
         Z = np.sort(np.hstack([0 * Z, Z]) if n_classes == 2 else Z, axis=1)
         assert_allclose(Z[:, -1], Z[:, -2], atol=1e-9)
-    # And they are the whole of it: where the prediction changes along a line is one.
+    # It is complete: predictions along a line change only at it.
     (low, *_), (high, *_) = SQUARE[[0, 2]]
     starts, along = segments[:, 0], segments[:, 1] - segments[:, 0]
     n_changes = 0
@@ -186,7 +186,7 @@ def test_the_regions_that_are_drawn():
     assert_allclose(display.ax_.get_ylim(), [low[1] - margin[1], high[1] + margin[1]])
     assert_array_equal(display.points_[1].get_offsets(), X[y == 1])
     assert {size for group in display.points_ for size in group.get_sizes()} == {9}
-    # The sure are darker than the unsure.
+    # Certain pieces are darker than uncertain ones.
     faces = display.pieces_.get_facecolor()[:, :3].sum(axis=1)
     same = np.asarray(display.piece_classes) == 0
     order = np.argsort(np.asarray(display.piece_probabilities)[same])

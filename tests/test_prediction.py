@@ -1,4 +1,4 @@
-"""Logits of any number of rows: block by block, in the precision of rows and layers."""
+"""Logits for any number of rows: in blocks, in the precision of rows and layers."""
 
 import numpy as np
 import pytest

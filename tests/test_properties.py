@@ -1,6 +1,6 @@
-"""What holds for every problem, on problems that hypothesis makes up.
+"""Properties that hold for every problem, with problems from hypothesis.
 
-In the suite a few of each, the same every time. Many, and others each time, with
+The suite runs a few of each, always the same. For many new ones, run
 
     python -m pytest tests/test_properties.py \\
         --hypothesis-profile=full --hypothesis-show-statistics
@@ -33,7 +33,7 @@ LABELS = {
     "list": lambda codes: [int(c) for c in codes],
     "bool": lambda codes: codes > 0,
 }
-# The largest scale at which nothing may overflow, in a network of several layers too.
+# The largest scale at which nothing may overflow, also with several layers.
 MODERATE = 1e3
 
 
@@ -56,11 +56,11 @@ class Problem:
         return ReLULogisticClassifier(**(self.parameters | changes))
 
     def fit(self, clf, X=None, y=None, sample_weight=None):
-        """Fit; any other warning than that of a limit is an error."""
+        """Fit; warnings other than those of a limit are errors."""
         with warnings.catch_warnings():
-            # Short fits are meant.
+            # Short fits are intended.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            # scikit-learn says this of many classes, as there are here.
+            # scikit-learn warns about many classes, as there are here.
             warnings.filterwarnings("ignore", message="The number of unique classes")
             return clf.fit(
                 self.X if X is None else X,
@@ -126,7 +126,7 @@ def in_some_form(draw, X):
 def labels(draw, rng, n, n_classes):
     codes = rng.randint(0, n_classes, n)
     if draw(st.booleans()):
-        # All classes but the first have one member.
+        # All classes except the first have one member.
         codes[:] = 0
         codes[1:n_classes] = np.arange(1, n_classes)
     codes[: min(2, n)] = [0, 1]
@@ -180,7 +180,7 @@ def problems(draw, scales="any", max_iter=30, auto=True, max_layers=6):
 
 
 def copies(problem):
-    """Copies of all arrays that were handed in, sparse ones by their parts."""
+    """Copies of all given arrays; sparse ones by their parts."""
     X = problem.X
     if scipy.sparse.issparse(X):
         names = ["data", "indices", "indptr", "row", "col", "offsets"]
@@ -224,7 +224,7 @@ def test_a_fit_is_right_or_says_why_not(problem):
     assert_allclose(proba.sum(axis=1), 1, rtol=10 * n_classes * eps)
     assert_allclose(np.exp(log_proba), proba, rtol=0, atol=100 * eps)
     predicted = clf.predict(problem.X)
-    # Of equal ones any may be.
+    # Among equal ones any is allowed.
     chosen = np.searchsorted(clf.classes_, predicted)
     assert_array_equal(proba[np.arange(len(proba)), chosen], proba.max(axis=1))
     assert np.isin(predicted, problem.y).all()
@@ -255,10 +255,10 @@ def weights_of(problem):
 
 
 def standard_scale(X, s, alpha, n_layers):
-    """Centre and units of the features in which a tolerance is meant, and their size.
+    """Centre and units of the features for the tolerance, and the features' size.
 
-    Standard deviations, or a tenth of the largest distance from the mean, if that is
-    more; together with what the penalty adds to the curvature.
+    The units are standard deviations, or a tenth of the largest distance from the mean
+    if that is more; the penalty's part of the curvature is added.
     """
     rows = X[s > 0]
     centre = np.average(X, axis=0, weights=s)
@@ -275,8 +275,8 @@ def standard_scale(X, s, alpha, n_layers):
 def gradient_norm(problem, clf):
     """The largest derivative of the mean objective, and the objective.
 
-    The derivatives are by the parameters for standardised features, of which a layer
-    is a share of the size of the features times what it is for them.
+    The derivatives are by the parameters for standardised features, with the features'
+    size shared among the layers.
     """
     X = problem.dense.astype(np.float64)
     codes, s = weights_of(problem)
@@ -348,14 +348,14 @@ def unbalanced():
 
 
 def in_the_space_of_the_rows(problem):
-    """Whether other coordinates are those of the fit."""
+    """Whether the fit uses the coordinates of the row space."""
     codes, s = weights_of(problem)
     rows = np.column_stack([problem.dense, codes])[s > 0]
     return problem.dense.shape[1] > 2 * len(np.unique(rows, axis=0))
 
 
 def repeats_of(problem):
-    """The problem with integer weights, with rows repeated, and those in any order."""
+    """The problem with integer weights, with repeated rows, and these in any order."""
     X, y = problem.dense, np.asarray(problem.y)
     repeats = np.random.RandomState(0).randint(0, 3, len(y))
     assume(len(np.unique(y[repeats > 0])) == len(np.unique(y)))
@@ -367,7 +367,7 @@ def repeats_of(problem):
 
 def objective_at(problem, clf, data):
     """The mean objective of other data at the parameters of a fit."""
-    # The gradient is within this tolerance, so that the fit ends where it begins.
+    # The gradient is within this tolerance, so the fit ends where it begins.
     clf = copy.deepcopy(clf).set_params(warm_start=True, tol=1e300)
     with unbalanced():
         assert problem.fit(clf, *data).n_iter_ == 0
@@ -376,7 +376,7 @@ def objective_at(problem, clf, data):
 
 @given(problems(scales="moderate", max_iter=10, auto=False))
 def test_weights_are_repeats_and_their_order_does_not_matter(problem):
-    """The objective is the same, and so are two steps; later ones may part at kinks."""
+    """The objective and two steps are the same; later ones may separate at kinks."""
     same = repeats_of(problem)
     clf = problem.fit(problem.make(), *same[0])
     float64 = clf.coefs_[0].dtype == np.float64
@@ -390,10 +390,10 @@ def test_weights_are_repeats_and_their_order_does_not_matter(problem):
 
 @given(problems(scales="moderate", max_iter=200, auto=False, max_layers=0))
 def test_whole_fits_of_a_convex_objective_agree(problem):
-    """All minimise the same function, as far as their gradients promise.
+    """All minimise the same function, as exactly as their gradients promise.
 
-    Of a convex F, F(a) - F(b) <= grad F(a) (a - b). The gradients are by the parameters
-    for standardised features.
+    For a convex F, F(a) - F(b) <= grad F(a) (a - b). The gradients are by the
+    parameters for standardised features.
     """
     with unbalanced():
         fits = [problem.fit(problem.make(), *data) for data in repeats_of(problem)]
@@ -420,7 +420,7 @@ def test_whole_fits_under_a_strong_penalty_are_the_shares_of_the_classes(problem
     """No hidden unit pays; in float64, since the condition number is high."""
     assume(problem.parameters["hidden_layer_sizes"])
     X, y, repeats = repeats_of(problem)[0]
-    # Above the norm of X^T R, where a row of R is no longer than 2 sqrt(2).
+    # Above the norm of X^T R, where a row of R is at most 2 sqrt(2) long.
     alpha = 1 + 10 * np.linalg.norm(X.astype(np.float64)) * np.sqrt(8 * len(y))
     shares = np.array([repeats[y == label].sum() for label in np.unique(y)])
     changes = {"alpha": alpha, "class_weight": None, "max_iter": 1000, "tol": 1e-12}

@@ -27,7 +27,7 @@ def fitted(load=load_breast_cancer, hidden=(4,), **kwargs):
 
 
 def active_units(model, X):
-    """The patterns by their definition."""
+    """The patterns, by their definition."""
     z = np.asarray(model[0].transform(X))
     patterns = []
     for W_T, b in list(zip(model[1].coefs_, model[1].intercepts_, strict=True))[:-1]:
@@ -81,7 +81,7 @@ def test_the_tables_of_two_classes():
     regions = linear_regions(model, X, y)
     frame = regions.to_frame()
     assert frame.columns.tolist() == ["intercept", *X.columns]
-    # The table is the model.
+    # The table describes the model.
     of_row = frame.loc[regions.labels]
     logit = (of_row[X.columns].to_numpy() * X).sum(axis=1)
     logit += of_row["intercept"].to_numpy()
@@ -99,7 +99,7 @@ def test_the_tables_of_two_classes():
     assert float(value) == pytest.approx(frame.loc[0, name], rel=1e-2)
     short = linear_regions(model, X).summary()
     assert "observed rate" not in short
-    # Three features, unless more are asked for.
+    # Three features by default.
     assert {len(told.split(", ")) for told in short["largest effects"]} == {3}
 
     features = regions.features()
@@ -182,7 +182,7 @@ def test_errors(monkeypatch):
 
 @pytest.mark.parametrize("hidden", [(3,), (40,), (100,)])
 def test_the_numbers_of_the_representation(hidden):
-    """Counted anew from the patterns of the rows."""
+    """Counted again from the patterns of the rows."""
     model, X, _ = fitted(hidden=hidden, alpha=3.0, tol=1e-2)
     # One unit that is always active, and one that never is.
     model[1].intercepts_[0][:2] = 1e3, -1e3

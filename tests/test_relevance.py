@@ -1,4 +1,4 @@
-"""The relevance of features, which `alpha="auto"` finds where it pays."""
+"""The relevance of features, which `alpha="auto"` finds if it lowers the loss."""
 
 import numpy as np
 import pytest
@@ -47,7 +47,7 @@ def test_features_that_matter_have_the_largest(fitted):
 
 @pytest.mark.parametrize("law", ["sum", "product", "both"])
 def test_the_model_that_knows_best_tells_it(law):
-    """The linear one of a sum of effects, and the network where features interact."""
+    """The linear one for a sum of effects, the network's if features interact."""
     rng = np.random.default_rng(0)
     X = rng.standard_normal((6000, 30))
     logit = {
@@ -147,7 +147,7 @@ def test_a_warm_start_keeps_it(noisy):
     clf.fit(X, y)
     assert_array_equal(clf.relevance_, relevance)
     assert clf.loss_ <= loss
-    # By a number for alpha there is none, nor the curvature of another penalty.
+    # With a number for alpha there is none, and no curvature of another penalty.
     clf.set_params(alpha=clf.alpha_).fit(X, y)
     assert_array_equal(clf.relevance_, np.ones(40))
 
@@ -175,7 +175,7 @@ def test_a_warm_start_goes_on_in_the_space_of_a_few_rows(noisy):
     X, y = noisy
     clf = ReLULogisticClassifier((20,), random_state=0, warm_start=True).fit(X, y)
     assert (clf.relevance_ != 1).any()
-    # So few rows with the penalty of all leave a constant, which is told.
+    # So few rows with the penalty of all give a constant, with a warning.
     with pytest.warns(ConvergenceWarning, match="constant"):
         clf.fit(X[:15], y[:15])
     assert_array_equal(clf.relevance_, np.ones(40))

@@ -1,4 +1,4 @@
-"""Several starts, of which the best is kept."""
+"""Several starts, the best of which is kept."""
 
 import threading
 
@@ -24,7 +24,7 @@ def make(hidden=(5,), **kwargs):
 def test_the_lowest_objective_is_kept(moons):
     clf = make(n_init=6).fit(*moons)
     assert clf.restart_losses_.shape == (6,)
-    # It is balanced afterwards.
+    # Balance follows afterwards.
     assert clf.loss_ <= clf.restart_losses_.min()
     assert clf.loss_ == pytest.approx(clf.restart_losses_.min(), rel=1e-3)
     # Local minima are real here.
@@ -61,7 +61,7 @@ def test_a_convex_problem_needs_one_start(moons):
 @pytest.mark.parametrize("error", [MemoryError, KeyboardInterrupt])
 @pytest.mark.parametrize("n_jobs", [1, 2, 3])
 def test_an_error_in_one_start_ends_them_all(moons, n_jobs, error):
-    """A start in another thread ends at its next iteration; others do not begin."""
+    """A start in another thread ends at its next iteration, and no other begins."""
     whole = make(n_init=6).fit(*moons)
     clf, raised = make(n_init=6, n_jobs=n_jobs), error("no room")
     before, n_threads = dict(vars(clf)), threading.active_count()
@@ -82,7 +82,7 @@ def test_an_error_in_one_start_ends_them_all(moons, n_jobs, error):
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_starts_are_drawn_when_they_begin(moons, n_jobs):
-    """As many as time allows: Ctrl-C ends a fit of any number of them."""
+    """Any number of starts: Ctrl-C ends a fit with as many as it had time for."""
     clf = make(n_init=10**15, n_jobs=n_jobs)
     broken = watch_evaluations(at=300, error=KeyboardInterrupt())
     with broken, pytest.raises(KeyboardInterrupt):
@@ -94,8 +94,8 @@ def test_starts_are_drawn_when_they_begin(moons, n_jobs):
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_the_threads_of_restarts_see_the_configuration_of_scikit_learn(moons, n_jobs):
-    """scikit-learn keeps it for each thread; callbacks may depend on it."""
-    # Each start waits for the others once, and so they run in as many threads.
+    """scikit-learn has one for each thread, and callbacks may depend on it."""
+    # Each start waits for the others once, so each runs in its own thread.
     barrier, met = threading.Barrier(n_jobs, timeout=10), threading.local()
     seen, changed = set(), not get_config()["print_changed_only"]
 

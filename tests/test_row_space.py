@@ -1,4 +1,4 @@
-"""More features than rows: the same network in the space that the rows span."""
+"""More features than rows: the same network in the space of the rows."""
 
 from types import SimpleNamespace
 
@@ -18,7 +18,7 @@ N, P = 12, 50
 
 @pytest.fixture(params=["dense", "csr_array", "csr_matrix"])
 def case(request, hidden):
-    """Rows of many features, some of them zero, and networks of either features."""
+    """Rows of many features, some zero, and networks of both kinds of features."""
     rng = np.random.RandomState(0)
     X = rng.standard_normal((N, P)) * (rng.uniform(size=(N, P)) < 0.4) + (
         np.arange(P) == 3
@@ -36,7 +36,7 @@ def case(request, hidden):
         container=container,
         mean=mean,
         space=space,
-        # An orthonormal basis of the centred rows, by a decomposition that is not used.
+        # An orthonormal basis of the centred rows, by another decomposition.
         projector=np.linalg.pinv(X - mean) @ (X - mean),
         shapes=shapes,
         fitted=[(space.B.shape[1], shapes[0][1]), *shapes[1:]],
@@ -54,14 +54,14 @@ def logits(theta, shapes, X):
 
 
 def rows_of(case, X):
-    """Some rows by the features of the space."""
+    """Rows with the features of the space."""
     block = Block(case.container(X), np.zeros(len(X), int), np.ones(len(X)))
     return case.space.reduce_rows(block).X
 
 
 def test_its_dimension_is_the_rank_of_the_centred_rows(case):
     assert case.space.B.shape == (N, N - 1)
-    # Rows that repeat add nothing to it.
+    # Repeated rows add nothing to it.
     X = np.vstack([case.X[:5], case.X[:5]])
     space = RowSpace.of(case.container(X), X.mean(axis=0), np.ones(P))
     assert space.B.shape == (10, 4)
@@ -77,7 +77,7 @@ def test_distances_between_rows_are_kept(case):
 
 
 def test_the_network_is_the_same_on_the_rows_and_on_others(case):
-    """Of a row that is not in the space it sees what is."""
+    """For a row outside the space, it sees the part inside."""
     reduced = case.space.reduce(case.theta, case.shapes)
     assert reduced.shape == (n_parameters(case.fitted),)
     Z = rows_of(case, case.X)
@@ -103,7 +103,7 @@ def test_reducing_and_expanding_are_inverse_in_the_space(case):
     phi = case.rng.standard_normal(n_parameters(case.fitted))
     expanded = case.space.expand(phi, case.fitted)
     assert_allclose(case.space.reduce(expanded, case.shapes), phi, rtol=1e-9, atol=1e-9)
-    # The other way round it is the projection of the first layer.
+    # The inverse is the projection of the first layer.
     theta = case.space.expand(case.space.reduce(case.theta, case.shapes), case.fitted)
     for number, (layer, before) in enumerate(
         zip(unpack(theta, case.shapes), unpack(case.theta, case.shapes), strict=True)
@@ -160,7 +160,7 @@ def test_single_precision_stays_so(case):
     ],
 )
 def test_where_it_pays(n, p, ratio, pays):
-    """More than twice as many features as rows, of few rows, on alike scales."""
+    """Over twice as many features as rows, few rows, and similar scales."""
     X = scipy.sparse.random_array((n, p), density=min(1, 10 / n), format="csr", rng=0)
     unit = np.ones(p)
     unit[0] = ratio
@@ -169,7 +169,7 @@ def test_where_it_pays(n, p, ratio, pays):
 
 @pytest.mark.parametrize("container", [np.asarray, scipy.sparse.csr_array])
 def test_rows_that_are_alike_span_nothing(container):
-    """They are fitted as they are: to a constant, the shares of the classes."""
+    """They are fitted without it, to a constant: the class shares."""
     x = 1e3 * np.random.RandomState(0).standard_normal(30)
     for n in (1, 2, 7):
         X = np.tile(x, (n, 1))
@@ -190,7 +190,7 @@ def test_rows_far_from_zero_span_the_same_space(shift, container):
 
 
 def test_fits_are_those_of_an_orthonormal_basis():
-    """The user's own rotation of the rows gives the same fit, by fewer features."""
+    """The user's own rotation of the rows gives the same fit, with fewer features."""
     rng = np.random.RandomState(0)
     X = rng.standard_normal((40, 100))
     y = (X[:, 0] + rng.standard_normal(40) > 0).astype(int)

@@ -1,4 +1,4 @@
-"""Scalers folded back: coefficients by the features that a pipeline is given."""
+"""Scalers folded back: coefficients for a pipeline's input features."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Scores of the CV class: what scorers and splitters see, and folds without a class."""
+"""Scores of the CV class: the input of scorers and splitters, and missing classes."""
 
 import pickle
 import warnings
@@ -34,7 +34,7 @@ def make(**kwargs):
 
 @pytest.fixture
 def lacking(iris):
-    """Three classes, and two folds of which the first one's test rows lack the last."""
+    """Three classes and two folds; the first one's test rows lack the last class."""
     X, y = iris
     labels = np.array(["a", "b", "c"])[y]
     tests = [np.flatnonzero(labels != "c")[::2], np.arange(1, 150, 2)]
@@ -70,9 +70,9 @@ def test_a_fold_without_a_class_is_scored(lacking, scoring):
             proba = peer.fit(X[train], y[train]).predict_proba(X[test])
             expected[i, j] = METRICS[scoring](y[test], proba, peer.classes_)
     assert_allclose(clf.scores_, expected, rtol=0.02)
-    if scoring != "roc_auc_ovo":  # It hardly changes with the penalty.
+    if scoring != "roc_auc_ovo":  # It hardly depends on the penalty.
         assert not np.allclose(clf.scores_[::-1], expected, rtol=0.02)
-    # And so are new data.
+    # And new data.
     test = splits[0][1]
     proba = clf.predict_proba(X[test])
     score = clf.score(X[test], y[test])
@@ -96,11 +96,11 @@ def test_what_a_scorer_was_made_with_stays(lacking):
 
 
 def undefined_for_strong(y, p):
-    """A metric that a collapsed network has not: the correlation with the labels."""
+    """A metric without a value for a constant network: the correlation with labels."""
     return np.nan if p.std() < 0.05 else np.corrcoef(y, p)[0, 1]
 
 
-# scikit-learn's metric says so too, beside what is checked.
+# scikit-learn's metric warns too, besides the checked warning.
 @pytest.mark.filterwarnings("ignore:Only one class is present")
 def test_a_fold_without_a_score_is_left_out(cancer):
     X, y = cancer
@@ -172,7 +172,7 @@ def test_frames_come_as_frames(iris, library):
     # Labels in a frame of one column are labels.
     one_column = labels.to_frame()
     with warnings.catch_warnings():
-        # scikit-learn's warning of one column.
+        # scikit-learn warns about one column.
         warnings.simplefilter("ignore", sklearn.exceptions.DataConversionWarning)
         same = make(scoring="accuracy", cv=3).fit(frame, one_column)
     assert_array_equal(same.scores_, arrays.scores_)

@@ -29,7 +29,7 @@ from sklearn_relulogit import ReLULogisticClassifier
         ReLULogisticClassifier((8,), warm_start=True, random_state=0),
     ],
 )
-# The labels of some checks are random. That nothing predicts them is said, and right.
+# Some checks have random labels. The warning that nothing predicts them is right.
 @pytest.mark.filterwarnings("ignore:The fitted network is a constant. no penalty")
 @pytest.mark.filterwarnings("ignore:Leave out the rows of the classes")
 def test_estimator_checks(estimator, check):

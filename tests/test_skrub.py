@@ -1,4 +1,4 @@
-"""Contributions through the transformers of skrub, where it is installed."""
+"""Contributions through skrub's transformers, if it is installed."""
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_relulogit import ReLULogisticClassifier, contributions
 
-# It is no dependency, and none of the extras needs it.
+# It is not a dependency, and no extra needs it.
 skrub = pytest.importorskip("skrub")
 
 

@@ -1,4 +1,4 @@
-"""Bounds of slopes over a box: against all regions, and against random rows."""
+"""Bounds of slopes over a box, against all regions and against random rows."""
 
 from itertools import product
 
@@ -27,7 +27,7 @@ def network(hidden, **kwargs):
 
 
 def slopes_of_all_regions(clf, low, high):
-    """The slopes of each region that has an inside in a box, (n_regions, K, p)."""
+    """The slopes of each region with an interior in a box, (n_regions, K, p)."""
     layers = list(zip(clf.coefs_, clf.intercepts_, strict=True))
     sizes = [len(b) for _, b in layers[:-1]]
     p, found = len(low), []
@@ -40,7 +40,7 @@ def slopes_of_all_regions(clf, low, high):
             rows.append(np.column_stack([side[:, None] * A, np.ones(len(D))]))
             limits.append(-side * c)
             A, c = D[:, None] * A, D * c
-        # The distance t of u from zero is to be the largest.
+        # Maximise the distance t of u from zero.
         cost = np.append(np.zeros(p), -1.0)
         bounds = [*zip(low, high, strict=True), (None, 1)]
         inside = linprog(cost, np.vstack(rows), np.concatenate(limits), bounds=bounds)
@@ -70,7 +70,7 @@ def test_they_are_the_ends_of_the_slopes_of_all_regions(hidden, n_classes):
     assert found.proven.all()
     with pytest.raises(AssertionError):
         assert_allclose(found.upper * 1.001, slopes.max(axis=0), rtol=1e-5)
-    # And rows where they are.
+    # And rows with these slopes.
     for j in range(3):
         for rows, ends in ((found.lowest, found.lower), (found.highest, found.upper)):
             coef, _ = clf.local_linear(rows[j])
@@ -137,7 +137,7 @@ def test_without_hidden_layers_there_is_one_slope():
     ramps = make_pipeline(PiecewiseLinearEncoder(3), network(())).fit(X[:, :2], y > 0)
     coef, _ = local_linear(ramps, X[:, :2])
     found = slope_bounds(ramps)
-    # At a knot the slope is that to its left, so that of the smallest value is outside.
+    # At a knot the slope is that to its left, so the smallest value's is outside.
     inside = (X[:, :2] > X[:, :2].min(axis=0)).all(axis=1)
     assert_allclose(found.upper, coef[inside].max(axis=0), rtol=1e-9)
     assert_allclose(found.lower, coef[inside].min(axis=0), rtol=1e-9)

@@ -1,4 +1,4 @@
-"""A float32 stage before the float64 one: faster on the way, the same at the end."""
+"""A float32 stage before the float64 one: faster, with the same result."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ START = np.array([-1.2, 1.0, -0.5, 0.8])
 
 
 def rosenbrock(theta):
-    """The tolerance of the gradient is a share of the value, 1 at the minimum."""
+    """The gradient's tolerance is a share of the value, 1 at the minimum."""
     return 1 + rosen(theta), rosen_der(theta)
 
 
@@ -48,7 +48,7 @@ def test_the_last_stage_decides_where_it_ends():
     assert minimum.iterate.loss == 1 + rosen(minimum.iterate.theta)
     assert minimum.iterate.n_iter == len(minimum.loss_curve)
     assert (np.diff(minimum.loss_curve) <= 0).all()
-    # With the curvature of the first stage the second has little left to do.
+    # With the first stage's curvature the second has little left to do.
     coarse = lbfgs.minimize([coarse_stage], START, history_size=10)
     assert 0 < minimum.iterate.n_iter - coarse.iterate.n_iter < 10
     assert np.abs(rosen_der(coarse.iterate.theta)).max() > 1e-6
@@ -118,7 +118,7 @@ def make(**kwargs):
 
 
 def fit_and_note_types(clf, X, y):
-    """Fit; the floating types of the evaluations, in order."""
+    """Fit; return the floating types of the evaluations, in order."""
     with watch_evaluations() as evaluations:
         clf.fit(X, y)
     return [objective.dtype.name for objective, _ in evaluations]
@@ -144,7 +144,7 @@ def test_a_large_problem_begins_in_float32_and_ends_in_float64(data, container):
     assert set(dtypes[switch:]) == {"float64"}
     assert len(dtypes) == clf.n_evaluations_
     assert (np.diff(clf.loss_curve_) <= 0).all()
-    # The loss is that of the parameters in float64.
+    # The loss is for the parameters in float64.
     layers = list(zip(clf.coefs_, clf.intercepts_, strict=True))
     value, _ = objective_of(X, y, alpha=30.0)(pack(layers))
     assert value == pytest.approx(clf.loss_, rel=1e-13)
@@ -164,7 +164,7 @@ def test_the_end_is_as_good_as_without(data):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sklearn_relulogit._optimize.training.COARSE_MIN_PARTS", 99)
         assert set(fit_and_note_types(again, X, y)) == {"float64"}
-    # The paths part by rounding, and end in other local minima; a better one is fine.
+    # Rounding separates the paths, which may end in other minima; better ones are fine.
     assert clf.loss_ < (1 + 5e-3) * again.loss_
     layers = list(zip(clf.coefs_, clf.intercepts_, strict=True))
     assert objective(pack(layers))[0] == pytest.approx(clf.loss_, rel=1e-13)
@@ -177,7 +177,7 @@ def test_the_end_is_as_good_as_without(data):
         (20_000, (30,), "f4", 661, "float32"),
         (20_000, (), "f8", 21, "float64"),
         (400, (30,), "f8", 661, "float64"),
-        # Of sparse data with many parameters less would be saved.
+        # For sparse data with many parameters it would save less.
         (20_000, (30,), "sparse", 60_061, "float32"),
         (20_000, (30,), "sparse", 270_061, "float64"),
     ],

@@ -1,4 +1,4 @@
-"""Statistics of the features: by numpy's, dense and sparse, whole and in parts."""
+"""Statistics of the features by numpy: dense and sparse, whole and in parts."""
 
 from itertools import pairwise
 
@@ -29,7 +29,7 @@ def data_of(X, weights, container=np.asarray):
 
 
 def assert_moments(moments, X, weights, rtol=1e-12):
-    """Those of the rows that have weight, by numpy."""
+    """The moments of the rows with weight, by numpy."""
     X, weights = np.asarray(X, dtype=float), np.asarray(weights, dtype=float)
     rows = X[weights > 0]
     mean = np.average(X, axis=0, weights=weights)
@@ -48,7 +48,7 @@ def assert_moments(moments, X, weights, rtol=1e-12):
 
 @pytest.fixture(params=["positive", "some zero", "all zero but one"])
 def weighted(request):
-    """Rows of many zeros, and some that have none, with weights."""
+    """Rows with many zeros, some without weight."""
     rng = np.random.RandomState(0)
     X = rng.standard_normal((60, 4)) * [1, 10, 0.1, 1] + [0, 5, -3, 0]
     X[rng.uniform(size=X.shape) < 0.6] = 0
@@ -69,7 +69,7 @@ def test_moments_are_those_of_numpy(weighted, container):
     X, weights = weighted
     moments = moments_of(data_of(X, weights, container))
     assert_moments(moments, X, weights)
-    # A wrong row would be seen.
+    # The test would notice a wrong row.
     X = X.copy()
     X[7, 0] += 1e-6
     with pytest.raises(AssertionError):
@@ -105,7 +105,7 @@ def test_nothing_that_has_weight(n_rows):
 
 @pytest.mark.parametrize("seed", range(10))
 def test_sparse_features_without_zeros(seed):
-    """A constant has no variance, and one that is far from zero its own."""
+    """A constant has no variance, and a feature far from zero keeps its own."""
     rng = np.random.RandomState(seed)
     X = np.array([np.full(50, 3.0), 1e8 + rng.standard_normal(50), np.zeros(50)]).T
     weights = rng.uniform(0, 1, 50)
@@ -138,7 +138,7 @@ def test_absolute_deviations_are_those_of_numpy(container, shift, monkeypatch):
 
 
 def test_values_far_from_zero_keep_their_digits():
-    """The mean square less the square of the mean would have none left."""
+    """The mean square less the square of the mean would lose all digits."""
     x = np.random.RandomState(0).standard_normal(1000)
     X = (x + 1e8).reshape(-1, 1)
     moments = moments_of(data_of(X, np.ones(1000)))
@@ -147,7 +147,7 @@ def test_values_far_from_zero_keep_their_digits():
 
 @pytest.mark.parametrize("container", [np.asarray, scipy.sparse.csr_array])
 def test_many_rows_are_taken_in_blocks(container):
-    """More numbers than a block has, of which one has no weight at all."""
+    """More numbers than a block has, one of which has no weight at all."""
     rng = np.random.RandomState(0)
     X = rng.randint(0, 3, (300_000, 2)) * 1.0
     weights = np.where(np.arange(300_000) < 140_000, 0, rng.randint(0, 3, 300_000))
@@ -159,7 +159,7 @@ def test_moments_of_parts_are_those_of_the_whole(weighted, bounds):
     X, weights = weighted
     parts = [moments_of(data_of(X[i:j], weights[i:j])) for i, j in pairwise(bounds)]
     assert_moments(joint_moments(parts), X, weights)
-    # Parts of parts too, and parts that hold nothing, wherever they are.
+    # Parts of parts too, and empty parts anywhere.
     nothing = moments_of(data_of(np.empty((0, 4)), []))
     several = [nothing, joint_moments(parts[:1]), *parts[1:], nothing]
     assert_moments(joint_moments(several), X, weights)
@@ -173,7 +173,7 @@ def test_parts_that_hold_nothing_hold_nothing_together():
 @pytest.mark.parametrize("container", [np.asarray, scipy.sparse.csr_array])
 @pytest.mark.parametrize("zeros", [0.0, 0.5, 0.9])
 def test_quartiles_are_weighted(container, zeros):
-    """As of rows that are repeated; the distance is a deviation of the normal law."""
+    """As for repeated rows; the distance is a deviation of the normal law."""
     rng = np.random.RandomState(0)
     X = rng.standard_normal((400, 3)) + 2
     X[rng.uniform(size=X.shape) < zeros] = 0
@@ -222,7 +222,7 @@ def test_quartiles_are_of_enough_rows_and_not_too_many_numbers(
 
 
 def test_the_sizes_of_constants_are_zero():
-    """What sums leave of them is rounding."""
+    """Sums leave only rounding errors of them."""
     X = np.random.RandomState(0).standard_normal((40, 3)) * [1, 3, 0] + 0.1
     data = data_of(X, np.ones(40))
     moments = moments_of(data)
@@ -314,6 +314,6 @@ def test_entries_stored_in_several_terms_count_as_their_sum():
         assert_moments(moments_of(block), dense, weights)
         expected = weights @ np.abs(dense - [0.5, 2])
         assert_allclose(absolute_deviations(np.array([0.5, 2]), [block]), expected)
-    # The user's data are as they were.
+    # The user's data are unchanged.
     assert_array_equal(X.data, kept.data)
     assert_array_equal(X.indices, kept.indices)

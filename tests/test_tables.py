@@ -1,4 +1,4 @@
-"""tabular_pipeline: raw frames in, of any library and any type that holds a table."""
+"""tabular_pipeline: raw frames of any library and any type that holds a table."""
 
 import datetime
 import decimal
@@ -86,7 +86,7 @@ def small(**parameters):
 
 
 def by_hand():
-    """What the frame says, from the standard library and numpy."""
+    """The content of the frame, by the standard library and numpy."""
     numbers = np.column_stack(
         [
             [np.nan if v is None else float(v) for v in PLAIN[name]]
@@ -100,8 +100,8 @@ def by_hand():
     assert rare.tolist() == ["blue"]
     order = ["green", rare, "nan", "red"]
     parts.append(np.column_stack([np.isin(colours, v) for v in order]).astype(float))
-    # The log-odds of the rows of a town in the other folds, over those of all rows,
-    # after so many rows of them that the towns differ as they do.
+    # The log-odds of a town's rows in the other folds, less those of all rows. The rows
+    # added to each town follow from the differences of the towns.
     towns = np.array(["nan" if v is None else v for v in PLAIN["town"]])
     y = (Y == "yes").astype(float)
     p, fold = y.mean(), folds(y.astype(int), 5)
@@ -272,7 +272,7 @@ def test_kinds_of_columns(name):
     X = frame_of({"a": column, "b": range(len(column))})
     kinds = {"numbers": NUMBERS, "categories": CATEGORIES, "dates": DATES}
     with warnings.catch_warnings():
-        # Of two rows, any category identifies one.
+        # Any category identifies one of two rows.
         warnings.filterwarnings("ignore", "Left out")
         model = tabular_pipeline()[:-1]
         y = np.arange(len(column)) % 2
@@ -303,7 +303,7 @@ def test_other_columns_are_refused_with_advice(name):
         (
             pd.DataFrame([[1, 2]], columns=["a", "a"]),
             ValueError,
-            # scikit-learn 1.9 says so itself.
+            # scikit-learn 1.9 warns too.
             "^(Rename the columns that share a name: .'a'.|Expected unique column)",
         ),
     ],
@@ -349,9 +349,9 @@ def test_numbers_as_text_are_numbers(name, frame_of):
     ) as caught:
         model = tabular_pipeline(small()).fit(X, PRICE_Y)
     assert len(caught) == 1
-    # Columns that lie otherwise in memory are summed in another order.
+    # Columns with another memory order are added in another order.
     assert_allclose(model.predict_proba(X), expected.predict_proba(numbers), atol=1e-4)
-    # What comes later may be numbers.
+    # Later values may be numbers.
     assert_allclose(model.predict_proba(numbers), model.predict_proba(X), rtol=1e-12)
     with pytest.raises(ValueError, match=r"^Turn column 'price' into numbers"):
         model.predict(frame_of({"price": ["much"], "other": [1.0]}))
@@ -411,7 +411,7 @@ def test_what_is_numbers_or_dates_but_for_a_few_values_is_told(name, frame_of):
         tabular_pipeline()[0].fit(X)
     assert len(caught) == 1
     X = frame_of({"v": [*texts, slip, "~"], "age": [*AGES, 1.0, 2.0]})
-    if name != "zoned":  # Of its 29 distinct values two are too many.
+    if name != "zoned":  # Two of its 29 distinct values are too many.
         with pytest.warns(UserWarning, match="and 1 more"):
             tabular_pipeline()[0].fit(X)
 
@@ -517,7 +517,7 @@ def test_a_model_learns_from_dates_and_tells_of_one_column():
     assert (coef[:, 0] == 0).all()
     total = (coef[:, 1] * np.nan_to_num(AGES[:9])) + intercept
     assert_allclose(total, model.decision_function(X[:9]), rtol=1e-9)
-    # Typed dates say the same, and what is no date is an error.
+    # Typed dates have the same meaning; other values are an error.
     typed = X.assign(when=DAYS)
     assert_array_equal(model.predict_proba(typed), model.predict_proba(X))
     for wrong in ("yesterday", "05/11/2019", 18000.0, True):
@@ -563,7 +563,7 @@ def test_a_column_that_identifies_rows_changes_nothing(name, frame_of):
         model = tabular_pipeline(small()).fit(with_id, Y)
     assert len(caught) == 1
     assert_array_equal(model.predict_proba(with_id), expected.predict_proba(X))
-    # It may be missing from then on.
+    # Later tables may lack it.
     assert_array_equal(model.predict_proba(X), expected.predict_proba(X))
     found = contributions(model, with_id)
     assert found.columns.tolist() == [name, "age", "red"]
@@ -665,7 +665,7 @@ def test_labels_in_a_column():
 
 
 def test_balanced_designs_do_not_mislead():
-    """Each plate in every class once: the other folds of a row lack its own class."""
+    """Each plate once in every class: the other folds of a row lack its own class."""
     plates = np.repeat([f"plate {i}" for i in range(60)], 4)
     X = pd.DataFrame({"plate": plates, "noise": RNG.standard_normal(240)})
     y = np.tile(list("abcd"), 60)
@@ -732,7 +732,7 @@ def test_what_is_not_certainly_the_same_is_an_error(name):
         with pytest.raises(TypeError, match=r"^Turn column 'a' into numbers"):
             model.predict(new)
         return
-    if kind is None:  # One of them is certainly a category that fit never saw.
+    if kind is None:  # One of them is surely a category that fit never saw.
         assert model[0].transform(new)["a"].iloc[0] == "infrequent_sklearn"
         return
     with pytest.raises(
@@ -845,9 +845,9 @@ def test_parameters_are_checked():
         ("{:.2f} %", {"1 234.50 %": 1234.5}),
         ("1,{:06.2f}", {"12.5": 12.5, "1'234.5": 1234.5}),
         ("comma", {"1.234,50": 1234.5, "1 234,50": 1234.5, "1.234": 1234.0}),
-        # Nothing tells whether these are a thousand.
+        # Nothing shows whether these are thousands.
         ("{:.0f}", {"1,234": None, "1.234,50": None}),
-        # The marks are another's.
+        # The marks have another meaning.
         ("{:.2f}", {"1.234,50": None, "12,50": None, "1,23": None}),
         ("comma", {"1,234.50": None, "1234.5": None}),
     ],
@@ -874,7 +874,7 @@ def test_codes_that_are_written_as_floats_later_are_those_codes():
     read = model[0].transform(pd.DataFrame({"code": ["1.0", " 2", "3.", "1.5", "01"]}))
     new = model[0].transform(pd.DataFrame({"code": ["9"]}))["code"].iloc[0]
     assert read["code"].tolist() == ["1", "2", "3", new, new]
-    # Both are there, and so are not the same.
+    # Both occur, and so differ.
     both = pd.DataFrame({"code": ["1", "1.0", "a"] * 40})
     reader = tabular_pipeline(small()).fit(both, [0, 1, 1] * 40)[0]
     assert reader.transform(both)["code"].tolist() == both["code"].tolist()

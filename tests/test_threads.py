@@ -71,7 +71,7 @@ def test_starts_and_rows_share_the_threads_that_were_asked_for(
     )
     with watch_evaluations(action=lambda: seen.append(threading.active_count())):
         clf.fit(X, y)
-    # The threads of the starts take part in the work on the rows.
+    # The threads of the starts also work on the rows.
     assert max(seen) - before + 1 == max(n_threads, min(n_jobs, n_init))
     assert threading.active_count() == before
 
@@ -106,7 +106,7 @@ def test_an_error_ends_all_and_leaves_no_thread_behind(where, error):
         with pytest.raises(error):
             list(ordered_map(fails, range(10_000)))
         assert len(done) < 10_000
-        # The map is as good as new.
+        # The map works again.
         assert list(ordered_map(str, range(3))) == ["0", "1", "2"]
     assert threading.active_count() == before
 
@@ -183,7 +183,7 @@ def test_the_same_bits_for_any_number_of_threads(n_samples, n_features, hidden, 
 def test_small_predictions_have_the_same_bits_for_any_threads_of_blas(
     n_features, method
 ):
-    # The largest products for which BLAS is not held: of 8192 multiplications.
+    # The largest products for which BLAS is not limited: 8192 multiplications.
     rng = np.random.RandomState(0)
     n_units = 8192 // n_features
     X = rng.standard_normal((50, n_features))
@@ -199,7 +199,7 @@ def test_small_predictions_have_the_same_bits_for_any_threads_of_blas(
 
 
 def test_threads_that_change_places_all_the_time():
-    # What would break without the interpreter's lock often breaks so.
+    # Errors without the interpreter's lock show often at this switch interval.
     X, y = data(20_000, 10, "float64")
 
     def fit(_):

@@ -37,7 +37,7 @@ def make(hidden=(10,), **kwargs):
 
 
 def shares_of(keys, y, weights, fraction, seed=0):
-    """The share of each row that is validated on; rows of one key have one X."""
+    """The validation share of each row; rows with one key have one X."""
     block = Block(np.asarray(keys, float)[:, None], np.asarray(y), np.asarray(weights))
     rng = np.random.RandomState(seed)
     return validation_shares(Keyed(block, np.asarray(keys, np.int64)), fraction, rng)
@@ -54,7 +54,7 @@ def test_own_validation_data_stop_the_fit_at_the_best_parameters(data):
     # The parameters are those of the best iteration.
     assert_allclose(log_loss(y_val, clf.predict_proba(X_val)), curve[best], rtol=1e-9)
     assert clf.loss_ == clf.loss_curve_[best]
-    # It is the path of a fit without validation data.
+    # The path is that of a fit without validation data.
     plain = make(max_iter=best + 1)
     with pytest.warns(UserWarning, match="iteration limit"):
         plain.fit(X, y)
@@ -113,7 +113,7 @@ def test_the_last_validation_loss_is_that_of_the_balanced_network(data):
 
 
 def test_a_split_of_the_training_data(data):
-    """Of distinct rows, in their own order, each class gives its share."""
+    """Each class gives its share of distinct rows, in their own order."""
     X, _, y, _ = data
     settings = {"early_stopping": True, "validation_fraction": 0.25}
     clf = make(alpha=1.0, **settings).fit(X, y)
@@ -137,7 +137,7 @@ def test_a_split_of_the_training_data(data):
     for label in clf.classes_:
         n = sum(key[-1] == label for key in given)
         assert abs((sides[1][1] == label).sum() - 0.25 * n) <= 0.5
-    # These are the rows that the losses are from.
+    # The losses come from these rows.
     means = [
         log_loss(labels, clf.predict_proba(rows), sample_weight=weights)
         for rows, labels, weights in sides
@@ -186,7 +186,7 @@ def test_sparse_and_float32(dtype):
     expected = make(early_stopping=True).fit(X, y).validation_loss_curve_
     clf = make(early_stopping=True).fit(sparse, y)
     assert clf.coefs_[0].dtype == dtype
-    # Rounding apart, which grows from iteration to iteration.
+    # Except for rounding, which grows from iteration to iteration.
     rtol = 1e-10 if dtype == np.float64 else 1e-2
     assert_allclose(clf.validation_loss_curve_[:10], expected[:10], rtol=rtol)
     expected = make().fit(X, y, X_val=X[:90], y_val=y[:90]).validation_loss_curve_
@@ -199,7 +199,7 @@ def test_sparse_and_float32(dtype):
 @pytest.mark.parametrize(
     ("counts", "fraction", "expected"),
     [
-        # Each class its share, to the nearest number (of two, the lower one),
+        # Each class gives its share, to the nearest number (the lower of two),
         ((50, 30, 7), 0.1, (5, 3, 1)),
         ((50, 30, 7), 0.5, (25, 15, 3)),
         # but at least one row,
@@ -208,7 +208,7 @@ def test_sparse_and_float32(dtype):
         # and not all of them,
         ((50, 30, 7), 0.99, (49, 29, 6)),
         ((2, 2), 0.99, (1, 1)),
-        # and of a single row nothing.
+        # and a single row gives nothing.
         ((1, 5), 0.1, (0, 1)),
         ((1, 5), 0.5, (0, 2)),
         ((1, 5), 0.99, (0, 4)),
@@ -253,7 +253,7 @@ def test_errors():
 
 
 def test_rows_of_weight_zero_are_no_rows_to_split():
-    """A class of which one row counts gives none to the validation data."""
+    """A class with one row that counts gives none to the validation data."""
     X, y = np.arange(6.0)[:, None], np.repeat([0, 1], 3)
     weights = np.array([1.0, 0, 0, 0, 0, 1])
     clf = make((3,), early_stopping=True, random_state=3)
@@ -270,11 +270,11 @@ def test_rows_of_weight_zero_are_no_rows_to_split():
 def test_rows_of_weight_zero_are_no_rows_to_split_beyond_the_distinct(
     seed, monkeypatch
 ):
-    """Nor where there are too many rows to look for distinct ones."""
+    """Also if there are too many rows to look for distinct ones."""
     monkeypatch.setattr("sklearn_relulogit._rows.held.DISTINCT_NUMBERS", 10)
     X = np.random.RandomState(0).standard_normal((40, 2))
     y, weights = np.arange(40) % 2, np.where(np.arange(40) < 8, 1.0, 0.0)
-    # With a weak penalty, kinks would make rounding errors large.
+    # With a weak penalty, kinks would enlarge rounding errors.
     clf = make((3,), alpha=1.0, early_stopping=True, random_state=seed)
     without = clone(clf).fit(X[:8], y[:8])
     clf.fit(X, y, weights)
@@ -282,10 +282,10 @@ def test_rows_of_weight_zero_are_no_rows_to_split_beyond_the_distinct(
     assert_allclose(clf.validation_loss_curve_, without.validation_loss_curve_)
 
 
-# Five iterations are enough for what is checked.
+# Five iterations are enough for these tests.
 @pytest.mark.filterwarnings("ignore:The fit ended by its iteration limit")
 def test_bagging_of_few_rows_splits_each_of_its_fits():
-    """It hands rows on with weights, most of which are zero."""
+    """It passes rows on with weights, most of which are zero."""
     X, y = load_breast_cancer(return_X_y=True)
     X = StandardScaler().fit_transform(X)
     base = make((3,), early_stopping=True, max_iter=5)
@@ -294,7 +294,7 @@ def test_bagging_of_few_rows_splits_each_of_its_fits():
 
 
 def told_of(X, X_val, **kwargs):
-    """What a fit that is validated on other data warns of."""
+    """The warnings of a fit with other validation data."""
     y, y_val = (np.arange(data.shape[0]) % 2 for data in (X, X_val))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -315,7 +315,7 @@ def test_validation_data_that_are_not_scaled_as_the_training_data(container):
     for factor in (1, 7, 1 / 7):
         other = X_val * np.array([1, 1, factor, 1])
         assert not told_of(container(X), container(other))
-    # Nothing is said of a place, of constants, or by few rows.
+    # Locations, constants and few rows cause no warning.
     assert not told_of(container(X), container(X_val + 2))
     assert not told_of(container(X), container(X_val * np.array([1, 1, 0, 1])))
     assert not told_of(container(X), container(X_val[:9] * 1000))
@@ -337,8 +337,8 @@ def test_rare_values_and_outliers_are_not_another_unit():
 
 
 def test_copies_of_a_row_are_divided_one_by_one():
-    """Where the same features have two labels, each copy is drawn: 1000 of each."""
-    # Something with another weight, so that a copy weighs one.
+    """If the same features have two labels, each copy is drawn: 1000 of each."""
+    # Another row has another weight, so that a copy weighs one.
     keys, y, weights = [0, 0, 1, 2], [0, 1, 0, 1], [1000.0, 1000, 1, 1]
     copies = shares_of(keys, y, weights, 0.1)[:2] * 1000
     assert_allclose(copies, np.rint(copies), atol=1e-9)
@@ -348,14 +348,14 @@ def test_copies_of_a_row_are_divided_one_by_one():
 
 @pytest.mark.parametrize("fraction", [0.5, 0.9])
 def test_a_class_of_recurring_rows_keeps_one_to_train_on(fraction):
-    """Its copies are drawn one by one, and now and then all of them."""
+    """Its copies are drawn one by one, and sometimes all of them."""
     # One copy of each of two classes with the same features, and a third class.
     keys, y = [3, 3, 1, 2, 4, 5], np.array([0, 1, 2, 2, 2, 2])
     for seed in range(30):
         shares = shares_of(keys, y, np.ones(6), fraction, seed)
         assert_array_equal(shares[:2], 0)
         assert shares[2:].sum() == (2 if fraction == 0.5 else 3)
-    # Of two copies of a class, on rows of their own, both or one.
+    # Of two copies of a class, on different rows, one or both.
     keys, y = [3, 3, 6, 6, 1, 2], np.array([0, 1, 0, 1, 2, 2])
     seen = set()
     for seed in range(30):
@@ -364,11 +364,11 @@ def test_a_class_of_recurring_rows_keeps_one_to_train_on(fraction):
         seen |= {(*shares[y == code],) for code in (0, 1)}
     assert {(0, 1), (1, 0)} <= seen
     assert (1, 1) not in seen
-    # A row that weighs less than half a copy is one.
+    # A row that weighs less than half a copy counts as one.
     shares = shares_of(keys, y, [1, 1, 1e-4, 1e-4, 1, 1], fraction)
     assert {*shares[2:4]} <= {0, 1}
     assert_allclose(100 * shares, np.rint(100 * shares), atol=1e-9)
-    # Where all are drawn, the first is trained on.
+    # If all are drawn, the first is trained on.
     shares = shares_of(keys, y, np.ones(6), 1 - 1e-12)
     assert_array_equal(shares[:4], [0, 0, 1, 1])
 

@@ -1,4 +1,4 @@
-"""Fits that go on from the last one."""
+"""Fits that continue from the last one."""
 
 import pickle
 
@@ -27,7 +27,7 @@ def short_fits(clf, X, y, n_fits):
 
 
 def test_short_fits_in_float32_are_one_long_fit():
-    """Large data begin in float32, and the errors of rounding grow faster."""
+    """Large data begin in float32, where rounding errors grow faster."""
     rng = np.random.default_rng(0)
     X = rng.standard_normal((20_000, 40))
     y = (np.abs(X[:, :3]).sum(axis=1) > 2.4).astype(int)
@@ -38,7 +38,7 @@ def test_short_fits_in_float32_are_one_long_fit():
         curve = short_fits(clf, X, y, n_fits)
         if max_iter == 1:
             assert_allclose(curve[:12], long.loss_curve_[:12], rtol=1e-4)
-    # scipy scales anew in each fit of several iterations, so their path is another.
+    # scipy scales anew in each fit of several iterations, so the path differs.
     assert clf.loss_ == pytest.approx(long.loss_, rel=0.05)
     clf = make((50,), alpha=1.0, max_iter=4, warm_start=True)
     for _ in range(10):
@@ -53,7 +53,7 @@ def test_fits_of_one_iteration_are_one_long_fit(cancer):
         long = make(alpha=0.01, tol=0, max_iter=60).fit(X, y)
     short = make(alpha=0.01, tol=0, max_iter=1, warm_start=True)
     curve = short_fits(short, X, y, 60)
-    # Rounding apart, which grows from iteration to iteration.
+    # Except for rounding, which grows from iteration to iteration.
     assert_allclose(curve[:20], long.loss_curve_[:20], rtol=1e-6)
     assert short.loss_ == pytest.approx(long.loss_, rel=0.05)
 
@@ -128,14 +128,14 @@ def test_the_curvature_is_not_pickled_nor_cloned(cancer):
     size = sum(a.nbytes for a in clf.coefs_ + clf.intercepts_)
     assert len(pickle.dumps(clf)) < size + 6000
     assert vars(clone(clf)).keys() == clf.get_params().keys()
-    # Turned off, it is forgotten.
+    # Turning it off forgets it.
     turned_off = clone(clf).set_params(warm_start=False).fit(X, y)
     assert_array_equal(turned_off.fit(X, y).coefs_[0], clf.coefs_[0])
 
 
 @pytest.mark.parametrize("alpha", [1.0, 3.0])
 def test_the_curvature_is_that_by_the_same_penalty(cancer, alpha):
-    """By another one the optimiser has other coordinates."""
+    """With another penalty the optimiser has other coordinates."""
     X, y = cancer
     kept, dropped = (
         make((10,), alpha=1.0, warm_start=True).fit(X[:300], y[:300]) for _ in range(2)

@@ -1,4 +1,4 @@
-"""Searches that are watched and stopped: in print, by limits and Ctrl-C."""
+"""Searches that are watched and stopped: printed lines, limits and Ctrl-C."""
 
 import os
 import re
@@ -26,13 +26,13 @@ def make_cv(**kwargs):
     return ReLULogisticClassifierCV((5,), random_state=0, **kwargs)
 
 
-# What is printed.
+# Printed lines.
 
 
 def test_verbose_prints_the_search(iris, capsys):
     clf = make(verbose=1).fit(*iris)
     lines = capsys.readouterr().out.splitlines()
-    # With other relevances of the features penalties are tried again.
+    # With another relevance of the features, penalties are tried again.
     weighed = [line for line in lines if line.startswith("relevance of features to")]
     assert 2 <= len(weighed) <= 4
     lines = [line for line in lines if line not in weighed]
@@ -106,7 +106,7 @@ def test_limits_bound_the_fits_of_the_search(cancer, limit, maker):
     if maker is make_cv:
         assert n_fits == 3 * n_alphas
     else:
-        # With other relevances of the features penalties are tried again.
+        # With another relevance of the features, penalties are tried again.
         assert n_fits % 2 == 0
         assert n_fits >= 2 * n_alphas
     assert int(n_limited) == n_fits or limit == {"max_iter": 7}
@@ -126,12 +126,12 @@ def test_limits_beyond_those_of_the_search_make_no_difference(cancer):
 
 @pytest.mark.parametrize("maker", [make, make_cv])
 def test_the_own_limit_of_a_search_is_not_told_of(monkeypatch, cancer, maker):
-    """Nobody can increase it."""
+    """The user cannot increase it."""
     monkeypatch.setattr("sklearn_relulogit._search.walk.MAX_ITER", 5)
     with watch_evaluations() as evaluations:
         clf = maker().fit(*cancer)
     assert len(evaluations) - clf.n_evaluations_ < 3 * 6 * 20
-    # At it a limit is still the search's own, below it the user's.
+    # At it, a limit is still the search's; below it, the user's.
     with pytest.warns(ConvergenceWarning) as record:
         maker(max_iter=5, max_fun=10).fit(*cancer)
     assert not any("In the search" in str(told.message) for told in record)
@@ -143,7 +143,7 @@ def test_the_own_limit_of_a_search_is_not_told_of(monkeypatch, cancer, maker):
 
 
 def interrupted_at(k, **kwargs):
-    """A context in which Ctrl-C comes in the place of the k-th evaluation."""
+    """A context with Ctrl-C instead of the k-th evaluation."""
     return watch_evaluations(at=k, error=KeyboardInterrupt, **kwargs)
 
 
@@ -161,7 +161,7 @@ def test_an_interrupted_search_leaves_nothing(cancer, maker, at, method):
             clf.fit(*cancer)
         assert len(evaluations) == at
         assert vars(clf) == before
-        # Nor does it take anything from a fit before.
+        # An earlier fit loses nothing either.
         before = vars(clf.fit(*cancer)).copy()
 
 

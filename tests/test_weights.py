@@ -44,7 +44,7 @@ def test_class_weights_are_sample_weights(data):
 @pytest.mark.filterwarnings("ignore:Leave out the rows of the classes")
 @pytest.mark.parametrize("hidden", [(), (4,)])
 def test_a_class_of_weight_zero_is_left_out_of_the_fit(hidden):
-    """As by sample weights of zero, with a search over rows that recur too."""
+    """Like sample weights of zero, with a search over rows that also recur."""
     rng = np.random.RandomState(0)
     X, y = rng.randint(0, 3, (200, 2)) * 1.0, rng.randint(0, 3, 200)
     fits = [
@@ -74,7 +74,7 @@ def test_a_class_without_weight_is_warned_of(y, beyond, monkeypatch):
         clf.fit(X, y, weights)
     of_class = list(clf.classes_).index(y[0])
     assert clf.predict_proba(X)[:, of_class].max() < 0.01
-    # Who gives the class a weight of zero means it.
+    # A user who gives the class a weight of zero means it.
     clf.set_params(class_weight={y[0]: 0.0}).fit(X, y)
     weights[0] = 1e-9
     clf.set_params(class_weight=None).fit(X, y, weights)
@@ -180,7 +180,7 @@ def test_keys_of_class_weight_that_are_no_labels(data):
     told = r"^The keys of class_weight must be labels of y\. Got \['x'\], .*'b', 'c'"
     with pytest.raises(ValueError, match=told):
         fit(X, y, {"b": 1.0, "x": 2.0})
-    # Where every label has its weight, others may be those of another fold.
+    # If every label has its weight, others may be those of another fold.
     weights = dict.fromkeys(["a", "b", "c", "x"], 2.0)
     expected = fit(X, y, dict.fromkeys(np.unique(y), 2.0))
     assert_array_equal(fit(X, y, weights).coefs_[0], expected.coefs_[0])
@@ -212,7 +212,7 @@ def test_rows_of_each_class_with_its_share_have_the_loss_of_soft_labels(hidden):
 
     layers = list(zip(clf.coefs_, clf.intercepts_, strict=True))
     assert_allclose(clf.loss_, objective(layers), rtol=1e-10)
-    # It is the minimum of that, and so not of the most probable labels.
+    # It is their minimum, and so not that of the most probable labels.
     for W_T, _ in layers:
         for change in (0.01, -0.01):
             W_T[0, 0] += change
