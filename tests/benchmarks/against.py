@@ -1,11 +1,11 @@
-"""Times of fits and predictions beside those of another checkout, in one run.
+"""Times of fits and predictions compared with another checkout, in one run.
 
 usage: python tests/benchmarks/against.py FOLDER [--repeats N]
 
 FOLDER is another checkout of this project (`git worktree add FOLDER COMMIT`). One
-process for each imports its own code, and both take turns, so that a noisy machine
-disturbs them alike. Printed are medians of milliseconds, and the median of the ratios
-of each turn: below 1 this checkout is faster. Only public names are used.
+process for each checkout imports its code. They take turns, so that other work on the
+machine disturbs them alike. It prints median milliseconds, and the median over turns of
+the ratio: below 1 this checkout is faster. Only public names are used.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from sklearn.preprocessing import scale
 
 def cases():
     """Name -> a function to time."""
-    # A fixed number of iterations is meant.
+    # The number of iterations is fixed on purpose.
     warnings.simplefilter("ignore", ConvergenceWarning)
     from sklearn_relulogit import ReLULogisticClassifier, ReLULogisticClassifierCV
 
@@ -78,7 +78,7 @@ def cases():
 
 
 def serve():
-    """Time the cases whose names come in, one on each line."""
+    """Time the cases whose names arrive, one on each line."""
     functions = cases()
     for line in sys.stdin:
         start = time.perf_counter()

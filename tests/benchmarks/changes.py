@@ -1,13 +1,13 @@
-"""How long the nearest change and the bounds of slopes take, and how many are proven.
+"""Times of the nearest change and of slope bounds, and how many are proven.
 
 python tests/benchmarks/changes.py           about ten minutes
 python tests/benchmarks/changes.py --rows 3  quicker
 
-`nearest_change` of test rows whose decision is to be turned, and `slope_bounds` of
-three columns each. Times are those of the processor, and proven is what took no more
-than 10 seconds of it. The data are columns of numbers behind a StandardScaler, and a
-raw table (8 of its 13 columns are categories, the others get ramps) through
-`tabular_pipeline`. Every row that comes back is predicted again. Needs
+It runs `nearest_change` for test rows, and `slope_bounds` for three columns each. Times
+are processor times, and results count as proven within 10 seconds. One kind of data is
+columns of numbers with a StandardScaler. The other is a raw table with
+`tabular_pipeline`: 8 of its 13 columns are categories, the others get ramps. Every
+returned row is predicted again. Needs
 pip install -e ".[examples]".
 """
 
@@ -58,12 +58,12 @@ TASKS = {
 }
 
 
-# Seconds on the clock, since others may share the processor.
+# Seconds on the clock, since other programs may share the processor.
 LIMIT = 40
 
 
 def timed(function):
-    """The result of a call, and its seconds of a processor."""
+    """The result of a call, and its processor seconds."""
     start = time.process_time()
     result = function()
     return result, time.process_time() - start

@@ -1,10 +1,11 @@
-"""Losses, sizes and threads that docs/comparison.md shows, on the quickstart's table.
+"""Losses, sizes and threads for docs/comparison.md, on the quickstart's table.
 
 usage: python tests/benchmarks/comparison.py [NAME ...]    (all models, or those named)
 
-For each model, with its defaults, but iterations enough to end: the log-loss of five
-folds in nats, the size of its pickle, and whether fits with one and with two threads
-predict the same bits. Needs ``pip install -e ".[examples]" catboost interpret-core``.
+Models have their defaults, but enough iterations to end. For each it prints the
+log-loss of five folds in nats, and the size of its pickle. It also prints whether fits
+with one and two threads predict the same bits.
+Needs ``pip install -e ".[examples]" catboost interpret-core``.
 """
 
 import pickle
@@ -32,7 +33,7 @@ TABLE = Path(__file__).parents[2] / "examples" / "nhefs.csv"
 
 
 def prepared(classifier):
-    """A classifier behind indicators, the means of gaps and a scaler."""
+    """A classifier after indicators, mean imputation and a scaler."""
     numbers = make_column_selector(dtype_include=["number", "bool"])
     return make_pipeline(
         make_column_transformer(
@@ -44,7 +45,7 @@ def prepared(classifier):
 
 
 def models(X, n_threads):
-    """The models by name, with the frame that each takes."""
+    """The models by name, with the frame for each."""
     categories = X.select_dtypes(exclude=["number", "bool"]).columns
     typed = X.astype(dict.fromkeys(categories, "category"))
     texts = X.fillna(dict.fromkeys(categories, "gap"))

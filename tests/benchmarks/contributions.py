@@ -1,21 +1,21 @@
-"""Contributions beside SHAP's exact and kernel explainers, on a whole pipeline.
+"""Contributions compared with SHAP's exact and kernel explainers, on a pipeline.
 
 python tests/benchmarks/contributions.py            about five minutes
 python tests/benchmarks/contributions.py --rows 3   quicker
 
-Mortgage applications in Boston 1990 as a raw table: 13 columns, of which 8 are
-categories, through `tabular_pipeline`. All methods explain the log-odds of the same
-fitted pipeline at the same test rows, by the same background rows. Needs
-pip install -e ".[examples]" shap, which is imported where it is used, since the test
-suite looks for doctests here.
+The data are mortgage applications in Boston 1990 as a raw table. It has 13 columns, 8
+of them categories, and goes through `tabular_pipeline`. All methods explain the
+log-odds of the same fitted pipeline at the same test rows, with the same background
+rows. Needs pip install -e ".[examples]" shap. It is imported where it is used, since
+the test suite looks for doctests here.
 
-- contributions: of all test rows in one call, and row by row, against the mean of the
+- contributions: all test rows in one call, and row by row, against the mean of the
   background rows
 - exact SHAP: all 2^13 subsets of the columns, each over all background rows
 - kernel SHAP: its default number of samples
 
-SHAP gives pipelines arrays, so categories travel as codes, and the time of turning them
-back is measured and taken off.
+SHAP gives arrays to pipelines, so categories become codes. The time to decode them is
+measured and subtracted.
 """
 
 import argparse

@@ -1,10 +1,10 @@
-"""What a Dask cluster costs: beside threads in memory, and by itself.
+"""The cost of a Dask cluster: compared with threads in memory, and alone.
 
 python tests/benchmarks/dask_overhead.py            two or three minutes, 2 GB of memory
 python tests/benchmarks/dask_overhead.py --quick    a tenth of the rows
 
-Two workers of one thread against two threads, on the same rows; then an evaluation that
-has nothing to do, by the number of chunks and the size of theta. Numbers are medians of
+Two workers of one thread run against two threads, on the same rows. Then follows an
+empty evaluation, by the number of chunks and the size of theta. Numbers are medians of
 interleaved runs. Run it alone on the machine.
 """
 
@@ -29,7 +29,7 @@ LATENCY_REPEATS = 10
 
 
 def make_data(n_rows, n_chunks):
-    """Made on the workers, from seeds."""
+    """Data that the workers make from seeds."""
     rng = da.random.default_rng(0)
     X = rng.standard_normal((n_rows, 50), chunks=(-(-n_rows // n_chunks), 50))
     noise = rng.standard_normal(n_rows, chunks=X.chunks[0])
@@ -40,7 +40,7 @@ def make_data(n_rows, n_chunks):
 def seconds_of(clf, X, y):
     start = time.perf_counter()
     with warnings.catch_warnings():
-        # A fixed number of iterations is meant.
+        # The number of iterations is fixed on purpose.
         warnings.simplefilter("ignore", ConvergenceWarning)
         clf.fit(X, y)
     return time.perf_counter() - start, clf.n_evaluations_, clf.loss_

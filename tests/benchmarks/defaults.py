@@ -1,15 +1,14 @@
-"""The study behind the defaults: real data, our settings, and what others do.
+"""The study of the defaults, on real data, with our settings and other models.
 
-    python tests/benchmarks/defaults.py choose OUT   what to set, by half of the sets
-    python tests/benchmarks/defaults.py report OUT   what it gives, on the other half
+    python tests/benchmarks/defaults.py choose OUT   settings, on half of the sets
+    python tests/benchmarks/defaults.py report OUT   results, on the other half
     python tests/benchmarks/defaults.py tables OUT   the tables of both, from OUT
     python tests/benchmarks/defaults.py plots OUT DIR the pictures of the page
 
-Each result is a line of OUT/results.jsonl, appended as soon as it is known, so a run
-that was cut short goes on where it stopped. ``--splits`` and ``--max-rows`` make it
-smaller. Log-loss is in nats; what is given is its mean over the splits of a set. Times
-are seconds of a processor, with one thread of BLAS, so that other work on the machine
-counts little.
+Each result is appended to OUT/results.jsonl at once, so an interrupted run continues
+where it stopped. ``--splits`` and ``--max-rows`` make it smaller. Log-loss is in nats,
+as the mean over the splits of a set. Times are processor seconds with one BLAS thread,
+so that other work on the machine counts little.
 """
 
 import argparse
@@ -52,7 +51,7 @@ PEERS: dict[str, Model] = {
     ),
 }
 
-# One thing at a time changed from the default.
+# One change from the default at a time.
 CHOICES: dict[str, Model] = {
     "default": ours(),
     **{f"alpha={alpha:g}": ours(alpha=alpha) for alpha in GRID},
@@ -73,11 +72,11 @@ REPORT: dict[str, Model] = {
     **PEERS,
 }
 
-# Where ten fits more take minutes at most.
+# Sets on which ten more fits take minutes at most.
 NUMBERS: dict[str, Model] = {f"alpha={alpha:g}": ours(alpha=alpha) for alpha in GRID}
 MAX_NUMBERS_ALONE = 2e5
 
-# All over the same penalties and folds; only where the others take minutes at most.
+# All use the same penalties and folds, on sets where the others take minutes at most.
 SEARCHES: dict[str, Model] = {
     "CV, same grid": lambda seed: ReLULogisticClassifierCV(
         alphas=CV_GRID, random_state=seed
@@ -92,7 +91,7 @@ MAX_SEARCH_NUMBERS = 4e4
 
 
 def split(name: str, seed: int, max_rows: int) -> tuple[np.ndarray, ...]:
-    """Training and test data, preprocessed as by a pipeline."""
+    """Training and test data, with a pipeline's preprocessing."""
     X, y = load(name)
     if len(y) > max_rows:
         X, _, y, _ = train_test_split(
@@ -108,7 +107,7 @@ def split(name: str, seed: int, max_rows: int) -> tuple[np.ndarray, ...]:
 def measure(model: Any, data: tuple[np.ndarray, ...]) -> dict[str, Any]:
     X, X_test, y, y_test = data
     with warnings.catch_warnings(record=True) as caught:
-        # Counted with the ends; peers reach their limits as a matter of course.
+        # Warnings are counted with the ends; peers often reach their limits.
         warnings.simplefilter("always", ConvergenceWarning)
         start = time.process_time()
         model.fit(X, y)
@@ -162,13 +161,13 @@ def results(out: Path, part: str) -> pd.DataFrame:
 
 
 def means(table: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Sets in rows, models in columns: means over the splits that all have."""
+    """Sets in rows, models in columns: means over the splits that all models have."""
     wide = table.pivot_table(index=["name", "seed"], columns="model", values=column)
     return wide.groupby("name").mean()
 
 
 def summary(table: pd.DataFrame, models: list[str]) -> pd.DataFrame:
-    """Each model on all sets that all of these models were fitted to."""
+    """Each model on all sets that all of these models have."""
     nll = means(table, "nll")[models].dropna()
     accuracy = means(table, "accuracy").loc[nll.index, models]
     seconds = means(table, "seconds").loc[nll.index, models]

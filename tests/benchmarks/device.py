@@ -1,15 +1,15 @@
-"""Arrays on a device: correctness beside the engine of numpy, and speed.
+"""Arrays on a device: correctness against numpy, and speed.
 
 python tests/benchmarks/device.py                     PyTorch on the processor
 python tests/benchmarks/device.py --device cuda       on a GPU
 python tests/benchmarks/device.py --library cupy      CuPy, on its current device
     --rows 1000000 --features 100 --hidden 256,256    another problem for the speed
 
-Needs torch (and cupy), and array-api-compat. First the loss and its gradient at one
-point, and whole fits, against numpy in float64. Then the time of one evaluation (median
-of interleaved runs), and of fits with a fixed number of iterations: by numpy on the
-processor, by the same code on the device, and by PyTorch's autograd with
-torch.optim.LBFGS there. Run it alone on the machine.
+Needs torch (and cupy), and array-api-compat. First it compares the loss and its
+gradient at one point, and whole fits, with numpy in float64. Then it times one
+evaluation (median of interleaved runs), and fits with a fixed number of iterations.
+These run with numpy on the processor, with the same code on the device, and with
+PyTorch's autograd and torch.optim.LBFGS there. Run it alone on the machine.
 """
 
 import argparse
@@ -54,7 +54,7 @@ def make_data(n_rows, n_features, n_classes, dtype):
 
 
 class Device:
-    """Where arrays are sent to."""
+    """The device of the arrays."""
 
     def __init__(self, library, name):
         self.library, self.name = library, name
@@ -91,7 +91,7 @@ class Device:
 
 
 def objective_of(X, y, hidden, alpha, ordered_map=map):
-    """The objective of all rows, of numpy or on a device."""
+    """The objective of all rows, with numpy or on a device."""
     xp = namespace(X)
     codes = y if xp is Numpy else xp.to_device(y)
     ones = np.ones(len(y), str(X.dtype).rpartition(".")[2])
@@ -112,7 +112,7 @@ def fit(X, y, hidden, **parameters):
         hidden, random_state=0, history_size=HISTORY, **parameters
     )
     with warnings.catch_warnings(), sklearn.config_context(array_api_dispatch=True):
-        # A fixed number of iterations is meant.
+        # The number of iterations is fixed on purpose.
         warnings.simplefilter("ignore", ConvergenceWarning)
         return clf.fit(X, y)
 
@@ -213,7 +213,7 @@ def interleaved(functions):
         for function, of_function in zip(functions, times, strict=True):
             start = time.perf_counter()
             function()
-            if repeat:  # the first is to warm up
+            if repeat:  # the first run warms up
                 of_function.append(time.perf_counter() - start)
     return [statistics.median(of_function) for of_function in times]
 
@@ -262,7 +262,7 @@ def speed(device, n_rows, n_features, hidden, max_iter):
 
 
 def memory(device, n_rows, n_features, hidden):
-    """Bytes of the device beyond the data, at most, of one fit."""
+    """The most bytes of the device that one fit uses beyond the data."""
     if device.library != "torch" or not device.name.startswith("cuda"):
         return
     X, y = make_data(n_rows, n_features, 2, np.float32)

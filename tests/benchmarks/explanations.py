@@ -1,20 +1,20 @@
-"""Exact local coefficients beside kernel SHAP and LIME: time a row, and how far off.
+"""Exact local coefficients compared with kernel SHAP and LIME: time and error.
 
 python tests/benchmarks/explanations.py            about three minutes
 python tests/benchmarks/explanations.py --rows 10  quicker
 
-Two real data sets, standardised, so that the coefficients of all features compare. All
+The two real data sets are standardised, so that coefficients can be compared. All
 methods explain the logit of the same fitted network at the same rows. Needs
-pip install -e ".[examples]" shap lime, which are imported where they are used, since
-the test suite looks for doctests here.
+pip install -e ".[examples]" shap lime. They are imported where they are used, since the
+test suite looks for doctests here.
 
-- exact: `local_linear`, of all rows in one call, and row by row
-- differences: central differences of the logit, 2 p evaluations a row, to show by
-  something independent that the exact ones are the slopes
+- exact: `local_linear`, for all rows in one call, and row by row
+- differences: central differences of the logit, 2 p evaluations a row. They show
+  independently that the exact coefficients are the slopes
 - kernel SHAP: 100 background rows, its default number of samples. It explains
-  f(x) - mean f as a sum of contributions; beside them stand the contributions of the
-  exact slopes, coef * (x - mean). Divided by x - mean, where that is at least a tenth
-  of a standard deviation, they are slopes
+  f(x) - mean f as a sum of contributions. They are compared with the contributions of
+  the exact slopes, coef * (x - mean). Divided by x - mean, where this is at least a
+  tenth of a standard deviation, they are slopes
 - LIME: its defaults (5000 samples) for the logit, all features, not discretised; and
   the same with samples around the row, not around the mean
 """
@@ -48,7 +48,7 @@ def breast_cancer():
 
 
 def seconds(function, repeats=1):
-    """Result, and the least seconds of a call."""
+    """The result, and the shortest time of a call in seconds."""
     times = []
     for _ in range(repeats):
         start = time.perf_counter()

@@ -1,11 +1,11 @@
-"""Hashes of fits that span the package: what a change of the code must leave as it is.
+"""Hashes of fits across the package, to check that a change of code keeps them.
 
 usage: python tests/benchmarks/fingerprints.py FILE            write hashes to FILE
        python tests/benchmarks/fingerprints.py FILE --check    compare with FILE
 
-Only public names are used, so FILE can be written at one commit and checked at another,
-on the same machine and with the same libraries. Each hash is of the parameters, the
-loss curve, the penalty and its search, the reason of stopping and the probabilities.
+Only public names are used. So FILE can be written at one commit and checked at another,
+on the same machine with the same libraries. Each hash covers the parameters, the loss
+curve, the penalty and its search, the reason of stopping and the probabilities.
 """
 
 import argparse
@@ -36,12 +36,12 @@ from sklearn_relulogit import (
     linear_regions,
 )
 
-# The bits of a fit that is cut short tell as much.
+# An interrupted fit's bits are as informative.
 warnings.simplefilter("ignore", ConvergenceWarning)
 
 
 def fingerprint(clf, X):
-    """The hash of all that a fit leaves behind."""
+    """The hash of all results of a fit."""
     digest = hashlib.sha256()
 
     def add(value):
@@ -78,7 +78,7 @@ LISTS = ("coefs_", "intercepts_")
 
 
 def fits():
-    """Name, classifier and the arguments of its fit."""
+    """The name, classifier and arguments of each fit."""
     base = {"random_state": 0}
     clf = ReLULogisticClassifier
     cancer_X, cancer_y = load_breast_cancer(return_X_y=True)
@@ -165,7 +165,7 @@ TALL = make_classification(5000, 200, n_informative=30, random_state=3)
 
 
 def other_fits():
-    """Name and hash of fits that take more than one call."""
+    """The name and hash of fits that take more than one call."""
     X, y = load_breast_cancer(return_X_y=True)
     X = scale(X)
     for name, cls in (

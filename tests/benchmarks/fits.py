@@ -1,12 +1,11 @@
-"""Expected times of whole fits to one objective, beside MLPClassifier.
+"""Expected times of whole fits to one objective, compared with MLPClassifier.
 
-The target of a data set is the median of the objectives that MLPClassifier's L-BFGS
-ends with from several starts; it counts as met within a thousandth. Whoever starts
-again until it is met needs, in expectation, the time of all starts over the number of
-those that met it. So the time spent on local minima above the target counts as well.
-All parameters but `alpha` are the defaults, which also say when a fit gives up. Only
-large fits of ours have a tighter `tol`: by the default, those of text end just above
-the target.
+The target of a data set is the median final objective of MLPClassifier's L-BFGS over
+several starts. A start meets it if it ends within a thousandth. The expected time until
+a start meets it is the time of all starts, divided by the number that met it. So time
+spent on worse local minima counts too. All parameters except `alpha` are defaults,
+which also end the fits. Only our large fits have a smaller `tol`: with the default,
+those of text end just above the target.
 """
 
 import time
@@ -42,18 +41,18 @@ SMALL = [
 ]
 
 # The starts on each large data set; the data sets of each small shape, and the starts
-# on each of these. With three sets the mean ratio differed by a tenth between draws.
+# on each. With three sets the mean ratio varied by a tenth between draws.
 N_STARTS = 5
 N_SMALL_SETS, N_SMALL_STARTS = 9, 10
 
 
 def target_of(traces):
-    """What half of the fits reached, with some slack."""
+    """The objective that half of the fits reached, with a small margin."""
     return np.median([trace.values.min() for trace in traces]) * (1 + SLACK)
 
 
 def expected(trials):
-    """Seconds until a start meets the target, of (seconds, met) of each."""
+    """Expected seconds until a start meets the target, from (seconds, met) of each."""
     seconds, met = zip(*trials, strict=True)
     return sum(seconds) / sum(met) if any(met) else np.inf
 
@@ -63,14 +62,14 @@ def n_met(trials):
 
 
 def print_mean(ratios):
-    """The geometric mean of finite ratios, and of how many."""
+    """The geometric mean of finite ratios, and their number."""
     finite = [ratio for ratio in ratios if 0 < ratio < np.inf]
     cell = f"{geometric_mean(finite):.2f}x of {len(finite)}"
     print(f"{'geometric mean':46s}{cell:>15s}", flush=True)
 
 
 def print_race(problem, dtype, trials):
-    """Print the expected times of ours and of MLPClassifier. Returns their ratio."""
+    """Print the expected times of ours and of MLPClassifier; return their ratio."""
     ours, mlp = (trials[peer] for peer in (Ours, MLP))
     ratio = expected(mlp) / expected(ours)
     print(
@@ -82,7 +81,7 @@ def print_race(problem, dtype, trials):
 
 
 def race(make, n, p, hidden, dtype, n_starts, n_threads, clock):
-    """(Seconds, met) of each start. First MLPClassifier, which gives the target."""
+    """(Seconds, met) of each start. MLPClassifier comes first and sets the target."""
     X, y = make(n, p, dtype)
     data = X, y, hidden, ALPHA
     mlp, ours = MLP(*data), Ours(*data, n_threads=n_threads)
@@ -116,7 +115,7 @@ def whole_fits(quick):
 
 
 def whole_fits_one_thread(quick):
-    """As many fits at the same time have it; other work disturbs it little."""
+    """With one thread each, as in parallel fits; other work disturbs them little."""
     title("Whole fits as above, one thread each, seconds of the processor")
     races(quick, 1, time.thread_time)
 

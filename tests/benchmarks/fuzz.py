@@ -3,8 +3,8 @@
     python tests/benchmarks/fuzz.py [COUNT] [SEED]
 
 Each case is a fit and, if it succeeds, predictions. It must end in finite results or in
-one of the documented exceptions. Prints how many ended how. Memory is limited to that
-in use and four gigabytes, so that absurd sizes are refused and not tried.
+a documented exception. It prints the counts of both. Memory is limited to that in use
+and four gigabytes, so that absurd sizes are refused and not tried.
 """
 
 import sys
@@ -40,7 +40,7 @@ ODD: list[Any] = [
 
 
 class Refusing:
-    """An array-like that is none."""
+    """An object that fails to be an array-like."""
 
     shape = (10, 2)
 
@@ -52,7 +52,7 @@ class Refusing:
 
 
 def broken_sparse(rng: np.random.RandomState, X: np.ndarray) -> Any:
-    """A sparse matrix whose arrays were spoilt after it was made."""
+    """A sparse matrix whose arrays were broken after it was made."""
     name = rng.choice(["csr", "csc", "coo", "bsr", "lil", "dia"])
     with warnings.catch_warnings():
         # DIA is for few diagonals, and these are many.
@@ -81,7 +81,7 @@ def broken_sparse(rng: np.random.RandomState, X: np.ndarray) -> Any:
 
 
 def duplicated(rng: np.random.RandomState, X: np.ndarray) -> Any:
-    """Valid, with several entries for one place, and explicit zeros."""
+    """A valid matrix with several entries for one place, and explicit zeros."""
     n = 3 * X.size
     rows, columns = (rng.randint(length, size=n) for length in X.shape)
     S = scipy.sparse.coo_array((rng.randint(-1, 2, n) * 1.0, (rows, columns)), X.shape)
@@ -167,7 +167,7 @@ def odd_vector(rng: np.random.RandomState, y: np.ndarray) -> Any:
 
 
 def case(seed: int) -> tuple[Any, dict[str, Any], Any]:
-    """An estimator, what goes to fit, and what to predict."""
+    """An estimator, the arguments of fit, and the rows to predict."""
     rng = np.random.RandomState(seed)
     n, p = rng.randint(4, 40), rng.randint(2, 6)
     X = rng.standard_normal((n, p))
@@ -191,7 +191,7 @@ def case(seed: int) -> tuple[Any, dict[str, Any], Any]:
         if kind == "parameter":
             name = rng.choice(sorted(cls().get_params()))
             value = ODD[rng.randint(len(ODD))]
-            # They print, and fit, so often.
+            # The number of printed lines, or of fits.
             large = isinstance(value, int | float | np.number) and not value <= 3
             if name not in ("verbose", "n_init") or not large:
                 parameters[name] = value
@@ -214,24 +214,23 @@ def case(seed: int) -> tuple[Any, dict[str, Any], Any]:
 
 
 def outcome(seed: int) -> str:
-    """What a case ended in.
+    """The outcome of a case.
 
     Raises
     ------
     AssertionError
-        If it is anything that should not be.
+        If the outcome is not allowed.
     """
     try:
         estimator, arguments, new = case(seed)
     except DOCUMENTED:
-        return "no such input"  # numpy, scipy or pandas refuse to make it.
+        return "no such input"  # numpy, scipy or pandas cannot make it.
     before = dict(vars(estimator))
     what = "fit"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            # Few iterations are meant; the others are scikit-learn's and pandas' of
-            # what they are given.
+            # Few iterations are intended; scikit-learn and pandas warn about the input.
             warnings.simplefilter("ignore", ConvergenceWarning)
             for category in (UserWarning, FutureWarning, DeprecationWarning):
                 warnings.simplefilter("ignore", category)
@@ -257,7 +256,7 @@ def outcome(seed: int) -> str:
 
 
 def limit_memory() -> None:
-    """Refuse what does not fit, as far as the system can."""
+    """Limit the memory, as far as the system can."""
     try:
         import resource
     except ModuleNotFoundError:  # Windows

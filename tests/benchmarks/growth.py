@@ -2,11 +2,10 @@
 
     python tests/benchmarks/growth.py OUT [--rows N ...] [--laws LAW ...]
 
-Data from three laws of 20 normal features, whose probabilities are known: a smooth one,
-a network with kinks, and steps. Prints the excess of the expected log-loss over that of
-the true probabilities, in nats, for ``alpha="auto"`` and for fixed penalties, and
-seconds of a processor. Each result is a line of OUT, so a run goes on where it was
-cut short.
+The data come from three laws of 20 normal features with known probabilities: a smooth
+one, a network with kinks, and steps. It prints the expected log-loss minus that of the
+true probabilities, in nats, for ``alpha="auto"`` and for fixed penalties. It also
+prints processor seconds. Each result is a line of OUT, so an interrupted run continues.
 """
 
 import argparse
@@ -68,7 +67,7 @@ def draw(law: str, n: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarra
 
 
 def expected_loss(logits: np.ndarray, true: np.ndarray) -> float:
-    """The mean log-loss of logits, over the labels by the true ones."""
+    """The mean log-loss of logits, over labels from the true ones."""
     p = expit(true)
     return float(
         np.mean(p * np.logaddexp(0, -logits) + (1 - p) * np.logaddexp(0, logits))

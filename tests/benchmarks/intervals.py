@@ -1,39 +1,40 @@
-"""How often intervals of probabilities hold the true ones, and what they cost.
+"""Coverage of the intervals of probabilities, and their cost.
 
 python tests/benchmarks/intervals.py                    ten minutes of a processor
 python tests/benchmarks/intervals.py --repeats 3        quicker
 python tests/benchmarks/intervals.py --features 10 --deviation 1.5
 python tests/benchmarks/intervals.py --laws trees       a law that trees have learned
-python tests/benchmarks/intervals.py rivals             other ways, on 300 rows
+python tests/benchmarks/intervals.py rivals             other methods, on 300 rows
 python tests/benchmarks/intervals.py columns            effects and contributions
 python tests/benchmarks/intervals.py subset             4096 of 10,000 rows for all
 python tests/benchmarks/intervals.py cost               seconds and memory
 
-Five laws of independent normal features, by default five, give the log-odds of two
-classes, with a standard deviation of 1, or `--deviation`. For each law and number of
-rows there are `--repeats` data sets. To each a classifier is fitted with its default
-settings, and the 90 % interval of the probability of 500 new rows is compared with the
-true probability. Printed are
+Five laws give the log-odds of two classes, with a standard deviation of 1, or
+`--deviation`. Their features are independent and normal, five by default. Each law and
+number of rows has `--repeats` data sets. A classifier with default settings is fitted
+to each. Its 90 % intervals for the probabilities of 500 new rows are compared with the
+true probabilities. It prints
 
-- the share of rows whose interval holds the true probability,
+- the share of rows whose interval contains the true probability,
 - the mean width of the intervals,
 - the degrees of freedom,
-- the seconds of `inference` and 500 intervals over those of the fit.
+- the seconds of `inference` and 500 intervals, divided by those of the fit.
 
-The other ways are intervals of the same form, from other standard errors:
+The other methods give intervals of the same form, with other standard errors:
 
-- no bias prior: hidden biases may be anywhere, as far as the data say
-- last layer: only the weights of the last layer are not known
+- no bias prior: only the data limit the hidden biases
+- last layer: only the weights of the last layer are unknown
 - starts: the standard deviation over 20 starts of the fit
 - bootstrap: the standard deviation over 10 fits to rows drawn with replacement
 
 `columns` prints the coverage of average effects, with steps of a deviation and of a
-hundredth of it, their standard errors over the sizes of the misses (1.25 if both are
-right), and the coverage of contributions. In a law that is a sum of functions of single
-columns a true contribution is the difference of such a function.
+hundredth of it. It prints their standard errors divided by the mean absolute errors
+(1.25 if both are right), and the coverage of contributions. If a law is a sum of
+functions of single columns, a true contribution is the difference of such a function.
 
 `cost` prints the seconds of a fit, of `inference`, of 1000 intervals and of the average
-effects of four columns, and the largest memory of the process before and after them.
+effects of four columns. It also prints the largest memory of the process before and
+after them.
 """
 
 import argparse
@@ -66,7 +67,7 @@ LAWS = {
 
 @cache
 def trees(n_features):
-    """What boosting learns of the smooth law and the product from 2000 noisy rows."""
+    """Boosting fitted to 2000 noisy rows of the smooth law and the product."""
     rng = np.random.RandomState(0)
     X = rng.standard_normal((2000, n_features))
     f = LAWS["smooth"](X) + LAWS["product"](X) + rng.standard_normal(2000)
@@ -92,7 +93,7 @@ def judged(centre, std, truth):
 
 
 def study(laws, n, repeats, *of_law):
-    """The table of one number of rows."""
+    """The table for one number of rows."""
     print(f"\n{n} rows       coverage    width  degrees of freedom  time over fit")
     rows = []
     for law in laws:
@@ -124,7 +125,7 @@ def print_row(name, numbers):
 
 
 def with_free_biases(fitted):
-    """The covariance where hidden biases may be anywhere."""
+    """The covariance without a prior of the hidden biases."""
     rows, weight = fitted.representatives
     far = [np.full_like(v, 1e6) for v in fitted.prior.bias_variances]
     return ByRows(
@@ -135,7 +136,7 @@ def with_free_biases(fitted):
 
 
 class LastLayer:
-    """The covariance of the parameters of the last layer, all others being known."""
+    """The covariance of the last layer's parameters, if all others are known."""
 
     def __init__(self, fitted):
         rows, weight = fitted.representatives
@@ -152,7 +153,7 @@ class LastLayer:
 
 
 def errors_of_rivals(clf, X, y, X_new, seed):
-    """Standard errors of the log-odds of new rows, by each way."""
+    """Standard errors of the log-odds of new rows, by each method."""
     fitted = read(clf, X, y, None, None, "posterior")
     _, v = against_the_rest(fitted.network.logits(X_new))
     queries = fitted.network.gradients(X_new, v)
@@ -181,7 +182,7 @@ def errors_of_rivals(clf, X, y, X_new, seed):
 
 
 def rivals(n, repeats, *of_law):
-    """Coverage and width of the ways, over all laws."""
+    """Coverage and width of each method, over all laws."""
     found = {}
     for law in FIVE:
         for seed in range(repeats):
@@ -199,7 +200,7 @@ def rivals(n, repeats, *of_law):
 
 
 def columns(repeats, n=1000):
-    """Coverage of effects and contributions, and errors over the sizes of misses."""
+    """Coverage of effects and contributions, and standard errors over errors."""
     margin = ndtri((1 + LEVEL) / 2)
     print(f"{n} rows    effects   std/miss  small step   std/miss  contributions")
     for law in ["linear", "smooth", "kinks"]:
@@ -238,7 +239,7 @@ def true_effects(law, X, step):
 
 
 def path(function, start, ends, steps=64):
-    """What each column adds along the lines from a row to others, in small steps."""
+    """The contribution of each column along lines from a row to others, numerically."""
     found = np.zeros(ends.shape)
     along = (np.arange(steps) + 0.5)[:, np.newaxis] / steps
     for i, end in enumerate(ends):
@@ -250,12 +251,12 @@ def path(function, start, ends, steps=64):
 
 
 def parts(law, start, ends):
-    """What each column adds in a law that is a sum of functions of single columns."""
+    """The contribution of each column in a law that is a sum over columns."""
     return path(lambda X: log_odds(law, X), start, ends)
 
 
 def subset(n=10000):
-    """Standard errors where 4096 rows stand for all, over those of all rows."""
+    """Standard errors from 4096 representative rows, over those from all rows."""
     print("errors by 4096 rows over those by all: mean, 5 % and 95 % of rows")
     for law in FIVE:
         rng = np.random.RandomState(1000)

@@ -1,18 +1,18 @@
-"""Tables that others have published results of, by default, beside gradient boosting.
+"""Tables with published results, by default settings, compared with boosting.
 
     python tests/benchmarks/known_tables.py adult [FOLDER]   Adult, the official split
     python tests/benchmarks/known_tables.py auc [FOLDER]     Adult, as in EBM's README
     python tests/benchmarks/known_tables.py small [FOLDER]   eight small tables of PMLB
 
-Needs the environment of ``tests/benchmarks/tabular.txt``. FOLDER holds the files of
-UCI, ``adult-train.csv.xz`` and ``adult-test.csv.xz`` (``adult.data`` and ``adult.test``
-without its first line), or the cache of the package ``pmlb``. Without it they are
+Needs the environment of ``tests/benchmarks/tabular.txt``. FOLDER holds UCI's files
+``adult-train.csv.xz`` and ``adult-test.csv.xz`` (``adult.data`` and ``adult.test``
+without its first line), or the cache of the package ``pmlb``. Without FOLDER they are
 fetched from OpenML, and by ``pmlb``. ``--only`` names the models to run.
 
-adult: 26,048 rows drawn from the training part for the fit, as many as publications
-have beside the rows that they stop by; the test part, which is for reporting only.
-auc: three random quarters of the training part are the test rows, the rest is for the
-fit; the protocol of the table in the README of ``interpret``, the package of EBM.
+adult: the fit takes 26,048 rows of the training part. Publications use as many, beside
+rows for early stopping. The test part is for reporting only.
+auc: three random quarters of the training part are test rows, and the rest is for the
+fit. This is the protocol in the README of ``interpret``, the package of EBM.
 small: means of four folds.
 """
 
@@ -52,7 +52,7 @@ SMALL = [
 
 
 def adult(folder: Path | None) -> tuple[pd.DataFrame, np.ndarray]:
-    """Adult, its training part first, and who earns more than 50,000 dollars."""
+    """Adult with its training part first, and who earns more than 50,000 dollars."""
     if folder is None:
         table = fetch_openml("adult", version=2, as_frame=True).frame
         table.columns = ADULT
@@ -88,7 +88,7 @@ def without_units(seed: int) -> Any:
 
 
 def one_hot() -> Any:
-    """Indicators of categories, numbers as they are, as in the notebook of EBM."""
+    """Indicators of categories and unchanged numbers, as in EBM's notebook."""
     indicators = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
     strings = make_column_selector(dtype_include=object)
     return make_column_transformer((indicators, strings), remainder="passthrough")
@@ -174,7 +174,7 @@ def report_auc(folder: Path | None, only: list[str]) -> None:
 
 
 def small(name: str, folder: Path | None) -> tuple[pd.DataFrame, np.ndarray]:
-    """A table of PMLB: all numbers, categories as whole ones."""
+    """A table of PMLB; all columns are numbers, and categories are whole numbers."""
     path = None if folder is None else folder / name / f"{name}.tsv.gz"
     if path is None or not path.exists():
         from pmlb import fetch_data

@@ -1,9 +1,9 @@
-"""Fits without hidden layers beside LogisticRegression, in processor time.
+"""Fits without hidden layers compared with LogisticRegression, in processor time.
 
 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python tests/benchmarks/linear.py    2 minutes
 
-Default fits of both, by turns, and ours ended at the first iteration that is not above
-the objective of the other.
+Default fits of both take turns. Ours also runs until its first iteration that is not
+above the objective of the other.
 """
 
 import time
@@ -76,7 +76,7 @@ def compare(name, X, y, alpha):
 
 
 def main():
-    # Fits that are to end at an iteration end by their limit.
+    # Fits that should stop at an iteration do so by their limit.
     warnings.simplefilter("ignore", ConvergenceWarning)
     rng = np.random.default_rng(0)
     cases = {

@@ -1,15 +1,15 @@
-"""How columns of many categories are best encoded, and which of them identify rows.
+"""Encodings of columns with many categories, and which of them identify rows.
 
     python tests/benchmarks/many_categories.py [--rows 400] [--half 0]
 
-On the tables of all_tables.py that have such columns, every other one: those of half 0
-were used to choose, those of half 1 to report. 60 % of the rows are for the fit.
+It uses the tables of all_tables.py with such columns, every other one: half 0 to
+choose, half 1 to report. The fit takes 60 % of the rows.
 
-Printed are, for each way to encode the columns, the log-loss over that of the fit
-without them: the geometric mean for new rows, how often it is lower, the largest, and
-on how many tables the loss of the rows of the fit is more than a tenth higher. Last, by
-the share of rows that share their value with another row, what a column alone does to
-the loss of new rows.
+For each encoding it prints the log-loss divided by that of a fit without the columns.
+The figures are the geometric mean for new rows, how often it is lower, and the largest.
+The next is the number of tables where the training loss is more than a tenth higher.
+Last it prints the effect of single columns on the loss of new rows, by the share of
+rows whose value occurs in other rows too.
 """
 
 import argparse
@@ -32,7 +32,7 @@ from sklearn_relulogit._tables.target import TargetLogOdds
 
 
 class AtLeast(TargetLogOdds):
-    """With another least number of rows that "auto" adds to each category."""
+    """With another smallest number of rows for "auto" to add to each category."""
 
     def __init__(self, least=1.0):
         super().__init__()
@@ -47,7 +47,7 @@ class AtLeast(TargetLogOdds):
 
 
 class Standardised(TargetLogOdds):
-    """In the unit of what predictions see."""
+    """Standardised by the values that predictions get."""
 
     def fit_transform(self, X, y):
         Z = super().fit_transform(X, y)
@@ -74,7 +74,7 @@ KEPT = {"modeldata/mlc_churn", "modeldata/credit_data", "kernlab/spam"}
 
 
 def losses(X, y, train, test, way=None):
-    """Those of new rows and of the rows of the fit."""
+    """The losses of new rows and of training rows."""
     model = tabular_pipeline(ReLULogisticClassifier(random_state=0))
     if way is not None:
         model.set_params(columns__many_categories=way)
@@ -86,7 +86,7 @@ def losses(X, y, train, test, way=None):
 
 
 def columns_of_many(X):
-    """The columns that get no indicators, and the share of repeated values in each."""
+    """The columns without indicators, and the share of repeated values in each."""
     readings = reader.TableReader().fit(X).readings_
     many = {}
     for name, reading in readings.items():

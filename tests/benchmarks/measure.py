@@ -10,9 +10,9 @@ import numpy as np
 def interleaved(functions, seconds, at_most, contexts=None):
     """Median seconds of each function, called in turns of a quarter of a second.
 
-    After another's turn comes a pause, since idle threads of BLAS and OpenMP go on
-    spinning for a while, and a first call that does not count. Three calls at least
-    make a turn, taken inside the function's context.
+    After another function's turn there is a pause, since idle threads of BLAS and
+    OpenMP spin for a while. Then follows a first call that does not count. A turn has
+    at least three calls, inside the function's context.
     """
     times = [[] for _ in functions]
     contexts = contexts or [nullcontext] * len(functions)

@@ -1,14 +1,14 @@
-"""Monotonic constraints: what they cost and gain, beside HistGradientBoosting's.
+"""Costs and gains of monotonic constraints, compared with HistGradientBoosting's.
 
     python tests/benchmarks/monotone.py table          six tables, 15 minutes
     python tests/benchmarks/monotone.py shape          an S of one feature
     python tests/benchmarks/monotone.py additive       without interactions, beside EBM
     python tests/benchmarks/monotone.py plot FOLDER    the picture of the guide
 
-Both by default, behind `tabular_pipeline` and with categories as they are, on one
-thread, over random splits. A row breaks a constraint where its curve goes the wrong way
-along one of the constrained columns, over the quantiles of this, with the other columns
-as they are.
+Both have defaults, on one thread, over random splits. Ours has `tabular_pipeline`, the
+other takes categories directly. A row breaks a constraint if its curve goes the wrong
+way along a constrained column. The curve takes the quantiles of this column, with the
+other columns fixed.
 """
 
 import argparse
@@ -34,9 +34,9 @@ from sklearn_relulogit import (
 )
 
 N_SPLITS, MAX_ROWS = 5, 10_000
-# Points of a curve, and rows whose curves are looked at.
+# Points of a curve, and rows whose curves are checked.
 N_POINTS, N_CURVES = 40, 500
-# Of the log-odds: less is a rounding error, and so much is a fall that shows.
+# In log-odds: below the first is a rounding error, and the second is a visible fall.
 ROUNDING, FALL = 1e-9, 0.05
 
 
@@ -47,7 +47,7 @@ def table(package, *items):
 
 
 def sets():
-    """Name, features, labels and constraints: 1 where more makes the label likelier."""
+    """Name, features, labels and constraints: 1 if more makes the label likelier."""
     data = table("AER", "CreditCard")
     columns = ["card", "share", "expenditure"]
     cst = {"reports": 1, "income": -1, "majorcards": -1}
@@ -89,7 +89,7 @@ def models(seed, cst):
 
 
 def broken(model, X, cst):
-    """The shares of rows whose curve breaks a constraint: at all, and by a fall."""
+    """The shares of rows whose curve breaks a constraint: at all, and visibly."""
     deepest = np.zeros(len(X))
     for name, sign in cst.items():
         points = np.unique(X[name].quantile(np.linspace(0, 1, N_POINTS)))
@@ -161,7 +161,7 @@ def compare():
     for title, cst, parts in splits(N_SPLITS):
         found = {}
         for seed, (*Xs, y_train, y_test) in enumerate(parts):
-            # Boosting knows categories by their type.
+            # Boosting recognises categories by their type.
             X_train, X_test = (
                 X.astype(dict.fromkeys(X.select_dtypes(object), "category")) for X in Xs
             )
@@ -192,7 +192,7 @@ def s_shape(x):
     return 6 * expit(4 * x) - 3
 
 
-# Name, hidden layers, and what is in front.
+# Name, hidden layers, and the step before the network.
 NETWORKS = {
     "one hidden layer": ((100,), FunctionTransformer()),
     "two hidden layers": ((20, 20), FunctionTransformer()),
@@ -201,7 +201,7 @@ NETWORKS = {
 
 
 def fit_shape(hidden, encoder, x, y, seed=0):
-    """The logit as a function, of a fit that must not fall."""
+    """The logit as a function, from a fit that must not fall."""
     x = x[:, None]
     transform = encoder.fit(x, y).transform
     cst = np.ones(transform(x).shape[1])
@@ -217,7 +217,7 @@ def draw(n, seed):
 
 
 def shape():
-    """The excess of the expected log-loss over that of the truth, in thousandths."""
+    """The expected log-loss minus that of the truth, in thousandths of a nat."""
     grid = np.linspace(-3, 3, 2001)
     p = expit(s_shape(grid))
     entropy = -(p * np.log(p) + (1 - p) * np.log1p(-p)).mean()

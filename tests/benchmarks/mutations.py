@@ -1,17 +1,16 @@
-"""Small mutations of the package: how many of them make a test fail.
+"""Small mutations of the package, and how many of them make a test fail.
 
     pip install -e ".[benchmark]"
     python tests/benchmarks/mutations.py --sample 300
     python tests/benchmarks/mutations.py --modules _optimize/lbfgs
 
-cosmic-ray finds the places and makes the mutants, in a copy of the package. Of the
-operators that fit a place one is drawn, and of the places a sample, both with a fixed
-seed, so that the same mutants are tried again. Annotations are left out, and constants,
-whose values are from studies and neither right nor wrong. The
-tests of a mutant are those that `mutations.toml` names for its module, run by pytest in
-a process that is forked after numpy, scipy and scikit-learn are loaded. A mutant is
-noticed if a test fails, or takes ten times the processor's time. Those that are not are
-printed, but for those that `mutations.toml` says to change nothing.
+cosmic-ray finds the places and makes the mutants, in a copy of the package. One
+operator is drawn for each place, and then a sample of the places. The seed is fixed, so
+that the same mutants are tried again. Annotations are excluded, and so are constants,
+whose values come from studies. `mutations.toml` names the tests for each module. pytest
+runs them in a process that is forked after numpy, scipy and scikit-learn are loaded. A
+mutant is noticed if a test fails or takes ten times the processor time. Others are
+printed, unless `mutations.toml` says that they change nothing.
 """
 
 import argparse
@@ -42,13 +41,13 @@ from cosmic_ray.plugins import get_operator, operator_names
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 
-# Tests that take so many seconds have come to a standstill.
+# Tests that take so many seconds have hung.
 LONGEST = 1800
 CONFIG = tomllib.loads((HERE / "mutations.toml").read_text())
 
 
 def left_out(code: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
-    """Where annotations and constants begin and end, as (line, column)."""
+    """The start and end of annotations and constants, as (line, column)."""
     tree = ast.parse(code)
     parts: list[Any] = []
     for node in ast.walk(tree):
@@ -64,14 +63,14 @@ def left_out(code: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
 
 
 class Mutation(NamedTuple):
-    """An operator, and which of the places that it fits, counted from the top."""
+    """An operator, and the number of its place, counted from the top."""
 
     operator: Any
     occurrence: int
 
 
 def operators() -> dict[str, list[Any]]:
-    """The operators of cosmic-ray that take no arguments, by their kinds."""
+    """cosmic-ray's operators without arguments, by their kinds."""
     kinds: dict[str, list[Any]] = {}
     for name in sorted(operator_names()):
         operator = get_operator(name)
@@ -99,7 +98,7 @@ def places(code: str, rng: random.Random) -> list[Mutation]:
 
 
 def mutant(code: str, mutation: Mutation) -> tuple[str, str] | None:
-    """What changes, "before -> after", and the changed code; None for nothing."""
+    """The change, "before -> after", and the changed code; None for nothing."""
     changed = mutate_code(code, *mutation)
     if changed is None or changed == code:
         return None
@@ -114,11 +113,11 @@ def mutant(code: str, mutation: Mutation) -> tuple[str, str] | None:
 def fails(
     folder: Path, tests: list[str], limit: int, keep: bool = False
 ) -> tuple[bool, float]:
-    """Whether the tests fail in a process of their own, and the seconds that it took.
+    """Whether the tests fail in their own process, and the seconds they took.
 
-    They are seconds of the processor, which do not depend on its load. Tests that take
-    more than ``limit`` fail, as do those that wait without end. With ``keep`` compiled
-    code is kept for later processes.
+    These are processor seconds, which do not depend on the load. Tests that take more
+    than ``limit`` fail, as do those that hang. With ``keep`` compiled code is kept for
+    later processes.
     """
     child = os.fork()
     if not child:
@@ -132,7 +131,7 @@ def fails(
         sys.path.insert(0, str(folder))
         files = [f"tests/{name}.py" for name in tests]
         arguments = ["-x", "-q", "-p", "no:cacheprovider", *files]
-        # Of what was loaded before the fork.
+        # Modules that were loaded before the fork.
         arguments += ["-W", "ignore:Module already imported"]
         os._exit(int(pytest.main(arguments)))
     end = time.monotonic() + LONGEST
@@ -152,7 +151,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--modules", nargs="*", default=list(CONFIG["tests"]))
     given = parser.parse_args()
-    # Not here, nor in the processes that tests start.
+    # Neither here nor in the processes that tests start.
     sys.dont_write_bytecode = True
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
     folder = Path(tempfile.mkdtemp())
@@ -168,7 +167,7 @@ def run(folder: Path, modules: list[str], sample: int | None, seed: int) -> int:
     paths = {name: folder / "sklearn_relulogit" / f"{name}.py" for name in modules}
     everywhere = []
     for name, path in paths.items():
-        # What is drawn for a module does not depend on the others.
+        # The draw for one module does not depend on the others.
         rng = random.Random(f"{seed} {name}")
         found = places(path.read_text(), rng)
         everywhere += [(rng.random(), name, mutation) for mutation in found]
@@ -202,7 +201,7 @@ def outcome(
     tests = CONFIG["tests"][name]
     if name not in limits:
         failed, seconds = fails(folder, tests, LONGEST, keep=True)
-        # A busy machine may fail a test of what threads do at the same time.
+        # On a busy machine a test of simultaneous threads may fail.
         if failed and fails(folder, tests, LONGEST)[0]:
             raise RuntimeError(f"{tests} fail without a mutation")
         limits[name] = int(10 * seconds) + 10
@@ -211,7 +210,7 @@ def outcome(
     if made is None:
         return "same"
     change, changed = made
-    # Of this module the compiled code is not that of the mutant.
+    # This module's compiled code is not that of the mutant.
     Path(importlib.util.cache_from_source(str(path))).unlink(missing_ok=True)
     path.write_text(changed)
     try:

@@ -1,10 +1,10 @@
-"""Five features that matter and fifty of noise: what the noise costs.
+"""The cost of fifty noise columns beside five features that matter.
 
 usage: python tests/benchmarks/noise_columns.py [--repeats N] [--rows N ...]
 
-Printed is the excess of the expected log-loss over that of the true probabilities, in
-thousandths of a nat: of the default beside its fit with all relevances 1, of its fit
-without the noise, and of peers with their defaults (CatBoost where it is installed).
+It prints the expected log-loss minus that of the true probabilities, in thousandths of
+a nat. The models are the default, the same with all relevances 1, the default without
+the noise, and peers with their defaults (CatBoost if it is installed).
 """
 
 import argparse

@@ -1,9 +1,9 @@
-"""The same objective in other libraries, each with the settings that serve it best.
+"""The same objective in other libraries, each with its best settings.
 
 Every peer is a class with `evaluate(theta)`: value and gradient, as its optimiser would
 get them. Ours and scikit-learn's also have `trace(seed)`, a whole fit. `Trace.to` gives
 the seconds to the first point whose objective is not above a target, and whether there
-was one. If not, the seconds are those of the whole fit.
+was one. If not, it gives the seconds of the whole fit.
 """
 
 import time
@@ -37,7 +37,7 @@ class Trace(NamedTuple):
     values: np.ndarray
 
     def to(self, target):
-        """Seconds to the target, with what a fit does after its last evaluation."""
+        """Seconds to the target, plus those after the last evaluation."""
         reached = self.values <= target
         if not reached.any():
             return self.seconds, False
@@ -63,7 +63,7 @@ def traced(fit, owner, method, *, target=-np.inf, clock=time.perf_counter):
         try:
             fit()
         except KeyboardInterrupt:
-            # Our fit lets another one go on than it got.
+            # Our fit continues another exception than the one it got.
             if values[-1] > target:
                 raise
     return Trace(clock() - start, np.array(ends), np.array(values))
@@ -98,7 +98,7 @@ class Ours:
             return clf.fit(self.X, self.y)
 
     def trace(self, seed, settings=None, **kwargs):
-        """A whole fit, checks and all, by the defaults of the other parameters."""
+        """A whole fit with its checks; other parameters have their defaults."""
         fit = partial(self.fit, seed, **(settings or {}))
         return traced(fit, Objective, "__call__", **kwargs)
 
@@ -123,12 +123,12 @@ class MLP:
             return clf.fit(self.X, self.y)
 
     def trace(self, seed, **kwargs):
-        """A whole fit by the defaults of the other parameters."""
+        """A whole fit; other parameters have their defaults."""
         fit = partial(self.fit, seed)
         return traced(fit, MLPClassifier, "_loss_grad_lbfgs", **kwargs)
 
     def evaluation(self, theta):
-        """What its solver calls: a private method, there is no other way to time it."""
+        """Its solver's private method, the only way to time an evaluation."""
         clf = self.fit(0, max_iter=1)
         shapes = layer_shapes(self.X.shape[1], self.hidden, 2)
         sizes = [self.X.shape[1], *self.hidden, 1]

@@ -1,11 +1,12 @@
-"""The one line, on raw frames of R's packages as they come.
+"""`tabular_pipeline` on raw frames of R's packages.
 
     python tests/benchmarks/raw_frames.py
 
-Nothing is dropped, renamed or converted, though some columns identify the row or tell
-the answer: the question is whether it works, not how well. Printed are the columns of
-each kind, how many have gaps, the log-loss of a quarter of the rows beside that of the
-shares of the classes, and what the fit told of the columns; other warnings are errors.
+Nothing is dropped, renamed or converted, though some columns identify the row or reveal
+the answer. The question is whether it works, not how well. It prints the number of
+columns of each kind, and of those with gaps. It also prints the log-loss on a quarter
+of the rows, that of the class shares, and the warnings about columns. Other warnings
+are errors.
 """
 
 import time
@@ -43,7 +44,7 @@ def main() -> None:
         if len(table) > MAX_ROWS:
             table = table.sample(MAX_ROWS, random_state=0)
         y = table[target].astype(str)
-        # To be divided, a class needs a few rows.
+        # A class needs a few rows to be divided.
         known = table[target].notna() & (y.groupby(y).transform("size") >= 4)
         X, y = table[known].drop(columns=target), y[known]
         parts = train_test_split(X, y, stratify=y, random_state=0)

@@ -1,12 +1,12 @@
-"""Speed and memory beside the peers; prints ratios measured in this very run.
+"""Speed and memory compared with the peers, as ratios measured in this run.
 
 python tests/benchmarks/run.py            everything, about an hour
 python tests/benchmarks/run.py --quick    smaller, under two minutes
 python tests/benchmarks/run.py --only whole_fits small_fits scaling
 
-Whole fits are in `fits.py` and the growth with the size of the data in `scaling.py`;
-other numbers are medians of interleaved runs. Run it alone on the machine. torch and
-JAX take part where they are installed: pip install torch jax.
+Whole fits are in `fits.py`, and the growth with the size of the data in `scaling.py`.
+Other numbers are medians of interleaved runs. Run it alone on the machine. torch and
+JAX are included if they are installed: pip install torch jax.
 """
 
 import argparse
@@ -61,7 +61,7 @@ def evaluation(quick):
             others = [peer(X, y, hidden, 1.0) for peer in peers]
             functions = [lambda o=ours: o.evaluate(theta), mlp]
             functions += [lambda o=other: o.evaluate(theta) for other in others]
-            # Ours holds BLAS at one thread, once around a fit.
+            # Ours limits BLAS to one thread, once around a fit.
             contexts = [single_threaded_blas] + [nullcontext] * (len(functions) - 1)
             base, *seconds = interleaved(functions, 0.5 if quick else 5, 300, contexts)
             cells = ""
@@ -100,7 +100,7 @@ def latency(quick):
 
 
 def threads(quick):
-    """What a second thread gains."""
+    """The gain from a second thread."""
     title("Two threads over one")
     for dtype in (np.float64, np.float32):
         for n, p, hidden in QUICK_SHAPES[:2] if quick else SHAPES[:5]:
@@ -172,7 +172,7 @@ MEMORY = """
 
 
 def memory(quick):
-    """Peak beyond X, each in a fresh process."""
+    """The peak beyond X, each in a new process."""
     title("Peak memory beyond X in fit and predict_proba, MiB")
     cases = [(100_000, 100, (256, 256))]
     cases += [] if quick else [(1_000_000, 100, (256, 256))]

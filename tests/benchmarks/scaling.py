@@ -1,9 +1,9 @@
-"""How time and test log-loss grow with rows and with features, by default settings.
+"""Growth of time and test log-loss with rows and features, by default settings.
 
-Seconds of the processor, one thread each, so that other work disturbs them little.
-Made data of one law (`synthetic.factors`). A model is left out at a size where it would
-take longer than three minutes, by its time at the size before: there stand a dash and
-the estimate. Slopes are those of log time over log size, by least squares.
+Times are processor seconds with one thread each, so that other work disturbs them
+little. The data have one law (`synthetic.factors`). A model is skipped at a size where
+it would take more than three minutes, estimated from the size before. The table then
+shows a dash and the estimate. Slopes are of log time over log size, by least squares.
 """
 
 import statistics
@@ -36,7 +36,7 @@ N_TEST = 10_000
 
 
 def slope(sizes, seconds):
-    """Of log time over log size; NaN for a single size."""
+    """The slope of log time over log size; NaN for a single size."""
     if len(sizes) < 2:
         return np.nan
     return float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])
@@ -90,7 +90,7 @@ def table(label, sizes, shape, limit):
 def scaling(quick):
     """Seconds of a fit and test log-loss by number of rows and of features."""
     title("Scaling: seconds of a default fit and test log-loss, one thread")
-    # Peers reach their limits as a matter of course.
+    # Peers often reach their limits.
     warnings.simplefilter("ignore", ConvergenceWarning)
     rows = [250, 2_500] if quick else ROWS
     features = [10, 100] if quick else FEATURES

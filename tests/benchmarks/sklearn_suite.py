@@ -2,9 +2,9 @@
 
     python tests/benchmarks/sklearn_suite.py
 
-Runs the installed scikit-learn's tests of `MLPClassifier` and `LogisticRegression` with
-these names standing for adapters, which take the peer's parameters and give its
-attributes. Prints what came of the tests, and why some do not apply.
+Runs the installed scikit-learn's tests of `MLPClassifier` and `LogisticRegression`. In
+place of these classes stand adapters, which take the peer's parameters and give its
+attributes. Prints the outcomes of the tests, and why some do not apply.
 """
 
 import contextlib
@@ -72,7 +72,7 @@ class AsMLPClassifier(ReLULogisticClassifier):
     def partial_fit(self, X, y, classes=None):
         pytest.skip("partial_fit: there are no batches")
 
-    # Scores are greater where losses are less.
+    # Scores are higher where losses are lower.
     @property
     def validation_scores_(self):
         losses = self.validation_loss_curve_
@@ -145,7 +145,7 @@ ADAPTERS = {
 OTHER_SOLVERS = "another of the peer's solvers"
 NOT_USED = "does not use the classifier"
 
-# Why a test of the peer fails here and does not apply.
+# Reasons why a test of the peer fails here and does not apply.
 PRIVATE = "reads or sets private state of the peer"
 WORDS = "asks for the peer's words in an error or warning"
 STRICTER = "asks for an error where the fit is possible here"
@@ -157,12 +157,12 @@ REASONS: dict[str, dict[str, str]] = {
         "test_adaptive_learning_rate": PRIVATE,
         "test_n_iter_no_change": PRIVATE,
         "test_warm_start": WORDS,
-        # One class has one member, and goes to the training data.
+        # One class has one member, which goes to the training data.
         "test_early_stopping_stratified": STRICTER,
-        # As LogisticRegression: one class is an error.
+        # Like LogisticRegression: one class is an error.
         "test_preserve_feature_names": "fits one class alone, an error here",
-        # Where a probability is within rounding of one: predict_log_proba has all its
-        # digits, and the logarithm of predict_proba few.
+        # For probabilities near one, predict_log_proba has all its digits, and the
+        # logarithm of predict_proba has few.
         "test_predict_proba_multiclass": "takes log(predict_proba) for exact",
         # The fits agree; probabilities below 1e-38 are zero in float32.
         "test_mlp_classifier_dtypes_casting": "float32 has no probabilities of 1e-40",
@@ -192,7 +192,7 @@ REASONS: dict[str, dict[str, str]] = {
 
 
 class Plugin:
-    """Collects what came of each test."""
+    """Collects the outcome of each test."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -212,7 +212,7 @@ class Plugin:
         used = False
         np.random.seed(0)  # noqa: NPY002, the one that random_state=None stands for
         with warnings.catch_warnings():
-            # Of short fits, which the peers' tests mean to ignore by other ways.
+            # Warnings of short fits, which the peers' tests ignore in other ways.
             warnings.simplefilter("ignore", ConvergenceWarning)
             try:
                 return (yield)

@@ -1,13 +1,13 @@
-"""scikit-learn's own tests of what wraps a classifier, with ours inside.
+"""scikit-learn's own tests of meta-estimators, with our classifier inside.
 
     python tests/benchmarks/sklearn_wrappers.py
     python tests/benchmarks/sklearn_wrappers.py ensemble.tests.test_voting
 
-Runs whole test modules of the installed scikit-learn twice, each time with warnings as
-errors: as they are, and with `ReLULogisticClassifier` in the place of
-`LogisticRegression` (see `sklearn_suite` for the adapter). Prints for each module how
-many tests ran, how many of them fitted the classifier, and those that only
-`LogisticRegression` passes, with the reason where one is known.
+Runs whole test modules of the installed scikit-learn twice, with warnings as errors:
+unchanged, and with `ReLULogisticClassifier` in place of `LogisticRegression` (see
+`sklearn_suite` for the adapter). For each module it prints how many tests ran, and how
+many of them fitted the classifier. It also prints the tests that only
+`LogisticRegression` passes, with the reason if one is known.
 """
 
 import contextlib
@@ -54,7 +54,7 @@ MODULES = [
     "utils.tests.test_response",
 ]
 
-# Why a test that LogisticRegression passes fails here and does not apply.
+# Reasons why a test that LogisticRegression passes fails here and does not apply.
 REASONS: dict[str, str] = {
     "test_rfe_sparse_coef": "sparsify: there is no such method",
     # So does LogisticRegression with tol=1e-10.
@@ -86,12 +86,12 @@ class Fitted(AsLogisticRegression):
         )
 
 
-# As the tests know it, by its name in messages and representations too.
+# The name that the tests expect, also in messages and representations.
 Fitted.__name__ = Fitted.__qualname__ = "LogisticRegression"
 
 
 class Plugin:
-    """Collects what came of each test, and whether it fitted the classifier."""
+    """Collects the outcome of each test, and whether it fitted the classifier."""
 
     def __init__(self) -> None:
         self.outcomes: dict[str, tuple[str, bool, str]] = {}

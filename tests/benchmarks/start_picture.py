@@ -2,8 +2,8 @@
 
 usage: python tests/benchmarks/start_picture.py docs/_static/start.png
 
-Left, the people of the quickstart in fifths by predicted risk: what was predicted and
-how many had died. Right, why one person got their probability, and how sure that is.
+Left: the people of the quickstart in fifths by predicted risk, with predicted and
+observed deaths. Right: why one person got their probability, and how certain it is.
 Needs ``pip install -e ".[examples]"``.
 """
 

@@ -1,4 +1,4 @@
-"""Made data: features with a nonlinear law, text, mixtures of a few factors."""
+"""Synthetic data: features with a nonlinear law, text, mixtures of a few factors."""
 
 import numpy as np
 import scipy.sparse
@@ -24,7 +24,7 @@ def dense(n, p, dtype=np.float64, seed=0):
 
 
 def word_counts(rng, n, p, per_row):
-    """Word counts, damped and of unit length; the words' shares follow Zipf's law."""
+    """Word counts, damped and of unit length; word shares follow Zipf's law."""
     shares = np.cumsum(1 / np.arange(1, p + 1))
     lengths = np.maximum(rng.poisson(per_row, n), 1)
     words = np.searchsorted(shares, rng.uniform(0, shares[-1], lengths.sum()))
@@ -50,8 +50,8 @@ def text(n, p, dtype=np.float64, seed=0):
 def factors(n, p, seed):
     """Noisy mixtures of ten factors, which decide the class by a random network.
 
-    Other seeds draw other rows of the same law. However many the features are, the same
-    ten directions matter, and more features tell more of them.
+    Other seeds draw other rows of the same law. The same ten directions matter for any
+    number of features, and more features carry more information about them.
     """
     law = np.random.default_rng(0)
     W, v = law.standard_normal((10, 8)) / np.sqrt(10), law.standard_normal(8)

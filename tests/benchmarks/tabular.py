@@ -1,16 +1,16 @@
-"""Tables: this package and the models that people would really pick, all by default.
+"""Tables: this package and the models that people use, all with defaults.
 
     python tests/benchmarks/tabular.py run OUT          every model on the report half
     python tests/benchmarks/tabular.py choose OUT       the encoder, on the other half
     python tests/benchmarks/tabular.py tables OUT       the tables of the page, from OUT
     python tests/benchmarks/tabular.py plots OUT DIR    the pictures of the page
 
-Needs the environment of ``tests/benchmarks/tabular.txt``. Every model is given the raw
-frame, with its categories and gaps, and the preparation that its own documentation asks
-for; its time is that of both, on one thread. Each result is a line of
-OUT/results.jsonl, appended as soon as it is known, and the probabilities of the test
-rows lie beside it, so a run that was cut short goes on where it stopped. ``--only``
-names the models to run: after a change of ours, delete its lines and run it alone.
+Needs the environment of ``tests/benchmarks/tabular.txt``. Every model gets the raw
+frame, with categories and gaps, and the preparation that its documentation recommends.
+Its time includes both, on one thread. Each result is appended to OUT/results.jsonl at
+once, and the probabilities of the test rows are saved beside it. So an interrupted run
+continues where it stopped. ``--only`` names the models to run: after a change of ours,
+delete its lines and run it alone.
 """
 
 import argparse
@@ -43,18 +43,18 @@ from sklearn_relulogit import (
     tabular_pipeline,
 )
 
-# Deep networks of thousands of passes, on one core: on sets of up to so many rows.
+# Deep networks take thousands of passes on one core: only for sets of so many rows.
 MAX_ROWS_DEEP = 20_000
-# A thousand trees, for each class where there are more than two: up to so many numbers
-# times trees of a round.
+# A thousand trees, for each class if there are more than two: only up to so many
+# numbers times trees of a round.
 MAX_NUMBERS_CATBOOST = 3_000_000
 
 
 class Categories(TransformerMixin, BaseEstimator):
-    """Strings as pandas' categories, those that are new as gaps; other columns as is.
+    """Strings as pandas' categories, with new ones as gaps; other columns unchanged.
 
-    ``as_strings`` leaves them strings, with "nan" for a gap; ``fill`` fills the gaps of
-    numbers with their medians.
+    With ``as_strings`` they stay strings, with "nan" for a gap. ``fill`` fills the gaps
+    of numbers with their medians.
     """
 
     def __init__(self, as_strings: bool = False, fill: bool = False) -> None:
@@ -95,7 +95,7 @@ def lightgbm(seed: int) -> Any:
 
 
 class CatBoost(BaseEstimator):
-    """CatBoost, which wants to be told the categories in ``fit``."""
+    """CatBoost, which needs the names of categories in ``fit``."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
@@ -173,7 +173,7 @@ DEEP = ("RealMLP-TD", "TabM-D")
 
 
 def encoder(*in_front: Any, **parameters: Any) -> Callable[[int], Any]:
-    """The pipeline with other parameters of its encoder, or steps in front of it."""
+    """The pipeline with other parameters of its encoder, or steps before it."""
 
     def model(seed: int) -> Any:
         pipeline = tabular_pipeline(ReLULogisticClassifier(random_state=seed))
@@ -202,19 +202,19 @@ def target_encoded(seed: int) -> Any:
 
 
 def bend(X: Any) -> np.ndarray:
-    """Numbers within three deviations nearly as they are, and outliers drawn in."""
+    """Numbers within three deviations nearly unchanged, and outliers pulled in."""
     X = np.asarray(X, dtype=float)
     return X / np.sqrt(1 + (X / 3) ** 2)
 
 
 def clip(X: Any) -> np.ndarray:
-    """Numbers within three deviations as they are, and outliers at that distance."""
+    """Numbers within three deviations unchanged, and outliers at that distance."""
     return np.clip(np.asarray(X, dtype=float), -3, 3)
 
 
 ROBUST = RobustScaler(unit_variance=True)
 
-# One thing at a time changed, on the choosing half.
+# One change at a time, on the choosing half.
 CHOICES: dict[str, Callable[[int], Any]] = {
     OURS: ours,
     SCALED: ours_scaled,
@@ -230,7 +230,7 @@ CHOICES: dict[str, Callable[[int], Any]] = {
 
 
 def is_out_of_reach(model: str, name: str) -> bool:
-    """Whether a model would take more than minutes on a set."""
+    """Whether a model would take too many minutes on a set."""
     X, y = load(name)
     if model in DEEP:
         return len(X) > MAX_ROWS_DEEP
@@ -240,14 +240,14 @@ def is_out_of_reach(model: str, name: str) -> bool:
 
 
 def processor_seconds() -> float:
-    """The seconds of all processors, in this process and those that it started."""
+    """The seconds of all processors, in this process and its children."""
     return sum(os.times()[:4])
 
 
 def calibration_error(y: np.ndarray, proba: np.ndarray, n_bins: int = 10) -> float:
     """The mean distance of probability and frequency, over bins of equal counts.
 
-    The mean over the classes, each against the others.
+    It is the mean over the classes, each against the others.
     """
     errors = []
     for k, p in enumerate(proba.T):
@@ -292,7 +292,7 @@ def split(
 def measure(model: Any, data: tuple[Any, ...]) -> tuple[dict[str, Any], np.ndarray]:
     X, X_test, y, y_test = data
     with warnings.catch_warnings(), threadpool_limits(1):
-        # Peers reach their limits as a matter of course, or speak of what they do.
+        # Peers often reach their limits or report progress.
         warnings.simplefilter("ignore")
         wall, processor = time.perf_counter(), processor_seconds()
         model.fit(X, y)
@@ -316,7 +316,7 @@ def run(
         lines = [json.loads(line) for line in path.read_text().splitlines()]
         done = {(line["name"], line["model"], line["seed"]) for line in lines}
     (out / "proba").mkdir(parents=True, exist_ok=True)
-    # The slow ones last: a run that is cut short has all sets of the others.
+    # The slow ones last, so that an interrupted run has all sets of the others.
     for seed, (label, model), name in itertools.product(
         range(n_splits), models.items(), names
     ):
@@ -342,7 +342,7 @@ def of_splits(table: pd.DataFrame, column: str) -> pd.DataFrame:
 
 
 def means(table: pd.DataFrame, column: str, models: list[str]) -> pd.DataFrame:
-    """Sets in rows: means over the splits that all these models were fitted to."""
+    """Sets in rows: means over the splits that all these models have."""
     return of_splits(table, column)[models].dropna().groupby("name").mean()
 
 
@@ -351,13 +351,13 @@ def geometric(ratios: pd.DataFrame) -> pd.Series:
 
 
 def summary(table: pd.DataFrame, models: list[str], base: str) -> pd.DataFrame:
-    """Each model on all sets that all of these models were fitted to."""
+    """Each model on all sets that all of these models have."""
     nll = means(table, "nll", models)
     others = {
         name: means(table, name, models)
         for name in ("accuracy", "auc", "calibration", "processor_seconds")
     }
-    # The same network behind a scaler is no peer of its own.
+    # The same network with a scaler is not a separate peer.
     peers = nll.drop(columns=SCALED)
     columns = {
         "log-loss rank": peers.rank(axis=1).mean(),
@@ -402,7 +402,7 @@ def print_tables(out: Path) -> None:
 
 
 def choices(nll: pd.DataFrame) -> pd.DataFrame:
-    """Each encoder beside no encoder, and beside the default one."""
+    """Each encoder compared with no encoder, and with the default one."""
     columns = {}
     for label, base in (("scaler", SCALED), ("default", OURS)):
         ratios = nll.div(nll[base], axis=0)
@@ -429,7 +429,7 @@ def plot_all(out: Path, folder: Path) -> None:
     nll = of_splits(table, "nll")
     models = [model for model in MODELS if model in nll]
     colors = dict(zip(models, mpl.color_sequences["tab10"], strict=False))
-    # Each split beside the same split: not all models have all.
+    # Compared split by split, since not all models have all.
     ratios = np.exp(np.log(nll.div(nll[BASE], axis=0)).groupby("name").mean())
     order = ratios[OURS].sort_values(ascending=False).index
 
@@ -471,7 +471,7 @@ def plot_all(out: Path, folder: Path) -> None:
         seconds = means(table, "processor_seconds", shown).sum()
         ranks = complete.rank(axis=1).mean()
         for model in shown:
-            # To the right where the label of another is above or below.
+            # To the right if another label is close above or below.
             right = model == BASE
             ax.scatter(seconds[model], ranks[model], color=colors[model], s=60)
             ax.annotate(

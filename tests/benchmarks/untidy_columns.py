@@ -1,11 +1,11 @@
-"""What columns that nobody tidied do to a fit.
+"""The effect of untidy columns on a fit.
 
     python tests/benchmarks/untidy_columns.py
 
-A table of two plain columns gets one untidy column more. Each line is one of those:
-the log-loss of the rows of the fit and of new rows, over that of the fit without it,
-and, where the column is there in another form, over that of the fit with the other
-form. The last lines are wide tables, with the seconds of the fit and of predictions.
+A table of two plain columns gets one more, untidy column. Each line prints the log-loss
+of training rows and of new rows, divided by that without the column. If the column also
+has a tidy form, it is divided by the loss with that form too. The last lines are wide
+tables, with the seconds of the fit and of predictions.
 """
 
 import time
