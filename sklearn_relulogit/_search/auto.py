@@ -395,7 +395,11 @@ class Search:
         ways = [self.linear_weighing, self.network_weighing]
         if len(narrow.fitted.shapes) == 1:
             del ways[1]
-        weighings = [way(narrow, plain) for way in ways]
+        weighings: list[Weighing] = []
+        for way in ways:
+            # The linear model may overflow where layers share the size of the features.
+            with suppress(FloatingPointError):
+                weighings.append(way(narrow, plain))
         for power in POWERS:
             begun: list[Trial] = []
             for weighing in weighings:
