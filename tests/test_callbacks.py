@@ -119,6 +119,20 @@ def test_a_request_to_stop_is_honoured(cancer, k):
 
 
 @needs_callbacks
+def test_after_a_request_no_other_start_takes_the_place_of_a_constant(cancer):
+    constant = {"hidden_layer_sizes": (5, 5, 5), "alpha": 1e3}
+    # With a warm start no other start is drawn.
+    k = make(warm_start=True).set_params(**constant).fit(*cancer).n_iter_
+    recorder = Recorder()
+    make().set_params(**constant).set_callbacks(recorder).fit(*cancer)
+    assert recorder.count("lbfgs-iter") > k
+    recorder = Recorder(stop=lambda *task: task >= ("lbfgs-iter", k - 1))
+    clf = make().set_params(**constant).set_callbacks(recorder).fit(*cancer)
+    assert clf.stop_reason_ == "callback"
+    assert recorder.count("lbfgs-iter") == clf.n_iter_ == k
+
+
+@needs_callbacks
 def test_a_request_at_the_end_of_a_start_prevents_the_others(cancer):
     recorder = Recorder(stop=lambda task, number: task == "restart")
     clf = make(n_init=3).set_callbacks(recorder).fit(*cancer)
