@@ -410,6 +410,8 @@ class Search:
                     return trials + begun
             better = int(np.argmin([trial.loss for trial in begun]))
             if begun[better].loss <= plain.loss + DOUBT / self.two.n_rows:
+                if len(begun) > 1:
+                    report.line(f"on with {begun[better].weighing}")
                 begun[better] = self.descend(begun[better])
             trials += begun
             if begun[better].walk.stopped or self.asked(begun[better]) >= plain.loss:
