@@ -17,8 +17,9 @@ from sklearn.utils.fixes import parse_version
 
 from sklearn_relulogit import ReLULogisticClassifier, ReLULogisticClassifierCV
 from sklearn_relulogit._model.blocks import Block
-from sklearn_relulogit._search.auto import MAX_STEPS, Search
+from sklearn_relulogit._search.descent import MAX_STEPS
 from sklearn_relulogit._search.halves import halves
+from sklearn_relulogit._search.trials import Search
 
 HAS_CALLBACKS = parse_version(sklearn.__version__) >= parse_version("1.9")
 needs_callbacks = pytest.mark.skipif(
@@ -318,7 +319,7 @@ def test_the_longest_search_has_as_many_tasks_as_it_may(cancer, monkeypatch):
                 visit(before + direction, before)
         return start
 
-    monkeypatch.setattr("sklearn_relulogit._search.auto.descend", descend)
+    monkeypatch.setattr("sklearn_relulogit._search.trials.descend", descend)
     recorder = Recorder()
     make_auto().set_callbacks(recorder).fit(*cancer)
     assert recorder.count("penalty") >= 2 * (1 + 2 * MAX_STEPS)
