@@ -17,8 +17,9 @@ from sklearn.utils.fixes import parse_version
 
 from sklearn_relulogit import ReLULogisticClassifier, ReLULogisticClassifierCV
 from sklearn_relulogit._model.blocks import Block
-from sklearn_relulogit._search.auto import MAX_STEPS, Search
+from sklearn_relulogit._search.descent import MAX_STEPS
 from sklearn_relulogit._search.halves import halves
+from sklearn_relulogit._search.trials import Search
 
 HAS_CALLBACKS = parse_version(sklearn.__version__) >= parse_version("1.9")
 needs_callbacks = pytest.mark.skipif(
@@ -116,6 +117,20 @@ def test_a_request_to_stop_is_honoured(cancer, k):
     assert clf.stop_reason_ == "callback"
     assert clf.n_iter_ == k
     assert recorder.count("lbfgs-iter") == k
+
+
+@needs_callbacks
+def test_after_a_request_no_other_start_takes_the_place_of_a_constant(cancer):
+    constant = {"hidden_layer_sizes": (5, 5, 5), "alpha": 1e3}
+    # With a warm start no other start is drawn.
+    k = make(warm_start=True).set_params(**constant).fit(*cancer).n_iter_
+    recorder = Recorder()
+    make().set_params(**constant).set_callbacks(recorder).fit(*cancer)
+    assert recorder.count("lbfgs-iter") > k
+    recorder = Recorder(stop=lambda *task: task >= ("lbfgs-iter", k - 1))
+    clf = make().set_params(**constant).set_callbacks(recorder).fit(*cancer)
+    assert clf.stop_reason_ == "callback"
+    assert recorder.count("lbfgs-iter") == clf.n_iter_ == k
 
 
 @needs_callbacks
@@ -304,7 +319,7 @@ def test_the_longest_search_has_as_many_tasks_as_it_may(cancer, monkeypatch):
                 visit(before + direction, before)
         return start
 
-    monkeypatch.setattr("sklearn_relulogit._search.auto.descend", descend)
+    monkeypatch.setattr("sklearn_relulogit._search.trials.descend", descend)
     recorder = Recorder()
     make_auto().set_callbacks(recorder).fit(*cancer)
     assert recorder.count("penalty") >= 2 * (1 + 2 * MAX_STEPS)

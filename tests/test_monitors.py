@@ -56,6 +56,29 @@ def test_verbose_names_the_start(capsys, iris):
     assert {line[:14] for line in lines[:-1]} == {"start 1 of 2  ", "start 2 of 2  "}
 
 
+def test_verbose_says_which_sizes_of_the_features_the_search_goes_on_with(
+    capsys, cancer
+):
+    _, _, lines = fit_and_read(capsys, cancer, verbose=1, alpha="auto")
+    text = [line.rsplit("  ", 1)[0] for line in lines]
+    way = "relevance of features to the power 0.5 by the "
+    first, second = text.index(f"{way}linear model"), text.index(f"{way}network")
+
+    def penalty_and_loss(line):
+        match = re.fullmatch(r"alpha (\S+)  loss of the other half (\S+)", line)
+        return match[1], float(match[2])
+
+    # Both are tried at the same penalty.
+    (alpha, loss), (other, its_loss) = (
+        penalty_and_loss(text[index + 1]) for index in (first, second)
+    )
+    assert second == first + 2
+    assert alpha == other
+    better = "linear model" if loss < its_loss else "network"
+    assert text[second + 2] == f"on with {way}{better}"
+    assert penalty_and_loss(text[second + 3])[0] != alpha
+
+
 def test_nothing_is_printed_by_default(capsys, iris):
     _, _, lines = fit_and_read(capsys, iris)
     assert lines == []

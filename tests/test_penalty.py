@@ -19,8 +19,9 @@ from sklearn_relulogit import ReLULogisticClassifier, ReLULogisticClassifierCV
 from sklearn_relulogit._model.blocks import Block
 from sklearn_relulogit._model.collapse import collapse_alpha, revive
 from sklearn_relulogit._model.parameters import initial_theta, layer_shapes, unpack
-from sklearn_relulogit._search.auto import MAX_STEPS, Search, descend, vertex
+from sklearn_relulogit._search.descent import MAX_STEPS, descend, vertex
 from sklearn_relulogit._search.halves import halves
+from sklearn_relulogit._search.trials import Search
 from sklearn_relulogit._search.walk import Step, Walk
 
 
@@ -220,8 +221,8 @@ def test_a_fit_that_gets_worse_is_given_up(monkeypatch):
     This is checked every ten iterations. The loss of a fit that is given up stands for
     a higher one.
     """
-    # Each penalty is fitted to both halves.
-    monkeypatch.setattr("sklearn_relulogit._search.auto.GIVE_UP", np.inf)
+    # Both halves are fitted by each penalty.
+    monkeypatch.setattr("sklearn_relulogit._search.trials.GIVE_UP", np.inf)
     X, y = make_classification(400, 6, n_informative=6, n_redundant=0, random_state=2)
     with (
         watch_evaluations(method="mean_nll") as judged,

@@ -74,7 +74,8 @@ class FitTask:
     report : Report
         Prints the lines of `verbose`.
     enough : threading.Event
-        Set when a callback, at the end of a restart, asks for no further restarts.
+        Set when a callback asks that no other restart begins: at the end of one, or
+        at the end of an iteration of the only one.
     """
 
     def __init__(
@@ -268,7 +269,11 @@ class _Iterations(Monitor):
     def end_iteration(self, iterate: Iterate) -> str | None:
         context, self._context = self._context, None
         self._iterate = iterate
-        return CALLBACK if self._task.end(context, iterate.theta) else None
+        if not self._task.end(context, iterate.theta):
+            return None
+        if self._is_fit:  # No other start takes the place of this one.
+            self._task.enough.set()
+        return CALLBACK
 
     def close(self) -> None:
         # Every task that began must end; if it led nowhere, without an estimator.
