@@ -101,8 +101,10 @@ def slope_bounds(
 
     box : dict of (float, float), default=None
         The least and largest number of some columns, by name or index. Of the others it
-        is the range of the training data, where the steps know it (the knots of a
-        :class:`PiecewiseLinearEncoder`), else five spreads around the mean.
+        is the range of the training data, where a step knows it, as
+        :class:`PiecewiseLinearEncoder` and
+        :class:`~sklearn.preprocessing.MinMaxScaler` do, else five spreads around the
+        mean.
         Columns that reach the network as they are must be in `box`, and those that a
         step cuts into intervals must be held there at one value, such as ``(3, 3)``.
         Categories may be any that the training data had.
@@ -157,6 +159,9 @@ def slope_bounds(
     row = typical_row(network, limits)
     held = held_columns(limits)
     space = Space.of(network, row, held, (), (), limits, ())
+    # The box holds all numbers, not only whole ones.
+    choices = [choice._replace(whole=False) for choice in space.choices]
+    space = space._replace(choices=choices)
     numbers = {c.column: c for c in space.choices if c.is_bend is not None}
     if columns is None:
         chosen = list(numbers)
