@@ -86,21 +86,19 @@ class Previous(NamedTuple):
         )
 
     def check(self, classes: np.ndarray, shapes: Shapes) -> None:
-        """Raise a ValueError if the earlier fit had other classes or layers."""
-        remedy = "Set warm_start=False, or fit a clone."
+        """Raise a ValueError if a fit of these classes and layers cannot go on."""
+        remedy = "Set warm_start=False, or fit a clone: warm_start=True continues a fit"
         if not np.array_equal(classes, self.classes):
             raise ValueError(
-                "warm_start=True goes on from a fit to the classes "
-                f"{self.classes.tolist()}, but those of y are {classes.tolist()}. "
-                f"{remedy}"
+                f"{remedy} to the classes {self.classes.tolist()}, but those of y are "
+                f"{classes.tolist()}."
             )
         if shapes != self.shapes:
             before, now = (
                 tuple(m for _, m in layers[:-1]) for layers in (self.shapes, shapes)
             )
             raise ValueError(
-                f"warm_start=True goes on from a fit with hidden_layer_sizes={before}, "
-                f"but now it is {now}. {remedy}"
+                f"{remedy} with hidden_layer_sizes={before}, but now it is {now}."
             )
 
 

@@ -12,7 +12,12 @@ from sklearn.impute import MissingIndicator
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import Binarizer, KBinsDiscretizer
 
-from ._explain.columns import (
+from ._explain.frames import is_missing
+from ._explain.network import Network, dense
+from ._explain.piecewise import NotPiecewise, Piecewise
+from ._optional import optional_import
+from ._tables.dates import DateParts
+from ._tables.outputs import (
     CONSTANT,
     ColumnsMixed,
     column_of_output,
@@ -20,11 +25,6 @@ from ._explain.columns import (
     is_left_out,
     parts_of,
 )
-from ._explain.frames import is_missing
-from ._explain.network import Network, dense
-from ._explain.piecewise import NotPiecewise, Piecewise
-from ._optional import optional_import
-from ._tables.dates import DateParts
 from ._tables.reader import TableReader
 from ._tables.readings import GAP, Categories
 

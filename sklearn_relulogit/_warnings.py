@@ -43,7 +43,8 @@ Sizes: TypeAlias = Sequence[np.ndarray]
 
 CONSTANT = (
     "The fitted network is a constant: it predicts the same for every row of the "
-    "training data, probably since the units of a hidden layer died in a long step. "
+    "training data, probably because a long step left a hidden layer without active "
+    "units. "
     "Scale the features, make the layers wider, try several starts (n_init), or lower "
     "alpha."
 )
@@ -51,24 +52,24 @@ CONSTANT = (
 
 CONSTANT_BY_SEARCH = (
     "The fitted network is a constant: no penalty beat always predicting the class "
-    "frequencies. The features may say nothing of the classes; if they do, pass a "
-    "number for alpha."
+    "frequencies. The features may hold no information about the classes. If you know "
+    "that they hold some, pass a number for alpha."
 )
 
 CONSTANT_BY_CONSTRAINTS = (
-    "The fitted network is a constant: monotonic_cst may allow nothing that is better "
-    "than the class frequencies. Check its signs, leave features free (0), or try "
-    "several starts (n_init)."
+    "The fitted network is a constant: perhaps no function that monotonic_cst allows "
+    "beats always predicting the class frequencies. Check its signs, leave features "
+    "free (0), or try several starts (n_init)."
 )
 
 
 def above_constant(loss: float, constant: float) -> str:
     """That a fit has ended far above what a constant would have reached."""
     return (
-        f"The fit ended at a loss of {loss:.3g}, where a constant has {constant:.3g}: "
-        "the optimiser found no way down, probably since a few values are far larger "
-        "than the others. Clip or transform such features (QuantileTransformer, or the "
-        "logarithm), or try several starts (n_init)."
+        f"The fit ended at a loss of {loss:.3g}, above the {constant:.3g} of a "
+        "constant. The optimiser found no way down, probably because a few values are "
+        "far larger than the others. Clip or transform such features "
+        "(QuantileTransformer, or the logarithm), or try several starts (n_init)."
     )
 
 
@@ -77,17 +78,17 @@ def limited_search(limited: Sequence[bool], estimator: BaseEstimator) -> str | N
     if not any(limited):
         return None
     return (
-        f"In the search for alpha {sum(limited)} of {len(limited)} fits ended by "
-        f"max_iter (now {estimator.max_iter}) or max_fun (now {estimator.max_fun}), so "
-        "that another alpha may be better: increase them, or pass a number for alpha."
+        f"In the search for alpha {sum(limited)} of {len(limited)} fits reached "
+        f"max_iter (now {estimator.max_iter}) or max_fun (now {estimator.max_fun}). "
+        "Another alpha may be better: increase the limit, or pass a number for alpha."
     )
 
 
 def interrupted(n_iter: int) -> str:
     """What a fit keeps that Ctrl-C has ended."""
     return (
-        f"The fit was interrupted after {n_iter} iterations. The best parameters until "
-        "then are kept."
+        f"The fit was interrupted after {n_iter} iterations. It keeps the best "
+        "parameters that it had found."
     )
 
 
@@ -167,8 +168,8 @@ def classes_without_weight(rows: Rows) -> str | None:
     if not labels:
         return None
     return (
-        f"Leave out the rows of the classes {labels}, or give them weights: none of "
-        "them weighs anything, so that the classes have probabilities next to zero "
+        f"Leave out the rows of the classes {labels}, or give them positive weights. "
+        "All these rows have weight zero, so their classes get probabilities near zero "
         "everywhere."
     )
 
@@ -192,10 +193,10 @@ def different_scales(units: np.ndarray, names: np.ndarray | None) -> str:
     if units[high] <= SCALE_RATIO * units[low]:
         return ""
     return (
-        "The features are on very different scales, of which the penalty prefers the "
-        f"large ones: {feature_name(low, names)} varies by {units[low]:.2g}, "
+        "The features are on very different scales, and the penalty favours those on "
+        f"large scales: {feature_name(low, names)} varies by {units[low]:.2g}, "
         f"{feature_name(high, names)} by {units[high]:.2g}. Put a scaler such as "
-        "sklearn.preprocessing.StandardScaler in front."
+        "sklearn.preprocessing.StandardScaler in front of the classifier."
     )
 
 
@@ -215,8 +216,8 @@ def far_values(moments: Moments, names: np.ndarray | None) -> str:
         return ""
     return (
         f"Clip or transform {feature_name(worst, names)} (QuantileTransformer, or the "
-        f"logarithm): a value of it is {ratios[worst]:.1g} times as far away as most, "
-        "beside which the network hardly sees these."
+        f"logarithm): its farthest value is {ratios[worst]:.1g} times as far away as "
+        "most, so that the network hardly sees the differences between the others."
     )
 
 
@@ -241,7 +242,7 @@ def other_units(sizes: Sizes, sizes_val: Sizes, names: np.ndarray | None) -> str
     if least[worst] <= UNIT_RATIO:
         return ""
     return (
-        "Scale X_val as X is scaled: the standard deviation of "
+        "Scale X_val in the same way as X: the standard deviation of "
         f"{feature_name(worst, names)} is {sizes[0][worst]:.2g} in X and "
         f"{sizes_val[0][worst]:.2g} in X_val. In a Pipeline, "
         'transform_input=["X_val"] does that.'
@@ -259,7 +260,7 @@ def lost_digits(
         return ""
     return (
         f"{feature_name(worst, names).capitalize()} is so far from zero, at "
-        f"{mean[worst]:.3g}, that {dtype} does not hold what it varies by, "
+        f"{mean[worst]:.3g}, that {dtype} cannot represent its variation of "
         f"{units[worst]:.2g}. Subtract a constant from it before it is converted, or "
         "use float64."
     )

@@ -6,7 +6,7 @@ package have names in ``sklearn_relulogit`` and here, wherever they are defined.
 
 from ._classifier import ReLULogisticClassifier
 from ._classifier_cv import ReLULogisticClassifierCV
-from ._tables.constraints import MonotonicPipeline
+from ._tables.constraints import ConstrainedPipeline
 from ._tables.dates import DateParts
 from ._tables.encoder import PiecewiseLinearEncoder
 from ._tables.pipeline import ColumnsOfKind
@@ -18,9 +18,9 @@ from ._tables.text import NumberStyle
 __all__ = [
     "Categories",
     "ColumnsOfKind",
+    "ConstrainedPipeline",
     "DateParts",
     "Dates",
-    "MonotonicPipeline",
     "NumberStyle",
     "Numbers",
     "TableReader",

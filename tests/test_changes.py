@@ -20,6 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import (
     Binarizer,
     KBinsDiscretizer,
+    MinMaxScaler,
     OneHotEncoder,
     OrdinalEncoder,
     PowerTransformer,
@@ -335,7 +336,7 @@ def test_in_threads_the_output_comes_back(capfd):
 def test_errors():
     with pytest.raises(ValueError, match=r"^Pass one row.* x has 2"):
         nearest_change(MODEL, X[:2])
-    with pytest.raises(ValueError, match=r"'metric' parameter.*'max'}. Got 'l2'"):
+    with pytest.raises(ValueError, match=r"'metric' parameter.* Got 'l2'"):
         nearest_change(MODEL, ROW, metric="l2")
     for proba in (1, 0, 1.5, -0.5):
         with pytest.raises(ValueError, match=rf"'proba' parameter.* Got {proba}"):
@@ -462,3 +463,86 @@ def test_the_range_of_columns_comes_from_the_data_or_the_user():
     rows = slope_bounds(model, [0])
     for row in (*rows.lowest, *rows.highest):
         assert row is None or 90 < row[0, 0] < 110
+
+
+def flags():
+    """A flag and a share decide; neither has ramps."""
+    rng = np.random.RandomState(0)
+    Z = pd.DataFrame(
+        {
+            "flag": rng.randint(0, 2, 80).astype(float),
+            "share": rng.uniform(10, 20, 80),
+            "visits": rng.poisson(3, 80).astype(float),
+        }
+    )
+    score = Z["flag"] + Z["share"] / 10 + Z["visits"] / 3
+    return Z, score + rng.logistic(size=80) / 5 > score.mean()
+
+
+@pytest.mark.parametrize("scaler", [None, MinMaxScaler()], ids=["encoder", "min-max"])
+def test_values_stay_in_what_the_data_held(scaler):
+    Z, y = flags()
+    clf = network((3,))
+    model = tabular_pipeline(clf) if scaler is None else make_pipeline(scaler, clf)
+    model.fit(Z, y)
+    for i in range(10):
+        found = nearest_change(model, Z.iloc[[i]], fixed=["visits"])
+        if found is not None:
+            assert 0 <= found.row["flag"].iloc[0] <= 1
+            assert Z["share"].min() <= found.row["share"].iloc[0] <= Z["share"].max()
+    far = nearest_change(
+        model, Z.iloc[[0]], fixed=["visits"], bounds={"flag": (-50, 50)}
+    )
+    assert far.distance <= nearest_change(model, Z.iloc[[0]]).distance + 50
+    bounds = slope_bounds(model)
+    rows = [r for r in (*bounds.lowest, *bounds.highest) if r is not None]
+    for row in rows:
+        low, high = Z.min().to_numpy(), Z.max().to_numpy()
+        values = np.asarray(row, float)[0]
+        assert ((low <= values) & (values <= high)).all()
+
+
+def test_columns_that_were_whole_move_in_whole_numbers():
+    Z, y = flags()
+    model = tabular_pipeline(network((3,))).fit(Z, y)
+    for i in range(10):
+        row = nearest_change(model, Z.iloc[[i]]).row.iloc[0]
+        assert row["flag"] in (0.0, 1.0)
+        assert row["visits"] % 1 == 0
+    # A row that is not whole there may be anything.
+    half = Z.iloc[[0]].assign(visits=2.5)
+    found = nearest_change(model, half, fixed=["flag", "share"])
+    assert found is None or found.row["visits"].iloc[0] % 1 != 0
+
+
+def test_wide_whole_numbers_are_as_near_as_others():
+    """The solver's tolerances must not count on integers of that size."""
+    rng = np.random.RandomState(0)
+    Z = pd.DataFrame({"id": rng.randint(0, 10**12, 400), "x": rng.normal(size=400)})
+    y = Z["id"] / 10**12 + Z["x"] ** 2 + rng.logistic(size=400) / 9 > 1
+    floats = Z.assign(id=Z["id"] + 0.5)
+    model = make_pipeline(StandardScaler(), network((6,))).fit(floats, y)
+    limits = {"id": (0, 10**12)}
+    for i in range(6):
+        whole = nearest_change(model, Z.iloc[[i]], bounds=limits)
+        free = nearest_change(model, floats.iloc[[i]], bounds=limits)
+        assert whole.row["id"].dtype == np.int64
+        assert whole.proven
+        assert_allclose(whole.distance, free.distance, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("gap", [None, np.nan, pd.NA], ids=str)
+def test_only_columns_that_change_are_listed(gap):
+    """A category that is missing before and after is the same."""
+    rng = np.random.RandomState(0)
+    dtype = "string" if gap is pd.NA else object
+    drink = pd.Series(rng.choice(["beer", "wine", None], 200), dtype=dtype)
+    drink[drink.isna()] = gap
+    Z = pd.DataFrame({"drink": drink, "x": rng.normal(size=200)})
+    y = Z["x"] + (drink == "beer").fillna(False).astype(float) > 0.3
+    model = tabular_pipeline(network((3,))).fit(Z, y)
+    missing = np.flatnonzero(drink.isna())
+    for i in missing[:6]:
+        found = nearest_change(model, Z.iloc[[i]])
+        assert "missing instead of missing" not in found.to_text()
+        assert len(found.columns) == len(found.changes) > 0

@@ -310,7 +310,7 @@ def test_warm_start_goes_on_from_the_last_fit(cancer):
     with pytest.warns(ConvergenceWarning):
         clf.fit(X, y)
     assert clf.loss_curve_[0] < first
-    with pytest.raises(ValueError, match="goes on from a fit to the classes"):
+    with pytest.raises(ValueError, match="continues a fit to the classes"):
         clf.fit(X, y + 1)
 
 

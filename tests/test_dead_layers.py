@@ -426,6 +426,6 @@ def test_a_loss_above_that_of_a_constant_is_warned_of():
     X = rng.standard_t(1, (300, 4)) ** 3
     y = (X[:, 0] > X[:, 1]).astype(int)
     clf = ReLULogisticClassifier(random_state=0)
-    with pytest.warns(ConvergenceWarning, match="where a constant has 0.693"):
+    with pytest.warns(ConvergenceWarning, match="above the 0.693 of a constant"):
         clf.fit(X, y)
     assert clf.loss_ > 1

@@ -260,7 +260,7 @@ def run(script):
 def test_a_real_signal(parameters):
     told, *lines = run(SCRIPT.format(parameters=parameters))
     assert told.startswith("The fit was interrupted after ")
-    assert told.endswith(" iterations. The best parameters until then are kept.")
+    assert told.endswith(" iterations. It keeps the best parameters that it had found.")
     assert lines == ["interrupted True (3,)", "True"]
 
 

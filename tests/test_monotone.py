@@ -353,6 +353,106 @@ def test_constraints_by_columns():
     )
 
 
+def mixed_difference(model, X, one, other):
+    """The largest interaction of two columns in the score, by exchanging them."""
+    rows = X.iloc[:100].reset_index(drop=True)
+    drawn = X.iloc[100:200].reset_index(drop=True)
+    moved = [
+        model.decision_function(rows.assign(**{c: drawn[c] for c in columns}))
+        for columns in ([], [one], [other], [one, other])
+    ]
+    return np.abs(moved[0] - moved[1] - moved[2] + moved[3]).max()
+
+
+@pytest.mark.parametrize(
+    "groups",
+    [
+        "no_interactions",
+        [{"income", "town"}, {"street"}],
+        [("income", "age"), ["age", "children"]],
+        "pairwise",
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("cst", [None, COLUMNS], ids=["free", "monotone"])
+def test_a_table_is_a_sum_over_groups_of_columns(groups, cst):
+    X, y = applications()
+    clf = ReLULogisticClassifier((20,), alpha=0.1, random_state=0)
+    model = tabular_pipeline(clf, monotonic_cst=cst, interaction_cst=groups).fit(X, y)
+    allowed = [] if groups == "no_interactions" else groups
+    if groups == "pairwise":
+        allowed = list(itertools.combinations(X.columns, 2))
+    allowed = [set(group) for group in allowed]
+    if allowed:
+        allowed.append(set(X.columns).difference(*allowed))
+    for one, other in itertools.combinations(X.columns, 2):
+        found = mixed_difference(model, X, one, other)
+        if not any({one, other} <= group for group in allowed):
+            assert found < 1e-9
+    if allowed:  # At least one pair that may interact does.
+        pairs = [p for p in itertools.combinations(X.columns, 2) if {*p} <= allowed[0]]
+        assert max(mixed_difference(model, X, *pair) for pair in pairs) > 0.01
+    assert wrong_curves(model, X, cst or {}) == 0
+    n_groups = len(model[-1].interaction_cst)
+    assert n_groups == {"no_interactions": 5, "pairwise": 10}.get(str(groups), 2)
+    proba = model.predict_proba(X)
+    for same in (clone(model).fit(X, y), pickle.loads(pickle.dumps(model))):
+        assert_array_equal(same.predict_proba(X), proba)
+
+
+def test_groups_of_columns_in_searches_and_with_columns_left_out():
+    X, y = applications()
+    X["id"] = np.arange(len(X))
+    clf = ReLULogisticClassifierCV((10,), cv=2, alphas=2, random_state=0)
+    groups = [{"income", "id"}, {"age"}]
+    for estimator in (
+        clf,
+        GridSearchCV(ReLULogisticClassifier((10,)), {"alpha": [1.0, 9.0]}, cv=2),
+        HistGradientBoostingClassifier(max_iter=5),
+    ):
+        model = tabular_pipeline(estimator, interaction_cst=groups)
+        with pytest.warns(UserWarning, match="identify rows"):
+            model.fit(X, y)
+        assert mixed_difference(model, X, "income", "age") < 1e-9
+        assert model.get_params()["interaction_cst"] == groups
+    free = model.set_params(interaction_cst=None)
+    with pytest.warns(UserWarning, match="identify rows"):
+        free.fit(X, y)
+    assert free[-1].interaction_cst is None
+
+
+def test_more_than_two_classes_may_have_groups_of_columns():
+    X, _ = applications()
+    y = X["children"] + (X["age"] > 40)
+    clf = ReLULogisticClassifier((12,), alpha=1.0, random_state=0)
+    model = tabular_pipeline(clf, interaction_cst="no_interactions").fit(X, y)
+    assert mixed_difference(model, X, "children", "age") < 1e-9
+
+
+@pytest.mark.parametrize(
+    ("groups", "error", "message"),
+    [
+        ("additive", TypeError, '^Pass interaction_cst as "no_interactions"'),
+        ([1, 2], TypeError, '^Pass interaction_cst as "no_interactions"'),
+        ({"income", "age"}, TypeError, '^Pass interaction_cst as "no_interactions"'),
+        ([{"wealth", "age"}], ValueError, "^Name columns of X .* none: 'wealth'"),
+    ],
+)
+def test_what_are_no_groups_of_columns(groups, error, message):
+    X, y = applications()
+    with pytest.raises(error, match=message):
+        tabular_pipeline(interaction_cst=groups).fit(X, y)
+
+
+def test_constraints_are_given_in_one_place():
+    own = ReLULogisticClassifier(interaction_cst="no_interactions")
+    for cst in ({"monotonic_cst": COLUMNS}, {"interaction_cst": "pairwise"}):
+        with pytest.raises(ValueError, match=r"^Pass interaction_cst to tabular_"):
+            tabular_pipeline(own, **cst)
+    with pytest.raises(TypeError, match="has the parameter interaction_cst"):
+        tabular_pipeline(DecisionTreeClassifier(), interaction_cst="pairwise")
+
+
 def test_the_pipeline_is_one_of_scikit_learn():
     X, y = applications()
     model = table_model().fit(X, y)
@@ -405,9 +505,9 @@ def test_other_classifiers_of_a_table(estimator):
 @pytest.mark.parametrize(
     ("cst", "message"),
     [
-        ({"town": 1}, "Name columns of numbers .*'town' holds none"),
-        ({"street": 1}, "'street' holds none"),
-        ({"age": 1, "wealth": 1}, "'wealth' is no column of X"),
+        ({"town": 1}, "Name columns of numbers .*'town' holds no numbers"),
+        ({"street": 1}, "'street' holds no numbers"),
+        ({"age": 1, "wealth": 1}, "'wealth' is not in X"),
     ],
 )
 def test_what_is_no_column_of_numbers(cst, message):
@@ -482,7 +582,7 @@ def test_constraints_against_the_data_leave_a_constant():
     X, y = data()
     y = X[:, 0] + X[:, 3] > 0
     clf = make(monotonic_cst=[-1, 0, 0, -1], alpha=30.0)
-    with pytest.warns(ConvergenceWarning, match="monotonic_cst may allow nothing"):
+    with pytest.warns(ConvergenceWarning, match="that monotonic_cst allows beats"):
         clf.fit(X, y)
 
 

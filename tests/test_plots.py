@@ -4,6 +4,8 @@ import sys
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 import scipy.sparse
 from numpy.testing import assert_allclose, assert_array_equal
@@ -19,6 +21,7 @@ from sklearn_relulogit import (
     LinearRegionsDisplay,
     LossCurveDisplay,
     ReLULogisticClassifier,
+    tabular_pipeline,
 )
 
 plt.switch_backend("Agg")
@@ -218,6 +221,58 @@ def test_two_of_several_features_in_their_own_units_the_others_held():
     assert_array_equal(points.get_offsets(), X[names])
     with pytest.raises(AssertionError):
         assert_allclose(other.regions[0], display.regions[0])
+
+
+def visits(n=400):
+    rng = np.random.RandomState(0)
+    X = pd.DataFrame(
+        {
+            "age": rng.uniform(20, 80, n),
+            "city": rng.choice(["Bonn", "Ulm"], n),
+            "income": rng.gamma(3, 20, n).round(1),
+            "smoker": rng.uniform(size=n) < 0.3,
+        }
+    )
+    X.loc[::9, "income"] = np.nan
+    score = np.abs(X["age"] - 50) / 10 - X["income"].fillna(60) / 30 + X["smoker"]
+    y = score + (X["city"] == "Ulm") + rng.logistic(size=n) / 3 > 1
+    return X, np.where(y, "yes", "no")
+
+
+@pytest.mark.parametrize("library", [pd.DataFrame, pl.from_pandas], ids=["pd", "pl"])
+def test_two_columns_of_a_table_the_others_held_at_a_row(library):
+    X, y = visits()
+    clf = ReLULogisticClassifier((6,), alpha=1.0, random_state=0)
+    model = tabular_pipeline(clf).fit(library(X), y)
+    names = ["income", "age"]
+    pictures = []
+    other = int(np.flatnonzero(X["city"] != X["city"][0])[0])
+    for i in (0, other):  # Of the first row the income is missing.
+        row = X.iloc[[i]]
+        display = LinearRegionsDisplay.from_estimator(
+            model, library(X), y, features=names, others=library(row)
+        )
+        rows = row.loc[row.index.repeat(len(display.pieces))].reset_index(drop=True)
+        rows[names] = np.array([P.mean(axis=0) for P in display.pieces])
+        proba = model.predict_proba(library(rows))
+        assert_array_equal(proba.argmax(axis=1), display.piece_classes)
+        assert_allclose(proba.max(axis=1), display.piece_probabilities, rtol=1e-9)
+        assert display.ax_.get_xlim()[1] > X["income"].max()
+        pictures.append(proba)
+    assert not np.array_equal(*pictures)
+
+
+def test_what_a_picture_of_a_table_needs():
+    X, y = visits()
+    clf = ReLULogisticClassifier((3,), alpha=1.0, random_state=0)
+    model = tabular_pipeline(clf).fit(X, y)
+    picture = LinearRegionsDisplay.from_estimator
+    with pytest.raises(TypeError, match=r"^Pass a row for others"):
+        picture(model, X, features=["age", "income"])
+    with pytest.raises(ValueError, match="others must be one row"):
+        picture(model, X, features=["age", "income"], others=X[:2])
+    with pytest.raises(ValueError, match="two columns that hold numbers"):
+        picture(model, X, features=["age", "city"], others=X[:1])
 
 
 def test_regions_without_data():

@@ -406,7 +406,7 @@ def test_what_is_numbers_or_dates_but_for_a_few_values_is_told(name, frame_of):
     kind, slip, texts = NEARLY[name]
     with_slips = [*texts[:-9], slip, None, *texts[-8:]]
     X = frame_of({"v": with_slips, "age": [*AGES, 1.0]})
-    told = f"'v' is {kind} but for {re.escape(repr(slip))}\\."
+    told = f"'v' is {kind} except for {re.escape(repr(slip))}\\."
     with pytest.warns(UserWarning, match=told) as caught:
         tabular_pipeline()[0].fit(X)
     assert len(caught) == 1
@@ -623,7 +623,7 @@ def test_row_names_in_a_file_of_r_by_pandas_and_polars():
 
 
 def test_a_table_of_ids_alone_is_refused():
-    with pytest.raises(ValueError, match=r"^Add columns to X that say something"):
+    with pytest.raises(ValueError, match=r"^Add columns with information"):
         tabular_pipeline().fit(pd.DataFrame({"id": range(N)}), Y)
 
 
@@ -736,7 +736,7 @@ def test_what_is_not_certainly_the_same_is_an_error(name):
         assert model[0].transform(new)["a"].iloc[0] == "infrequent_sklearn"
         return
     with pytest.raises(
-        ValueError, match=f"^Turn column 'a' into {kind} as it had them"
+        ValueError, match=f"^Turn column 'a' into {kind}, as it was in fit"
     ):
         model.predict(new)
 

@@ -306,9 +306,7 @@ def told_of(X, X_val, **kwargs):
 def test_validation_data_that_are_not_scaled_as_the_training_data(container):
     rng = np.random.RandomState(0)
     X, X_val = rng.standard_normal((200, 4)), rng.standard_normal((50, 4))
-    told = (
-        r"Scale X_val as X is scaled: the standard deviation of feature 2 is 0.95 in X"
-    )
+    told = r"Scale X_val in the same way as X: .* feature 2 is 0.95 in X"
     for factor in (1000, 15, 1 / 15):
         other = X_val * np.array([1, 1, factor, 1])
         assert re.search(told, told_of(container(X), container(other)))

@@ -92,7 +92,7 @@ def test_verbose_prints_the_path_of_the_cv_class(cancer, capsys, scoring):
 @pytest.mark.parametrize("limit", [{"max_iter": 1}, {"max_iter": 7}, {"max_fun": 1}])
 @pytest.mark.parametrize("maker", [make, make_cv])
 def test_limits_bound_the_fits_of_the_search(cancer, limit, maker):
-    told = r"search for alpha \d+ of \d+ fits ended by max_iter \(now \d+\) or max_fun"
+    told = r"search for alpha \d+ of \d+ fits reached max_iter \(now \d+\) or max_fun"
     with (
         watch_evaluations() as evaluations,
         pytest.warns(ConvergenceWarning, match=told) as record,
@@ -172,7 +172,7 @@ def test_an_interrupted_final_fit_keeps_what_the_search_found(cancer, maker):
         full = maker().fit(X, y)
     clf = maker()
     at = len(evaluations) - 5
-    with interrupted_at(at), pytest.raises(KeyboardInterrupt, match="parameters until"):
+    with interrupted_at(at), pytest.raises(KeyboardInterrupt, match="best parameters"):
         clf.fit(X, y)
     assert clf.stop_reason_ == "interrupted"
     assert clf.alpha_ == full.alpha_

@@ -21,7 +21,7 @@ from sklearn.base import BaseEstimator
 
 from .._checks import Interval, StrOptions, check_arguments
 from .._optional import optional_import
-from .frames import Table, as_one_or_more_rows, column, texts_apart
+from .frames import Table, as_one_or_more_rows, column, is_same, texts_apart
 from .network import Network
 from .programme import (
     Choice,
@@ -135,13 +135,15 @@ def nearest_change(
         Columns of numbers that may only become larger, or only smaller.
 
     bounds : dict of (float, float), default=None
-        The smallest and largest number of some columns, by name or index. The default
-        is the range of the training data if the steps know it, as the knots of a
-        :class:`PiecewiseLinearEncoder` do, else five spreads around the mean. Columns
-        that reach the network unchanged must be in `bounds`.
+        The smallest and largest number of some columns, by name or index. By default
+        it is the range of the training data if a step knows it, as
+        :class:`PiecewiseLinearEncoder` and
+        :class:`~sklearn.preprocessing.MinMaxScaler` do, else five spreads around the
+        mean. Columns that reach the network as they are must be in `bounds`.
 
     integer : sequence of str or int, default=()
-        Columns of whole numbers. Columns of boolean and integer types always are.
+        Columns of whole numbers. Columns of boolean and integer types always are. So
+        are columns in which :class:`PiecewiseLinearEncoder` saw only whole numbers.
 
     metric : {"l1", "max"}, default="l1"
         What is minimised: the sum of the changes, or the largest one. A change of a
@@ -178,7 +180,7 @@ def nearest_change(
     HiGHS solves a mixed-integer programme (:func:`scipy.optimize.milp`). One hidden
     layer of 100 units and tens of columns take about a second. Two such layers often
     run into the time limit, and `proven` is False. Columns of dates, of texts, and of
-    more categories than get indicators stay as they are, and so do missing values.
+    more categories than get indicators stay as they are, and so do missing numbers.
 
     Examples
     --------
@@ -234,10 +236,11 @@ def nearest_change(
         return NearestChange(None, np.inf, lower, False, [], [], [])
     distance, values = best
     names, before = space.names, space.values
-    changed = [c.column for c in space.choices if values[c.column] != before[c.column]]
     # To the precision of the solver.
     proven = lower >= distance * (1 - 1e-4) - 1e-6
     row = space.rows([values])
+    after = {c.column: column(row, c.column, names[c.column])[0] for c in space.choices}
+    changed = [j for j, value in after.items() if not is_same(value, before[j])]
     return NearestChange(
         row,
         distance,
@@ -245,7 +248,7 @@ def nearest_change(
         bool(proven),
         [names[j] for j in changed],
         [before[j] for j in changed],
-        [column(row, j, names[j])[0] for j in changed],
+        [after[j] for j in changed],
     )
 
 
@@ -388,7 +391,7 @@ def _as_row(
 ) -> tuple[float, list[Any]]:
     row = list(space.values)
     for choice, value in zip(space.choices, values, strict=True):
-        if value == choice.points[choice.current]:
+        if is_same(value, choice.points[choice.current]):
             continue
         given = space.values[choice.column]
         kind = np.asarray(given).dtype.kind

@@ -23,7 +23,7 @@ from .._base import over_rows
 from .._model.path import path_slopes
 from .._model.prediction import logits
 from .._optional import optional_import
-from .columns import CONSTANT
+from .._tables.outputs import CONSTANT
 from .frames import (
     Table,
     as_percent,

@@ -18,6 +18,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import validate_data
 
+from .._model.parameters import Layers
 from .._optional import optional_import
 from .contributions import Contributions, contributions
 from .frames import (
@@ -28,6 +29,7 @@ from .frames import (
     column_indices,
     numbers,
     position,
+    table_of_numbers,
     take_rows,
     with_columns_of,
 )
@@ -323,8 +325,10 @@ class LinearRegionsDisplay:
         Parameters
         ----------
         estimator : fitted estimator
-            As for :func:`.to_mlp_classifier`: the steps before the classifier may be
-            scalers, imputation and :class:`PiecewiseLinearEncoder`.
+            As for :func:`.to_mlp_classifier`: before the classifier may be scalers,
+            imputation and a :class:`PiecewiseLinearEncoder`. With a row for `others`
+            it may be any that :func:`local_linear` takes, such as that of
+            :func:`tabular_pipeline`.
 
         X : array-like of shape (n_samples, n_features)
             Data that the model takes. They are drawn, and the axes span their range.
@@ -335,9 +339,11 @@ class LinearRegionsDisplay:
         features : sequence of two int or str, default=(0, 1)
             The features of the axes, by index or name.
 
-        others : array-like of shape (n_features,), default=None
-            A row with the values of all other features. The default is the median of
-            X. The data are drawn whatever their other features are.
+        others : array-like of shape (n_features,) or DataFrame, default=None
+            A row that says where all other features are held. By default the median
+            of X. For a table with columns that are not numbers it must be a DataFrame
+            of one row, such as ``X.iloc[[0]]``. The data are drawn whatever their other
+            features are.
 
         margin : float, default=0.05
             How far the axes extend beyond the range of X, as a share of it.
@@ -368,7 +374,6 @@ class LinearRegionsDisplay:
         """
         model = Network.of(estimator)
         classes = model.classifier.classes_
-        (W_1_T, b_1), *deeper = model.layers
         X = as_table(X)
         names = model.columns(X)
         shown = column_indices(features, names, "features")
@@ -376,27 +381,18 @@ class LinearRegionsDisplay:
             raise ValueError(
                 f"features must be two different columns of X. Got {features!r}."
             )
-        points = validate_data(model.first_step, X, dtype=np.float64, reset=False)
-        reference = np.median(points, axis=0) if others is None else others
-        reference = column_or_1d(reference, dtype=np.float64)
-        if len(reference) != len(names):
-            raise ValueError(
-                f"others must hold a value for each of the {len(names)} features. Got "
-                f"{len(reference)}."
-            )
+        if hasattr(others, "columns"):
+            points, layers = _beside_a_row(model, X, shown, others)
+        else:
+            points, layers = _beside_numbers(model, X, shown, others)
         if y is not None:
             y = classes[class_codes(y, points, classes)]
-        points = points[:, shown]
 
-        low, high = points.min(axis=0), points.max(axis=0)
+        low, high = np.nanmin(points, axis=0), np.nanmax(points, axis=0)
         spread = np.where(high > low, high - low, 1)
         low, high = low - margin * spread, high + margin * spread
         corners = np.array([low, [high[0], low[1]], high, [low[0], high[1]]])
-        # The network as a function of the two features, with all others fixed.
-        held = np.delete(np.arange(len(names)), shown)
-        b_1 = b_1 + reference[held] @ W_1_T[held]
-        cells = linear_cells([(W_1_T[shown], b_1), *deeper], corners)
-
+        cells = linear_cells(layers, corners)
         shown_names = [names[j] for j in shown]
         return cls(cells, classes, shown_names, points, y).plot(**kwargs)
 
@@ -455,6 +451,45 @@ class LinearRegionsDisplay:
         title = f"{len(self.regions)} linear regions; bold: decision boundary"
         self.ax_.set(xlim=xlim, ylim=ylim, xlabel=xlabel, ylabel=ylabel, title=title)
         return self
+
+
+def _beside_numbers(
+    model: Network, X: Table, shown: list[int], others: ArrayLike | None
+) -> tuple[np.ndarray, Layers]:
+    """Two columns of X, and the network of them with the others held at numbers."""
+    try:
+        (W_1_T, b_1), *deeper = model.layers
+    except TypeError as unfolded:
+        raise TypeError(
+            "Pass a row for others, such as X.iloc[[0]], if X is a DataFrame with "
+            f"columns that are not numbers. {unfolded}"
+        ) from None
+    points = validate_data(model.first_step, X, dtype=np.float64, reset=False)
+    reference = np.median(points, axis=0) if others is None else others
+    reference = column_or_1d(reference, dtype=np.float64)
+    if len(reference) != points.shape[1]:
+        raise ValueError(
+            f"others must hold a value for each of the {points.shape[1]} features. Got "
+            f"{len(reference)}."
+        )
+    held = np.delete(np.arange(len(reference)), shown)
+    b_1 = b_1 + reference[held] @ W_1_T[held]
+    return points[:, shown], [(W_1_T[shown], b_1), *deeper]
+
+
+def _beside_a_row(
+    model: Network, X: Table, shown: list[int], row: Table
+) -> tuple[np.ndarray, Layers]:
+    """Two columns of a table, and the network of them with the others held at a row."""
+    if row.shape[0] != 1:
+        raise ValueError(
+            f"others must be one row, such as X.iloc[[0]]. Got {row.shape[0]}."
+        )
+    points = table_of_numbers(X, model.columns(X))[:, shown]
+    if np.isnan(points).all(axis=0).any():
+        raise ValueError("features must be two columns that hold numbers.")
+    (W_1_T, b_1), *deeper = model.layers_beside(row, shown)
+    return points, [(W_1_T[shown], b_1), *deeper]
 
 
 @dataclass(eq=False, repr=False)

@@ -129,6 +129,13 @@ def is_missing(value: Any) -> bool:
         return not isinstance(value, np.ndarray)
 
 
+def is_same(one: Any, other: Any) -> bool:
+    """Whether two values are equal, or both missing."""
+    if is_missing(one) or is_missing(other):
+        return is_missing(one) and is_missing(other)
+    return bool(one == other)
+
+
 def numbers(values: np.ndarray) -> np.ndarray | None:
     """A column as float64 where it holds numbers or booleans, else None."""
     if values.dtype.kind in "biuf":

@@ -27,7 +27,7 @@ from .._base import BaseReLULogistic
 from .._model.arrays import Matrix, is_torch_array, to_numpy
 from .._model.parameters import Layers
 from .._rows.input import check_data
-from .columns import (
+from .._tables.outputs import (
     CONSTANT,
     ColumnsMixed,
     column_of_output,
@@ -341,6 +341,30 @@ class Network:
             raise TypeError(_unfolded_message(what))
         first, *deeper = [(W_T.astype(float), b.astype(float)) for W_T, b in layers]
         return [*fold_layer(f, n_columns, *first), *deeper]
+
+    def layers_beside(self, row: Table, columns: list[int]) -> Layers:
+        """The layers of some columns of numbers, the others held at those of a row.
+
+        The others may hold anything that the model takes.
+
+        Raises
+        ------
+        TypeError
+            If the slope of a step is not known, or the features of these columns jump.
+        """
+        names, clf = self.columns(row), self.classifier
+        x = table_of_numbers(row, names)
+        x[:, columns] = 0.0  # Any number, so that they are no gaps.
+        f, z = self.functions(x), dense(self.features(row))[0]
+        free = np.isin(f.column, columns)
+        if (f.jumps | ~np.isnan(f.marker))[free].any():
+            raise TypeError(
+                _unfolded_message(f"the encoding of {[names[j] for j in columns]}")
+            )
+        layers = zip(clf.coefs_, clf.intercepts_, strict=True)
+        (W_T, b), *deeper = [(W_T.astype(float), b.astype(float)) for W_T, b in layers]
+        first = W_T[free], b + z[~free] @ W_T[~free]
+        return [*fold_layer(f.take(np.flatnonzero(free)), len(names), *first), *deeper]
 
     @property
     def n_features(self) -> int:

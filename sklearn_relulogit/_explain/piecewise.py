@@ -35,9 +35,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._tables.dates import DateParts
 from .._tables.encoder import PiecewiseLinearEncoder
+from .._tables.outputs import (
+    column_of_output,
+    compose,
+    is_left_out,
+    parts_of,
+    transform_of,
+)
 from .._tables.reader import TableReader
 from .._tables.target import TargetLogOdds
-from .columns import column_of_output, compose, is_left_out, parts_of, transform_of
 from .frames import is_missing, numbers
 
 

@@ -26,9 +26,7 @@ from sklearn.preprocessing import Binarizer, FunctionTransformer, KBinsDiscretiz
 from .._model.parameters import Layers
 from .._optional import optional_import
 from .._rows.input import check_data
-from .._tables.reader import TableReader
-from .._tables.readings import GAP, RARE
-from .columns import (
+from .._tables.outputs import (
     CONSTANT,
     ColumnsMixed,
     column_of_output,
@@ -36,6 +34,8 @@ from .columns import (
     is_left_out,
     parts_of,
 )
+from .._tables.reader import TableReader
+from .._tables.readings import GAP, RARE
 from .frames import (
     Table,
     as_text,
@@ -43,6 +43,7 @@ from .frames import (
     column_index,
     column_indices,
     is_missing,
+    is_same,
     numbers,
     take_rows,
     with_types_of,
@@ -52,6 +53,10 @@ from .piecewise import Piecewise
 
 # Spreads from its centre that a column of which no range is known may be.
 RANGE = 5.0
+
+# To the solver, wider columns of whole numbers are no integers: its absolute tolerances
+# could not tell these apart. Its solution is rounded instead.
+WIDEST_INTEGER = 1e5
 
 # Values of a column of numbers that are points, besides its knots.
 TRIED = 9
@@ -245,7 +250,7 @@ def add_choices(
         for i in range(n - 1):
             programme.require([share[i], full[i]], [1, -1], low=0)
             programme.require([full[i], share[i + 1]], [1, -1], low=0)
-        if choice.whole:
+        if choice.whole and points[-1] - points[0] <= WIDEST_INTEGER:
             number = programme.add(1, np.ceil(points[0]), np.floor(points[-1]), 0, True)
             programme.require([*share, *number], [*lengths, -1], -points[0], -points[0])
         indices.append(share)
@@ -450,7 +455,8 @@ class Space(NamedTuple):
         start = z @ layers[0][0] + layers[0][1]
         space = cls(network, x, names, values, [], start, layers)
         steps = Pipeline(network.steps) if network.steps else None
-        categories = known_categories(steps, np.arange(len(names)))
+        categories = known_categories(steps, len(names))
+        seen = seen_numbers(steps, len(names))
         kept, untold = _keeps_values(steps, np.arange(len(names))), []
         choices: list[Choice | None] = []
         for j, name in enumerate(names):
@@ -483,10 +489,12 @@ class Space(NamedTuple):
                 kind = np.asarray(values[j]).dtype.kind
                 if kept[features].all() and j not in limits and kind != "b":
                     untold.append(name)
-                whole = j in sets[3] or kind in "biu"
+                *ends, was_whole = seen.get(j, (False,))
+                was_whole &= current[j] == np.round(current[j])
                 choice = space._number(
-                    f.take(features), j, current[j], z[features], features,
-                    (j in sets[1], j in sets[2]), limits.get(j), whole,
+                    f.take(features), j, current[j], z[features], features, ends,
+                    (j in sets[1], j in sets[2]), limits.get(j),
+                    whole=j in sets[3] or kind in "biu" or was_whole,
                 )  # fmt: skip
                 choices.append(choice)
         if untold:
@@ -504,6 +512,7 @@ class Space(NamedTuple):
         x: float,
         z: np.ndarray,
         features: np.ndarray,
+        ends: list[float],
         one_way: tuple[bool, bool],
         limits: tuple[float, float] | None,
         whole: bool,
@@ -512,6 +521,7 @@ class Space(NamedTuple):
         if known is None:
             return None
         low, high, spread = known
+        low, high = ends or (low, high)
         knots = np.unique(f.knots[np.isfinite(f.knots)])
         if limits is not None:
             low, high = map(float, limits)
@@ -539,7 +549,7 @@ class Space(NamedTuple):
 
     def _category(self, j: int, categories: np.ndarray, z: np.ndarray) -> Choice:
         now = self.values[j]
-        others = [c for c in categories if not is_missing(c) and c != now]
+        others = [c for c in categories if not is_missing(c) and not is_same(c, now)]
         points = np.empty(1 + len(others), dtype=object)
         points[:] = [now, *others]
         rows = [[*self.values[:j], point, *self.values[j + 1 :]] for point in points]
@@ -628,7 +638,7 @@ def typical_row(network: Network, box: dict[int, tuple[float, float]]) -> Table:
     """
     n_columns = network.n_features
     steps = Pipeline(network.steps) if network.steps else None
-    categories = known_categories(steps, np.arange(n_columns))
+    categories = known_categories(steps, n_columns)
     values: list[Any] = [0.0] * n_columns
     given = np.zeros((1, n_columns))
     shown = getattr(network.first_step, "feature_names_in_", np.arange(n_columns))
@@ -661,51 +671,78 @@ def typical_row(network: Network, box: dict[int, tuple[float, float]]) -> Table:
     return pd.DataFrame([values], columns=names).infer_objects()
 
 
-def known_categories(
+def single_steps(
     step: Any, columns: np.ndarray, as_given: np.ndarray | None = None
-) -> dict[int, np.ndarray | None]:
-    """The categories of the encoded columns, by the indices of the columns.
+) -> Iterator[tuple[Any, np.ndarray, np.ndarray]]:
+    """The steps within a step, with the indices of the user's columns that each gets.
 
-    None stands for numbers that are cut into intervals. It also stands for columns
-    whose values a step changes before the encoder: the user does not know its
-    categories. ``as_given`` tells for which columns no step has changed the values.
+    The last part tells for which of them no earlier step has changed the values.
     """
     as_given = np.ones(len(columns), dtype=bool) if as_given is None else as_given
     match step:
         case None | str():
-            return {}
+            return
         case FrozenEstimator():
-            return known_categories(step.estimator, columns, as_given)
+            yield from single_steps(step.estimator, columns, as_given)
         case Pipeline():
-            found: dict[int, np.ndarray | None] = {}
             for _, part in step.steps:
-                if not is_left_out(part):
-                    found = known_categories(part, columns, as_given) | found
-                    try:
-                        made_of = column_of_output(part, len(columns))
-                    except ColumnsMixed:  # What comes behind has none of one column.
-                        break
-                    kept = made_of != CONSTANT
-                    as_given = kept & as_given[made_of] & _keeps_values(part, columns)
-                    columns = compose(columns, made_of)
-            return found
+                if is_left_out(part):
+                    continue
+                yield from single_steps(part, columns, as_given)
+                try:
+                    made_of = column_of_output(part, len(columns))
+                except ColumnsMixed:  # What comes behind has none of one column.
+                    return
+                kept = made_of != CONSTANT
+                as_given = kept & as_given[made_of] & _keeps_values(part, columns)
+                columns = compose(columns, made_of)
         case FeatureUnion() | ColumnTransformer():
-            found = {}
             for part, of, *_ in parts_of(step, len(columns)):
-                found |= known_categories(part, columns[of], as_given[of])
-            return found
-        case Binarizer() | KBinsDiscretizer() | MissingIndicator():
-            cut = columns[np.unique(column_of_output(step, len(columns)))]
-            return {int(j): None for j in cut if j != CONSTANT}
-    categories = getattr(step, "categories_", [])
-    # What stands for gaps and for rare categories is no value of the user's.
-    return {
-        int(j): np.array([c for c in known if c not in (GAP, RARE)], dtype=object)
-        if same
-        else None
-        for j, known, same in zip(columns, categories, as_given, strict=False)
-        if j != CONSTANT
-    }
+                yield from single_steps(part, columns[of], as_given[of])
+        case _:
+            yield step, columns, as_given
+
+
+def known_categories(step: Any, n_columns: int) -> dict[int, np.ndarray | None]:
+    """The categories of the encoded columns, by the indices of the columns.
+
+    None stands for numbers that are cut into intervals. It also stands for columns
+    whose values a step changes before the encoder: the user does not know its
+    categories.
+    """
+    found: dict[int, np.ndarray | None] = {}
+    for part, columns, as_given in single_steps(step, np.arange(n_columns)):
+        if isinstance(part, Binarizer | KBinsDiscretizer | MissingIndicator):
+            cut = columns[np.unique(column_of_output(part, len(columns)))]
+            found = {**{int(j): None for j in cut if j != CONSTANT}, **found}
+            continue
+        categories = getattr(part, "categories_", [])
+        # What stands for gaps and for rare categories is no value of the user's.
+        found = {
+            int(j): np.array([c for c in known if c not in (GAP, RARE)], dtype=object)
+            if same
+            else None
+            for j, known, same in zip(columns, categories, as_given, strict=False)
+            if j != CONSTANT
+        } | found
+    return found
+
+
+def seen_numbers(step: Any, n_columns: int) -> dict[int, tuple[float, float, bool]]:
+    """The smallest and largest number of columns in `fit`, and whether all were whole.
+
+    Steps know them that have the attributes `data_min_` and `data_max_`.
+    """
+    found: dict[int, tuple[float, float, bool]] = {}
+    for part, columns, as_given in single_steps(step, np.arange(n_columns)):
+        if not hasattr(part, "data_min_") or not hasattr(part, "data_max_"):
+            continue
+        whole = getattr(part, "has_whole_numbers_", np.zeros(len(columns), dtype=bool))
+        seen = zip(part.data_min_, part.data_max_, whole, strict=True)
+        for j, same, (low, high, is_whole) in zip(columns, as_given, seen, strict=True):
+            if j != CONSTANT and same:
+                found.setdefault(int(j), (float(low), float(high), bool(is_whole)))
+    return found
 
 
 def _keeps_values(

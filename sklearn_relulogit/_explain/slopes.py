@@ -99,12 +99,14 @@ def slope_bounds(
         Columns of numbers, by name or index. None means all.
 
     box : dict of (float, float), default=None
-        The smallest and largest number of some columns, by name or index. The default
-        is the range of the training data if the steps know it, as the knots of a
-        :class:`PiecewiseLinearEncoder` do, else five spreads around the mean. Columns
-        that reach the network unchanged must be in `box`. Columns that a step cuts into
-        intervals must be fixed there at one value, such as ``(3, 3)``. Categories take
-        any value of the training data.
+        The least and largest number of some columns, by name or index. Of the others it
+        is the range of the training data, where a step knows it, as
+        :class:`PiecewiseLinearEncoder` and
+        :class:`~sklearn.preprocessing.MinMaxScaler` do, else five spreads around the
+        mean.
+        Columns that reach the network as they are must be in `box`, and those that a
+        step cuts into intervals must be held there at one value, such as ``(3, 3)``.
+        Categories may be any that the training data had.
 
     time_limit : float, default=10.0
         Seconds for each bound, after which the bound proven so far is returned.
@@ -156,6 +158,9 @@ def slope_bounds(
     row = typical_row(network, limits)
     held = held_columns(limits)
     space = Space.of(network, row, held, (), (), limits, ())
+    # The box holds all numbers, not only whole ones.
+    choices = [choice._replace(whole=False) for choice in space.choices]
+    space = space._replace(choices=choices)
     numbers = {c.column: c for c in space.choices if c.is_bend is not None}
     if columns is None:
         chosen = list(numbers)

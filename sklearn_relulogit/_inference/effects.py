@@ -70,7 +70,7 @@ def changes(
         wanted = column_indices(columns, names, "columns")
     as_levels = column_indices(categorical, names, "categorical")
     steps = Pipeline(fitted.model.steps) if fitted.model.steps else None
-    categories = known_categories(steps, np.arange(len(names)))
+    categories = known_categories(steps, len(names))
     for j in wanted:
         values = column(X, j, names[j])
         is_known = j in categories and are_categories(values, categories[j])

@@ -86,8 +86,8 @@ class Estimates:
         """
         if not self.has_tests:
             raise AttributeError(
-                "There are no tests of a penalised model: its estimates are biased "
-                "towards zero. Fit with alpha=0 for z and p_value."
+                "Fit with alpha=0 for z and p_value: a penalised model has no tests, "
+                "since its estimates are biased towards zero."
             )
         with np.errstate(divide="ignore", invalid="ignore"):
             return self.estimate / self.std_error

@@ -44,9 +44,9 @@ SAME_LOSS = 1e-3
 SAME_LABELS = 1e-5
 
 SEPARATION = (
-    "Raise alpha, or leave out what separates the classes: some of the rows are told "
-    "apart without error, so that the coefficients have no minimum, and their standard "
-    "errors mean nothing."
+    "Raise alpha, or leave out the columns that separate the classes. The model "
+    "predicts some rows perfectly, so its best coefficients are infinite and their "
+    "standard errors mean nothing."
 )
 
 
@@ -346,7 +346,7 @@ def read(
             f"covariance must be 'posterior', 'sampling' or 'robust'. Got {kind!r}."
         )
     if kind == "robust" and y is None:
-        raise ValueError("Pass y: a robust covariance is made of the rows' errors.")
+        raise ValueError("Pass y: a robust covariance needs the errors of the rows.")
     if groups is not None and kind != "robust":
         raise ValueError(
             "Pass covariance='robust' with groups: the other covariances take rows to "
@@ -368,7 +368,7 @@ def read(
     if numbers is not None:
         numbers = np.unique(numbers, return_inverse=True)[1]
         if numbers.max() == 0:
-            raise ValueError("Pass groups of which there are at least two. Got one.")
+            raise ValueError("Pass at least two groups. Got one.")
     class_weight = weights_of_rows(clf, codes, frequency)
     weight = frequency * class_weight
     mean = np.asarray(weight @ Z) / weight.sum()
@@ -392,9 +392,8 @@ def check_penalty(clf: BaseReLULogistic) -> None:
     n_parameters = sum(array.size for array in clf.coefs_ + clf.intercepts_)
     if clf.alpha_ == 0 and len(clf.coefs_) > 1:
         raise ValueError(
-            "Fit with alpha > 0: the parameters of hidden layers are not determined "
-            "without a penalty, so there is nothing to say of their errors. Got "
-            "alpha=0."
+            "Fit with alpha > 0: without a penalty the parameters of hidden layers are "
+            "not determined, and have no standard errors. Got alpha=0."
         )
     if clf.alpha_ == 0 and n_parameters > MAX_PARAMETERS:
         raise ValueError(
@@ -409,7 +408,7 @@ def is_at_minimum(fitted: Fitted) -> bool:
     if clf.stop_reason_ not in CONVERGED or clf.validation_loss_curve_ is not None:
         warnings.warn(
             "Fit to the minimum, without early stopping and with max_iter and max_fun "
-            "large enough: the errors are those of a minimum, and this fit ended by "
+            "large enough: the errors hold at a minimum, but this fit ended by "
             f"{clf.stop_reason_!r}.",
             stacklevel=3,
         )
@@ -423,7 +422,7 @@ def is_at_minimum(fitted: Fitted) -> bool:
             "Pass the rows, labels and weights of the fit: over those given the loss "
             f"is {fitted.loss:.6g}, and in the fit it was {clf.loss_:.6g}. Steps that "
             "encode columns by labels, such as TargetEncoder, also make it differ, "
-            "since they encode the rows of a fit otherwise; then the errors are "
+            "because they encode the rows of a fit in another way. The errors are then "
             "approximate.",
             stacklevel=3,
         )
@@ -433,7 +432,7 @@ def is_at_minimum(fitted: Fitted) -> bool:
     if is_bound and any((W_T == 0).any() for W_T in clf.coefs_):
         warnings.warn(
             "Fit without monotonic_cst and interaction_cst for exact errors: they hold "
-            "some weights at zero, and the errors are those of free weights.",
+            "some weights at zero, but the errors take all weights to be free.",
             stacklevel=3,
         )
         return False

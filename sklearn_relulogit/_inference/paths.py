@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from .._explain.columns import CONSTANT
 from .._explain.frames import Table, as_table
 from .._explain.network import dense
+from .._tables.outputs import CONSTANT
 from .covariance import Covariance
 from .fitted import Fitted
 from .linear import LinearisedNetwork, Vectors

@@ -140,8 +140,8 @@ def validation_shares(
                 raise ValueError(
                     "Pass X_val and y_val, or groups of which none holds all rows of a "
                     "class: early_stopping=True validates on whole groups, and each "
-                    f"class needs rows to train on. Of groups with rows that weigh "
-                    f"anything there are {len(counts)}."
+                    "class needs rows to train on. Groups with rows of positive "
+                    f"weight: {len(counts)}."
                 )
             second[spare[counts[spare].sum(axis=1).argmin()]] = True
         shares = np.zeros(len(y))

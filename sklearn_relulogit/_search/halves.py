@@ -82,10 +82,10 @@ def halves_by_groups(sample: Keyed, groups: np.ndarray, max_rows: int) -> Halves
     share[shared] = np.nan
     if np.isnan(share).all():
         raise ValueError(
-            'Pass a number for alpha, or groups that share classes: alpha="auto" keeps '
-            "groups whole, and judges each half of them by the other. No class has "
-            "rows that weigh anything in two groups. Of groups with such rows there "
-            f"are {len(names)}."
+            'Pass a number for alpha, or groups that share classes: alpha="auto" '
+            "divides the groups into two halves and judges each by the other. So some "
+            "class must have rows of positive weight in two groups, and none has. "
+            f"Groups with such rows: {len(names)}."
         )
     return _divided(sample, share, shared, int((~np.isnan(share)).sum()))
 

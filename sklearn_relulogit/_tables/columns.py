@@ -235,5 +235,5 @@ def raise_unreadable(name: Any, what: str) -> NoReturn:
     """Raise the TypeError of a column that holds no numbers, dates or categories."""
     raise TypeError(
         f"Turn column {name!r} into numbers or categories, or leave it out: it holds "
-        f"{what}. By X[{name!r}].astype(str), for example, each value is a category."
+        f"{what}. For example, X[{name!r}].astype(str) makes each value a category."
     )

@@ -90,6 +90,12 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         The divisor is infinite, so that the output is constant, for constant columns
         and indicators.
 
+    data_min_, data_max_ : ndarray of shape (n_features,)
+        The smallest and the largest value of each column in `fit`; NaN if it had none.
+
+    has_whole_numbers_ : ndarray of bool, of shape (n_features,)
+        Whether all values of a column in `fit` were whole numbers.
+
     value_of_missing_ : ndarray of shape (n_outputs,)
         The value of each output where its column is missing: 1 for an indicator, and 0,
         the mean, for others.
@@ -218,8 +224,12 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
             self._encode_column(j, column.astype(np.float64), codes, weights)
             for j, column in enumerate(X.T)
         ]
-        outputs = [output for _, outputs in columns for output in outputs]
-        self.knots_ = [knots for knots, _ in columns]
+        outputs = [output for _, outputs, _ in columns for output in outputs]
+        self.knots_ = [knots for knots, _, _ in columns]
+        seen = [values for _, _, values in columns]
+        ends = np.array([v[[0, -1]] if len(v) else [np.nan] * 2 for v in seen])
+        self.data_min_, self.data_max_ = ends.T
+        self.has_whole_numbers_ = np.array([bool((v % 1 == 0).all()) for v in seen])
         self.column_of_output_ = np.array([output.column for output in outputs])
         self.lower_ = np.array([output.lower for output in outputs])
         self.upper_ = np.array([output.upper for output in outputs])
@@ -230,8 +240,8 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
 
     def _encode_column(
         self, j: int, x: np.ndarray, codes: np.ndarray, weights: np.ndarray
-    ) -> tuple[np.ndarray, "list[Output]"]:
-        """The knots and the outputs of column j, whose values are x."""
+    ) -> tuple[np.ndarray, "list[Output]", np.ndarray]:
+        """The knots, the outputs and the distinct values of column j, of values x."""
         known = ~np.isnan(x)
         n_missing = np.sort(weights[~known]).sum() * (1 + ROUNDING)
         n_classes = int(codes.max()) + 1
@@ -253,7 +263,7 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         ]
         if self.add_indicator and n_missing >= MIN_GAPS and len(values):
             outputs.append(Output(j, -np.inf, np.inf, 0.0, np.inf, 1.0))
-        return knots, outputs
+        return knots, outputs, values
 
     def _largest_n_bins(self, n_rows: float, n_classes: int) -> int:
         if self.n_bins != "auto":

@@ -22,6 +22,7 @@ def tabular_pipeline(
     estimator: BaseEstimator | None = None,
     *,
     monotonic_cst: Mapping[Hashable, int] | None = None,
+    interaction_cst: Any = None,
 ) -> Pipeline:
     """A pipeline from a raw table to a classifier.
 
@@ -58,22 +59,33 @@ def tabular_pipeline(
         The classifier, or the one in the search, must have the parameter
         `monotonic_cst`; `fit` sets it in a clone. See :ref:`monotone`.
 
+    interaction_cst : "no_interactions", "pairwise", list of sets of str, default=None
+        Groups of columns, by their names, that may interact: the log-odds are a sum of
+        functions of one group each. Columns in no group are a further one.
+        "no_interactions" has a group for each column and "pairwise" for each two. The
+        classifier, or the one in the search, must have the parameter
+        `interaction_cst`, and each hidden layer as many units as there are groups. See
+        :ref:`interactions`.
+
     Returns
     -------
     pipeline : Pipeline
         Not fitted, with three steps. "table" reads each column. "columns" is a
         :class:`~sklearn.compose.ColumnTransformer` of the transformers "numbers",
-        "dates", "categories" and "many_categories". "classifier" is the estimator.
-        With `monotonic_cst` the pipeline is of a subclass that has this parameter.
+        "dates", "categories" and "many_categories"; and "classifier". With
+        constraints it is of a subclass that has these two parameters, and is otherwise
+        the same.
 
     Raises
     ------
     TypeError
-        If `estimator` has no method `fit`, or is a class, or lacks `monotonic_cst`.
+        If `estimator` has no method `fit`, is a class, or lacks the parameter of a
+        constraint. Also if a constraint is of another type.
 
     ValueError
-        If a value of `monotonic_cst` is not -1, 0 or 1. `fit` raises it if a name in
-        `monotonic_cst` is not a column of numbers.
+        If a value of `monotonic_cst` is not -1, 0 or 1, or if `estimator` has
+        constraints of its own besides. A name that is none of a column raises it in
+        `fit`, and so does one of a column without numbers in `monotonic_cst`.
 
     See Also
     --------
@@ -129,7 +141,11 @@ def tabular_pipeline(
             ("classifier", estimator),
         ]
     )
-    return pipeline if monotonic_cst is None else constrained(pipeline, monotonic_cst)
+    if monotonic_cst is None and interaction_cst is None:
+        return pipeline
+    return constrained(
+        pipeline, monotonic_cst=monotonic_cst, interaction_cst=interaction_cst
+    )
 
 
 @dataclass(frozen=True)

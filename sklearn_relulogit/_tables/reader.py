@@ -171,9 +171,8 @@ class TableReader(  # type: ignore[call-arg]
         self.column_of_output_ = np.flatnonzero([not f.is_id for f in found.values()])
         if not self.readings_:
             raise ValueError(
-                "Add columns to X that say something of the classes: "
-                f"{self.left_out_ or 'it has none'}"
-                f"{' identify rows' if self.left_out_ else ''}."
+                "Add columns with information about the classes to X: it has "
+                + (f"only {self.left_out_}, which identify rows." if found else "none.")
             )
         tell(found)
         return self
@@ -231,7 +230,7 @@ class TableReader(  # type: ignore[call-arg]
         if kind == "numbers" and not self._would_be_numbers(rest):
             return None
         more = f" and {len(others) - 1} more" if len(others) > 1 else ""
-        return f"{kind} but for {others[0]!r}{more}"
+        return f"{kind} except for {others[0]!r}{more}"
 
     def _would_be_numbers(self, distinct: set[str]) -> bool:
         """Whether texts are numbers rather than codes or categories."""
@@ -287,7 +286,7 @@ class TableReader(  # type: ignore[call-arg]
         missing = [name for name in self.readings_ if name not in position]
         if missing:
             raise ValueError(
-                f"Add the columns to X that fit had: columns are missing: {missing}."
+                f"Add the columns that X had in fit: columns are missing: {missing}."
             )
         chosen = [position[name] for name in self.readings_]
         plain = are_plain(X)[chosen]
@@ -312,8 +311,8 @@ class TableReader(  # type: ignore[call-arg]
             values = reading.read(content(like))
         except Unreadable as unreadable:
             raise ValueError(
-                f"Turn column {name!r} into {reading.kind} as it had them in fit: it "
-                f"holds {unreadable}."
+                f"Turn column {name!r} into {reading.kind}, as it was in fit: it holds "
+                f"{unreadable}."
             ) from None
         levels = reading.levels if isinstance(reading, Categories) else None
         return as_column(name, values, levels, like)
@@ -323,7 +322,8 @@ class TableReader(  # type: ignore[call-arg]
         others = [n for n, r in self.readings_.items() if not isinstance(r, Numbers)]
         if others:
             raise ValueError(
-                f"Pass a DataFrame with the columns of fit: {others} are no numbers."
+                f"Pass a DataFrame with the columns of fit: {others} do not hold "
+                "numbers."
             )
         return X[:, self.column_of_output_]
 
@@ -411,19 +411,20 @@ def tell(found: dict[str, Found]) -> None:
     left_out = [name for name, f in found.items() if f.is_id]
     if left_out:
         lines.append(
-            f"Left out, since they identify rows: {left_out}. Drop them from X, or "
-            "make columns of what they say of the classes."
+            f"Left out, because they identify rows: {left_out}. Drop them from X. If "
+            "they hold information about the classes, such as the title in a name, put "
+            "it into a column of its own."
         )
     nearly = [f"{n!r} is {f.nearly}" for n, f in found.items() if f.nearly is not None]
     if nearly:
         lines.append(
-            f"Text that is not read: {', '.join(nearly)}. To have it read, put "
-            "numbers, dates or gaps in the place of such values."
+            f"Text that is not read: {', '.join(nearly)}. To have it read, replace "
+            "such values by numbers, dates or gaps."
         )
     for name, f in found.items():
         if f.doubt is not None:
             lines.append(
-                f"Text taken for categories: {name!r}, where {f.doubt}; convert it, "
+                f"Text taken for categories: {name!r}, because {f.doubt}. Convert it, "
                 "for example by pandas.to_datetime(X[...], dayfirst=True) or "
                 "X[...].str.replace(',', '').astype(float)."
             )
