@@ -86,7 +86,7 @@ class Previous(NamedTuple):
         )
 
     def check(self, classes: np.ndarray, shapes: Shapes) -> None:
-        """Raise a ValueError if a fit of these classes and layers cannot go on."""
+        """Raise a ValueError if the earlier fit had other classes or layers."""
         remedy = "Set warm_start=False, or fit a clone: warm_start=True continues a fit"
         if not np.array_equal(classes, self.classes):
             raise ValueError(

@@ -135,11 +135,11 @@ def nearest_change(
         Columns of numbers that may only become larger, or only smaller.
 
     bounds : dict of (float, float), default=None
-        The smallest and largest number of some columns, by name or index. By default
-        it is the range of the training data if a step knows it, as
+        The smallest and largest number of some columns, by name or index. The default
+        is the range of the training data if a step knows it, as
         :class:`PiecewiseLinearEncoder` and
         :class:`~sklearn.preprocessing.MinMaxScaler` do, else five spreads around the
-        mean. Columns that reach the network as they are must be in `bounds`.
+        mean. Columns that reach the network unchanged must be in `bounds`.
 
     integer : sequence of str or int, default=()
         Columns of whole numbers. Columns of boolean and integer types always are. So

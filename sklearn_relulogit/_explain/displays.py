@@ -325,9 +325,9 @@ class LinearRegionsDisplay:
         Parameters
         ----------
         estimator : fitted estimator
-            As for :func:`.to_mlp_classifier`: before the classifier may be scalers,
-            imputation and a :class:`PiecewiseLinearEncoder`. With a row for `others`
-            it may be any that :func:`local_linear` takes, such as that of
+            As for :func:`.to_mlp_classifier`: the steps before the classifier may be
+            scalers, imputation and :class:`PiecewiseLinearEncoder`. If `others` is a
+            DataFrame, any model that :func:`local_linear` takes, such as one of
             :func:`tabular_pipeline`.
 
         X : array-like of shape (n_samples, n_features)
@@ -340,9 +340,9 @@ class LinearRegionsDisplay:
             The features of the axes, by index or name.
 
         others : array-like of shape (n_features,) or DataFrame, default=None
-            A row that says where all other features are held. By default the median
-            of X. For a table with columns that are not numbers it must be a DataFrame
-            of one row, such as ``X.iloc[[0]]``. The data are drawn whatever their other
+            A row with the values of all other features. The default is the median of
+            X. For a table with columns that are not numbers, pass a DataFrame of one
+            row, such as ``X.iloc[[0]]``. The data are drawn whatever their other
             features are.
 
         margin : float, default=0.05

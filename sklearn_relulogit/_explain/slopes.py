@@ -99,14 +99,13 @@ def slope_bounds(
         Columns of numbers, by name or index. None means all.
 
     box : dict of (float, float), default=None
-        The least and largest number of some columns, by name or index. Of the others it
-        is the range of the training data, where a step knows it, as
+        The smallest and largest number of some columns, by name or index. The default
+        is the range of the training data if a step knows it, as
         :class:`PiecewiseLinearEncoder` and
         :class:`~sklearn.preprocessing.MinMaxScaler` do, else five spreads around the
-        mean.
-        Columns that reach the network as they are must be in `box`, and those that a
-        step cuts into intervals must be held there at one value, such as ``(3, 3)``.
-        Categories may be any that the training data had.
+        mean. Columns that reach the network unchanged must be in `box`. Columns that a
+        step cuts into intervals must be fixed there at one value, such as ``(3, 3)``.
+        Categories take any value of the training data.
 
     time_limit : float, default=10.0
         Seconds for each bound, after which the bound proven so far is returned.

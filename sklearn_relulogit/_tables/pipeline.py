@@ -72,9 +72,8 @@ def tabular_pipeline(
     pipeline : Pipeline
         Not fitted, with three steps. "table" reads each column. "columns" is a
         :class:`~sklearn.compose.ColumnTransformer` of the transformers "numbers",
-        "dates", "categories" and "many_categories"; and "classifier". With
-        constraints it is of a subclass that has these two parameters, and is otherwise
-        the same.
+        "dates", "categories" and "many_categories". "classifier" is the estimator.
+        With constraints the pipeline is of a subclass that has these two parameters.
 
     Raises
     ------
@@ -83,9 +82,9 @@ def tabular_pipeline(
         constraint. Also if a constraint is of another type.
 
     ValueError
-        If a value of `monotonic_cst` is not -1, 0 or 1, or if `estimator` has
-        constraints of its own besides. A name that is none of a column raises it in
-        `fit`, and so does one of a column without numbers in `monotonic_cst`.
+        If a value of `monotonic_cst` is not -1, 0 or 1, or `estimator` has constraints
+        of its own besides. `fit` raises it if a name in `monotonic_cst` is not a column
+        of numbers, or a name in `interaction_cst` is not a column.
 
     See Also
     --------
