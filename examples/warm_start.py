@@ -2,10 +2,10 @@
 Warm starts that lose nothing
 =============================
 
-Several short fits, each continuing from the last, reach the loss of one long fit. They
-also pass on the optimiser's knowledge of the curvature, so this holds even for fits of
-one iteration. These evaluate the loss twice as often, since each fit also evaluates it
-at its start.
+Several short fits, each continuing from the last, reach about the loss of one long fit.
+They also pass on the optimiser's knowledge of the curvature, so this holds even for
+fits of one iteration. These evaluate the loss twice as often, since each fit also
+evaluates it at its start.
 """
 
 # sphinx_gallery_thumbnail_path = "_static/thumbnails/warm_start.svg"

@@ -84,7 +84,8 @@ def test_the_story_of_the_readme_runs(capsys, monkeypatch, tmp_path):
     )
     assert said == quote
     ends, quote = (np.fromstring(w[1].strip("[]"), sep=" ") for w in (printed, quoted))
-    assert ends == pytest.approx(quote, abs=0.03)
+    # The start is drawn, and one in six finds features relevant.
+    assert ends == pytest.approx(quote, abs=0.04)
     assert (tmp_path / "model.onnx").stat().st_size == names["size"] > 1000
     assert (ROOT / "docs" / "_static" / "start.png").is_file()
 
