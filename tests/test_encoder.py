@@ -429,6 +429,7 @@ def test_missing_values():
     assert encoder.get_feature_names_out().tolist() == [
         *("x0", "x0_ramp1", "x0_ramp2", "x1", "x1_missing", "x2")
     ]
+    assert_array_equal(encoder.center_[[0, 3, 4, 5]], [14.5, 5.5, 0, 0])
     # A gap that fit never saw, and a column of gaps only.
     Z = encoder.transform([[np.nan, np.nan, 3.0]])
     assert_array_equal(Z, [[0, 0, 0, 0, 1, 0]])
