@@ -778,3 +778,22 @@ def test_reasons_are_those_of_the_decision_that_a_threshold_makes():
     assert found.reasons() == [expected[k][i] for i, k in enumerate(decided)]
     assert found[between].reasons() == [expected[False][i] for i in between]
     assert found[between].reasons() != [expected[True][i] for i in between]
+
+
+@pytest.mark.parametrize("reference", [None, "absolute", np.array([[1.0, -2.0]])])
+def test_a_feature_that_is_constant_belongs_to_the_baseline(reference):
+    """It is 1 at the reference as well, also with all features at zero."""
+    rng = np.random.RandomState(0)
+    X = rng.standard_normal((80, 2))
+    model = make_pipeline(
+        PolynomialFeatures(1), ReLULogisticClassifier((4,), alpha=0.1, random_state=0)
+    ).fit(X, X[:, 0] + X[:, 1] ** 2 > 0.5)
+    # As it is constant, its weights are not penalised away but where they begin.
+    model[-1].coefs_[0][0] = [2.0, -1.0, 0.5, 1.0]
+    found = contributions(model, X, reference)
+    assert found.values.shape == (80, 2)
+    logits = found.values.sum(axis=1) + found.baseline
+    assert_allclose(logits, model.decision_function(X), rtol=1e-9)
+    at = {None: X.mean(axis=0), "absolute": np.zeros(2)}
+    at = reference if isinstance(reference, np.ndarray) else at[reference][np.newaxis]
+    assert found.baseline == pytest.approx(model.decision_function(at)[0])
