@@ -797,3 +797,17 @@ def test_a_feature_that_is_constant_belongs_to_the_baseline(reference):
     at = {None: X.mean(axis=0), "absolute": np.zeros(2)}
     at = reference if isinstance(reference, np.ndarray) else at[reference][np.newaxis]
     assert found.baseline == pytest.approx(model.decision_function(at)[0])
+
+
+def test_the_text_of_several_rows_lists_the_largest_columns_first():
+    X = np.random.RandomState(0).standard_normal((60, 12))
+    clf = ReLULogisticClassifier((), alpha=1.0).fit(X, X[:, 5] + X[:, 3] / 2 > 0)
+    found = contributions(clf, X)
+    first, second, *lines, last = repr(found).splitlines()
+    assert first == "Contributions: 60 rows, 12 columns."
+    assert second == "Mean absolute contribution to the log-odds, in nats:"
+    sizes = np.abs(found.values).mean(axis=0)
+    order = np.argsort(-sizes)[:10]
+    assert lines == [f"{sizes[j]:8.3f}  x{j}" for j in order]
+    assert lines[0].endswith("x5")
+    assert last.strip() == "and 2 more"
