@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer, make_column_transformer
+from sklearn.datasets import load_iris
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -811,3 +812,14 @@ def test_the_text_of_several_rows_lists_the_largest_columns_first():
     assert lines == [f"{sizes[j]:8.3f}  x{j}" for j in order]
     assert lines[0].endswith("x5")
     assert last.strip() == "and 2 more"
+
+
+def test_reasons_of_several_classes_are_those_of_the_predicted_one():
+    X, y = load_iris(return_X_y=True, as_frame=True)
+    clf = ReLULogisticClassifier((4,), alpha=1.0, random_state=0).fit(X, y)
+    found = contributions(clf, X[40:])
+    expected = [
+        found[[i]].reasons(towards=label)[0]
+        for i, label in enumerate(clf.predict(X[40:]))
+    ]
+    assert found.reasons() == expected
