@@ -6,6 +6,7 @@ import pandas as pd
 import polars as pl
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csc_array, csr_array
 from sklearn.inspection import partial_dependence
 
 from sklearn_relulogit import (
@@ -306,3 +307,15 @@ def test_names_have_three_lines_at_most_and_values_two():
     before, after = label.split("\n= ")
     assert before.count("\n") == 2
     assert after.count("\n") == 1
+
+
+@pytest.mark.parametrize("container", [csr_array, csc_array])
+def test_the_mean_prediction_of_a_sparse_table_is_that_of_the_dense_one(container):
+    rng = np.random.RandomState(0)
+    X = rng.standard_normal((40, 3)) * (rng.uniform(size=(40, 3)) < 0.6)
+    clf = ReLULogisticClassifier((4,), alpha=0.1, random_state=0)
+    clf.fit(X, X[:, 0] + X[:, 1] ** 2 > 0.5)
+    expected = ContributionDependenceDisplay.from_estimator(clf, X, 1)
+    found = ContributionDependenceDisplay.from_estimator(clf, container(X), 1)
+    assert_array_equal(found.grid, expected.grid)
+    assert_allclose(found.average, expected.average, rtol=1e-9)
