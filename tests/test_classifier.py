@@ -412,3 +412,16 @@ def test_small_integers_of_numpy_are_taken_in_searches(iris, name):
             ReLULogisticClassifierCV((4,), alphas=[1.0], cv=2, random_state=0, **value),
         ):
             assert clf.fit(X, y).n_iter_ > 0
+
+
+def test_coef_and_intercept_are_those_of_a_model_without_hidden_layers(cancer):
+    X, y = cancer
+    linear = ReLULogisticClassifier((), alpha=1.0).fit(X, y)
+    assert linear.coef_.shape == (1, X.shape[1])
+    logits = X @ linear.coef_[0] + linear.intercept_
+    assert_allclose(logits, linear.decision_function(X))
+    network = ReLULogisticClassifier((2,), alpha=1.0, random_state=0).fit(X, y)
+    for name in ("coef_", "intercept_"):
+        assert not hasattr(ReLULogisticClassifier(()), name)
+        with pytest.raises(AttributeError, match=f"'{name}': it has hidden layers; "):
+            getattr(network, name)

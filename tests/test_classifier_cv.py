@@ -1,5 +1,7 @@
 """`ReLULogisticClassifierCV`: its scores, its path, and its place in scikit-learn."""
 
+import re
+
 import joblib
 import numpy as np
 import pytest
@@ -375,3 +377,11 @@ def test_the_grid_goes_with_the_size_of_the_features(hidden, factor):
     assert_allclose(after.alphas_, times * before.alphas_, rtol=1e-9)
     # Under weaker penalties rounding errors at kinks may separate the fits.
     assert_allclose(after.scores_[:3], before.scores_[:3], rtol=1e-3)
+
+
+@pytest.mark.parametrize("scoring", [None, "neg_log_loss", make_scorer(accuracy_score)])
+def test_verbose_prints_the_name_of_the_score(capsys, cancer, scoring):
+    make((), alphas=[1.0], cv=2, scoring=scoring, verbose=1).fit(*cancer)
+    name = scoring if isinstance(scoring, str) else "score"
+    printed = capsys.readouterr().out
+    assert re.search(rf"^alpha 1  {name} -?0\.\d{{6}} \+- 0\.\d{{6}}", printed, re.M)

@@ -6,6 +6,7 @@ import pandas as pd
 import polars as pl
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csc_array, csr_array
 from sklearn.inspection import partial_dependence
 
 from sklearn_relulogit import (
@@ -122,6 +123,12 @@ def test_numbers_of_a_column_and_the_mean_prediction(container):
     display = ContributionDependenceDisplay.from_estimator(MODEL, frame, name)
     points = np.column_stack([X[name], found.values[:, 1]])
     assert_allclose(display.points_.get_offsets(), points)
+    # At 40 of the 80 values, from the smallest to the largest.
+    assert len(display.grid) == 40
+    assert (np.diff(display.grid) > 0).all()
+    assert_array_equal(display.grid[[0, -1]], [X[name].min(), X[name].max()])
+    few = ContributionDependenceDisplay.from_estimator(MODEL, frame[:12], name)
+    assert_array_equal(few.grid, np.sort(X[name][:12]))
     # scikit-learn's partial dependence, by its own means.
     by_sklearn = partial_dependence(
         MODEL,
@@ -243,3 +250,72 @@ def test_long_names_keep_their_ends_and_no_two_are_alike():
         model, table[[*names[:3], names[3]]]
     )
     assert "…" in "".join(labels(one))
+
+
+def summary_in(ax, names):
+    """A summary of columns of these names in given axes."""
+    rng = np.random.RandomState(0)
+    table = pd.DataFrame(rng.standard_normal((30, len(names))), columns=names)
+    clf = ReLULogisticClassifier((), alpha=1.0).fit(table, table.iloc[:, 0] > 0)
+    return ContributionSummaryDisplay.from_estimator(
+        clf, table, ax=ax, max_columns=None
+    )
+
+
+def test_in_low_axes_names_have_one_line_and_those_that_fit_it_are_whole():
+    """Of at most 36 characters, in the smallest letters."""
+    names = [f"{j:02d} payments".ljust(20 + j, "_") + "x" for j in range(20)]
+    _, ax = plt.subplots(figsize=(6.4, 2.4))
+    display = summary_in(ax, names)
+    for j, label in zip(display.order_, labels(display), strict=True):
+        assert len(label) <= 36
+        assert "\n" not in label
+        assert label == names[j] if len(names[j]) <= 36 else "…" in label
+
+
+@pytest.mark.parametrize("dpi", [50, 100, 300])
+def test_letters_are_as_small_as_the_bars_need_at_any_resolution(dpi):
+    names = [f"column {j}" for j in range(20)]
+    _, ax = plt.subplots(figsize=(6.4, 2.4), dpi=dpi)
+    display = summary_in(ax, names)
+    # 20 lines of 0.22 inches in axes of 0.77 times 2.4 inches.
+    (size,) = {text.get_fontsize() for text in display.ax_.get_yticklabels()}
+    assert size == 5
+    _, ax = plt.subplots(figsize=(6.4, 4), dpi=dpi)
+    display = summary_in(ax, names)
+    (size,) = {text.get_fontsize() for text in display.ax_.get_yticklabels()}
+    assert size == pytest.approx(10 * 0.77 * 4 / (20 * 0.22))
+    assert {text.get_fontsize() for text in display.ax_.texts} == {size}
+
+
+def test_panels_of_a_part_of_a_figure():
+    figure = plt.figure(figsize=(10, 4))
+    left, right = figure.subfigures(1, 2)
+    display = ContributionSummaryDisplay.from_estimator(MODEL, X, ax=left.subplots())
+    assert display.figure_ is left
+    other = ContributionsDisplay.from_estimator(MODEL, X[:1], ax=right.subplots())
+    figure.canvas.draw()
+    assert apart([*boxes_of(display.ax_), *boxes_of(other.ax_)])
+
+
+def test_names_have_three_lines_at_most_and_values_two():
+    name, value = "instalments of the last contract " * 9, "paid in time " * 9
+    rows = pd.DataFrame({name: [value, "late"] * 30, "b": np.arange(60.0)})
+    model = fitted(rows, [0, 1, 1] * 20)
+    display = ContributionsDisplay.from_estimator(model, rows[:1])
+    (label,) = (text for text in labels(display) if text.startswith("instal"))
+    before, after = label.split("\n= ")
+    assert before.count("\n") == 2
+    assert after.count("\n") == 1
+
+
+@pytest.mark.parametrize("container", [csr_array, csc_array])
+def test_the_mean_prediction_of_a_sparse_table_is_that_of_the_dense_one(container):
+    rng = np.random.RandomState(0)
+    X = rng.standard_normal((40, 3)) * (rng.uniform(size=(40, 3)) < 0.6)
+    clf = ReLULogisticClassifier((4,), alpha=0.1, random_state=0)
+    clf.fit(X, X[:, 0] + X[:, 1] ** 2 > 0.5)
+    expected = ContributionDependenceDisplay.from_estimator(clf, X, 1)
+    found = ContributionDependenceDisplay.from_estimator(clf, container(X), 1)
+    assert_array_equal(found.grid, expected.grid)
+    assert_allclose(found.average, expected.average, rtol=1e-9)

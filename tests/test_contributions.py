@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer, make_column_transformer
+from sklearn.datasets import load_iris
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -778,3 +779,47 @@ def test_reasons_are_those_of_the_decision_that_a_threshold_makes():
     assert found.reasons() == [expected[k][i] for i, k in enumerate(decided)]
     assert found[between].reasons() == [expected[False][i] for i in between]
     assert found[between].reasons() != [expected[True][i] for i in between]
+
+
+@pytest.mark.parametrize("reference", [None, "absolute", np.array([[1.0, -2.0]])])
+def test_a_feature_that_is_constant_belongs_to_the_baseline(reference):
+    """It is 1 at the reference as well, also with all features at zero."""
+    rng = np.random.RandomState(0)
+    X = rng.standard_normal((80, 2))
+    model = make_pipeline(
+        PolynomialFeatures(1), ReLULogisticClassifier((4,), alpha=0.1, random_state=0)
+    ).fit(X, X[:, 0] + X[:, 1] ** 2 > 0.5)
+    # As it is constant, its weights are not penalised away but where they begin.
+    model[-1].coefs_[0][0] = [2.0, -1.0, 0.5, 1.0]
+    found = contributions(model, X, reference)
+    assert found.values.shape == (80, 2)
+    logits = found.values.sum(axis=1) + found.baseline
+    assert_allclose(logits, model.decision_function(X), rtol=1e-9)
+    at = {None: X.mean(axis=0), "absolute": np.zeros(2)}
+    at = reference if isinstance(reference, np.ndarray) else at[reference][np.newaxis]
+    assert found.baseline == pytest.approx(model.decision_function(at)[0])
+
+
+def test_the_text_of_several_rows_lists_the_largest_columns_first():
+    X = np.random.RandomState(0).standard_normal((60, 12))
+    clf = ReLULogisticClassifier((), alpha=1.0).fit(X, X[:, 5] + X[:, 3] / 2 > 0)
+    found = contributions(clf, X)
+    first, second, *lines, last = repr(found).splitlines()
+    assert first == "Contributions: 60 rows, 12 columns."
+    assert second == "Mean absolute contribution to the log-odds, in nats:"
+    sizes = np.abs(found.values).mean(axis=0)
+    order = np.argsort(-sizes)[:10]
+    assert lines == [f"{sizes[j]:8.3f}  x{j}" for j in order]
+    assert lines[0].endswith("x5")
+    assert last.strip() == "and 2 more"
+
+
+def test_reasons_of_several_classes_are_those_of_the_predicted_one():
+    X, y = load_iris(return_X_y=True, as_frame=True)
+    clf = ReLULogisticClassifier((4,), alpha=1.0, random_state=0).fit(X, y)
+    found = contributions(clf, X[40:])
+    expected = [
+        found[[i]].reasons(towards=label)[0]
+        for i, label in enumerate(clf.predict(X[40:]))
+    ]
+    assert found.reasons() == expected

@@ -251,7 +251,8 @@ def test_coordinates_under_a_penalty_even_out_the_curvature(hidden):
     hidden unit. Without a penalty the units are the features' own. A penalty larger
     than all of them adds the largest one.
     """
-    deviations = np.array([1.0, 1e-3])
+    deviations = np.array([0.5, 1e-3])
+    most = deviations.max()
     scale = scale_of([0.0, 0.0], deviations, 2 * deviations, hidden)
     L = len(scale.shapes)
     k = 0.05 / scale.shapes[0][1] if hidden else 1
@@ -266,12 +267,12 @@ def test_coordinates_under_a_penalty_even_out_the_curvature(hidden):
             assert_allclose(W_l_T, size ** (-1 / L), rtol=1e-9)
         return size ** (1 - 1 / L) / W_T[:, 0]
 
-    for alpha in (0.0, 1e-3 * curvature, 9.9 * curvature):
+    for alpha in (0.0, 1e-3 * curvature, 9.9 * curvature * most**2):
         diagonal = curvature * deviations**2 + alpha / 10
         assert_allclose(diagonal / unit(alpha) ** 2, curvature, rtol=1e-9)
     assert_allclose(unit(0.0), deviations, rtol=1e-9)
-    for alpha in (11 * curvature, 1e6):
-        assert_allclose(unit(alpha), np.hypot(deviations, 1), rtol=1e-9)
+    for alpha in (11 * curvature * most**2, 1e6):
+        assert_allclose(unit(alpha), np.hypot(deviations, most), rtol=1e-9)
 
 
 @pytest.mark.parametrize("alpha", [0.1, 1.0])

@@ -161,7 +161,8 @@ def literal_knots(x, y):
             return knots
 
 
-@pytest.mark.parametrize("seed", range(4))
+# By the last two, Newton steps that are too short have other knots.
+@pytest.mark.parametrize("seed", [*range(4), 14, 23])
 def test_knots_are_those_of_the_best_of_all_cuts(seed):
     rng = np.random.default_rng(seed)
     x = rng.integers(0, 11, 400).astype(float) ** 2
@@ -192,6 +193,16 @@ def test_jumps_become_steps():
     without = PiecewiseLinearEncoder().fit(x)
     assert (np.diff(np.searchsorted(values, without.knots_[0])) > 300).all()
     assert PiecewiseLinearEncoder(0).fit(x, y).knots_[0].size == 0
+
+
+def test_a_column_of_many_values_is_cut_between_groups_of_them():
+    """Of twenty values each, in which a few labels are no evidence, and many are."""
+    x, y = np.arange(5120.0)[:, np.newaxis], np.arange(5120) % 20 == 0
+    y[2560:2566] = True
+    assert PiecewiseLinearEncoder(1).fit(x, y).knots_[0].size == 0
+    y[2560:2600], y[2600] = True, False
+    (knots,) = PiecewiseLinearEncoder(1).fit(x, y).knots_
+    assert_array_equal(knots, [0, 2559, 2560, 2599, 2600, 5119])
 
 
 def test_jumps_of_several_classes():
@@ -429,6 +440,7 @@ def test_missing_values():
     assert encoder.get_feature_names_out().tolist() == [
         *("x0", "x0_ramp1", "x0_ramp2", "x1", "x1_missing", "x2")
     ]
+    assert_array_equal(encoder.center_[[0, 3, 4, 5]], [14.5, 5.5, 0, 0])
     # A gap that fit never saw, and a column of gaps only.
     Z = encoder.transform([[np.nan, np.nan, 3.0]])
     assert_array_equal(Z, [[0, 0, 0, 0, 1, 0]])

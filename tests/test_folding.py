@@ -7,6 +7,7 @@ import pytest
 from numpy.testing import assert_allclose
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.compose import ColumnTransformer, make_column_transformer
+from sklearn.exceptions import NotFittedError
 from sklearn.feature_selection import VarianceThreshold
 from sklearn.frozen import FrozenEstimator
 from sklearn.impute import MissingIndicator, SimpleImputer
@@ -33,6 +34,8 @@ from sklearn_relulogit import (
     fold_scaling,
     linear_regions,
     local_linear,
+    nearest_change,
+    slope_bounds,
     tabular_pipeline,
 )
 from sklearn_relulogit.export import to_mlp_classifier
@@ -340,3 +343,14 @@ def test_scalers_as_coefficients():
             fold_scaling(np.ones(3), 0.0, step.fit(X))
     with pytest.raises(TypeError, match=r"^Explain what follows"):
         fold_scaling(np.ones(9), 0.0, PolynomialFeatures(2).fit(X))
+
+
+@pytest.mark.parametrize("step", [StandardScaler(), OneHotEncoder(), SimpleImputer()])
+@pytest.mark.parametrize(
+    "explain", [contributions, local_linear, slope_bounds, nearest_change]
+)
+def test_a_step_that_is_not_fitted_says_so(explain, step):
+    X = np.arange(12.0).reshape(6, 2)
+    clf = ReLULogisticClassifier((), alpha=1.0).fit(X, [0, 0, 0, 1, 1, 1])
+    with pytest.raises(NotFittedError, match=type(step).__name__):
+        explain(make_pipeline(step, clf), X[:1])

@@ -524,6 +524,20 @@ def test_some_rows_stand_for_all(m, wider, monkeypatch):
     assert some.aic != all_rows.aic
 
 
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_few_distinct_rows_stand_exactly_for_all(n_classes, monkeypatch):
+    clf, X, y = network((5,), n_classes)
+    X, y = np.tile(X[:12], (10, 1)), np.tile(y[:12], 10)
+    clf.fit(X, y)
+    monkeypatch.setattr(of_fit, "MAX_PARAMETERS", 0)
+    all_rows = inference(clf, X, y)
+    monkeypatch.setattr(of_fit, "MAX_ROWS", 15 * clf.n_outputs_)
+    some = inference(clf, X, y)
+    assert_allclose(some.std(X[:12]), all_rows.std(X[:12]), rtol=1e-9)
+    freedom = all_rows.degrees_of_freedom
+    assert some.degrees_of_freedom == pytest.approx(freedom, rel=1e-9)
+
+
 def test_rows_of_a_rare_class_are_among_those_that_stand_for_all(monkeypatch):
     rng = np.random.RandomState(0)
     X = rng.standard_normal((4000, 5))
@@ -1044,6 +1058,22 @@ def test_of_many_columns_the_first_are_shown():
     )
     assert repr(found).endswith("\nand 11 more")
     assert len(found.to_frame()) == 71
+
+
+def test_coefficients_say_of_which_classes_they_are():
+    X, y = drawn(n_classes=3)
+    y = np.array(["low", "mid", "top"])[y]
+    found = inference(scaled((), alpha=1.0).fit(X, y), X, y)
+    title = next(line for line in repr(found).splitlines() if "Coef" in line)
+    assert title == "Coefficients of the log-odds against low"
+    frame = found.coefficients().to_frame()
+    assert frame.index.names == ["name", "class"]
+    names = ["intercept", "x0", "x1", "x2", "x3"]
+    assert frame.index.tolist() == [(n, c) for c in ("mid", "top") for n in names]
+    two = y != "top"
+    found = inference(scaled((), alpha=1.0).fit(X[two], y[two]), X[two], y[two])
+    title = next(line for line in repr(found).splitlines() if "Coef" in line)
+    assert title == "Coefficients of the log-odds of mid"
 
 
 def test_with_hidden_layers_effects_are_shown():

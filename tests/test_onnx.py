@@ -3,6 +3,7 @@
 import sys
 
 import numpy as np
+import onnx
 import onnxruntime
 import pandas as pd
 import polars as pl
@@ -24,8 +25,8 @@ from sklearn_relulogit import (
     ReLULogisticClassifier,
     tabular_pipeline,
 )
-from sklearn_relulogit._tables.dates import DateParts
 from sklearn_relulogit.onnx import CLASSIFIERS, input_types, inputs, register
+from sklearn_relulogit.parts import DateParts, TableReader, TargetLogOdds
 
 HIDDEN = [(), (8,), (6, 5), (6, 5, 4)]
 LABELS = {
@@ -305,6 +306,15 @@ def test_dates_in_a_graph_are_those_of_the_calendar():
         atol = {np.float64: 1e-12, np.float32: 1e-3}[dtype]
         assert_allclose(Z[:, 1:], step.transform(X)[:, 1:], rtol=0, atol=atol)
         assert not np.allclose(Z[:, 1:] + 2 * atol, step.transform(X)[:, 1:], 0, atol)
+
+
+@pytest.mark.parametrize("step", [TableReader(), TargetLogOdds()])
+def test_a_step_of_categories_alone_is_a_valid_graph(step):
+    """Whose version of the operators of machine learning is theirs."""
+    X = pd.DataFrame({"colour": list("abc") * 40})
+    step = step.fit(X, np.arange(120) % 4 < 2)
+    graph = to_onnx(step, initial_types=[("X", StringTensorType([None, 1]))])
+    onnx.checker.check_model(graph)
 
 
 def test_an_array_of_numbers_through_a_table():

@@ -222,3 +222,18 @@ def test_the_score_with_metadata_routing(cancer):
     assert weighted == pytest.approx(expected)
     assert plain == accuracy_score(y, clf.predict(X))
     assert scores.min() > 0.9
+
+
+def test_a_scorer_sees_the_network_that_is_scored(cancer):
+    X, y = cancer
+    seen = []
+
+    def scorer(estimator, X, y):
+        seen.append((estimator.hidden_layer_sizes, estimator.n_features_in_))
+        sizes = [W_T.shape[1] for W_T in estimator.coefs_]
+        assert sizes == [*estimator.hidden_layer_sizes, 1]
+        return -log_loss(y, estimator.predict_proba(X))
+
+    clf = ReLULogisticClassifierCV((4, 3), alphas=[1.0], cv=2, random_state=0)
+    clf.set_params(scoring=scorer).fit(X, y)
+    assert seen == [([4, 3], X.shape[1])] * 2

@@ -432,6 +432,19 @@ def test_other_text_is_left_in_silence(texts):
         tabular_pipeline()[0].fit(pd.DataFrame({"v": [*texts, "TBD"]}))
 
 
+@pytest.mark.parametrize("left", range(3))
+def test_slips_are_told_wherever_they_are_among_the_sorted_texts(left):
+    """Also at two of the three quarters, where the texts are looked at."""
+    texts = sorted(f"{i / 8:07.3f}" for i in range(60))
+    for quarter in {0, 1, 2} - {left}:
+        j = 15 * (quarter + 1)
+        texts[j] = texts[j - 1] + "?"
+    assert texts == sorted(texts)
+    told = r"'v' is numbers but for '\d+\.\d+\?' and 1 more"
+    with pytest.warns(UserWarning, match=told):
+        tabular_pipeline()[0].fit(pd.DataFrame({"v": texts * 4}))
+
+
 DAYS = pd.Timestamp("2019-11-05 08:30") + pd.to_timedelta(RNG.randint(0, 1500, N), "D")
 DAYS += pd.to_timedelta(RNG.randint(0, 24 * 60, N), "min")
 SEASON = np.where(np.abs(DAYS.month - 6.5) + RNG.rand(N) < 3.5, "summer", "winter")
@@ -568,6 +581,18 @@ def test_a_column_that_identifies_rows_changes_nothing(name, frame_of):
     found = contributions(model, with_id)
     assert found.columns.tolist() == [name, "age", "red"]
     assert (found.values[:, 0] == 0).all()
+
+
+@pytest.mark.parametrize("frame_of", [pd.DataFrame, pl.DataFrame])
+def test_a_key_with_gaps_identifies_rows(frame_of):
+    keys = IDS["customer_id"].astype(float)
+    keys[::9] = np.nan
+    with pytest.warns(UserWarning, match="identify rows"):
+        reader = tabular_pipeline()[0].fit(frame_of({"order_id": keys, "age": AGES}))
+    assert reader.left_out_ == ["order_id"]
+    keys[1] = keys[2]
+    reader = tabular_pipeline()[0].fit(frame_of({"order_id": keys, "age": AGES}))
+    assert reader.left_out_ == []
 
 
 def test_numbers_that_are_all_different_are_numbers():
@@ -812,6 +837,7 @@ def test_an_array_for_a_frame_and_a_frame_for_an_array():
         pytest.warns(UserWarning, match="valid feature names"),
     ):
         model.predict(X.to_numpy()[:, :2])
+    X = X.where(X > -1.5)  # With gaps.
     model = tabular_pipeline(small()).fit(X.to_numpy(), Y)
     with pytest.warns(UserWarning, match="X has feature names"):
         assert_array_equal(model.predict(X), model.predict(X.to_numpy()))

@@ -80,11 +80,9 @@ def check_names(names: list[Hashable]) -> None:
         raise ValueError(f"Rename the columns that share a name: {twice}.")
 
 
-def columns(X: Any) -> Iterator[tuple[str, Any]]:
-    """Each column of a table with its name as text."""
-    names = range(X.shape[1]) if isinstance(X, np.ndarray) else X.columns
-    for j, name in enumerate(names):
-        yield str(name), column(X, j)
+def columns(X: Any) -> Iterator[Any]:
+    """Each column of a table."""
+    return (column(X, j) for j in range(X.shape[1]))
 
 
 def column(X: Any, j: int) -> Any:

@@ -68,7 +68,7 @@ class DateParts(TransformerMixin, BaseEstimator):
         """
         validate_data(self, X, skip_check_array=True)
         self.parts_ = []
-        for j, (_, column) in enumerate(columns(X)):
+        for j, column in enumerate(columns(X)):
             dates = content(column).values
             known = dates[~np.isnat(dates)]
             reach = np.ptp(days(known)) if len(known) else 0.0
@@ -96,7 +96,7 @@ class DateParts(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         validate_data(self, X, skip_check_array=True, reset=False)
-        dates = [content(column).values for _, column in columns(X)]
+        dates = [content(column).values for column in columns(X)]
         return np.column_stack(
             [
                 days(dates[j]) if part == "date" else part_of(part, dates[j])

@@ -234,7 +234,7 @@ def parts_of(step: ColumnTransformer | FeatureUnion, n_columns: int) -> list[Par
     parts = []
     for name, part, columns in step.transformers_:
         taken = column_indices(columns, names, step.n_features_in_)
-        if len(taken) and not (isinstance(part, str) and part == "drop"):
+        if len(taken) and part != "drop":
             outputs = step.output_indices_[name]
             width = outputs.stop - outputs.start
             one = part, taken, width, weights.get(name, 1.0)

@@ -133,7 +133,7 @@ class TargetLogOdds(TransformerMixin, BaseEstimator):
         shares = np.bincount(k) / len(k)
         fold = folds(k, self.n_folds)
         self.encodings_, outputs = [], []
-        for _, column in columns(X):
+        for column in columns(X):
             found, c = distinct(np.asarray(column, dtype=object))
             counts = np.zeros((self.n_folds, len(found), len(shares)))
             np.add.at(counts, (fold, c, k), 1.0)
@@ -165,7 +165,7 @@ class TargetLogOdds(TransformerMixin, BaseEstimator):
         return np.hstack(
             [
                 self._encode(of, np.asarray(column, dtype=object))
-                for of, (_, column) in zip(self.encodings_, columns(X), strict=True)
+                for of, column in zip(self.encodings_, columns(X), strict=True)
             ]
         )
 
