@@ -389,7 +389,7 @@ def test_no_probability_is_certain():
 
 
 def test_regions_of_a_table_are_those_of_its_classifier():
-    with pytest.raises(TypeError, match=r"^Take the classifier alone, .*\['town'\]"):
+    with pytest.raises(TypeError, match=r"^Pass a row for others.*\['town'\]"):
         LinearRegionsDisplay.from_estimator(OF_PEOPLE, PEOPLE)
     features = OF_PEOPLE[:-1].transform(PEOPLE)
     display = LinearRegionsDisplay.from_estimator(OF_PEOPLE[-1], features)
