@@ -354,3 +354,17 @@ def test_a_step_that_is_not_fitted_says_so(explain, step):
     clf = ReLULogisticClassifier((), alpha=1.0).fit(X, [0, 0, 0, 1, 1, 1])
     with pytest.raises(NotFittedError, match=type(step).__name__):
         explain(make_pipeline(step, clf), X[:1])
+
+
+class Capped(StandardScaler):
+    """A subclass that caps large values."""
+
+    def transform(self, X):
+        return np.clip(super().transform(X), -4, 4)
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
+def test_a_scaler_that_caps_is_not_folded_in_any_unit(unit):
+    model = make_pipeline(Capped(), network()).fit((X - X.mean(axis=0)) * unit, Y)
+    with pytest.raises(TypeError, match="Cannot fold Capped"):
+        to_mlp_classifier(model)

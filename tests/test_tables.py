@@ -23,6 +23,7 @@ from sklearn.exceptions import DataConversionWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.utils import get_tags
 
 from sklearn_relulogit import (
     PiecewiseLinearEncoder,
@@ -904,3 +905,10 @@ def test_codes_that_are_written_as_floats_later_are_those_codes():
     both = pd.DataFrame({"code": ["1", "1.0", "a"] * 40})
     reader = tabular_pipeline(small()).fit(both, [0, 1, 1] * 40)[0]
     assert reader.transform(both)["code"].tolist() == both["code"].tolist()
+
+
+def test_the_reader_says_what_it_takes():
+    tags = get_tags(tabular_pipeline()[0]).input_tags
+    assert tags.allow_nan
+    assert tags.categorical
+    assert tags.string
