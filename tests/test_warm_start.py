@@ -176,3 +176,16 @@ def test_combinations_that_make_no_sense(cancer):
     X, y = cancer
     clf.fit(X, y, X_val=X[:50], y_val=y[:50])
     clf.set_params(random_state=3).fit(X, y)
+
+
+@pytest.mark.filterwarnings("ignore:The fit ended by its iteration limit")
+def test_a_penalty_of_the_same_value_goes_on_with_the_curvature(cancer):
+    X, y = cancer
+    weights = []
+    for alpha in (1.5, float("1.5")):
+        clf = ReLULogisticClassifier(
+            (4,), alpha=1.5, max_iter=15, warm_start=True, random_state=0
+        )
+        clf.fit(X, y).set_params(alpha=alpha)
+        weights.append(clf.fit(X, y).coefs_[0])
+    assert_array_equal(*weights)
