@@ -596,8 +596,9 @@ def test_a_key_with_gaps_identifies_rows(frame_of):
     assert reader.left_out_ == []
 
 
-def test_numbers_that_are_all_different_are_numbers():
-    X = pd.DataFrame({"income": IDS["customer_id"], "paid": IDS["rownames"]})
+@pytest.mark.parametrize("frame_of", [pd.DataFrame, pl.DataFrame])
+def test_numbers_that_are_all_different_are_numbers(frame_of):
+    X = frame_of({"income": IDS["customer_id"], "paid": IDS["rownames"]})
     assert tabular_pipeline()[0].fit(X).left_out_ == []
 
 
