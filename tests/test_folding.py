@@ -277,7 +277,9 @@ def test_regions_over_two_columns_behind_ramps():
         assert model.predict([centre])[0] == model.classes_[k]
     plt.close("all")
     table = tabular_pipeline(network()).fit(FRAME, Y)
-    with pytest.raises(TypeError, match=r"^Pass a row for others, .*columns \['town'\]"):
+    with pytest.raises(
+        TypeError, match=r"^Pass a row for others, .*columns \['town'\]"
+    ):
         LinearRegionsDisplay.from_estimator(table, FRAME)
 
 
