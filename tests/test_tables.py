@@ -441,7 +441,7 @@ def test_slips_are_told_wherever_they_are_among_the_sorted_texts(left):
         j = 15 * (quarter + 1)
         texts[j] = texts[j - 1] + "?"
     assert texts == sorted(texts)
-    told = r"'v' is numbers but for '\d+\.\d+\?' and 1 more"
+    told = r"'v' is numbers except for '\d+\.\d+\?' and 1 more"
     with pytest.warns(UserWarning, match=told):
         tabular_pipeline()[0].fit(pd.DataFrame({"v": texts * 4}))
 
