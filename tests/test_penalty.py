@@ -607,7 +607,7 @@ def test_the_second_half_is_spared_where_the_first_is_a_percent_worse(rise, fitt
         [Step(np.zeros(1), np.inf)] * 2,
         alphas=lambda number: 10.0**number,
         mean=np.mean,
-        give_up=0.01,
+        bearable=lambda loss: 1.01 * loss,
     )
     assert walk.visit(-1) == 2.5
     assert_allclose(walk.visit(0, -1), 2.5 + (1 if fitted else 2) * rise, rtol=1e-12)

@@ -202,9 +202,9 @@ class Walk:
         Told of each penalty.
     run : callable or None
         Gives the results of functions without arguments; None calls them in turn.
-    give_up : float or None
-        If the first fold's loss exceeds that of the best penalty so far by this share,
-        the other folds are not fitted. None fits all.
+    bearable : callable
+        Only the first fold is fitted if its loss is above this function of its loss by
+        the best penalty so far. By default all are.
     rival : sequence of Step or None
         The best penalty until one is found; None for none.
 
@@ -225,12 +225,12 @@ class Walk:
         mean: Callable[[np.ndarray], float],
         watchers: Sequence[Watcher] = (),
         run: Callable[[list[Callable[[], Step]]], list[Step]] | None = None,
-        give_up: float | None = None,
+        bearable: Callable[[float], float] = lambda _: np.inf,
         rival: Sequence[Step] | None = None,
     ) -> None:
         self.steps, self.alphas, self.mean = steps, alphas, mean
         self.watchers, self.run = watchers, run
-        self.give_up, self.rival = give_up, rival
+        self.bearable, self.rival = bearable, rival
         self.first = first
         self.tried: dict[int, list[Step]] = {}
         self.means: dict[int, float] = {}
@@ -283,9 +283,7 @@ class Walk:
         first, best = calls[0](), self.rival
         if self.means:
             best = self.tried[min(self.means, key=self.means.__getitem__)]
-        if self.give_up is None or best is None:
-            return [first, *map(call, calls[1:])]
-        if first.value <= (1 + self.give_up) * best[0].value:
+        if best is None or first.value <= self.bearable(best[0].value):
             return [first, *map(call, calls[1:])]
         rise = first.value - best[0].value
         others = zip(last[1:], best[1:], strict=True)
