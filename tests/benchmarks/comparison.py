@@ -14,8 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from catboost import CatBoostClassifier
-from interpret.glassbox import ExplainableBoostingClassifier
 from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.impute import SimpleImputer
@@ -46,6 +44,9 @@ def prepared(classifier):
 
 def models(X, n_threads):
     """The models by name, with the frame for each."""
+    from catboost import CatBoostClassifier
+    from interpret.glassbox import ExplainableBoostingClassifier
+
     categories = X.select_dtypes(exclude=["number", "bool"]).columns
     typed = X.astype(dict.fromkeys(categories, "category"))
     texts = X.fillna(dict.fromkeys(categories, "gap"))
