@@ -313,14 +313,10 @@ def test_the_handler_of_sigint_is_left_alone(cancer):
     assert signal.getsignal(signal.SIGINT) is before
 
 
-@pytest.mark.skipif(
-    not hasattr(ReLULogisticClassifier, "_init_callback_context")
-    or ReLULogisticClassifier._init_callback_context.__doc__ is None
-    or "No context" in ReLULogisticClassifier._init_callback_context.__doc__,
-    reason="callbacks need scikit-learn 1.9",
-)
 @pytest.mark.parametrize(("task", "n_init"), [("restart", 3), ("fit", 1)])
 def test_an_interrupt_by_a_callback_at_the_end_keeps_the_fit(cancer, task, n_init):
+    pytest.importorskip("sklearn.callback", reason="scikit-learn 1.9 has callbacks")
+
     class Ends:
         def setup(self, estimator, context):
             pass
