@@ -25,6 +25,8 @@ X, y = load_digits(return_X_y=True)
 clf = ReLULogisticClassifier(
     (200, 100), alpha=10.0, tol=0, max_iter=10_000, random_state=0, verbose=1
 )
+# Programs that a shell starts in the background ignore Ctrl-C otherwise.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT)).start()
 try:
     clf.fit(X / 16, y)
