@@ -27,6 +27,7 @@ from ._tables.outputs import (
 )
 from ._tables.reader import TableReader
 from ._tables.readings import GAP, Categories
+from ._tables.text import are_whole
 
 # Their outputs jump, but not from one category to another.
 UNKNOWN = Binarizer, DateParts, KBinsDiscretizer, MissingIndicator
@@ -81,6 +82,9 @@ def to_sql(
         If the model does not end in a classifier of this package, or a step before it
         cannot be written, such as one that mixes columns or reads dates.
 
+    ValueError
+        If the names of two columns differ only in upper and lower case.
+
     ImportError
         If there are categories in named columns, and pandas is not installed.
 
@@ -99,8 +103,9 @@ def to_sql(
     first. Where Python raises an error, for a gap or a category that the model has no
     value for, the logit is NULL.
 
-    Numbers are numbers in the table too, also where `fit` read them from text. The
-    probability is ``1 / (1 + exp(-logit))``.
+    Numbers are numbers in the table too, also where `fit` read them from text. SQLite
+    takes other text, such as an empty one, for 0 without an error. The probability is
+    ``1 / (1 + exp(-logit))``.
 
     Examples
     --------
@@ -171,11 +176,16 @@ def _first_expressions(network: Network) -> tuple[dict[int, str], list[str]]:
     are_text = {j: any(isinstance(c, str) for c in of) for j, of in known.items()}
     jumps = np.array([are_text.get(j, False) for j in range(len(names))])
     f = network.piecewise(jumps)
-    columns = {
-        int(j): f"CAST(t.{_name(names[j])} AS "
-        f"{'VARCHAR' if are_text.get(j) else 'DOUBLE PRECISION'})"
-        for j in np.unique(f.column[f.column != CONSTANT])
-    }
+    used = np.unique(f.column[f.column != CONSTANT]).tolist()
+    _check_case([names[j] for j in used])
+    is_read = any(isinstance(step, TableReader) for _, step in network.steps)
+    columns = {}
+    for j in used:
+        if are_text.get(j):
+            text = f"CAST(t.{_name(names[j])} AS VARCHAR)"
+            columns[j] = _bare(text, known[j]) if is_read else text
+        else:
+            columns[j] = f"CAST(t.{_name(names[j])} AS DOUBLE PRECISION)"
     tables = {
         int(j): _encoded(network, names, known, int(j))
         for j in np.unique(f.column[f.jumps])
@@ -189,6 +199,27 @@ def _first_expressions(network: Network) -> tuple[dict[int, str], list[str]]:
         else:
             features.append(_pieces(f"x{j}", f.take(np.array([k]))))
     return columns, features
+
+
+def _check_case(names: list[str]) -> None:
+    """Raise an error if a database may take one column for another."""
+    of_lower: dict[str, str] = {}
+    for name in map(str, names):
+        other = of_lower.setdefault(name.lower(), name)
+        if other != name:
+            raise ValueError(
+                "Rename columns before the fit, so that their names differ by more "
+                "than upper and lower case, which many databases do not tell apart. "
+                f"Got {other!r} and {name!r}."
+            )
+
+
+def _bare(x: str, categories: list[Any]) -> str:
+    """A text as TableReader reads it: spaces around it count if `fit` saw them."""
+    with_spaces = [_text(c) for c in map(str, categories) if c != c.strip(" ")]
+    if not with_spaces:
+        return f"TRIM({x})"
+    return f"CASE WHEN {x} IN ({', '.join(with_spaces)}) THEN {x} ELSE TRIM({x}) END"
 
 
 def _categories(steps: list[tuple[str, Any]], columns: np.ndarray) -> dict[int, Any]:
@@ -272,14 +303,20 @@ def _encoded(
             warnings.simplefilter("ignore")
             return dense(network.transform(rows))
 
-    def one(category: Any) -> np.ndarray:
+    def features_or_nan(categories: list[Any]) -> np.ndarray:
         try:
-            return features([category])[0]
+            return features(categories)
         except (TypeError, ValueError):
-            return np.full(len(at_known[0]), np.nan)
+            return np.full((len(categories), at_known.shape[1]), np.nan)
 
     at_known = features(values)
-    return list(zip(values, at_known, strict=True)), one(unseen), one(gap)
+    # Numbers of a floating type, where `fit` saw the text of whole ones.
+    whole = [c for c in values if isinstance(c, str) and are_whole([c])]
+    decimals = [text for text in (f"{c}.0" for c in whole) if text not in values]
+    found = [*zip(values, at_known, strict=True)]
+    if decimals:
+        found += zip(decimals, features_or_nan(decimals), strict=True)
+    return found, features_or_nan([unseen])[0], features_or_nan([gap])[0]
 
 
 def _lookup(x: str, values: list[tuple[Any, float]], unseen: float, gap: float) -> str:

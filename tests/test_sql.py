@@ -257,3 +257,34 @@ def test_what_cannot_be_written():
         to_sql(StandardScaler(), "iris")
     with pytest.raises(NotFittedError):
         to_sql(ReLULogisticClassifier(), "iris")
+
+
+@DATABASES
+def test_text_with_spaces_and_decimals_is_read_as_in_python(database):
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(
+        {
+            "town": rng.choice(["a", "b", "c", "b "], 300),
+            "code": rng.choice(["1", "2", "3", "10"], 300),
+        }
+    )
+    y = (table["town"] == "a") ^ (table["code"] == "2") ^ (rng.random(300) < 0.1)
+    model = fitted(tabular_pipeline(ReLULogisticClassifier((4,))), table, y)
+    new = pd.DataFrame(
+        {
+            "town": ["a", " a  ", "b", "b ", "b  ", " ", "c ", "?"] * 2,
+            "code": ["1", "1.0", "2.0", "3", "3.0", "10.0", " 2", "4.0"] * 2,
+        }
+    )
+    assert_same(database, model, new)
+    # Without the reader of tables, such text is another category.
+    encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
+    model = fitted(make_pipeline(encoder, ReLULogisticClassifier((4,))), table, y)
+    assert_same(database, model, new)
+
+
+def test_names_that_differ_only_in_case_are_refused():
+    X = pd.DataFrame(np.random.default_rng(0).normal(size=(50, 2)), columns=["A", "a"])
+    model = ReLULogisticClassifier((), alpha=1.0).fit(X, X["A"] > X["a"])
+    with pytest.raises(ValueError, match=r"Rename columns .* Got 'A' and 'a'"):
+        to_sql(model, "people")
