@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -83,7 +84,8 @@ def to_sql(
         cannot be written, such as one that mixes columns or reads dates.
 
     ValueError
-        If the names of two columns differ only in upper and lower case.
+        If the names of two columns differ only in upper and lower case, or a category
+        is a whole number that double precision cannot hold.
 
     ImportError
         If there are categories in named columns, and pandas is not installed.
@@ -266,7 +268,7 @@ def _values(reading: Categories) -> list[Any]:
     texts = [text for text in reading.of_text if text != GAP]
     match reading.types:
         case ("number",):
-            return [float(text) for text in texts]
+            return [int(t) if t.lstrip("-").isdigit() else float(t) for t in texts]
         case ("boolean",):
             return [text == "True" for text in texts]
     # As text "nan" is a gap, too.
@@ -281,6 +283,13 @@ def _encoded(
     Where that is an error they are NaN.
     """
     values = list(dict.fromkeys(c for c in known[j] if not is_missing(c)))
+    inexact = [c for c in values if isinstance(c, Integral) and int(float(c)) != int(c)]
+    if inexact:
+        raise ValueError(
+            f"Turn the categories of column {names[j]!r} into text before the fit: in "
+            "SQL they are compared as numbers of double precision, which cannot hold "
+            f"{inexact[0]}."
+        )
     gap = next((c for c in known[j] if is_missing(c)), np.nan)
     is_text = any(isinstance(c, str) for c in values)
     unseen = "".join(map(str, values)) + "?" if is_text else max(values, default=0) + 1
@@ -376,9 +385,10 @@ def _sum(terms: list[str]) -> str:
 
 def _number(value: float) -> str:
     """A number, NULL for NaN; with an exponent, without which it may be a decimal."""
+    value = float(value)  # Of any whole number.
     if np.isnan(value):
         return "NULL"
-    text = repr(float(value))
+    text = repr(value)
     return text if "e" in text else f"{text}e0"
 
 

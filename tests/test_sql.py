@@ -83,7 +83,7 @@ def people(n=300, n_classes=2):
             "owns": rng.random(n) < 0.5,
             TOWN: np.where(np.arange(n) % 50 == 0, "rare", town).astype(object),
             "many": [f"k'{i % 60}" for i in rng.integers(0, 10**6, n)],
-            "code": pd.Categorical(rng.choice([1.0, 2.0, 10.0], n)),
+            "code": pd.Categorical(rng.choice([1.0, -2.0, 1e20], n)),
         }
     )
     table.loc[rng.random(n) < 0.1, [NUMBER, "z0"]] = np.nan
@@ -288,3 +288,17 @@ def test_names_that_differ_only_in_case_are_refused():
     model = ReLULogisticClassifier((), alpha=1.0).fit(X, X["A"] > X["a"])
     with pytest.raises(ValueError, match=r"Rename columns .* Got 'A' and 'a'"):
         to_sql(model, "people")
+
+
+@pytest.mark.parametrize("is_raw", [True, False])
+def test_categories_that_double_precision_cannot_hold_are_refused(is_raw):
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"key": rng.integers(0, 5, 100) + 2**53})
+    y = X["key"] % 2
+    if is_raw:
+        X = X.astype("category")
+        model = tabular_pipeline(ReLULogisticClassifier(()))
+    else:
+        model = make_pipeline(OneHotEncoder(), ReLULogisticClassifier(()))
+    with pytest.raises(ValueError, match="Turn the categories of column 'key'"):
+        to_sql(fitted(model, X, y), "people")
