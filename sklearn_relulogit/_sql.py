@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
+from itertools import count
 from numbers import Integral
 from typing import Any
 
@@ -292,7 +293,9 @@ def _encoded(
         )
     gap = next((c for c in known[j] if is_missing(c)), np.nan)
     is_text = any(isinstance(c, str) for c in values)
-    unseen = "".join(map(str, values)) + "?" if is_text else max(values, default=0) + 1
+    taken = set(values)
+    number = next(i for i in count() if i not in taken)
+    unseen = "".join(map(str, values)) + "?" if is_text else number
     # In the other columns something that they may be.
     others = [
         next((c for c in known[i] if not is_missing(c)), 0.0) if i in known else 0.0
