@@ -232,8 +232,8 @@ def parameter_of(estimator: Any, parameter: str) -> str | None:
     """The name of the parameter of a constraint, maybe of an inner estimator.
 
     Outer estimators may only search, calibrate or move the threshold. These pass on
-    the same features and keep the order of the probabilities. Only a sigmoid calibration
-    may turn it round, where the constrained scores rank the classes the wrong way.
+    the same features and keep the order of the probabilities. Only a sigmoid
+    calibration may turn it round, where the scores rank the classes the wrong way.
     """
     prefix = ""
     while isinstance(estimator, AROUND):
