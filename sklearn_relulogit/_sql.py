@@ -311,8 +311,8 @@ def _encoded(
             types = {n: object if i in known else float for i, n in enumerate(names)}
             rows = pandas.DataFrame(X, columns=names, dtype=object).astype(types)
         with warnings.catch_warnings():
-            # Of categories that are not known.
-            warnings.simplefilter("ignore")
+            # One of these categories is new on purpose. Other warnings are shown.
+            warnings.filterwarnings("ignore", "Found unknown categories", UserWarning)
             return dense(network.transform(rows))
 
     def features_or_nan(categories: list[Any]) -> np.ndarray:
